@@ -1,0 +1,100 @@
+"""The command line: `microgpt COMMAND`, one file a command.
+
+In: words. Out: lines on stdout, mistakes on stderr, an exit code: 0, 2 for a mistake or a bad input
+(one line), 130 for an interruption. A bug of ours keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+
+from cyclopts import App, CycloptsError, Parameter
+
+from microgpt.cli.data import data
+from microgpt.cli.evaluate import evaluate
+from microgpt.cli.flags import hide_stdin
+from microgpt.cli.plot import plot
+from microgpt.cli.runs import runs
+from microgpt.cli.sample import sample
+from microgpt.cli.score import score
+from microgpt.cli.show import stderr
+from microgpt.cli.train import train
+from microgpt.cli.why import why
+from microgpt.errors import MicroGPTError, UsageError
+from microgpt.tokenizer import printable
+
+COMMANDS = (train, sample, score, evaluate, why, data, plot, runs)
+
+# What the world does to a program that writes files, as opposed to what a bug does.
+_WORLD = {
+    errno.ENOSPC: "no space left on the disk",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "not permitted",
+    errno.EROFS: "the file system is read-only",
+    errno.EIO: "the disk does not answer",
+    errno.EFBIG: "the file would be too large",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.ENOTDIR: "a part of the path is a file",
+}
+
+
+def app() -> App:
+    """Build the command line."""
+    root = App(
+        name="microgpt",
+        help=(
+            "Train a GPT on your own lines of text in seconds, and see exactly how wrong it is."
+            "\n\nBegin with: microgpt train"
+        ),
+        version=metadata.version("microgpt-lm"),
+        version_flags=["--version"],
+        default_parameter=Parameter(negative=()),
+        help_format="plaintext",
+        help_formatter="plain",
+        result_action="return_value",
+    )
+    for place, command in enumerate(COMMANDS):
+        root.command(command, sort_key=place)
+    return root
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A character that the terminal cannot show must not end a training.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.exit(run(sys.argv[1:] if words is None else words))
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        code = app()(hide_stdin(words), print_error=False, exit_on_error=False)
+        sys.stdout.flush()
+    except CycloptsError as error:
+        return _mistake(f"{' '.join(str(error).split())} Try --help.")
+    except (UsageError, MicroGPTError) as error:
+        return _mistake(str(error))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader has gone; what is left in the buffer must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in _WORLD:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        return _mistake(f"{where}{_WORLD[error.errno]}. What was saved before is whole.")
+    else:
+        return code if isinstance(code, int) else 0
+    return 0
+
+
+def _mistake(message: str) -> int:
+    stderr().print(f"microgpt: {printable(message)}", soft_wrap=True)
+    return 2

@@ -1,0 +1,134 @@
+"""`microgpt data`: what is in a file, and what training would make of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Any
+
+import numpy as np
+from rich.text import Text
+
+from microgpt import corpus
+from microgpt.baselines import ladder
+from microgpt.batch import lay_out
+from microgpt.cli import flags
+from microgpt.cli.flags import DATA, flag
+from microgpt.cli.show import bar, say, say_json, stdout, table
+from microgpt.corpus import Corpus, Source
+from microgpt.tokenizer import Characters, printable
+
+BLOCKS = (8, 16, 32, 64, 128, 256)
+QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
+_LETTERS = 40
+
+
+def data(
+    *files: flags.File,
+    holdout: Annotated[float, flag("The share that would be held out.", DATA)] = 0.1,
+    json: flags.Json = False,
+    column: flags.Column = None,
+    field: flags.Field = None,
+    encoding: flags.Encoding = "utf-8",
+    stream: flags.Stream = False,
+) -> None:
+    """Report documents, lengths, alphabet, what each block size would window, the first losses.
+
+    Example: microgpt data names.txt
+    """
+    source = Source(files=files, column=column, field=field, encoding=encoding, stream=stream)
+    record = report(corpus.read(source), holdout)
+    if json:
+        say_json(record)
+    else:
+        _show(source.name, record)
+
+
+def report(read: Corpus, holdout: float) -> dict[str, Any]:
+    """Return all that `microgpt data` tells, as one JSON object."""
+    documents = read.documents
+    lengths = np.array([len(document) for document in documents])
+    tokens = Characters.of(documents)
+    encoded = [tokens.encode(document) for document in documents]
+    train, held_out = corpus.split(read, holdout)
+    whole = lay_out(encoded, tokens.bos, int(lengths.max()) + 1).batch
+    losses = ladder(whole, whole, tokens)
+    most = Counter(documents).most_common(1)[0]
+    return {
+        "documents": len(documents),
+        "duplicates": len(documents) - len(set(documents)),
+        "most_common": {"text": most[0][:80], "times": most[1]},
+        "blank": read.blank,
+        "blank_characters": read.blank_characters,
+        "characters": read.characters,
+        "bytes": sum(len(document.encode()) for document in documents),
+        "fingerprint": read.fingerprint,
+        "train": len(train),
+        "held_out": len(held_out),
+        "lengths": {f"{q:.0%}": int(np.quantile(lengths, q, method="lower")) for q in QUANTILES},
+        "alphabet": dict(zip(tokens.characters, tokens.counts)),
+        "blocks": [_block(encoded, tokens.bos, size) for size in BLOCKS],
+        "losses": {name: losses[name].mean for name in ("uniform", "unigram")},
+    }
+
+
+def _block(encoded: list[list[int]], bos: int, size: int) -> dict[str, int]:
+    window, cut = lay_out(encoded, bos, size), lay_out(encoded, bos, size, "cut")
+    return {
+        "block_size": size,
+        "longer": window.windowed,
+        "windows": len(window.batch),
+        "dropped_by_window": window.dropped,
+        "dropped_by_cut": cut.dropped,
+    }
+
+
+def _show(name: str, r: dict[str, Any]) -> None:
+    say(f"{name} · {r['documents']:,} documents · {r['characters']:,} characters", "bold")
+    copies = f"{r['duplicates']:,} documents stand there more than once"
+    if r["duplicates"]:
+        most = r["most_common"]
+        copies += f' ("{printable(most["text"])}" {most["times"]:,} times)'
+    say(copies if r["duplicates"] else "No document stands there twice.")
+    if r["blank"]:
+        say(f"{r['blank']:,} blank lines are skipped, with {r['blank_characters']:,} characters.")
+    say(
+        f"Split: {r['train']:,} to learn from, {r['held_out']:,} held out, by a hash of their text."
+    )
+    say()
+    lengths = table("length", *r["lengths"])
+    lengths.add_row("characters", *(f"{n:,}" for n in r["lengths"].values()))
+    stdout().print(lengths)
+    say()
+    _show_alphabet(r["alphabet"])
+    blocks = table("block", "longer documents", "windows", "dropped", "dropped if cut", left=0)
+    for b in r["blocks"]:
+        blocks.add_row(
+            *(f"{b[key]:,}" for key in ("block_size", "longer", "windows")),
+            f"{b['dropped_by_window']:,}",
+            f"{b['dropped_by_cut']:,}",
+        )
+    stdout().print(blocks)
+    say("Longer documents are read in windows side by side and nothing is dropped; --long cut, and")
+    say("the original's presets, keep what fits and drop so many characters.")
+    say()
+    losses = r["losses"]
+    say(f"Guessing blindly costs {losses['uniform']:.4f} nats a character, the ends included;")
+    say(f"knowing how frequent each is, {losses['unigram']:.4f}. A model must do better.")
+
+
+def _show_alphabet(alphabet: dict[str, int]) -> None:
+    total = sum(alphabet.values())
+    common = sorted(alphabet.items(), key=lambda item: -item[1])
+    rows = table(f"{len(alphabet)} characters", "count", "share", "")
+    rows.columns[-1].justify = "left"
+    for char, count in common[:_LETTERS]:
+        shown = f"'{char}'" if char == " " else printable(char)
+        code = "" if char.isascii() and char.isprintable() else f"  U+{ord(char):04X}"
+        label = Text(shown + code)
+        share = bar(count, common[0][1], 30)
+        rows.add_row(label, f"{count:,}", f"{count / total:.2%}", share)
+    stdout().print(rows)
+    rest = common[_LETTERS:]
+    if rest:
+        say(f"and {len(rest):,} more, {sum(count for _, count in rest):,} times together.")
+    say()

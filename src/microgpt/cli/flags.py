@@ -1,0 +1,56 @@
+"""The flags that several commands share: their types, groups and help lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter, Token
+
+# The parser takes a lone "-" for an option without a name; between the two of us it is called this.
+_STDIN = "<stdin>"
+
+MODEL = Group("Model", sort_key=1)
+TRAINING = Group("Training", sort_key=2)
+DATA = Group("Data", sort_key=3)
+ENGINE = Group("Engine", sort_key=4)
+
+
+def hide_stdin(words: Sequence[str]) -> list[str]:
+    """Give a lone "-" a name that the parser lets pass."""
+    return [_STDIN if word == "-" else word for word in words]
+
+
+def _show_stdin(_: Any, tokens: Sequence[Token]) -> str:
+    return "-" if tokens[0].value == _STDIN else tokens[0].value
+
+
+def flag(text: str, group: Group | None = None) -> Parameter:
+    """Return a flag with its help line."""
+    return Parameter(help=text, group=group) if group else Parameter(help=text)
+
+
+def word(text: str) -> Parameter:
+    """Return a positional argument, which may be "-", with its help line."""
+    return Parameter(help=text, converter=_show_stdin)
+
+
+File = Annotated[
+    str,
+    word(
+        "Text (a document a line), .csv, .tsv, .jsonl, any of them gzipped; - for standard input."
+    ),
+]
+RunName = Annotated[str | None, flag("A run's folder, or its name in runs/; else the newest.")]
+Column = Annotated[str | None, flag("Of a .csv or .tsv file: its heading or number.", DATA)]
+Field = Annotated[str | None, flag('Of a .jsonl file: a name; "text" unless given.', DATA)]
+Encoding = Annotated[str, flag("Of the text.", DATA)]
+Stream = Annotated[
+    bool,
+    Parameter(help="Read one long text, a book say, in windows.", group=DATA, show_default=False),
+]
+Json = Annotated[bool, Parameter(help="Print JSON, one object a line.", show_default=False)]
+Engine = Annotated[str | None, flag("What computes: auto, scalar.", ENGINE)]
+Device = Annotated[str | None, flag("Where: cpu.", ENGINE)]
+Threads = Annotated[int | None, flag("At most so many (the scalar engine uses one).", ENGINE)]
+Objective = Literal["cross-entropy", "linear", "quadratic"]

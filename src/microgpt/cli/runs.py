@@ -1,0 +1,113 @@
+"""`microgpt runs`: a table of runs, or what two of them differ in."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, cast
+
+from microgpt.cli import flags
+from microgpt.cli.flags import flag
+from microgpt.cli.show import all_runs, find_run, say, say_json, stderr, stdout, table
+from microgpt.errors import MicroGPTError, UsageError
+from microgpt.model import size
+from microgpt.run import Run
+from microgpt.session import TAIL
+
+# What two runs of one recipe differ in all the same, or what says nothing.
+_UNTOLD = ("versions", "format")
+
+
+def runs(
+    *names: Annotated[str, flag("None: a table of those in runs/. Two: what differs.")],
+    json: flags.Json = False,
+) -> None:
+    """List the runs, or compare two.
+
+    Example: microgpt runs runs/names-1 runs/names-2
+    """
+    if not names:
+        _list(json=json)
+    elif len(names) == 2:
+        _compare(Run(find_run(names[0])), Run(find_run(names[1])), json=json)
+    else:
+        raise UsageError(f"runs must be given none or two names; got {len(names)}.")
+
+
+def _record(run: Run) -> dict[str, Any]:
+    log = run.log
+    heldout = log.heldout[-1]["heldout"]["loss"] if log.heldout else None
+    return {
+        "run": str(run.folder),
+        "data": run.settings.source.name,
+        "preset": run.settings.preset,
+        "parameters": size(run.settings.model),
+        "steps": log.steps,
+        "loss": log.tail(TAIL).mean if log.lines else None,
+        "heldout": heldout,
+        "seconds": log.seconds,
+    }
+
+
+def _list(*, json: bool) -> None:
+    folders = all_runs()
+    if not folders and not json:
+        say("No runs in runs/ yet. Try: microgpt train")
+        return
+    rows = table(
+        "run", "data", "preset", "parameters", "steps", "loss", "held out", "seconds", left=3
+    )
+    for folder in folders:
+        try:
+            r = _record(Run(folder))
+        except MicroGPTError as error:
+            stderr().print(f"microgpt: {error}", soft_wrap=True)
+            continue
+        if json:
+            say_json(r)
+            continue
+        rows.add_row(
+            r["run"], r["data"], r["preset"], f"{r['parameters']:,}", f"{r['steps']:,}",
+            _loss(r["loss"]), _loss(r["heldout"]), f"{r['seconds']:.1f}",
+        )  # fmt: skip
+    if not json:
+        stdout().print(rows)
+        say(f"loss: nats a character, the mean of the last {TAIL} steps", "dim")
+
+
+def _compare(a: Run, b: Run, *, json: bool) -> None:
+    left, right = ({**_flat(run.settings.to_json()), **_record(run)} for run in (a, b))
+    names = [n for n in left | right if left.get(n) != right.get(n) and n != "run"]
+    if json:
+        differs = {n: [left.get(n), right.get(n)] for n in names}
+        say_json({"runs": [str(a.folder), str(b.folder)], "differs": differs})
+        return
+    rows = table("", str(a.folder), str(b.folder), "by")
+    for name in names:
+        values = left.get(name), right.get(name)
+        rows.add_row(name, *map(_value, values), _change(*values))
+    stdout().print(rows) if names else say("They differ in nothing.")
+
+
+def _flat(data: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in data.items():
+        if name in _UNTOLD:
+            continue
+        flat.update(cast("dict[str, Any]", value) if isinstance(value, dict) else {name: value})
+    return flat
+
+
+def _value(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else "-" if value is None else str(value)
+
+
+def _change(a: Any, b: Any) -> str:
+    if not isinstance(a, (int, float)) or not isinstance(b, (int, float)):
+        return ""
+    if isinstance(a, bool) or isinstance(b, bool) or not math.isfinite(b - a):
+        return ""
+    return f"{b - a:+.4f}" if isinstance(b - a, float) else f"{b - a:+,}"
+
+
+def _loss(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

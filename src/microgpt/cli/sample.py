@@ -1,0 +1,106 @@
+"""`microgpt sample`: new texts, each with what the model thinks of it."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from microgpt.cli import flags
+from microgpt.cli.flags import flag
+from microgpt.cli.show import find_run, say, say_json, stderr
+from microgpt.errors import MicroGPTError, UsageError
+from microgpt.run import Run
+from microgpt.sample import Choice
+from microgpt.tokenizer import printable
+
+# With --new: how many samples may be drawn for each that is wanted.
+_PATIENCE = 100
+
+
+def sample(
+    run: flags.RunName = None,
+    *,
+    number: Annotated[int, Parameter(name=["--number", "-n"], help="How many.")] = 20,
+    prompt: Annotated[str, flag("How every sample begins.")] = "",
+    temperature: Annotated[
+        float, flag("Below 1 bolder, above 1 wilder, 0 always the likeliest.")
+    ] = Choice.temperature,
+    top_k: Annotated[int | None, flag("Only the k likeliest characters.")] = None,
+    top_p: Annotated[float, flag("Only the likeliest that together reach this.")] = Choice.top_p,
+    min_p: Annotated[
+        float, flag("Only those this many times as probable as the likeliest.")
+    ] = Choice.min_p,
+    seed: Annotated[int, flag("The same seed, the same samples.")] = Choice.seed,
+    new: Annotated[
+        bool, Parameter(help="Only those not in the training data.", show_default=False)
+    ] = False,
+    json: flags.Json = False,
+    engine: flags.Engine = None,
+    device: flags.Device = None,
+    threads: flags.Threads = None,
+) -> None:
+    """Draw new texts from a run.
+
+    Example: microgpt sample runs/names-1 --number 5 --prompt ka --new
+    """
+    if number < 1:
+        raise UsageError(f"number must be a whole number from 1; got {number}.")
+    choice = Choice(
+        prompt=prompt, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed
+    )
+    opened = Run(find_run(run), engine or "auto", threads, device)
+    known = _known(opened, needed=new)
+    drawn = islice(opened.samples(choice), number * (_PATIENCE if new else 1))
+    width = opened.settings.model.block_size
+    shown = starred = blocked = 0
+    for one in drawn:
+        seen = None if known is None else one.text in known
+        if new and seen:
+            continue
+        shown, starred = shown + 1, starred + bool(seen)
+        blocked += one.ended == "block"
+        if json:
+            say_json(
+                {
+                    "text": one.text,
+                    "loss": one.loss,
+                    "seen": seen,
+                    "nats": one.sum.nats,
+                    "positions": one.sum.positions,
+                    "ended": one.ended,
+                }
+            )
+        else:
+            text = printable(one.text) or "(empty)"
+            mark = ("*" if seen else "") + ("…" if one.ended == "block" else "")
+            say(f"{text + mark:{width + 2}}  {one.loss:.2f}")
+        if shown == number:
+            break
+    if not json:
+        say(_legend(starred, blocked, known is not None), "dim")
+    if shown < number:
+        raise MicroGPTError(
+            f"only {shown} of {number} samples were new after {number * _PATIENCE} draws. "
+            "Try a higher --temperature."
+        )
+
+
+def _legend(starred: int, blocked: int, known: bool) -> str:
+    notes = ["(the number: nats a character, by the model itself"]
+    notes += ["* stands in the training data"] if starred else []
+    notes += ["… reached the end of the block"] if blocked else []
+    notes += [] if known else ["the training data is gone: whether seen is not known"]
+    return "; ".join(notes) + ")"
+
+
+def _known(run: Run, *, needed: bool) -> frozenset[str] | None:
+    """Return the documents trained on; None if they are not to be had."""
+    try:
+        return frozenset(run.documents[0])
+    except MicroGPTError as error:
+        if needed:
+            raise
+        stderr().print(f"microgpt: {error}", soft_wrap=True)
+        return None

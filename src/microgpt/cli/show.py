@@ -1,0 +1,161 @@
+"""What all commands print with: consoles, numbers, bars, colours.
+
+On a terminal there is colour; on a pipe, plain text without a limit of width.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from microgpt.checkpoint import CONFIG
+from microgpt.errors import RunError
+from microgpt.loss import LossSum
+from microgpt.prepare import RUNS
+from microgpt.tokenizer import printable
+
+# One hue from pale to strong: readable for the colour-blind, and the number is always there too.
+_SURPRISE = ("default", "color(223)", "color(215)", "color(208)", "color(202)", "bold color(196)")
+_EIGHTHS = " ▁▂▃▄▅▆▇█"
+
+NAMES = {"uniform": "blind", "unigram": "letters", "bigram": "pairs"}
+"""What the baselines are called among people."""
+
+
+def stdout() -> Console:
+    """Return a console on standard output."""
+    return _console(stderr=False)
+
+
+def stderr() -> Console:
+    """Return a console on standard error."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else 10_000
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+
+
+def say(line: str | Text = "", style: str | None = None) -> None:
+    """Print one line; a terminal wraps it between words, a pipe has it whole."""
+    stdout().print(line, style=style)
+
+
+def say_json(record: Mapping[str, Any]) -> None:
+    """Print one JSON object on one line, at once."""
+    print(json.dumps(record, ensure_ascii=False), flush=True)
+
+
+def table(*columns: str, left: int = 1) -> Table:
+    """Return a table without borders: the first columns to the left, numbers to the right."""
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for i, column in enumerate(columns):
+        made.add_column(column, justify="left" if i < left else "right", overflow="fold")
+    return made
+
+
+def bar(value: float, top: float, width: int) -> str:
+    """Draw a horizontal bar, whole at `top`.
+
+    >>> bar(1.0, 2.0, 4)
+    '██'
+    """
+    return "█" * round(width * min(value / top, 1.0)) if top > 0 else ""
+
+
+def spark(values: Sequence[float], low: float, high: float) -> str:
+    """Draw values as a row of small columns.
+
+    >>> spark([0.0, 1.0, 2.0], 0.0, 2.0)
+    '▁▅█'
+    """
+    span = high - low or 1.0
+    levels = [1 + round(7 * min(max((v - low) / span, 0.0), 1.0)) for v in values]
+    return "".join(_EIGHTHS[level] for level in levels)
+
+
+def surprise_style(nats: float) -> str:
+    """Return a colour for a number of nats, stronger every 1.2: 0, 1.2, 2.4, 3.6, 4.8, 6."""
+    return _SURPRISE[min(int(nats / 1.2), len(_SURPRISE) - 1)]
+
+
+def short(number: float) -> str:
+    """Write a large number in three digits.
+
+    >>> short(950), short(12_345), short(4_100_000)
+    ('950', '12.3k', '4.1M')
+    """
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:.0f}"
+
+
+def units(loss: LossSum) -> str:
+    """Say a mean loss in nats, bits and choices.
+
+    >>> units(LossSum(6.0, 2))
+    '3.0000 nats a character = 4.33 bits = as unsure as a choice among 20.1'
+    """
+    return (
+        f"{loss.mean:.4f} nats a character = {loss.bits:.2f} bits"
+        f" = as unsure as a choice among {loss.perplexity:.1f}"
+    )
+
+
+def rungs(baselines: Mapping[str, LossSum], model: LossSum) -> Text:
+    """Write the ladder on one line, the worst first, this model in its place."""
+    steps = [(total.mean, f"{NAMES[name]} {total.mean:.2f}") for name, total in baselines.items()]
+    steps.append((model.mean, f"this model {model.mean:.2f} ●"))
+    line = Text("    ")
+    for i, (_, words) in enumerate(sorted(steps, reverse=True)):
+        line.append(" ┃ " if i else "")
+        line.append(words, "bold green" if words.startswith("this model") else "")
+    return line
+
+
+def sample_words(texts: Sequence[str], seen: Sequence[bool]) -> str:
+    """Write samples on one line, those that stand in the training data with an asterisk."""
+    return "  ".join(
+        (printable(text) or "(empty)") + ("*" if known else "") for text, known in zip(texts, seen)
+    )
+
+
+def find_run(run: str | None) -> Path:
+    """Return a run's folder: the one named, a name among runs/, or the newest there.
+
+    Raises:
+        RunError: there is none; the message names those there are.
+    """
+    here = all_runs()
+    if run is None:
+        if not here:
+            raise RunError(f"no runs in {RUNS}/ yet. Try: microgpt train")
+        return here[-1]
+    for folder in (Path(run), RUNS / run):
+        if folder.exists():
+            return folder
+    names = ", ".join(map(str, reversed(here[-5:])))
+    hint = f"Runs here: {names}." if here else "Try: microgpt train"
+    raise RunError(f"{run}: no such run. {hint}")
+
+
+def all_runs() -> list[Path]:
+    """Return the runs in runs/, the newest last."""
+    configs = RUNS.glob(f"*/{CONFIG}")
+    return [path.parent for path in sorted(configs, key=lambda path: path.stat().st_mtime_ns)]
+
+
+def width() -> int:
+    """Return how many columns there are: the terminal's, or 100 on a pipe."""
+    return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100

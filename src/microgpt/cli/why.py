@@ -1,0 +1,146 @@
+"""`microgpt why`: the loss function, told with its own numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from rich.table import Table
+from rich.text import Text
+
+from microgpt.cli import flags
+from microgpt.cli.flags import flag
+from microgpt.cli.score import END
+from microgpt.cli.show import bar, find_run, say, say_json, stdout, surprise_style, table
+from microgpt.evaluate import Score
+from microgpt.loss import LN_2, OBJECTIVES, LossSum
+from microgpt.run import Run
+from microgpt.tokenizer import printable
+
+CHANCES = (1.0, 0.5, 0.1, 0.01, 0.0001)
+
+
+def why(
+    run: flags.RunName = None,
+    text: Annotated[str | None, flag("A text to show it on; needs a run.")] = None,
+    *,
+    json: flags.Json = False,
+    engine: flags.Engine = None,
+    device: flags.Device = None,
+    threads: flags.Threads = None,
+) -> None:
+    """Explain the loss: what it is, why the logarithm, how positions average.
+
+    Alone it is the explanation; with a run and a text, the same on real numbers.
+
+    Example: microgpt why runs/names-1 emma
+    """
+    score = None
+    if run is not None:
+        opened = Run(find_run(run), engine or "auto", threads, device)
+        score = opened.score(text if text is not None else opened.sample(1)[0])
+    if json:
+        say_json(_record(score))
+        return
+    _the_loss()
+    _the_slopes()
+    _the_mean(score)
+
+
+def _record(score: Score | None) -> dict[str, object]:
+    table = [
+        {
+            "p": p,
+            "nats": -math.log(p),
+            "slopes": {name: -o.weight(-math.log(p)) * (1 - p) for name, o in OBJECTIVES.items()},
+        }
+        for p in CHANCES
+    ]
+    if score is None:
+        return {"table": table}
+    positions = [{"char": c.char, "p": c.p, "nats": c.nats} for c in score.characters]
+    return {"table": table, "text": score.text, "positions": positions, "loss": score.mean}
+
+
+def _the_loss() -> None:
+    say(
+        "The model gives every possible next character a probability. The one that came had p.",
+        "bold",
+    )
+    say("Its loss is -log p: nothing for a certainty, more and more for a surprise.")
+    say()
+    rows = table("p", "-log p", "", left=0)
+    rows.columns[-1].justify = "left"
+    for p in CHANCES:
+        nats = -math.log(p) + 0.0
+        rows.add_row(f"{p:g}", f"{nats:.2f}", bar(nats, -math.log(CHANCES[-1]), 40))
+    stdout().print(rows)
+    say()
+    say("In nats. Over ln 2 = 0.693 they are bits: a coin's toss is 0.69 nats, one bit. Losses of")
+    say("characters in a row add up, as their probabilities multiply: that is what log is for.")
+    say()
+
+
+def _the_slopes() -> None:
+    say("Why not 1 - p, or its square? Look at how hard each pushes on the right logit.", "bold")
+    say()
+    rows = table("p", *(f"slope of {o.formula}" for o in OBJECTIVES.values()), left=0)
+    for p in CHANCES:
+        nats = -math.log(p)
+        slopes = [-o.weight(nats) * (1 - p) + 0.0 for o in OBJECTIVES.values()]
+        style = "bold" if p == CHANCES[-1] else ""
+        rows.add_row(f"{p:g}", *(f"{s:.4f}" if s else "0" for s in slopes), style=style)
+    stdout().print(rows)
+    say()
+    say("Each slope is w(p) times (probabilities - 1[target]), with w = 1, p and 2 p (1 - p).")
+    say("Read the last line: sure and wrong. -log p still pushes with full force; the other two")
+    say("have gone silent, and a model trained with them does not learn from its worst mistakes.")
+    say()
+    for o in OBJECTIVES.values():
+        say(f"{o.formula:9}  {o.domain}. As a score {o.proper} ({o.source}).")
+    say()
+
+
+def _the_mean(score: Score | None) -> None:
+    if score is None:
+        both = LossSum(6.0, 2) + LossSum(3.0, 3)
+        say("A text's loss is the mean over its positions, each weighing the same.", "bold")
+        say(f"6 nats over 2 positions and 3 over 3 are {both.nats:g} over {both.positions}: "
+            f"{both.mean}, not the mean of the means, which is 2.0.")  # fmt: skip
+        say()
+        say("On real numbers: microgpt why RUN emma")
+        return
+    say(
+        f'Now on "{printable(score.text)}": what came at each position, and how it was seen.',
+        "bold",
+    )
+    say()
+    stdout().print(_positions(score))
+    say()
+    total = score.sum
+    say(f"Sum {total.nats:.4f} nats over {total.positions} positions, the end included: "
+        f"{total.nats:.4f} / {total.positions} = {total.mean:.4f} nats a character,")  # fmt: skip
+    say(f"{total.bits:.4f} bits: as unsure as a choice among e^{total.mean:.4f} = "
+        f"{total.perplexity:.2f}.")  # fmt: skip
+    product = -total.nats / math.log(10)
+    say(f"The probability of the whole text is the product of the p: 10^{product:.1f}.")
+
+
+def _positions(score: Score) -> Table:
+    rows = table(
+        "", "p", "-log p", "bits", *(f"slope, {o.formula}" for o in OBJECTIVES.values()), ""
+    )
+    rows.columns[-1].justify = "left"
+    top = max(c.nats for c in score.characters)
+    for c in score.characters:
+        name = END if c.char is None else printable(c.char)
+        slopes = [-o.weight(c.nats) * -math.expm1(-c.nats) for o in OBJECTIVES.values()]
+        rows.add_row(
+            Text(name + ("?" if c.unknown else ""), "bold"),
+            f"{c.p:.4f}" if c.p >= 0.0001 else f"{c.p:.1e}",
+            f"{c.nats:.2f}",
+            f"{c.nats / LN_2:.2f}",
+            *(f"{slope:.4f}" for slope in slopes),
+            Text(bar(c.nats, top, 20), surprise_style(c.nats)),
+        )
+    return rows

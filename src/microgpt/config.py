@@ -1,0 +1,198 @@
+"""What a model is and how it is trained: two frozen records, checked at birth, to and from JSON.
+
+In: keywords, a preset's name, or a JSON object. Out: `GPTConfig` and `TrainConfig`. A preset is
+data: what it sets differently from the defaults below.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from microgpt.errors import UsageError
+
+Activation = Literal["relu", "squared-relu"]
+ObjectiveName = Literal["cross-entropy", "linear", "quadratic"]
+Order = Literal["per-epoch", "once"]
+LongDocuments = Literal["window", "cut"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GPTConfig:
+    """The shape of a model and the spread of its first numbers.
+
+    Args:
+        vocab_size: V, token ids, BOS included.
+        block_size: T, the most positions the model sees at once.
+        n_layer: L, blocks of attention and MLP.
+        n_head: H, attention heads; divides n_embd.
+        n_embd: D, the width.
+        activation: of the MLP, "relu" or "squared-relu".
+        init_std: the standard deviation of the initial numbers.
+        zero_init: whether attn_wo and mlp_fc2 start at zero.
+
+    Raises:
+        UsageError: a value outside its domain.
+
+    >>> GPTConfig(vocab_size=27, n_embd=18)
+    Traceback (most recent call last):
+    microgpt.errors.UsageError: n_embd must be a multiple of n_head; got n_embd=18, n_head=4.
+    """
+
+    vocab_size: int
+    block_size: int = 16
+    n_layer: int = 1
+    n_head: int = 4
+    n_embd: int = 16
+    activation: Activation = "relu"
+    init_std: float = 0.08
+    zero_init: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
+            _check_count(name, getattr(self, name))
+        if self.n_embd % self.n_head:
+            raise UsageError(
+                "n_embd must be a multiple of n_head; "
+                f"got n_embd={self.n_embd}, n_head={self.n_head}."
+            )
+        _check_choice("activation", self.activation, ("relu", "squared-relu"))
+        _check_range("init_std", self.init_std, 0.0, math.inf)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How a model is trained.
+
+    Args:
+        steps: updates of the parameters; None: as many as fit in `seconds`.
+        seconds: the time budget; None: no limit. With both, whichever ends first.
+        batch_size: documents (or windows of long ones) a step.
+        lr: the learning rate at the start; it falls linearly to 0.
+        beta1, beta2, eps: Adam's.
+        loss: what is pushed down: "cross-entropy", "linear" or "quadratic".
+        holdout: the share of documents kept away from training, in [0, 1).
+        seed: of the order of the documents and the initial numbers.
+        order: whether documents are shuffled anew "per-epoch" or "once".
+        long: whether documents longer than the block are trained on in windows or cut.
+
+    Raises:
+        UsageError: a value outside its domain.
+
+    >>> TrainConfig(lr=-1)
+    Traceback (most recent call last):
+    microgpt.errors.UsageError: lr must be a number above 0; got -1.
+    """
+
+    steps: int | None = 1000
+    seconds: float | None = None
+    batch_size: int = 1
+    lr: float = 0.01
+    beta1: float = 0.85
+    beta2: float = 0.99
+    eps: float = 1e-8
+    loss: ObjectiveName = "cross-entropy"
+    holdout: float = 0.1
+    seed: int = 42
+    order: Order = "per-epoch"
+    long: LongDocuments = "window"
+
+    def __post_init__(self) -> None:
+        if self.steps is None and self.seconds is None:
+            raise UsageError("steps or seconds must be given; got neither.")
+        if self.steps is not None:
+            _check_count("steps", self.steps)
+        if self.seconds is not None:
+            _check_range("seconds", self.seconds, 0.0, math.inf, low_open=True)
+        _check_count("batch_size", self.batch_size)
+        _check_range("lr", self.lr, 0.0, math.inf, low_open=True)
+        _check_range("beta1", self.beta1, 0.0, 1.0)
+        _check_range("beta2", self.beta2, 0.0, 1.0)
+        _check_range("eps", self.eps, 0.0, math.inf, low_open=True)
+        _check_range("holdout", self.holdout, 0.0, 1.0)
+        _check_choice("loss", self.loss, ("cross-entropy", "linear", "quadratic"))
+        _check_choice("order", self.order, ("per-epoch", "once"))
+        _check_choice("long", self.long, ("window", "cut"))
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named recipe: what it says in one line, and what it sets."""
+
+    summary: str
+    bos: Literal["first", "last"] = "last"
+    model: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    training: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+_ORIGINAL = {"holdout": 0.0, "order": "once", "long": "cut"}
+
+PRESETS = {
+    "microgpt": Preset(
+        summary="the original, number for number: width 16, 1 layer, block 16, 1,000 documents",
+        training=_ORIGINAL,
+    ),
+    "microgpt-v1": Preset(
+        summary="its first form: block 8, squared ReLU, smaller initial numbers, slower Adam",
+        bos="first",
+        model={
+            "block_size": 8,
+            "activation": "squared-relu",
+            "init_std": 0.02,
+            "zero_init": True,
+        },
+        training={**_ORIGINAL, "beta1": 0.9, "beta2": 0.95},
+    ),
+}
+
+
+def preset(name: str) -> Preset:
+    """Look a preset up by its name.
+
+    >>> preset("microgpt").bos
+    'last'
+    """
+    _check_choice("preset", name, tuple(PRESETS))
+    return PRESETS[name]
+
+
+Config = TypeVar("Config", GPTConfig, TrainConfig)
+
+
+def from_json(kind: type[Config], data: Mapping[str, Any]) -> Config:
+    """Make a config from a JSON object; an unknown or missing name is a UsageError.
+
+    >>> from_json(TrainConfig, {"steps": 5}).steps
+    5
+    """
+    known = {f.name for f in dataclasses.fields(kind)}
+    for name in data:
+        _check_choice(kind.__name__, name, tuple(sorted(known)))
+    try:
+        return kind(**data)
+    except TypeError as error:
+        raise UsageError(f"{kind.__name__} must be complete; got {error}.") from error
+
+
+def _check_count(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise UsageError(f"{name} must be a whole number from 1; got {value}.")
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f'{name} must be one of {", ".join(choices)}; got "{value}".')
+
+
+def _check_range(
+    name: str, value: float, low: float, high: float, *, low_open: bool = False
+) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)  # pyright: ignore
+    if not number or not (low < value if low_open else low <= value) or not value < high:
+        bounds = f"in {'(' if low_open else '['}{low:g}, {high:g})"
+        if high == math.inf:
+            bounds = f"a number {'above' if low_open else 'from'} {low:g}"
+        raise UsageError(f"{name} must be {bounds}; got {value}.")

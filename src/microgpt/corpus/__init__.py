@@ -1,0 +1,193 @@
+"""Text into documents: read, count, split.
+
+In: a `Source` (files, or the embedded names). Out: a `Corpus` of documents, exactly as written, and
+its split into what is trained on and what is held out. Nothing is dropped in silence: characters
+in = characters of the documents + those of the blank ones, which are counted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from microgpt.corpus.formats import texts
+from microgpt.datasets import names_path
+from microgpt.errors import DataError, UsageError
+
+EMBEDDED = "names"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where documents come from, and how to read them.
+
+    Args:
+        files: paths, "-" for standard input; none for the embedded names.
+        column: of a .csv or .tsv file, its heading or its number from 1.
+        field: of a .jsonl file.
+        encoding: of the text; a byte order mark is skipped.
+        stream: read each file as one long text rather than a document a line.
+    """
+
+    files: tuple[str, ...] = ()
+    column: str | None = None
+    field: str | None = None
+    encoding: str = "utf-8"
+    stream: bool = False
+
+    @property
+    def name(self) -> str:
+        """A short name for a run on this data."""
+        if not self.files:
+            return EMBEDDED
+        return "stdin" if self.files[0] == "-" else Path(self.files[0]).name.split(".")[0] or "data"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes."""
+        return {**dataclasses.asdict(self), "files": list(self.files)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Source:
+        """Make a source from a JSON object that may hold more.
+
+        >>> Source.from_json(Source(files=("a.txt",)).to_json()).files
+        ('a.txt',)
+        """
+        known: dict[str, Any] = {f.name: data[f.name] for f in dataclasses.fields(cls)}
+        known["files"] = tuple(data["files"])
+        return cls(**known)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents in the order of the file, and what was skipped.
+
+    Attributes:
+        documents: none of them blank.
+        blank: documents of white space only, skipped.
+        blank_characters: the characters in those.
+        stream: whether each document is one long text.
+    """
+
+    documents: tuple[str, ...]
+    blank: int = 0
+    blank_characters: int = 0
+    stream: bool = False
+
+    @property
+    def characters(self) -> int:
+        """Characters in the documents, line ends not counted."""
+        return sum(map(len, self.documents))
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all documents in order: the same text, the same fingerprint."""
+        digest = hashlib.blake2b(digest_size=16)
+        for document in self.documents:
+            digest.update(document.encode())
+            digest.update(b"\n")
+        return digest.hexdigest()
+
+
+def read(source: Source) -> Corpus:
+    """Read all documents of a source.
+
+    Raises:
+        DataError: a file is missing, not text in the encoding given, lacks the column or field, or
+            there is no document in it. One sentence, with file, line and byte where there is one.
+
+    >>> len(read(Source()).documents)
+    32000
+    """
+    files = source.files or (str(names_path()),)
+    corpus = from_texts(
+        (
+            text
+            for file in files
+            for text in texts(file, source.column, source.field, source.encoding, source.stream)
+        ),
+        stream=source.stream,
+    )
+    if not corpus.documents:
+        blank = f" but {corpus.blank} blank ones" if corpus.blank else ""
+        raise DataError(
+            f"{', '.join(files)}: no documents{blank}. Expected text, one document a line."
+        )
+    return corpus
+
+
+def from_texts(all_texts: Iterable[str], *, stream: bool = False) -> Corpus:
+    """Keep the texts that are not blank, count the others.
+
+    >>> from_texts(["emma", " ", "ava"])
+    Corpus(documents=('emma', 'ava'), blank=1, blank_characters=1, stream=False)
+    """
+    documents: list[str] = []
+    blank = blank_characters = 0
+    for text in all_texts:
+        if text.strip():
+            documents.append(text)
+        else:
+            blank += 1
+            blank_characters += len(text)
+    return Corpus(tuple(documents), blank, blank_characters, stream)
+
+
+def from_documents(documents: Iterable[str]) -> Corpus:
+    """Take documents from a Python program.
+
+    Raises:
+        UsageError: one is no string.
+        DataError: there are none.
+
+    >>> from_documents(["emma"]).characters
+    4
+    """
+    given = list(documents)
+    for i, document in enumerate(given):
+        if not isinstance(document, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(f"document {i} must be a string; got {document!r}.")
+    corpus = from_texts(given)
+    if not corpus.documents:
+        raise DataError(f"no documents but {corpus.blank} blank ones. Expected a list of strings.")
+    return corpus
+
+
+def split(corpus: Corpus, holdout: float) -> tuple[list[str], list[str]]:
+    """Split into documents to train on and documents held out.
+
+    A document is held out if a hash of its text, read as a number in [0, 1), is below `holdout`:
+    duplicates never straddle the split, and it stays put when lines are added or reordered. Of a
+    stream, the last part of each text is held out.
+
+    Raises:
+        DataError: nothing is left to train on.
+
+    >>> train, held_out = split(from_texts(["emma", "ava", "mia", "ava"]), 0.5)
+    >>> train, held_out
+    (['emma', 'mia'], ['ava', 'ava'])
+    """
+    if corpus.stream:
+        cuts = [round(len(text) * (1.0 - holdout)) for text in corpus.documents]
+        train = [text[:cut] for text, cut in zip(corpus.documents, cuts) if cut]
+        held_out = [text[cut:] for text, cut in zip(corpus.documents, cuts) if cut < len(text)]
+    else:
+        train: list[str] = []
+        held_out: list[str] = []
+        for document in corpus.documents:
+            (held_out if _hash(document) < holdout else train).append(document)
+    if not train:
+        raise DataError(
+            f"holdout={holdout:g} leaves none of {len(corpus.documents)} documents to train on. "
+            "Try --holdout 0."
+        )
+    return train, held_out
+
+
+def _hash(document: str) -> float:
+    digest = hashlib.blake2b(document.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2.0**64

@@ -1,0 +1,57 @@
+"""What can go wrong, as types.
+
+::
+
+    ValueError
+    └── UsageError        a caller's mistake: a value outside its domain
+    MicroGPTError         the world's: what was met is not what it should be
+    ├── DataError         text that cannot be read or has nothing to learn from
+    ├── RunError          a run's folder that is missing, damaged, foreign or in use
+    ├── MissingExtra      an optional part that is not installed
+    └── DivergedError     a loss that is no longer a number
+
+Every message reads ``<subject> must <condition>; got <value>.``, then the remedy if there is one.
+The command line prints these as one line and ends with exit code 2; anything else is a bug of
+ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import math
+
+
+class UsageError(ValueError):
+    """A value given by the caller lies outside its domain."""
+
+
+class MicroGPTError(Exception):
+    """The world is not as it should be: a file, a folder, a missing package."""
+
+
+class DataError(MicroGPTError):
+    """Text that cannot be read, or that has nothing to learn from."""
+
+
+class RunError(MicroGPTError):
+    """A run's folder that is missing, damaged, foreign or in use."""
+
+
+class MissingExtra(MicroGPTError):  # noqa: N818  (it names what is missing, not a failure)
+    """An optional part of microgpt that is not installed."""
+
+
+class DivergedError(MicroGPTError):
+    """The loss is no longer a finite number.
+
+    >>> print(DivergedError(step=412, loss=float("nan"), lr=0.3))
+    the loss became nan at step 412 (lr=0.3). Try a smaller learning rate.
+    """
+
+    def __init__(self, step: int, loss: float, lr: float, checkpoint: str = "") -> None:
+        self.step, self.loss, self.lr = step, loss, lr
+        became = "nan" if math.isnan(loss) else "infinite"
+        kept = f"; the last good checkpoint is {checkpoint}" if checkpoint else ""
+        super().__init__(
+            f"the loss became {became} at step {step} (lr={lr:.4g}). "
+            f"Try a smaller learning rate{kept}."
+        )

@@ -1,0 +1,228 @@
+"""The loss: how much a prediction cost, and which way is down.
+
+In: the logits at one position and the index of what really came. Out: nats, and the slope on
+every logit. A nat is the unit of ``-log p``: 0 for a certainty, 0.69 for a coin, 3.30 for a blind
+guess among 27. Everything else in this package serves this file.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from microgpt.errors import UsageError
+
+if TYPE_CHECKING:
+    from microgpt.autograd import Value
+
+LN_2 = math.log(2.0)
+
+
+def cross_entropy(logits_V: Sequence[float], target: int) -> tuple[float, list[float]]:
+    """Return ``-log softmax(logits_V)[target]`` in nats, and its slope on every logit.
+
+    ::
+
+        loss     = log(sum_i exp(z_i)) - z_target
+                 = (z_max - z_target) + log1p(sum_{i != max} exp(z_i - z_max))
+        d_logits = softmax(z) - onehot(target)
+
+    The second form is the one computed: both of its terms are >= 0, so nothing cancels, and the
+    answer is good to 4 units in the last place whether the model was nearly right (a loss of
+    1e-300) or certain and wrong (a gap of 1,000 is 1,000 nats). For the same reason the slope on
+    the target is minus the sum of the others', not ``p - 1``, which would round to 0.
+
+    A constant added to every logit changes nothing. The slopes sum to 0.
+
+    Args:
+        logits_V: one number per token id, any finite value or -inf ("impossible").
+        target: the token id that came, in [0, V).
+
+    Returns:
+        The loss in nats, in [0, inf]; and the V slopes d loss / d logit, in [-1, 1]. An impossible
+        target costs inf. NaN among the logits gives NaN.
+
+    Raises:
+        UsageError: the target is no index of the logits.
+
+    Source: log-sum-exp with the maximum taken out, Blanchard, Higham and Higham, "Accurately
+    computing the log-sum-exp and softmax functions", IMA J. Numer. Anal. 41 (2021); the logarithm
+    as a score, Good, "Rational decisions", J. R. Stat. Soc. B 14 (1952).
+
+    >>> cross_entropy([0.0, 0.0], 0)
+    (0.6931471805599453, [-0.5, 0.5])
+    """
+    check_target(target, len(logits_V))
+    z_max = max(max(logits_V), -sys.float_info.max)
+    gap, gap_error = _difference(z_max, logits_V[target])
+    top = target if gap == 0 else next((i for i, z in enumerate(logits_V) if z == z_max), target)
+
+    weights_V = [_exp_difference(z, z_max) for z in logits_V]
+    weights_V[top] = 0.0
+    rest = math.fsum(weights_V)
+    weights_V[top] = 1.0
+    loss = math.fsum((gap, gap_error, math.log1p(rest)))
+
+    d_logits_V = [w / (1.0 + rest) for w in weights_V]
+    d_logits_V[target] = 0.0
+    d_logits_V[target] = -math.fsum(d_logits_V)
+    return loss, d_logits_V
+
+
+def cross_entropy_by_the_book(logits_V: Sequence[Value], target: int) -> Value:
+    """Compute the same loss as it is taught: softmax, pick the target, take ``-log``.
+
+    Kept to be read and to be compared with. Each operation is a node of the autograd graph, and
+    the slopes of :func:`cross_entropy` come out of the chain rule. Do not train with it: where the
+    target is 746 nats behind, its probability underflows to 0, which has no logarithm.
+
+    >>> from microgpt.autograd import Value
+    >>> logits_V = [Value(0.0), Value(0.0)]
+    >>> loss = cross_entropy_by_the_book(logits_V, 0)
+    >>> loss.backward()
+    >>> round(loss.data, 4), [z.grad for z in logits_V]
+    (0.6931, [-0.5, 0.5])
+    """
+    check_target(target, len(logits_V))
+    z_max = max(z.data for z in logits_V)
+    exps_V = [(z - z_max).exp() for z in logits_V]
+    total = sum(exps_V[1:], exps_V[0])
+    return -(exps_V[target] / total).log()
+
+
+def check_target(target: int, vocab_size: int, position: int | None = None) -> None:
+    """Raise UsageError unless the target is a token id, naming its position if known."""
+    if not 0 <= target < vocab_size:
+        where = "" if position is None else f" at position {position}"
+        raise UsageError(f"target{where} must be in [0, {vocab_size}); got {target}.")
+
+
+def _difference(a: float, b: float) -> tuple[float, float]:
+    """Return fl(a - b) and what the rounding left out, exactly (Knuth's TwoSum)."""
+    d = a - b
+    if not math.isfinite(d):
+        return d, 0.0
+    b_rounded = a - d
+    return d, (a - (d + b_rounded)) + (b_rounded - b)
+
+
+def _exp_difference(a: float, b: float) -> float:
+    """Return exp(a - b) to the last place: at a gap of 700 the gap's own rounding shows."""
+    d, error = _difference(a, b)
+    return math.exp(d) * (1.0 + error)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What training pushes down: a function of p = p[target] alone.
+
+    Its slope on the logits is a number times cross-entropy's::
+
+        d_logits = w(p) * (softmax(logits) - onehot(target))        w(p) = -p * d value / d p
+
+    That one line is the answer to "why the negative log": where the model is sure and wrong
+    (p -> 0), every w vanishes but that of ``-log p``. Both functions take the nats, ``-log p``,
+    from which p and 1 - p are had without cancellation; whatever is pushed down, what is
+    *reported* is nats, so that trainings can be compared.
+
+    >>> for objective in OBJECTIVES.values():
+    ...     print(objective.formula, round(objective.weight(-math.log(0.01)), 4))
+    -log p 1.0
+    1 - p 0.01
+    (1 - p)^2 0.0198
+    """
+
+    name: str
+    formula: str
+    value: Callable[[float], float]
+    weight: Callable[[float], float]
+    domain: str
+    proper: str
+    source: str
+
+
+def _one(_nats: float) -> float:
+    return 1.0
+
+
+def _p(nats: float) -> float:
+    return math.exp(-nats)
+
+
+def _miss(nats: float) -> float:
+    return -math.expm1(-nats)
+
+
+OBJECTIVES = {
+    objective.name: objective
+    for objective in (
+        Objective(
+            name="cross-entropy",
+            formula="-log p",
+            value=float,
+            weight=_one,
+            domain="p in (0, 1], value in [0, inf)",
+            proper="strictly proper: only the true probabilities minimise it",
+            source="Good 1952; the only proper score of p[target] alone, Bernardo 1979",
+        ),
+        Objective(
+            name="linear",
+            formula="1 - p",
+            value=_miss,
+            weight=_p,
+            domain="p in [0, 1], value in [0, 1]",
+            proper="not proper: it is lowest when all is bet on the likeliest",
+            source="the linear score of Gneiting and Raftery 2007, section 4.1",
+        ),
+        Objective(
+            name="quadratic",
+            formula="(1 - p)^2",
+            value=lambda nats: _miss(nats) ** 2,
+            weight=lambda nats: 2.0 * _p(nats) * _miss(nats),
+            domain="p in [0, 1], value in [0, 1]",
+            proper="proper for two outcomes only, where it is half the Brier score",
+            source="Brier 1950 sums over all outcomes; this keeps the target's alone",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class LossSum:
+    """A sum of losses and how many positions it is of: what travels between the parts.
+
+    Sums may be added, over batches, ranks and shards; means may not: 6 nats over 2 positions and
+    3 over 3 are 1.8 a position together, not 2.0.
+
+    >>> (LossSum(6.0, 2) + LossSum(3.0, 3)).mean
+    1.8
+    """
+
+    nats: float = 0.0
+    positions: int = 0
+
+    def __add__(self, other: LossSum) -> LossSum:
+        return LossSum(self.nats + other.nats, self.positions + other.positions)
+
+    @property
+    def mean(self) -> float:
+        """Nats per position: the loss. NaN where there are no positions."""
+        return self.nats / self.positions if self.positions else math.nan
+
+    @property
+    def bits(self) -> float:
+        """Bits per position: the mean over ln 2."""
+        return self.mean / LN_2
+
+    @property
+    def perplexity(self) -> float:
+        """Between how many equally likely tokens the model was in doubt: exp(mean)."""
+        return math.inf if self.mean > 709.0 else math.exp(self.mean)
+
+    @classmethod
+    def of(cls, losses_N: Sequence[float]) -> LossSum:
+        """Sum losses exactly (one rounding), so that their order does not matter."""
+        return cls(math.fsum(losses_N), len(losses_N))

@@ -1,0 +1,188 @@
+"""From what a person says to a training that can begin: a new one, or one to be resumed.
+
+In: data and a preset with what is set differently, or a run's folder. Out: a `Session`. All that
+can be wrong is found here, before a folder is made.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal
+
+from microgpt import batch, checkpoint, corpus, model
+from microgpt.checkpoint import Settings
+from microgpt.config import GPTConfig, TrainConfig, preset
+from microgpt.corpus import Corpus, Source
+from microgpt.engines import open_engine
+from microgpt.engines.contract import Engine, State
+from microgpt.errors import RunError, UsageError
+from microgpt.optim import Adam
+from microgpt.session import Session
+from microgpt.tokenizer import Bytes, Characters
+
+RUNS = Path("runs")
+"""Where runs go that are not told where to."""
+
+# In place of a file's name: the documents came from a Python program.
+_MEMORY = Source(files=("(documents)",))
+
+
+def new(
+    data: Source | Sequence[str],
+    *,
+    preset_name: str = "microgpt",
+    tokenizer: Literal["characters", "bytes"] = "characters",
+    engine: str = "auto",
+    threads: int | None = None,
+    device: str | None = None,
+    out: Path | None = None,
+    log_every: int = 1,
+    **overrides: Any,
+) -> Session:
+    """Prepare a training and claim its folder.
+
+    Args:
+        data: where the documents are, or the documents.
+        preset_name: where all numbers begin.
+        tokenizer: "characters" or "bytes".
+        engine: by name, or "auto".
+        threads: for the engine.
+        device: for the engine.
+        out: the folder; None: the first free of runs/NAME-1, runs/NAME-2, ...
+        log_every: steps a line of the log.
+        overrides: fields of GPTConfig and TrainConfig set differently from the preset; None: not.
+
+    Raises:
+        UsageError, DataError, RunError: what is wrong, in one sentence.
+    """
+    if log_every < 1:
+        raise UsageError(f"log_every must be a whole number from 1; got {log_every}.")
+    recipe = preset(preset_name)
+    shape, how = _sort(overrides)
+    shape, training = {**recipe.model, **shape}, TrainConfig(**{**recipe.training, **how})
+    GPTConfig(vocab_size=1, **shape)  # a mistake is told before a long file is read
+    read = corpus.read(data) if isinstance(data, Source) else corpus.from_documents(data)
+    if tokenizer not in ("characters", "bytes"):
+        raise UsageError(f'tokenizer must be one of characters, bytes; got "{tokenizer}".')
+    tokens = (
+        Bytes(recipe.bos) if tokenizer == "bytes" else Characters.of(read.documents, recipe.bos)
+    )
+    config = GPTConfig(vocab_size=tokens.vocab_size, **shape)
+    opened = _open(engine, config, training, threads, device)
+    settings = Settings(
+        preset=preset_name,
+        model=config,
+        training=training,
+        source=data if isinstance(data, Source) else _MEMORY,
+        fingerprint=read.fingerprint,
+        documents=len(read.documents),
+        engine=opened.name,
+        log_every=log_every,
+    )
+    session = Session(settings, tokens, read, opened)
+    # One generator, as in the original: it shuffles the documents, then draws the first numbers.
+    rng = random.Random(training.seed)
+    batch.shuffled(len(session.layout.batch), rng)
+    opened.load(State.fresh(model.initial(config, rng)))
+    folder = _new_folder(out, settings.source.name)
+    session.stack.enter_context(checkpoint.claimed(folder))
+    checkpoint.write_settings(folder, settings, tokens)
+    session.open(folder)
+    return session
+
+
+def resume(
+    folder: Path,
+    *,
+    documents: Sequence[str] | None = None,
+    engine: str | None = None,
+    threads: int | None = None,
+    device: str | None = None,
+) -> Session:
+    """Go on where a run's checkpoint stands, exactly as if it had never stopped.
+
+    Args:
+        folder: the run's.
+        documents: the documents, if they came from no file.
+        engine: another one than before, if wanted.
+        threads: for the engine.
+        device: for the engine.
+
+    Raises:
+        RunError: no run, damaged, in use, or its data has changed.
+    """
+    settings, tokens = checkpoint.read_settings(folder)
+    with ExitStack() as stack:
+        stack.enter_context(checkpoint.claimed(folder))
+        state = checkpoint.load(folder, settings.model)
+        opened = _open(
+            engine or settings.engine, settings.model, settings.training, threads, device
+        )
+        opened.load(state)
+        session = Session(settings, tokens, read_again(folder, settings, documents), opened)
+        session.stack = stack.pop_all()
+    session.open(folder)
+    return session
+
+
+def read_again(folder: Path, settings: Settings, documents: Sequence[str] | None = None) -> Corpus:
+    """Read the documents of a run.
+
+    Raises:
+        RunError: they are not those it was trained on.
+    """
+    source = settings.source
+    if documents is not None:
+        read = corpus.from_documents(documents)
+    elif source == _MEMORY:
+        raise RunError(f"{folder}: its documents came from a Python program; give them again.")
+    else:
+        read = corpus.read(source)
+    if read.fingerprint != settings.fingerprint:
+        where = ", ".join(source.files) or "the embedded names"
+        raise RunError(
+            f"{folder}: {where} must be what it was trained on ({settings.documents:,} documents); "
+            f"got other text ({len(read.documents):,} documents). Bring it back, or train anew."
+        )
+    return read
+
+
+def _open(
+    name: str, config: GPTConfig, training: TrainConfig, threads: int | None, device: str | None
+) -> Engine:
+    return open_engine(name, config, Adam.of(training), training.loss, threads, device)
+
+
+def _sort(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Sort what was set into the model's and the training's."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    # A budget in seconds replaces the preset's in steps, unless both are given.
+    if "seconds" in given:
+        given.setdefault("steps", None)
+    shape = {f.name: given.pop(f.name) for f in fields(GPTConfig) if f.name in given}
+    how = {f.name: given.pop(f.name) for f in fields(TrainConfig) if f.name in given}
+    for name in given:
+        raise UsageError(f'a setting must be a field of GPTConfig or TrainConfig; got "{name}".')
+    return shape, how
+
+
+def _new_folder(out: Path | None, name: str) -> Path:
+    if out is None:
+        number = 1
+        while (RUNS / f"{name}-{number}").exists():
+            number += 1
+        out = RUNS / f"{name}-{number}"
+    if out.is_file():
+        raise RunError(f"{out}: a file. Expected a folder, or a name for a new one.")
+    out.mkdir(parents=True, exist_ok=True)
+    with checkpoint.claimed(out):
+        found = sorted(p.name for p in out.iterdir() if p.name != ".lock")
+    if checkpoint.CONFIG in found:
+        raise RunError(f"{out}: holds a run already. Try --resume {out}, or another --out.")
+    if found:
+        raise RunError(f"{out}: must be empty or new; it holds {found[0]}. Try another --out.")
+    return out

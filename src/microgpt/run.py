@@ -1,0 +1,171 @@
+"""A trained model and its folder: sample from it, score with it, evaluate it.
+
+In: a run's folder, or data to train on. Out: a `Run`. This is the package as a Python program uses
+it; the command line says the same in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from microgpt import checkpoint, corpus, evaluate, prepare, sample
+from microgpt import log as log_module
+from microgpt.baselines import ladder
+from microgpt.batch import Batch, lay_out
+from microgpt.corpus import Source
+from microgpt.engines import open_engine
+from microgpt.engines.contract import Engine
+from microgpt.errors import UsageError
+from microgpt.evaluate import Evaluation, Score
+from microgpt.log import Log
+from microgpt.loss import LossSum
+from microgpt.sample import Choice, Sample
+
+
+class Run:
+    """A run's folder, read when asked.
+
+    Args:
+        folder: as `train` has made it.
+        engine: by name, or "auto".
+        threads: for the engine.
+        device: for the engine.
+
+    Raises:
+        RunError: the folder is no run, or is damaged.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        engine: str = "auto",
+        threads: int | None = None,
+        device: str | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self.settings, self.tokenizer = checkpoint.read_settings(self.folder)
+        self._engine = (engine, threads, device)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The model, ready to compute."""
+        name, threads, device = self._engine
+        state = checkpoint.load(self.folder, self.settings.model)
+        opened = open_engine(name, self.settings.model, threads=threads, device=device)
+        opened.load(state)
+        return opened
+
+    @property
+    def log(self) -> Log:
+        """What the training wrote."""
+        return log_module.read(self.folder)
+
+    @cached_property
+    def documents(self) -> tuple[list[str], list[str]]:
+        """The documents trained on and those held out, read again.
+
+        Raises:
+            RunError, DataError: they are not there any more, or have changed.
+        """
+        read = prepare.read_again(self.folder, self.settings)
+        return corpus.split(read, self.settings.training.holdout)
+
+    def samples(self, choice: Choice) -> Iterator[Sample]:
+        """Yield samples without end."""
+        return sample.samples(self.engine, self.tokenizer, self.settings.model.block_size, choice)
+
+    def sample(self, number: int = 10, **choice: Any) -> list[str]:
+        """Return new texts; keywords are those of `sample.Choice`.
+
+        Raises:
+            UsageError: a value outside its domain, or a prompt the model cannot read.
+        """
+        return [drawn.text for drawn in islice(self.samples(Choice(**choice)), number)]
+
+    def scores(self, texts: Iterable[str]) -> Iterator[Score]:
+        """Price texts character by character, in their order."""
+        block_size = self.settings.model.block_size
+        return evaluate.scores(self.engine, self.tokenizer, block_size, texts)
+
+    def score(self, text: str) -> Score:
+        """Price one text character by character."""
+        return next(self.scores([text]))
+
+    def evaluate(self, texts: Iterable[str] | None = None) -> Evaluation:
+        """Measure on documents; None: on those held out.
+
+        Raises:
+            UsageError: there are none.
+        """
+        if texts is None:
+            texts = self.documents[1]
+            if not texts:
+                raise UsageError("texts must be given: this run held no documents out.")
+        if isinstance(texts, str):
+            raise UsageError("texts must be a list of strings; got one string.")
+        result = evaluate.evaluate(
+            self.engine, self.tokenizer, self.settings.model.block_size, texts
+        )
+        if not result.documents:
+            raise UsageError("texts must not be empty; got none.")
+        return result
+
+    def ladder(self, texts: Iterable[str]) -> dict[str, LossSum]:
+        """Measure the baselines on documents, counted on those trained on.
+
+        Raises:
+            RunError, DataError: the documents trained on are not there any more.
+        """
+        return ladder(self._lay_out(self.documents[0]), self._lay_out(texts), self.tokenizer)
+
+    def _lay_out(self, texts: Iterable[str]) -> Batch:
+        encoded = ([i for c in self.tokenizer.ids(text) for i in c] for text in texts)
+        return lay_out(encoded, self.tokenizer.bos, self.settings.model.block_size).batch
+
+
+def load(folder: str | Path) -> Run:
+    """Open a run's folder.
+
+    Raises:
+        RunError: it is no run, or is damaged.
+    """
+    return Run(folder)
+
+
+def train(
+    data: str | Path | Sequence[str] | None = None,
+    *,
+    preset: str = "microgpt",
+    out: str | Path | None = None,
+    **settings: Any,
+) -> Run:
+    """Train on lines of text and return the run; nothing is printed.
+
+    Args:
+        data: a file with a document a line, or documents; None: the embedded names.
+        preset: where all numbers begin.
+        out: the run's folder; None: the first free of runs/NAME-1, runs/NAME-2, ...
+        settings: what is set differently, by the names of GPTConfig, TrainConfig and
+            `prepare.new`: steps, seconds, lr, n_embd, engine, seed, ...
+
+    Raises:
+        UsageError, DataError, RunError: what is wrong, in one sentence.
+        DivergedError: the loss is no longer finite.
+    """
+    source = Source() if data is None else data
+    if isinstance(source, (str, Path)):
+        source = Source(files=(str(source),))
+    folder = None if out is None else Path(out)
+    with prepare.new(source, preset_name=preset, out=folder, **settings) as session:
+        for _ in session:
+            pass
+        run = Run(session.folder)
+        session.write_samples(list(islice(run.samples(Choice()), 20)))
+    return run

@@ -1,0 +1,177 @@
+"""Logits to probabilities to text.
+
+In: an engine, a tokenizer, how to choose. Out: `Sample`s, each with what the model thinks of it.
+The n-th sample depends on the seed and on n alone, not on how many are drawn side by side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgpt.engines.contract import Engine
+from microgpt.errors import UsageError
+from microgpt.loss import LossSum, cross_entropy
+from microgpt.tokenizer import Tokenizer
+
+Floats = NDArray[np.float64]
+
+ROWS = 64
+"""How many samples advance together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """How the next token is chosen.
+
+    Args:
+        temperature: divides the logits; below 1 bolder, above 1 wilder, 0 always the likeliest.
+        top_k: only the k likeliest.
+        top_p: only the likeliest that together reach this probability.
+        min_p: only those at least this many times as probable as the likeliest.
+        prompt: how every sample begins.
+        seed: of the drawing.
+
+    Raises:
+        UsageError: a value outside its domain.
+
+    Source: top-p, Holtzman et al., "The curious case of neural text degeneration" (2020); min-p,
+    Nguyen et al., "Turning up the heat" (2024).
+    """
+
+    temperature: float = 0.8
+    top_k: int | None = None
+    top_p: float = 1.0
+    min_p: float = 0.0
+    prompt: str = ""
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.temperature < math.inf:
+            raise UsageError(f"temperature must be a number from 0; got {self.temperature}.")
+        if self.top_k is not None and self.top_k < 1:
+            raise UsageError(f"top_k must be a whole number from 1; got {self.top_k}.")
+        if not 0.0 < self.top_p <= 1.0:
+            raise UsageError(f"top_p must be in (0, 1]; got {self.top_p}.")
+        if not 0.0 <= self.min_p <= 1.0:
+            raise UsageError(f"min_p must be in [0, 1]; got {self.min_p}.")
+        if self.seed < 0:
+            raise UsageError(f"seed must be a whole number from 0; got {self.seed}.")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A text that the model made.
+
+    Attributes:
+        text: prompt included.
+        sum: what it costs by the model's own probabilities (temperature 1, nothing left out).
+        ended: by the "end" of the document, or at the "block"'s.
+    """
+
+    text: str
+    sum: LossSum
+    ended: Literal["end", "block"]
+
+    @property
+    def loss(self) -> float:
+        """Nats per position."""
+        return self.sum.mean
+
+
+def probabilities(logits_BV: Floats, choice: Choice) -> Floats:
+    """Return the probabilities that the next tokens are drawn with; each row sums to 1.
+
+    Temperature first, then top-k, top-p and min-p, each on what the one before has left.
+
+    >>> logits_BV = np.log([[0.5, 0.3, 0.2]])
+    >>> probabilities(logits_BV, Choice(top_k=2)).round(3).tolist()
+    [[0.625, 0.375, 0.0]]
+    >>> probabilities(logits_BV, Choice(temperature=0.0)).tolist()
+    [[1.0, 0.0, 0.0]]
+    """
+    shifted_BV = logits_BV - logits_BV.max(axis=1, keepdims=True)
+    if choice.temperature == 0.0:
+        return np.eye(logits_BV.shape[1])[shifted_BV.argmax(axis=1)]
+    with np.errstate(over="ignore"):  # a tiny temperature sends the others to -inf, as it should
+        p_BV = np.exp(shifted_BV / choice.temperature)
+    p_BV /= p_BV.sum(axis=1, keepdims=True)
+    order_BV = np.argsort(-p_BV, axis=1, kind="stable")
+    sorted_BV = np.take_along_axis(p_BV, order_BV, axis=1)
+    if choice.top_k is not None:
+        sorted_BV[:, choice.top_k :] = 0.0
+    if choice.top_p < 1.0:
+        # A token stays if those before it have not yet reached top_p: the first always does.
+        before_BV = np.cumsum(sorted_BV, axis=1) - sorted_BV
+        sorted_BV[before_BV >= choice.top_p * sorted_BV.sum(axis=1, keepdims=True)] = 0.0
+    sorted_BV[sorted_BV < choice.min_p * sorted_BV[:, :1]] = 0.0
+    np.put_along_axis(p_BV, order_BV, sorted_BV, axis=1)
+    return p_BV / p_BV.sum(axis=1, keepdims=True)
+
+
+def samples(
+    engine: Engine, tokenizer: Tokenizer, block_size: int, choice: Choice
+) -> Iterator[Sample]:
+    """Yield samples without end; take as many as are wanted.
+
+    Raises:
+        UsageError: the prompt has a character the vocabulary lacks, or does not fit the block.
+    """
+    prompt = tokenizer.encode(choice.prompt, "prompt")
+    if len(prompt) >= block_size:
+        raise UsageError(
+            f"the prompt must be shorter than the block of {block_size}; got {len(prompt)} tokens."
+        )
+    rng = np.random.default_rng(choice.seed)
+    # The first samples come at once, the later ones many at a time.
+    rows = 1
+    while True:
+        yield from _draw(engine, tokenizer, choice, prompt, rng.random((rows, block_size)))
+        rows = min(2 * rows, ROWS)
+
+
+def take(
+    engine: Engine, tokenizer: Tokenizer, block_size: int, choice: Choice, number: int
+) -> list[Sample]:
+    """Return so many samples."""
+    return list(islice(samples(engine, tokenizer, block_size, choice), number))
+
+
+def _draw(
+    engine: Engine, tokenizer: Tokenizer, choice: Choice, prompt: list[int], uniform_BT: Floats
+) -> list[Sample]:
+    """Draw a sample a row, token t of row b from uniform_BT[b, t]."""
+    B, T = uniform_BT.shape
+    decoder = engine.decoder(B)
+    ids_BT: list[list[int]] = [[] for _ in range(B)]
+    nats_BT: list[list[float]] = [[] for _ in range(B)]
+    read_B = [tokenizer.bos] * B
+    for t in range(T):
+        logits_BV = decoder.push(read_B)
+        if t < len(prompt):
+            next_B = [prompt[t]] * B
+        else:
+            upto_BV = np.cumsum(probabilities(logits_BV, choice), axis=1)
+            next_B = (upto_BV <= uniform_BT[:, t : t + 1] * upto_BV[:, -1:]).sum(axis=1).tolist()
+        for b in range(B):
+            if read_B[b] < 0:
+                continue
+            ids_BT[b].append(next_B[b])
+            nats_BT[b].append(cross_entropy(logits_BV[b].tolist(), next_B[b])[0])
+            read_B[b] = -1 if next_B[b] == tokenizer.bos else next_B[b]
+        if max(read_B) < 0:
+            break
+    return [
+        Sample(
+            tokenizer.decode(ids),
+            LossSum.of(nats),
+            "end" if ids[-1] == tokenizer.bos else "block",
+        )
+        for ids, nats in zip(ids_BT, nats_BT)
+    ]

@@ -1,0 +1,283 @@
+"""Documents to token ids and back.
+
+In: text. Out: ids in [0, V), one of which, BOS, begins and ends every document. `Characters` has an
+id for each code point of the training data, `Bytes` for each of the 256 bytes of UTF-8. Encoding
+and decoding are inverse.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+from microgpt.errors import UsageError
+
+BosPlace = Literal["first", "last"]
+
+UNKNOWN = -1
+"""The id of a character the vocabulary lacks, where `ids` is asked to go on."""
+
+# Code points that may stand in text: all 1,114,112 but the 2,048 surrogates.
+_CODE_POINTS = 0x110000 - 2048
+
+
+class Tokenizer(Protocol):
+    """What the rest of the package asks of a tokenizer."""
+
+    @property
+    def vocab_size(self) -> int: ...  # noqa: D102
+    @property
+    def bos(self) -> int: ...  # noqa: D102
+    @property
+    def alphabet(self) -> str:
+        """What it knows, in words for a message."""
+        ...
+
+    @property
+    def unknown_nats(self) -> float:
+        """What a character it lacks costs."""
+        ...
+
+    @property
+    def stand_in(self) -> int:
+        """The id that the model reads in place of an unknown character."""
+        ...
+
+    def encode(self, text: str, subject: str = "text") -> list[int]:
+        """Return the ids of a text, without BOS. An unknown character is a UsageError."""
+        ...
+
+    def ids(self, text: str) -> list[list[int]]:
+        """Return the ids of each character; UNKNOWN for one it lacks."""
+        ...
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of ids; BOS is nothing."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Characters:
+    """A token id for each Unicode code point of the training data, sorted.
+
+    Args:
+        characters: the vocabulary in order of code points.
+        counts: how often each stands in the data.
+        bos_place: whether BOS is the "last" id or the "first".
+
+    >>> tokenizer = Characters.of(["emma", "ava"])
+    >>> tokenizer.encode("mave"), tokenizer.bos
+    ([2, 0, 3, 1], 4)
+    >>> tokenizer.decode([2, 0, 3, 1, 4])
+    'mave'
+    """
+
+    characters: str
+    counts: tuple[int, ...]
+    bos_place: BosPlace = "last"
+
+    @classmethod
+    def of(cls, documents: Iterable[str], bos_place: BosPlace = "last") -> Characters:
+        """Take the vocabulary from documents."""
+        counts: Counter[str] = Counter()
+        for document in documents:
+            counts.update(document)
+        characters = "".join(sorted(counts))
+        return cls(characters, tuple(counts[c] for c in characters), bos_place)
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {c: i + self._first for i, c in enumerate(self.characters)}
+
+    @property
+    def _first(self) -> int:
+        return 1 if self.bos_place == "first" else 0
+
+    @property
+    def vocab_size(self) -> int:
+        """V: the characters and BOS."""
+        return len(self.characters) + 1
+
+    @property
+    def bos(self) -> int:
+        """The id that begins and ends every document."""
+        return 0 if self.bos_place == "first" else len(self.characters)
+
+    @property
+    def alphabet(self) -> str:
+        """The characters, runs of neighbours shortened.
+
+        >>> Characters.of(["abcxyz 1"]).alphabet
+        "' ', 1, a-c, x-z"
+        """
+        return ranges(self.characters)
+
+    @property
+    def p_unseen(self) -> float:
+        """The probability that the next character of such text is none of these.
+
+        Good and Turing: the share of characters seen exactly once, N1 / N. Where nothing was seen
+        once, N1 is taken as 1: the price is then a lower bound of the surprise, never infinite.
+        """
+        return max(1, self.counts.count(1)) / (sum(self.counts) + 1)
+
+    @property
+    def unknown_nats(self) -> float:
+        """What an unknown character costs: that it is unseen, and which of all the others it is.
+
+        ``-log p_unseen + log(code points not in the vocabulary)``. The known characters are not
+        charged ``-log(1 - p_unseen)`` in turn, so that known text costs what the model says.
+
+        Source: Good, "The population frequencies of species", Biometrika 40 (1953).
+        """
+        return math.log(_CODE_POINTS - len(self.characters)) - math.log(self.p_unseen)
+
+    @property
+    def stand_in(self) -> int:
+        """The commonest character's id: what the model reads in place of an unknown one."""
+        return self._first + max(range(len(self.counts)), key=self.counts.__getitem__)
+
+    def encode(self, text: str, subject: str = "text") -> list[int]:
+        """Return the ids of a text, without BOS.
+
+        Raises:
+            UsageError: a character is not in the vocabulary; the message names it and what is.
+        """
+        try:
+            return [self._ids[c] for c in text]
+        except KeyError as error:
+            raise UsageError(
+                f'the {subject} has "{printable(error.args[0])}", which this model has never seen. '
+                f"It knows: {self.alphabet}. Train on text with it, or use --tokenizer bytes."
+            ) from None
+
+    def ids(self, text: str) -> list[list[int]]:
+        """Return the id of each character, UNKNOWN for one the vocabulary lacks."""
+        return [[self._ids.get(c, UNKNOWN)] for c in text]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of ids; BOS is nothing."""
+        return "".join([self.characters[i - self._first] for i in ids if i != self.bos])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes."""
+        return {
+            "kind": "characters",
+            "characters": self.characters,
+            "counts": list(self.counts),
+            "bos": self.bos_place,
+        }
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """A token id for each byte of UTF-8: any text, nothing unknown.
+
+    >>> Bytes().encode("né")
+    [110, 195, 169]
+    >>> Bytes().decode([110, 195, 169, 256])
+    'né'
+    """
+
+    bos_place: BosPlace = "last"
+
+    @property
+    def vocab_size(self) -> int:
+        """V: 256 bytes and BOS."""
+        return 257
+
+    @property
+    def _first(self) -> int:
+        return 1 if self.bos_place == "first" else 0
+
+    @property
+    def bos(self) -> int:
+        """The id that begins and ends every document."""
+        return 0 if self.bos_place == "first" else 256
+
+    @property
+    def alphabet(self) -> str:
+        """Any text at all."""
+        return "any text"
+
+    @property
+    def unknown_nats(self) -> float:
+        """Nothing is unknown."""
+        return 0.0
+
+    @property
+    def stand_in(self) -> int:
+        """Never needed: nothing is unknown."""
+        return self.bos
+
+    def encode(self, text: str, subject: str = "text") -> list[int]:
+        """Return the bytes of a text as ids, without BOS."""
+        return [byte + self._first for byte in text.encode("utf-8", "surrogatepass")]
+
+    def ids(self, text: str) -> list[list[int]]:
+        """Return the ids of each character's bytes."""
+        return [self.encode(c) for c in text]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of ids; bytes that are no UTF-8 become U+FFFD, BOS nothing."""
+        data = bytes(i - self._first for i in ids if i != self.bos)
+        try:
+            return data.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            return data.decode("utf-8", "replace")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes."""
+        return {"kind": "bytes", "bos": self.bos_place}
+
+
+def from_json(data: Mapping[str, Any]) -> Tokenizer:
+    """Make the tokenizer that wrote this object; a foreign one is a UsageError.
+
+    >>> from_json(Bytes().to_json()).vocab_size
+    257
+    """
+    try:
+        if data["kind"] == "bytes":
+            return Bytes(data["bos"])
+        if data["kind"] == "characters" and len(data["characters"]) == len(data["counts"]):
+            return Characters(data["characters"], tuple(data["counts"]), data["bos"])
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"a tokenizer must be complete; got no {error}.") from None
+    raise UsageError(f'a tokenizer must be "characters" or "bytes"; got {str(data)[:60]}.')
+
+
+def printable(text: str) -> str:
+    r"""Return text with what cannot be seen, or would move the cursor, as an escape.
+
+    >>> printable("a\x00\nb")
+    'a\\x00\\nb'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def ranges(characters: str) -> str:
+    """Name sorted characters, neighbours as a range.
+
+    >>> ranges(" abcdz")
+    "' ', a-d, z"
+    """
+    runs: list[list[str]] = []
+    for c in characters:
+        if runs and ord(c) == ord(runs[-1][-1]) + 1:
+            runs[-1].append(c)
+        else:
+            runs.append([c])
+    names: list[str] = []
+    for run in runs:
+        shown = [f"'{c}'" if c.isspace() and c.isprintable() else printable(c) for c in run]
+        names += [f"{shown[0]}-{shown[-1]}"] if len(run) > 2 else shown
+    return ", ".join(names)
