@@ -91,7 +91,7 @@ def probabilities(logits_BV: Floats, choice: Choice) -> Floats:
     Temperature first, then top-k, top-p and min-p, each on what the one before has left.
 
     >>> logits_BV = np.log([[0.5, 0.3, 0.2]])
-    >>> probabilities(logits_BV, Choice(top_k=2)).round(3).tolist()
+    >>> probabilities(logits_BV, Choice(temperature=1.0, top_k=2)).round(3).tolist()
     [[0.625, 0.375, 0.0]]
     >>> probabilities(logits_BV, Choice(temperature=0.0)).tolist()
     [[1.0, 0.0, 0.0]]

@@ -167,9 +167,10 @@ def split(corpus: Corpus, holdout: float) -> tuple[list[str], list[str]]:
     Raises:
         DataError: nothing is left to train on.
 
-    >>> train, held_out = split(from_texts(["emma", "ava", "mia", "ava"]), 0.5)
+
+    >>> train, held_out = split(from_texts(["emma", "zoe", "ava", "zoe"]), 0.2)
     >>> train, held_out
-    (['emma', 'mia'], ['ava', 'ava'])
+    (['emma', 'ava'], ['zoe', 'zoe'])
     """
     if corpus.stream:
         cuts = [round(len(text) * (1.0 - holdout)) for text in corpus.documents]

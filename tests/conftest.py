@@ -1,0 +1,76 @@
+"""What all tests share: the engines, a tiny corpus, the texts to measure on."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from microgpt import batch, model
+from microgpt.config import GPTConfig
+from microgpt.engines import ENGINES, open_engine
+from microgpt.engines.contract import Engine, State
+
+# Where this names engines, one that is missing fails instead of skipping.
+REQUIRED = tuple(filter(None, os.environ.get("MICROGPT_TEST_ENGINES", "").split(",")))
+# Beside the checkout, where there are any.
+DATA = Path(__file__).parents[2] / "shared" / "data"
+
+TINY = [
+    "ada", "alan", "anna", "bea", "ben", "bob", "dana", "dean", "eba", "eda", "ella", "ena", "lea",
+    "lena", "nan", "neal", "nell", "noa", "noel", "ola",
+]  # fmt: skip
+
+
+@pytest.fixture(params=[*ENGINES, *(name for name in REQUIRED if name not in ENGINES)])
+def engine_name(request: pytest.FixtureRequest) -> str:
+    """Every engine's name in turn."""
+    name: str = request.param
+    try:
+        open_engine(name, GPTConfig(vocab_size=3))
+    except Exception as error:
+        if name in REQUIRED:
+            raise
+        pytest.skip(str(error))
+    return name
+
+
+@pytest.fixture
+def tiny() -> list[str]:
+    """Twenty short names."""
+    return list(TINY)
+
+
+@pytest.fixture
+def names() -> Path:
+    """The corpus of the original; skips where it is not at hand."""
+    return _data("names.txt")
+
+
+def _data(name: str) -> Path:
+    path = DATA / name
+    if not path.exists():
+        pytest.skip(f"{name} is not beside the checkout")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every test write its runs into a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+
+def opened(name: str, config: GPTConfig, seed: int = 1, std: float = 0.3, **kind: object) -> Engine:
+    """Open an engine on parameters drawn anew, large enough that no slope is tiny."""
+    engine = open_engine(name, config, **kind)  # type: ignore[arg-type]
+    rng = random.Random(seed)
+    values = model.initial(GPTConfig(**{**vars(config), "init_std": std, "zero_init": False}), rng)
+    engine.load(State.fresh(values))
+    return engine
+
+
+def laid_out(documents: list[list[int]], bos: int, block_size: int = 16) -> batch.Batch:
+    """Lay token ids out in windows."""
+    return batch.lay_out(documents, bos, block_size).batch
