@@ -6,15 +6,19 @@ ladder: uniform ("blind"), unigram ("letters"), bigram ("pairs").
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.batch import Batch
 from microgpt.loss import LossSum
-from microgpt.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from microgpt.batch import Batch
+    from microgpt.tokenizer import Tokenizer
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -104,10 +108,10 @@ def ladder(counted: Batch, measured: Batch, tokenizer: Tokenizer) -> dict[str, L
     """
     counts = Counts.of(counted, tokenizer.vocab_size)
     unknown_N = measured.targets_N < 0
-    read = Batch(
-        np.where(measured.tokens_N < 0, tokenizer.stand_in, measured.tokens_N),
-        np.where(unknown_N, tokenizer.stand_in, measured.targets_N),
-        measured.documents,
+    read = dataclasses.replace(
+        measured,
+        tokens_N=np.where(measured.tokens_N < 0, tokenizer.stand_in, measured.tokens_N),
+        targets_N=np.where(unknown_N, tokenizer.stand_in, measured.targets_N),
     )
     blind_N = np.full(measured.positions, uniform(tokenizer.vocab_size))
     return {
