@@ -15,8 +15,10 @@ from microgpt.engines.contract import Engine, State
 
 # Where this names engines, one that is missing fails instead of skipping.
 REQUIRED = tuple(filter(None, os.environ.get("MICROGPT_TEST_ENGINES", "").split(",")))
-# Beside the checkout, where there are any.
-DATA = Path(__file__).parents[2] / "shared" / "data"
+# Beside the checkout unless this says where.
+DATA = Path(
+    os.environ.get("MICROGPT_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
+)
 
 TINY = [
     "ada", "alan", "anna", "bea", "ben", "bob", "dana", "dean", "eba", "eda", "ella", "ena", "lea",

@@ -1,0 +1,19 @@
+# Names for the commands; nothing that only make can do.
+.PHONY: install test lint docs ci
+
+install:
+	pip install '.[dev]'
+
+test:
+	pytest
+
+lint:
+	ruff format --check src tests benchmarks docs
+	ruff check src tests benchmarks docs
+	pyright
+
+docs:
+	python docs/make.py
+
+ci:
+	.ci/run
