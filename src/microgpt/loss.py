@@ -165,8 +165,8 @@ OBJECTIVES = {
             value=float,
             weight=_one,
             domain="p in (0, 1], value in [0, inf)",
-            proper="strictly proper: only the true probabilities minimise it",
-            source="Good 1952; the only proper score of p[target] alone, Bernardo 1979",
+            proper="a strictly proper score: only the true probabilities minimise it",
+            source="Good 1952; of p[target] alone it is the only proper score, Bernardo 1979",
         ),
         Objective(
             name="linear",
@@ -174,7 +174,7 @@ OBJECTIVES = {
             value=_miss,
             weight=_p,
             domain="p in [0, 1], value in [0, 1]",
-            proper="not proper: it is lowest when all is bet on the likeliest",
+            proper="no proper score: it is lowest when all is bet on the likeliest",
             source="the linear score of Gneiting and Raftery 2007, section 4.1",
         ),
         Objective(
@@ -183,7 +183,7 @@ OBJECTIVES = {
             value=lambda nats: _miss(nats) ** 2,
             weight=lambda nats: 2.0 * _p(nats) * _miss(nats),
             domain="p in [0, 1], value in [0, 1]",
-            proper="proper for two outcomes only, where it is half the Brier score",
+            proper="a proper score for two outcomes only, where it is half the Brier score",
             source="Brier 1950 sums over all outcomes; this keeps the target's alone",
         ),
     )

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter, Token
 
+from microgpt.engines import ENGINES
+
 # The parser takes a lone "-" for an option without a name; between the two of us it is called this.
 _STDIN = "<stdin>"
 
@@ -50,7 +52,7 @@ Stream = Annotated[
     Parameter(help="Read one long text, a book say, in windows.", group=DATA, show_default=False),
 ]
 Json = Annotated[bool, Parameter(help="Print JSON, one object a line.", show_default=False)]
-Engine = Annotated[str | None, flag("What computes: auto, scalar.", ENGINE)]
+Engine = Annotated[str | None, flag(f"What computes: auto, {', '.join(ENGINES)}.", ENGINE)]
 Device = Annotated[str | None, flag("Where: cpu.", ENGINE)]
 Threads = Annotated[int | None, flag("At most so many (the scalar engine uses one).", ENGINE)]
 Objective = Literal["cross-entropy", "linear", "quadratic"]

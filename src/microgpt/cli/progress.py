@@ -36,15 +36,15 @@ class Lines:
 
     Args:
         session: the training.
-        every: steps a line; None: about 20 lines in all.
+        every: steps a line; None: about ten lines in all.
     """
 
     def __init__(self, session: Session, every: int | None) -> None:
         training = session.training
         self._every = every
         if every is None and training.steps:
-            self._every = max(1, training.steps // 20)
-        self._every_seconds = (training.seconds or 0.0) / 20
+            self._every = max(1, training.steps // 10)
+        self._every_seconds = (training.seconds or 0.0) / 10
         self._sum, self._from = LossSum(), 0.0
         self._due: Step | None = None
         self._last: Step | None = None

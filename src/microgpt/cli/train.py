@@ -237,7 +237,5 @@ def _close(session: Session, *, json: bool) -> None:
     say(f"    (nats a character on {ladder.what}; ● you are here)", "dim")
     note = "   (* stands in the training data)" if any(seen[:8]) else ""
     say(f"Samples: {sample_words([s.text for s in drawn[:8]], seen[:8])}{note}")
-    say(
-        f"Saved in {folder}.   Next: microgpt sample {folder} · "
-        f"microgpt score {folder} yourname · microgpt why {folder} yourname"
-    )
+    say(f"Saved in {folder}.   Next, with any text:")
+    say(f"    microgpt sample {folder} · microgpt score {folder} TEXT · microgpt why {folder} TEXT")

@@ -97,7 +97,9 @@ def _the_slopes() -> None:
     say("have gone silent, and a model trained with them does not learn from its worst mistakes.")
     say()
     for o in OBJECTIVES.values():
-        say(f"{o.formula:9}  {o.domain}. As a score {o.proper} ({o.source}).")
+        say(f"{o.formula:9}  {o.domain}")
+        say(f"           {o.proper}")
+        say(f"           {o.source}", "dim")
     say()
 
 

@@ -1,0 +1,94 @@
+"""Write what in the docs comes from the program: transcripts, the reference, pictures.
+
+In: `README.md` and the pages beside this file, in which a block that begins with ``$ microgpt``
+shows a command. Out: the same pages with what the commands print now, `cli.md`, and `images/`. All
+commands run in one empty folder, in the order of the pages. A test fails while any of it is stale.
+
+    python docs/make.py
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from microgpt.cli import COMMANDS
+from microgpt.cli.plot import COLOURS
+from microgpt.loss import OBJECTIVES
+
+DOCS = Path(__file__).resolve().parent
+PAGES = (DOCS.parent / "README.md", DOCS / "loss.md")
+IMAGES = DOCS / "images"
+_BLOCK = re.compile(r"(?<=```console\n)\$ .*?(?=```)", re.DOTALL)
+
+
+def run(command: str, folder: Path) -> str:
+    """Return what a command prints on a pipe, 100 columns wide."""
+    words = [sys.executable, "-m", "microgpt", *shlex.split(command)[1:]]
+    env = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    lines = (done.stdout + done.stderr).splitlines()
+    return "\n".join(line.rstrip() for line in lines).rstrip("\n")
+
+
+def page(text: str, folder: Path) -> str:
+    """Run the commands of a page and put what they print behind them."""
+
+    def block(match: re.Match[str]) -> str:
+        commands = [line for line in match[0].splitlines() if line.startswith("$ ")]
+        shown = [f"{command}\n{run(command[2:], folder)}\n" for command in commands]
+        return "\n".join(shown)
+
+    return _BLOCK.sub(block, text)
+
+
+def reference(folder: Path) -> str:
+    """Write the command-line reference from `--help`."""
+    parts = ["# Command line\n\nWritten by `docs/make.py` from `--help`; do not edit.\n"]
+    for name in ("", *(command.__name__ for command in COMMANDS)):
+        words = f"microgpt {name}".strip()
+        parts.append(f"## {words}\n\n```text\n{run(f'{words} --help', folder)}\n```\n")
+    return "\n".join(parts)
+
+
+def losses_picture(path: Path) -> None:
+    """Draw the three losses, and how hard each pushes, against p."""
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    p = [10 ** (-4 + 4 * i / 400) for i in range(401)]
+    for objective, colour, dash in zip(OBJECTIVES.values(), COLOURS, ("-", "--", "-.")):
+        nats = [-math.log(x) for x in p]
+        values = [objective.value(n) for n in nats]
+        push = [objective.weight(n) * -math.expm1(-n) for n in nats]
+        left.semilogx(p, values, dash, color=colour, label=objective.formula)
+        right.semilogx(p, push, dash, color=colour, label=objective.formula)
+    left.set(xlabel="p, the probability of what came", title="The loss")
+    right.set(xlabel="p", title="How hard it pushes on the right logit")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main() -> None:
+    """Write everything."""
+    IMAGES.mkdir(exist_ok=True)
+    losses_picture(IMAGES / "losses.svg")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for path in PAGES:
+            path.write_text(page(path.read_text("utf-8"), folder), "utf-8", newline="\n")
+        (DOCS / "cli.md").write_text(reference(folder), "utf-8", newline="\n")
+        run(f"microgpt plot names-1 --save {IMAGES / 'curve.svg'}", folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""The docs say what the program does: transcripts, reference, commands, tree."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def make() -> ModuleType:
+    """The program that writes the docs."""
+    spec = importlib.util.spec_from_file_location("make", ROOT / "docs" / "make.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def without_the_clock(text: str) -> str:
+    text = re.sub(r" · \S+ tok/s", "", text)
+    return re.sub(r'"seconds": [\d.e-]+', '"seconds": 0', text)
+
+
+def test_the_command_line_reference_is_what_help_says(make: ModuleType, tmp_path: Path) -> None:
+    # Word by word: another version of the library may break lines elsewhere.
+    assert (ROOT / "docs" / "cli.md").read_text("utf-8").split() == make.reference(tmp_path).split()
+
+
+@pytest.mark.slow
+def test_the_transcripts_are_what_the_commands_print(make: ModuleType, tmp_path: Path) -> None:
+    for path in make.PAGES:
+        text = path.read_text("utf-8")
+        assert without_the_clock(make.page(text, tmp_path)) == without_the_clock(text)
+
+
+@pytest.mark.slow
+def test_the_readme_s_commands_run_as_written(tmp_path: Path) -> None:
+    files = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT) if _is_git() else b""
+    for name in filter(None, files.decode().split("\0")):
+        target = tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((ROOT / name).read_bytes())
+    if not files:
+        pytest.skip("not a git checkout")
+    (command,) = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    subprocess.run([sys.executable, "-m", "venv", ".venv"], cwd=tmp_path, check=True)
+    binaries = tmp_path / ".venv" / ("Scripts" if os.name == "nt" else "bin")
+    env = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "step 1000: loss 2." in done.stdout
+    assert (tmp_path / "runs" / "names-1" / "checkpoint.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_the_readme_s_python_runs_as_written(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("emma\nolivia\nava\nmia\nzoe\nleo\nmax\nlia\n" * 3, "utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(compile(code, "README.md", "exec"), {})
+
+
+def test_every_path_in_the_readme_exists() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+    tree = re.search(r"src/microgpt/\n(.*?)docs/", README, re.DOTALL)
+    assert tree is not None
+    words = {w for row in tree[1].splitlines() for w in re.split(r"\s{3,}", row[4:])[0].split()}
+    assert len(words) > 15
+    for word in words:
+        path = ROOT / "src" / "microgpt" / word
+        assert path.is_dir() if word.endswith("/") else path.with_suffix(".py").exists(), word
+
+
+def test_every_module_is_in_the_readme_s_tree() -> None:
+    tree = README[README.index("src/microgpt/\n") :]
+    for path in (ROOT / "src" / "microgpt").iterdir():
+        if path.stem.startswith("__") or path.suffix not in ("", ".py"):
+            continue
+        assert re.search(rf"\b{path.stem}\b", tree), path.name
+
+
+def _is_git() -> bool:
+    return (ROOT / ".git").exists()
