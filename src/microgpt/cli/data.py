@@ -84,11 +84,13 @@ def _block(encoded: list[list[int]], bos: int, size: int) -> dict[str, int]:
 
 def _show(name: str, r: dict[str, Any]) -> None:
     say(f"{name} · {r['documents']:,} documents · {r['characters']:,} characters", "bold")
-    copies = f"{r['duplicates']:,} documents stand there more than once"
     if r["duplicates"]:
-        most = r["most_common"]
-        copies += f' ("{printable(most["text"])}" {most["times"]:,} times)'
-    say(copies if r["duplicates"] else "No document stands there twice.")
+        text, times = printable(r["most_common"]["text"]), r["most_common"]["times"]
+        say(
+            f'{r["duplicates"]:,} are copies of an earlier one; "{text}" stands there {times:,} times.'
+        )
+    else:
+        say("No document stands there twice.")
     if r["blank"]:
         say(f"{r['blank']:,} blank lines are skipped, with {r['blank_characters']:,} characters.")
     say(

@@ -11,6 +11,7 @@ from typing import Protocol
 from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from microgpt.cli.show import sample_words, say, say_json, short, spark, stdout, width
@@ -138,7 +139,9 @@ class Bar:
         self._first: Step | None = None
         self._positions = 0
         columns = (
-            TextColumn("step {task.fields[step]:>5}"),
+            TextColumn(
+                "step {task.fields[step]:>5}", table_column=Column(no_wrap=True, min_width=10)
+            ),
             BarColumn(bar_width=None, finished_style="green"),
             TextColumn("{task.fields[words]}"),
         )
@@ -182,6 +185,8 @@ class Bar:
         if training.seconds:
             left = min(left, max(training.seconds - step.seconds, 0.0))
         words = f"loss {loss:.2f} (smoothed){self._heldout}{speed} · {left:.0f} s left"
+        if len(words) > width() - 20:
+            words = f"loss {loss:.2f} · {left:.0f} s left"
         self._progress.update(self._task, completed=done, step=step.step, words=words)
         if len(self._points) < done * _SPARKS:
             self._points.append(loss)
