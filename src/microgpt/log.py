@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from microgpt.train import Step
 
 LOG = "log.jsonl"
+_TRAINING = {"step", "loss", "positions", "lr", "seconds"}
+_HELD_OUT = {"step", "heldout"}
 
 
 def train_line(step: int, total: LossSum, lr: float, seconds: float) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             record = json.loads(line)
         except ValueError:
             continue
-        if isinstance(record, dict) and "step" in record:
+        if isinstance(record, dict) and (_TRAINING <= record.keys() or _HELD_OUT <= record.keys()):
             yield record
 
 

@@ -56,6 +56,7 @@ def cross_entropy(logits_V: Sequence[float], target: int) -> tuple[float, list[f
     (0.6931471805599453, [-0.5, 0.5])
     """
     check_target(target, len(logits_V))
+    logits_V = [float(z) for z in logits_V]
     z_max = max(max(logits_V), -sys.float_info.max)
     gap, gap_error = _difference(z_max, logits_V[target])
     top = target if gap == 0 else next((i for i, z in enumerate(logits_V) if z == z_max), target)

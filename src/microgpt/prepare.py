@@ -10,6 +10,7 @@ import random
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import fields
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -172,10 +173,7 @@ def _sort(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _new_folder(out: Path | None, name: str) -> Path:
     if out is None:
-        number = 1
-        while (RUNS / f"{name}-{number}").exists():
-            number += 1
-        out = RUNS / f"{name}-{number}"
+        return _numbered(name)
     if out.is_file():
         raise RunError(f"{out}: a file. Expected a folder, or a name for a new one.")
     out.mkdir(parents=True, exist_ok=True)
@@ -186,3 +184,14 @@ def _new_folder(out: Path | None, name: str) -> Path:
     if found:
         raise RunError(f"{out}: must be empty or new; it holds {found[0]}. Try another --out.")
     return out
+
+
+def _numbered(name: str) -> Path:
+    for number in count(1):
+        folder = RUNS / f"{name}-{number}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError  # numbers do not end

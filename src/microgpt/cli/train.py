@@ -126,14 +126,19 @@ def train(
             )
         session = prepare.resume(resume, engine=engine, threads=threads, device=device)
     with session:
-        return _train(session, json=json, every=log_every)
+        if not json:
+            _open(session)
+        if session.updates != session.training.steps and not _train(
+            session, json=json, every=log_every
+        ):
+            return 130
+        _close(session, json=json)
+    return 0
 
 
-def _train(session: Session, *, json: bool, every: int | None) -> int:
+def _train(session: Session, *, json: bool, every: int | None) -> bool:
+    """Train; return whether it came to its end."""
     reporter = _reporter(session, json=json, every=every)
-    if not json:
-        _open(session)
-    interrupted = False
     with _interruption(session) as asked, reporter:
         for event in session:
             try:
@@ -141,16 +146,13 @@ def _train(session: Session, *, json: bool, every: int | None) -> int:
             except BrokenPipeError:
                 # Whoever read has gone; what was learnt is saved all the same.
                 session.stop()
-        interrupted = asked[0]
-    if interrupted:
+    if asked[0]:
         stderr().print(
             f"Stopped after step {session.updates:,} and saved. "
             f"Go on with: microgpt train --resume {session.folder}",
             soft_wrap=True,
         )
-        return 130
-    _close(session, json=json)
-    return 0
+    return not asked[0]
 
 
 def _reporter(session: Session, *, json: bool, every: int | None) -> Reporter:
@@ -200,7 +202,8 @@ def _open(session: Session) -> None:
     if layout.dropped:
         say(f"{layout.dropped:,} {unit}s over the block of {config.block_size} are cut.")
     if session.updates:
-        say(f"Going on after step {session.updates:,} of {session.folder}.")
+        done = " It has made all its steps." if session.updates == session.training.steps else ""
+        say(f"Going on after step {session.updates:,} of {session.folder}.{done}")
     else:
         blind = f"ln {config.vocab_size} = {uniform(config.vocab_size):.2f}"
         say(f"Guessing blindly costs {blind} nats a {unit}. Let's see.")

@@ -68,9 +68,9 @@ class ScalarOps:
         return rows
 
     def relu(self, x_TF: Matrix, squared: bool) -> Matrix:
-        if squared:
-            return [[relu(x) ** 2 for x in row] for row in x_TF]
-        return [[relu(x) for x in row] for row in x_TF]
+        rows = [[relu(x) for x in row] for row in x_TF]
+        # Not ** 2: where that overflows Python raises, and a product is inf, which stops training.
+        return [[x * x for x in row] for row in rows] if squared else rows
 
     def add(self, x_TD: Matrix, y_TD: Matrix) -> Matrix:
         return [[a + b for a, b in zip(x, y)] for x, y in zip(x_TD, y_TD)]
