@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from microgpt.train import Step
 
 LOG = "log.jsonl"
-_TRAINING = {"step", "loss", "positions", "lr", "seconds"}
-_HELD_OUT = {"step", "heldout"}
+_KINDS = ({"step", "loss", "positions", "lr", "seconds"}, {"step", "heldout"})
 
 
 def train_line(step: int, total: LossSum, lr: float, seconds: float) -> dict[str, Any]:
@@ -92,7 +91,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             record = json.loads(line)
         except ValueError:
             continue
-        if isinstance(record, dict) and (_TRAINING <= record.keys() or _HELD_OUT <= record.keys()):
+        if isinstance(record, dict) and any(kind.issubset(record) for kind in _KINDS):
             yield record
 
 

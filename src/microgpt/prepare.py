@@ -10,7 +10,6 @@ import random
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import fields
-from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -187,11 +186,12 @@ def _new_folder(out: Path | None, name: str) -> Path:
 
 
 def _numbered(name: str) -> Path:
-    for number in count(1):
+    number = 1
+    while True:
         folder = RUNS / f"{name}-{number}"
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
-            continue
-        return folder
-    raise AssertionError  # numbers do not end
+            number += 1
+        else:
+            return folder
