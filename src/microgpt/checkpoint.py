@@ -50,12 +50,8 @@ class Settings:
     """All that `config.json` holds.
 
     Attributes:
-        preset: where the numbers below began.
-        model: the shape.
-        training: the recipe.
-        source: where the documents are.
-        fingerprint: of all documents, to know them again.
-        documents: how many there are, held-out ones included.
+        preset: where the numbers of `model` and `training` began.
+        source: where the documents are; with their number and fingerprint, to know them again.
         engine: what computed it.
         log_every: steps a line of the log.
     """

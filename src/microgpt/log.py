@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from microgpt.loss import LossSum
 
@@ -88,11 +88,13 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         return
     for line in text.split("\n"):
         try:
-            record = json.loads(line)
+            record: Any = json.loads(line)
         except ValueError:
             continue
-        if isinstance(record, dict) and any(kind.issubset(record) for kind in _KINDS):
-            yield record
+        if isinstance(record, dict):
+            told = cast("dict[str, Any]", record)
+            if any(kind.issubset(told) for kind in _KINDS):
+                yield told
 
 
 def _sum(line: dict[str, Any]) -> LossSum:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from microgpt import batch, checkpoint, corpus, tokenizer
+from microgpt import batch, checkpoint, corpus
+from microgpt.alphabet import printable
 from microgpt.baselines import ladder
 from microgpt.batch import Layout, Plan
 from microgpt.checkpoint import Settings
@@ -185,7 +186,7 @@ class Session:
 
     def write_samples(self, drawn: Sequence[Sample]) -> None:
         """Write `samples.txt`, a sample a line."""
-        text = "".join(f"{tokenizer.printable(sample.text)}\n" for sample in drawn)
+        text = "".join(f"{printable(sample.text)}\n" for sample in drawn)
         checkpoint.write_atomically(self.folder / checkpoint.SAMPLES, text.encode())
 
     def _lay_out(self, documents: Sequence[str], long: Literal["window", "cut"]) -> Layout:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
+from microgpt.alphabet import printable, ranges
 from microgpt.errors import UsageError
 
 BosPlace = Literal["first", "last"]
@@ -253,31 +254,3 @@ def from_json(data: Mapping[str, Any]) -> Tokenizer:
     except (KeyError, TypeError) as error:
         raise UsageError(f"a tokenizer must be complete; got no {error}.") from None
     raise UsageError(f'a tokenizer must be "characters" or "bytes"; got {str(data)[:60]}.')
-
-
-def printable(text: str) -> str:
-    r"""Return text with what cannot be seen, or would move the cursor, as an escape.
-
-    >>> printable("a\x00\nb")
-    'a\\x00\\nb'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def ranges(characters: str) -> str:
-    """Name sorted characters, neighbours as a range.
-
-    >>> ranges(" abcdz")
-    "' ', a-d, z"
-    """
-    runs: list[list[str]] = []
-    for c in characters:
-        if runs and ord(c) == ord(runs[-1][-1]) + 1:
-            runs[-1].append(c)
-        else:
-            runs.append([c])
-    names: list[str] = []
-    for run in runs:
-        shown = [f"'{c}'" if c.isspace() and c.isprintable() else printable(c) for c in run]
-        names += [f"{shown[0]}-{shown[-1]}"] if len(run) > 2 else shown
-    return ", ".join(names)

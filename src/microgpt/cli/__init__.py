@@ -14,6 +14,7 @@ from importlib import metadata
 
 from cyclopts import App, CycloptsError, Parameter
 
+from microgpt.alphabet import printable
 from microgpt.cli.data import data
 from microgpt.cli.evaluate import evaluate
 from microgpt.cli.flags import hide_stdin
@@ -25,7 +26,6 @@ from microgpt.cli.show import stderr
 from microgpt.cli.train import train
 from microgpt.cli.why import why
 from microgpt.errors import MicroGPTError, UsageError
-from microgpt.tokenizer import printable
 
 COMMANDS = (train, sample, score, evaluate, why, data, plot, runs)
 

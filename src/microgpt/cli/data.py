@@ -9,13 +9,14 @@ import numpy as np
 from rich.text import Text
 
 from microgpt import corpus
+from microgpt.alphabet import printable
 from microgpt.baselines import ladder
 from microgpt.batch import lay_out
 from microgpt.cli import flags
 from microgpt.cli.flags import DATA, flag
 from microgpt.cli.show import bar, say, say_json, stdout, table
 from microgpt.corpus import Corpus, Source
-from microgpt.tokenizer import Characters, printable
+from microgpt.tokenizer import Characters
 
 BLOCKS = (8, 16, 32, 64, 128, 256)
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
@@ -84,11 +85,10 @@ def _block(encoded: list[list[int]], bos: int, size: int) -> dict[str, int]:
 
 def _show(name: str, r: dict[str, Any]) -> None:
     say(f"{name} · {r['documents']:,} documents · {r['characters']:,} characters", "bold")
-    if r["duplicates"]:
-        text, times = printable(r["most_common"]["text"]), r["most_common"]["times"]
-        say(
-            f'{r["duplicates"]:,} are copies of an earlier one; "{text}" stands there {times:,} times.'
-        )
+    copies, most = r["duplicates"], r["most_common"]
+    if copies:
+        example = f'"{printable(most["text"])}" stands there {most["times"]:,} times'
+        say(f"{copies:,} repeat an earlier one; {example}.")
     else:
         say("No document stands there twice.")
     if r["blank"]:

@@ -7,13 +7,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from microgpt.alphabet import printable
 from microgpt.cli import flags
 from microgpt.cli.flags import flag
 from microgpt.cli.show import find_run, say, say_json, stderr
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.run import Run
 from microgpt.sample import Choice
-from microgpt.tokenizer import printable
 
 # With --new: how many samples may be drawn for each that is wanted.
 _PATIENCE = 100

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from microgpt import corpus
+from microgpt.alphabet import printable
 from microgpt.cli import flags
 from microgpt.cli.flags import flag, word
 from microgpt.cli.show import find_run, say, say_json, spark, stderr, surprise_style, width
@@ -18,7 +19,6 @@ from microgpt.corpus import Source
 from microgpt.errors import DataError, UsageError
 from microgpt.evaluate import Character, Score
 from microgpt.run import Run
-from microgpt.tokenizer import printable
 
 END = "⏎"
 _COLUMN = 6

@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from microgpt.alphabet import printable
 from microgpt.checkpoint import CONFIG
 from microgpt.errors import RunError
 from microgpt.loss import LossSum
 from microgpt.prepare import RUNS
-from microgpt.tokenizer import printable
 
 # One hue from pale to strong: readable for the colour-blind, and the number is always there too.
 _SURPRISE = ("default", "color(223)", "color(215)", "color(208)", "color(202)", "bold color(196)")

@@ -8,6 +8,7 @@ from typing import Annotated
 from rich.table import Table
 from rich.text import Text
 
+from microgpt.alphabet import printable
 from microgpt.cli import flags
 from microgpt.cli.flags import flag
 from microgpt.cli.score import END
@@ -15,7 +16,6 @@ from microgpt.cli.show import bar, find_run, say, say_json, stdout, surprise_sty
 from microgpt.evaluate import Score
 from microgpt.loss import LN_2, OBJECTIVES, LossSum
 from microgpt.run import Run
-from microgpt.tokenizer import printable
 
 CHANCES = (1.0, 0.5, 0.1, 0.01, 0.0001)
 
