@@ -143,10 +143,7 @@ def _read(folder: Path, name: str, parse: Callable[[Mapping[str, Any]], T]) -> T
 
 
 def save(folder: Path, config: GPTConfig, state: State) -> None:
-    """Replace the checkpoint.
-
-    Equal states make equal bytes: nothing in the file depends on the clock or the machine.
-    """
+    """Replace the checkpoint. Equal states make equal bytes."""
     from safetensors.numpy import save as to_bytes
 
     tensors = _tensors(config, state)

@@ -65,8 +65,28 @@ class Tokenizer(Protocol):
         ...
 
 
+class _WithBOS:
+    """Where BOS stands among the ids: before all others, or behind them."""
+
+    bos_place: BosPlace
+
+    @property
+    def vocab_size(self) -> int:
+        """V: how many ids there are, BOS included."""
+        raise NotImplementedError
+
+    @property
+    def bos(self) -> int:
+        """The id that begins and ends every document."""
+        return 0 if self.bos_place == "first" else self.vocab_size - 1
+
+    @property
+    def _first(self) -> int:
+        return 1 if self.bos_place == "first" else 0
+
+
 @dataclass(frozen=True)
-class Characters:
+class Characters(_WithBOS):
     """A token id for each Unicode code point of the training data, sorted.
 
     Args:
@@ -99,18 +119,9 @@ class Characters:
         return {c: i + self._first for i, c in enumerate(self.characters)}
 
     @property
-    def _first(self) -> int:
-        return 1 if self.bos_place == "first" else 0
-
-    @property
     def vocab_size(self) -> int:
         """V: the characters and BOS."""
         return len(self.characters) + 1
-
-    @property
-    def bos(self) -> int:
-        """The id that begins and ends every document."""
-        return 0 if self.bos_place == "first" else len(self.characters)
 
     @property
     def alphabet(self) -> str:
@@ -179,7 +190,7 @@ class Characters:
 
 
 @dataclass(frozen=True)
-class Bytes:
+class Bytes(_WithBOS):
     """A token id for each byte of UTF-8: any text, nothing unknown.
 
     >>> Bytes().encode("né")
@@ -194,15 +205,6 @@ class Bytes:
     def vocab_size(self) -> int:
         """V: 256 bytes and BOS."""
         return 257
-
-    @property
-    def _first(self) -> int:
-        return 1 if self.bos_place == "first" else 0
-
-    @property
-    def bos(self) -> int:
-        """The id that begins and ends every document."""
-        return 0 if self.bos_place == "first" else 256
 
     @property
     def alphabet(self) -> str:

@@ -27,11 +27,14 @@ from microgpt.errors import DataError, RunError, UsageError
 from microgpt.loss import LossSum
 from microgpt.run import Run
 
+# Documents trained on say little about others: so many are enough to see.
+_ENOUGH = 1000
+
 
 def evaluate(
     run: flags.RunName = None,
     *files: flags.File,
-    limit: Annotated[int, flag("At most so many documents, drawn by the seed; 0 for all.")] = 1000,
+    limit: Annotated[int | None, flag("At most so many documents, drawn by the seed.")] = None,
     json: flags.Json = False,
     column: flags.Column = None,
     field: flags.Field = None,
@@ -43,12 +46,12 @@ def evaluate(
 ) -> None:
     """Measure a run's mean loss on documents, beside models that only count.
 
-    Without a file: on the documents it held out, or else on those it was trained on.
+    Without a file: on the documents it held out, or else on 1,000 of those it was trained on.
 
     Example: microgpt evaluate runs/names-1 other-names.txt
     """
-    if limit < 0:
-        raise UsageError(f"limit must be a whole number from 0; got {limit}.")
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit must be a whole number from 1; got {limit}.")
     opened = Run(find_run(run), engine or "auto", threads, device)
     if files:
         source = Source(files=files, column=column, field=field, encoding=encoding, stream=stream)
@@ -58,6 +61,7 @@ def evaluate(
         trained, held_out = opened.documents
         documents = held_out or trained
         what = "held-out documents" if held_out else "documents it was trained on"
+        limit = limit if held_out else limit or _ENOUGH
     chosen = _draw(documents, limit, opened.settings.training.seed)
     of = f" of {len(documents):,}" if len(chosen) < len(documents) else ""
     result = opened.evaluate(_progress(chosen))
@@ -105,8 +109,8 @@ def evaluate(
         say(f"{result.unknown:,} characters unknown to the model, priced at {price:.1f} nats each")
 
 
-def _draw(documents: Sequence[str], limit: int, seed: int) -> Sequence[str]:
-    if not limit or limit >= len(documents):
+def _draw(documents: Sequence[str], limit: int | None, seed: int) -> Sequence[str]:
+    if limit is None or limit >= len(documents):
         return documents
     return random.Random(seed).sample(documents, limit)
 
