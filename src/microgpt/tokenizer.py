@@ -30,9 +30,15 @@ class Tokenizer(Protocol):
     """What the rest of the package asks of a tokenizer."""
 
     @property
-    def vocab_size(self) -> int: ...  # noqa: D102
+    def vocab_size(self) -> int:
+        """V: how many ids there are, BOS included."""
+        ...
+
     @property
-    def bos(self) -> int: ...  # noqa: D102
+    def bos(self) -> int:
+        """The id that begins and ends every document."""
+        ...
+
     @property
     def alphabet(self) -> str:
         """What it knows, in words for a message."""
@@ -72,12 +78,10 @@ class _WithBOS:
 
     @property
     def vocab_size(self) -> int:
-        """V: how many ids there are, BOS included."""
         raise NotImplementedError
 
     @property
     def bos(self) -> int:
-        """The id that begins and ends every document."""
         return 0 if self.bos_place == "first" else self.vocab_size - 1
 
     @property
@@ -120,7 +124,6 @@ class Characters(_WithBOS):
 
     @property
     def vocab_size(self) -> int:
-        """V: the characters and BOS."""
         return len(self.characters) + 1
 
     @property
@@ -172,15 +175,12 @@ class Characters(_WithBOS):
             ) from None
 
     def ids(self, text: str) -> list[list[int]]:
-        """Return the id of each character, UNKNOWN for one the vocabulary lacks."""
         return [[self._ids.get(c, UNKNOWN)] for c in text]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of ids; BOS is nothing."""
         return "".join([self.characters[i - self._first] for i in ids if i != self.bos])
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` takes."""
         return {
             "kind": "characters",
             "characters": self.characters,
@@ -203,30 +203,24 @@ class Bytes(_WithBOS):
 
     @property
     def vocab_size(self) -> int:
-        """V: 256 bytes and BOS."""
         return 257
 
     @property
     def alphabet(self) -> str:
-        """Any text at all."""
         return "any text"
 
     @property
     def unknown_nats(self) -> float:
-        """Nothing is unknown."""
         return 0.0
 
     @property
     def stand_in(self) -> int:
-        """Never needed: nothing is unknown."""
         return self.bos
 
     def encode(self, text: str, subject: str = "text") -> list[int]:
-        """Return the bytes of a text as ids, without BOS."""
         return [byte + self._first for byte in text.encode("utf-8", "surrogatepass")]
 
     def ids(self, text: str) -> list[list[int]]:
-        """Return the ids of each character's bytes."""
         return [self.encode(c) for c in text]
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -238,7 +232,6 @@ class Bytes(_WithBOS):
             return data.decode("utf-8", "replace")
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` takes."""
         return {"kind": "bytes", "bos": self.bos_place}
 
 
