@@ -19,8 +19,8 @@ from microgpt.errors import UsageError
 
 BosPlace = Literal["first", "last"]
 
+# The id of a character the vocabulary lacks, where `ids` is asked to go on.
 UNKNOWN = -1
-"""The id of a character the vocabulary lacks, where `ids` is asked to go on."""
 
 # Code points that may stand in text: all 1,114,112 but the 2,048 surrogates.
 _CODE_POINTS = 0x110000 - 2048
@@ -161,11 +161,7 @@ class Characters(_WithBOS):
         return self._first + max(range(len(self.counts)), key=self.counts.__getitem__)
 
     def encode(self, text: str, subject: str = "text") -> list[int]:
-        """Return the ids of a text, without BOS.
-
-        Raises:
-            UsageError: a character is not in the vocabulary; the message names it and what is.
-        """
+        """Return the ids of a text; the message of the UsageError names what is unknown."""
         try:
             return [self._ids[c] for c in text]
         except KeyError as error:
