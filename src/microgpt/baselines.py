@@ -96,6 +96,21 @@ class Counts:
         return -np.log(p)
 
 
+@dataclass(frozen=True)
+class Ladder:
+    """What a loss is worth: the baselines and the model on the same documents.
+
+    Attributes:
+        what: the documents, in words.
+        baselines: by name, from the worst.
+        model: this model's.
+    """
+
+    what: str
+    baselines: dict[str, LossSum]
+    model: LossSum
+
+
 def ladder(counted: Batch, measured: Batch, tokenizer: Tokenizer) -> dict[str, LossSum]:
     """Return the losses of uniform, unigram and bigram on the same documents.
 

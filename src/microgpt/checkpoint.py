@@ -30,7 +30,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from microgpt import model, tokenizer
-from microgpt.config import GPTConfig, TrainConfig, from_json
+from microgpt.config import GPTConfig, TrainConfig, check_count, from_json
 from microgpt.corpus import Source
 from microgpt.engines.contract import Floats, State
 from microgpt.errors import RunError, UsageError
@@ -64,6 +64,9 @@ class Settings:
     documents: int
     engine: str
     log_every: int = 1
+
+    def __post_init__(self) -> None:
+        check_count("log_every", self.log_every)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object."""
@@ -104,8 +107,9 @@ class Settings:
 
 
 def write_settings(folder: Path, settings: Settings, tokens: Tokenizer) -> None:
-    """Write `config.json` and `tokenizer.json`."""
-    for name, data in ((TOKENIZER, tokens.to_json()), (CONFIG, settings.to_json())):
+    """Write `tokenizer.json`, and `config.json` with the other's fingerprint."""
+    about = {**settings.to_json(), "vocabulary": _fingerprint(tokens)}
+    for name, data in ((TOKENIZER, tokens.to_json()), (CONFIG, about)):
         text = json.dumps(data, indent=2, ensure_ascii=False)
         write_atomically(folder / name, f"{text}\n".encode())
 
@@ -117,13 +121,21 @@ def read_settings(folder: Path) -> tuple[Settings, Tokenizer]:
         RunError: the folder is no run, or one of the two is not as it was written.
     """
     settings = _read(folder, CONFIG, Settings.from_json)
+    vocabulary = _read(folder, CONFIG, lambda data: data["vocabulary"])
     tokens = _read(folder, TOKENIZER, tokenizer.from_json)
     if tokens.vocab_size != settings.model.vocab_size:
         raise RunError(
             f"{folder}: {TOKENIZER} has {tokens.vocab_size} token ids where {CONFIG} says "
             f"{settings.model.vocab_size}: they are of different runs."
         )
+    if _fingerprint(tokens) != vocabulary:
+        raise RunError(f"{folder}: {TOKENIZER} is damaged, or of another run than {CONFIG}.")
     return settings, tokens
+
+
+def _fingerprint(tokens: Tokenizer) -> str:
+    text = json.dumps(tokens.to_json(), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _read(folder: Path, name: str, parse: Callable[[Mapping[str, Any]], T]) -> T:
@@ -148,7 +160,8 @@ def save(folder: Path, config: GPTConfig, state: State) -> None:
 
     tensors = _tensors(config, state)
     # One key: the format keeps no order among several.
-    about = {"format": FORMAT, "updates": state.updates, "checksum": _checksum(tensors)}
+    checksum = _checksum(tensors, state.updates)
+    about = {"format": FORMAT, "updates": state.updates, "checksum": checksum}
     data = to_bytes(tensors, {"microgpt": json.dumps(about)})
     write_atomically(folder / CHECKPOINT, data)
 
@@ -169,21 +182,22 @@ def load(folder: Path, config: GPTConfig) -> State:
         with opened as file:
             told: dict[str, str] = file.metadata() or {}
             about = json.loads(told["microgpt"])
+            format_, updates, checksum = (about[k] for k in ("format", "updates", "checksum"))
             found: dict[str, Floats] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise RunError(f"{folder}: not a run: it has no {CHECKPOINT}.") from None
     except SafetensorError as error:
         raise RunError(f"{path}: damaged ({error}).") from None
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError):
         raise RunError(f"{path}: foreign: not written by microgpt.") from None
     expected = _tensors(config, state)
     if {k: v.shape for k, v in found.items()} != {k: v.shape for k, v in expected.items()}:
         raise RunError(f"{path}: foreign: its tensors are not those of the model in {CONFIG}.")
-    if about.get("format") != FORMAT or about.get("checksum") != _checksum(found):
+    if format_ != FORMAT or checksum != _checksum(found, updates):
         raise RunError(f"{path}: damaged: its checksum is not that of its numbers.")
     for name, tensor in expected.items():
         tensor[:] = found[name]
-    state.updates = about["updates"]
+    state.updates = updates
     return state
 
 
@@ -196,8 +210,8 @@ def _tensors(config: GPTConfig, state: State) -> dict[str, Floats]:
     }
 
 
-def _checksum(tensors: Mapping[str, Floats]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
+def _checksum(tensors: Mapping[str, Floats], updates: int) -> str:
+    digest = hashlib.blake2b(f"{updates} ".encode(), digest_size=16)
     for name in sorted(tensors):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(tensors[name], dtype="<f8").tobytes())

@@ -53,7 +53,7 @@ class GPTConfig:
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
-            _check_count(name, getattr(self, name))
+            check_count(name, getattr(self, name))
         if self.n_embd % self.n_head:
             raise UsageError(
                 "n_embd must be a multiple of n_head; "
@@ -104,10 +104,10 @@ class TrainConfig:
         if self.steps is None and self.seconds is None:
             raise UsageError("steps or seconds must be given; got neither.")
         if self.steps is not None:
-            _check_count("steps", self.steps)
+            check_count("steps", self.steps)
         if self.seconds is not None:
             _check_range("seconds", self.seconds, 0.0, math.inf, low_open=True)
-        _check_count("batch_size", self.batch_size)
+        check_count("batch_size", self.batch_size)
         _check_range("lr", self.lr, 0.0, math.inf, low_open=True)
         _check_range("beta1", self.beta1, 0.0, 1.0)
         _check_range("beta2", self.beta2, 0.0, 1.0)
@@ -163,21 +163,23 @@ Config = TypeVar("Config", GPTConfig, TrainConfig)
 
 
 def from_json(kind: type[Config], data: Mapping[str, Any]) -> Config:
-    """Make a config from a JSON object; an unknown or missing name is a UsageError.
+    """Make a config from a JSON object that has all its fields and no others.
 
-    >>> from_json(TrainConfig, {"steps": 5}).steps
+    Raises:
+        UsageError: a field is missing, unknown, or out of its domain.
+
+    >>> from_json(TrainConfig, {**dataclasses.asdict(TrainConfig()), "steps": 5}).steps
     5
     """
-    known = {f.name for f in dataclasses.fields(kind)}
-    for name in data:
-        _check_choice(kind.__name__, name, tuple(sorted(known)))
-    try:
-        return kind(**data)
-    except TypeError as error:
-        raise UsageError(f"{kind.__name__} must be complete; got {error}.") from error
+    expected = {f.name for f in dataclasses.fields(kind)}
+    for name in sorted(expected.symmetric_difference(data)):
+        got = "none" if name in expected else "one more"
+        raise UsageError(f'{kind.__name__} must have its own fields; got {got}, "{name}".')
+    return kind(**data)
 
 
-def _check_count(name: str, value: object) -> None:
+def check_count(name: str, value: object) -> None:
+    """Raise UsageError unless the value is a whole number from 1."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise UsageError(f"{name} must be a whole number from 1; got {value}.")
 

@@ -43,6 +43,12 @@ class MissingExtra(MicroGPTError):  # noqa: N818  (it names what is missing, not
 class DivergedError(MicroGPTError):
     """The loss is no longer a finite number.
 
+    Args:
+        step: whose loss it was.
+        loss: nan or infinite.
+        lr: the learning rate of that step.
+        checkpoint: the last good one, in words.
+
     >>> print(DivergedError(step=412, loss=float("nan"), lr=0.3))
     the loss became nan at step 412 (lr=0.3). Try a smaller learning rate.
     """

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from microgpt.loss import LossSum
 
@@ -70,11 +70,20 @@ class Log:
     def tail(self, steps: int) -> LossSum:
         """Return the losses of the last so many steps, or of the lines that tell of them."""
         kept = [line for line in self.lines if line["step"] > self.steps - steps]
-        return sum((_sum(line) for line in kept), LossSum())
+        return sum(map(loss_sum, kept), LossSum())
+
+
+def loss_sum(line: dict[str, Any]) -> LossSum:
+    """Return the sum that a line of training tells of, or the value of its key "heldout".
+
+    >>> loss_sum({"loss": 2.5, "positions": 4})
+    LossSum(nats=10.0, positions=4)
+    """
+    return LossSum(line.get("nats", line["loss"] * line["positions"]), line["positions"])
 
 
 def read(folder: Path) -> Log:
-    """Read a run's log; a last line that a crash cut short is passed over."""
+    """Read a run's log; what is no line of a log, as a crash may leave, is passed over."""
     log = Log()
     for line in _lines(folder / LOG):
         (log.heldout if "heldout" in line else log.lines).append(line)
@@ -83,62 +92,78 @@ def read(folder: Path) -> Log:
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8", errors="replace")
     except FileNotFoundError:
         return
     for line in text.split("\n"):
         try:
-            record: Any = json.loads(line)
+            record = json.loads(line)
         except ValueError:
             continue
-        if isinstance(record, dict):
-            told = cast("dict[str, Any]", record)
-            if any(kind.issubset(told) for kind in _KINDS):
-                yield told
+        if _is_line(record):
+            yield record
 
 
-def _sum(line: dict[str, Any]) -> LossSum:
-    return LossSum(line["loss"] * line["positions"], line["positions"])
+def _is_line(record: Any) -> bool:
+    if not isinstance(record, dict) or not isinstance(cast("Any", record).get("step"), int):
+        return False
+    told = cast("dict[str, Any]", record)
+    sums = told.get("heldout", told)
+    numbers = ["loss", "positions"] if "heldout" in told else ["loss", "positions", "lr", "seconds"]
+    return isinstance(sums, dict) and all(
+        isinstance(cast("dict[str, Any]", sums).get(name), (int, float)) for name in numbers
+    )
 
 
 class LogWriter:
     """Writes a log, from its beginning or from where a checkpoint stands.
 
+    What the log tells of steps after the checkpoint is taken away, and a line that an interruption
+    made before its time is taken up again: the log of a resumed training is that of an
+    uninterrupted one.
+
     Args:
         folder: the run's.
         every: steps a line.
-        updates: of the checkpoint. What the log tells of later steps is taken away; a line that an
-            interruption made before its time is taken up again, so that the log of a resumed
-            training is that of an uninterrupted one.
+        updates: of the checkpoint.
+
+    Attributes:
+        before: what was there.
+        seconds: how long the training had taken then.
     """
 
     def __init__(self, folder: Path, every: int, updates: int) -> None:
-        kept = [line for line in _lines(folder / LOG) if line["step"] <= updates]
         self._every = every
         self._sum = LossSum()
-        self.seconds = next((x["seconds"] for x in reversed(kept) if "seconds" in x), 0.0)
-        at_end = [i for i, x in enumerate(kept) if "loss" in x and x["step"] == updates]
-        if at_end and updates % every:
-            self._sum = _sum(kept.pop(at_end[-1]))
-        self._last: Step | None = None
-        self._kept = [line for line in kept if "loss" in line]
-        temporary = folder / f".{LOG}.new"
-        self._file = temporary.open("w", encoding="utf-8", newline="\n")
-        for line in kept:
-            self._write(line)
-        self._file.close()
-        temporary.replace(folder / LOG)
-        self._file = (folder / LOG).open("a", encoding="utf-8", newline="\n")
+        self._last: dict[str, Any] = {}
+        self._path = folder / LOG
+        self._kept = [line for line in _lines(self._path) if line["step"] <= updates]
+        self.before = Log(
+            [line for line in self._kept if "heldout" not in line],
+            [line for line in self._kept if "heldout" in line],
+        )
+        self.seconds = self.before.seconds
+        early = updates % every and self.before.steps == updates
+        self._early = self.before.lines[-1] if early else None
+        self._file = self._rewritten()
 
-    def tail(self, steps: int) -> list[LossSum]:
-        """Return the losses of the last so many steps, where each step has a line."""
-        if self._every > 1:
-            return []
-        return [_sum(line) for line in self._kept[-steps:]]
+    def _rewritten(self) -> TextIO:
+        """Put the kept lines in place of all, and open the log behind them."""
+        temporary = self._path.with_name(f".{LOG}.new")
+        text = "".join(json.dumps(line) + "\n" for line in self._kept)
+        temporary.write_text(text, "utf-8", newline="\n")
+        temporary.replace(self._path)
+        return self._path.open("a", encoding="utf-8", newline="\n")
 
     def step(self, step: Step) -> None:
         """Take a step in; write a line when it is due."""
-        self._sum, self._last = self._sum + step.sum, step
+        if self._early:
+            self._file.close()
+            self._kept.remove(self._early)
+            self._sum, self._early = loss_sum(self._early), None
+            self._file = self._rewritten()
+        self._sum += step.sum
+        self._last = train_line(step.step, self._sum, step.lr, step.seconds)
         if step.step % self._every == 0:
             self.settle()
 
@@ -146,11 +171,15 @@ class LogWriter:
         """Write the line of an evaluation."""
         self._write(heldout_line(step, total))
 
-    def settle(self) -> None:
-        """Write what has come since the last line, if anything."""
-        if self._last and self._sum.positions:
-            last = self._last
-            self._write(train_line(last.step, self._sum, last.lr, last.seconds))
+    def settle(self, *, early: bool = False) -> None:
+        """Write what has come since the last line, if anything.
+
+        Args:
+            early: more steps will come. The line then has the sum too, which could not be had back
+                from the mean to the last bit.
+        """
+        if self._sum.positions:
+            self._write({**self._last, "nats": self._sum.nats} if early else self._last)
             self._sum = LossSum()
 
     def flush(self) -> None:
@@ -158,8 +187,11 @@ class LogWriter:
         self._file.flush()
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Write what is left, and close the file."""
+        try:
+            self.settle(early=True)
+        finally:
+            self._file.close()
 
     def _write(self, line: dict[str, Any]) -> None:
         self._file.write(json.dumps(line) + "\n")

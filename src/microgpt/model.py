@@ -9,6 +9,7 @@ positions of a ragged batch. A weight is (out, in).
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,7 +69,10 @@ def size(config: GPTConfig) -> int:
     >>> size(GPTConfig(vocab_size=27))
     4192
     """
-    return sum(p.size for p in parameters(config))
+    one, two = (
+        sum(p.size for p in parameters(dataclasses.replace(config, n_layer=n))) for n in (1, 2)
+    )
+    return one + (config.n_layer - 1) * (two - one)  # a long table is not made to be counted
 
 
 def initial(config: GPTConfig, rng: random.Random) -> NDArray[np.float64]:

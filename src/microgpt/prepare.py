@@ -7,6 +7,7 @@ can be wrong is found here, before a folder is made.
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import fields
@@ -15,7 +16,7 @@ from typing import Any, Literal
 
 from microgpt import batch, checkpoint, corpus, model
 from microgpt.checkpoint import Settings
-from microgpt.config import GPTConfig, TrainConfig, preset
+from microgpt.config import GPTConfig, TrainConfig, check_count, preset
 from microgpt.corpus import Corpus, Source
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine, State
@@ -59,8 +60,7 @@ def new(
     Raises:
         UsageError, DataError, RunError: what is wrong, in one sentence.
     """
-    if log_every < 1:
-        raise UsageError(f"log_every must be a whole number from 1; got {log_every}.")
+    check_count("log_every", log_every)
     recipe = preset(preset_name)
     shape, how = _sort(overrides)
     shape, training = {**recipe.model, **shape}, TrainConfig(**{**recipe.training, **how})
@@ -89,9 +89,17 @@ def new(
     batch.shuffled(len(session.layout.batch), rng)
     opened.load(State.fresh(model.initial(config, rng)))
     folder = _new_folder(out, settings.source.name)
-    session.stack.enter_context(checkpoint.claimed(folder))
-    checkpoint.write_settings(folder, settings, tokens)
-    session.open(folder)
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(checkpoint.claimed(folder))
+            session.open(folder, stack)
+            session.save()
+            checkpoint.write_settings(folder, settings, tokens)
+            session.stack = stack.pop_all()
+    except BaseException:
+        # It was empty or new. What could not begin is no run.
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return session
 
 
@@ -123,23 +131,38 @@ def resume(
             engine or settings.engine, settings.model, settings.training, threads, device
         )
         opened.load(state)
-        session = Session(settings, tokens, read_again(folder, settings, documents), opened)
+        read = read_again(folder, settings, documents, piped=True)
+        session = Session(settings, tokens, read, opened)
+        session.open(folder, stack)
         session.stack = stack.pop_all()
-    session.open(folder)
     return session
 
 
-def read_again(folder: Path, settings: Settings, documents: Sequence[str] | None = None) -> Corpus:
+def read_again(
+    folder: Path,
+    settings: Settings,
+    documents: Sequence[str] | None = None,
+    *,
+    piped: bool = False,
+) -> Corpus:
     """Read the documents of a run.
 
+    Args:
+        folder: the run's.
+        settings: the run's.
+        documents: the documents, if they came from no file.
+        piped: whether standard input has them, if they came from there.
+
     Raises:
-        RunError: they are not those it was trained on.
+        RunError: they are not those it was trained on, or cannot be had again.
     """
     source = settings.source
     if documents is not None:
         read = corpus.from_documents(documents)
     elif source == _MEMORY:
         raise RunError(f"{folder}: its documents came from a Python program; give them again.")
+    elif "-" in source.files and not piped:
+        raise RunError(f"{folder}: its documents came through a pipe, and are not kept.")
     else:
         read = corpus.read(source)
     if read.fingerprint != settings.fingerprint:

@@ -6,25 +6,27 @@ printed here.
 
 from __future__ import annotations
 
-import random
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from microgpt import batch, checkpoint, corpus
 from microgpt.alphabet import printable
-from microgpt.baselines import ladder
+from microgpt.baselines import Ladder, ladder
 from microgpt.batch import Layout, Plan
 from microgpt.checkpoint import Settings
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.corpus import Corpus
-from microgpt.engines.contract import Engine
+from microgpt.engines.contract import Engine, State
 from microgpt.errors import DivergedError
 from microgpt.evaluate import mean_loss
-from microgpt.log import LogWriter
+from microgpt.heldout import HeldOut, HeldOutDocuments
+from microgpt.log import Log, LogWriter, loss_sum
 from microgpt.loss import LossSum
 from microgpt.sample import Sample
 from microgpt.tokenizer import Tokenizer
@@ -38,30 +40,6 @@ _SAVE_SECONDS = 2.0
 _SAVE_SHARE = 0.01
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """An evaluation on held-out documents, after a step."""
-
-    step: int
-    sum: LossSum
-    documents: int
-
-
-@dataclass(frozen=True)
-class Ladder:
-    """What a loss is worth: the baselines and the model on the same documents.
-
-    Attributes:
-        what: the documents, in words.
-        baselines: by name, from the worst.
-        model: this model's.
-    """
-
-    what: str
-    baselines: dict[str, LossSum]
-    model: LossSum
-
-
 class Session:
     """A training. Iterate over it; `stop` it; read `ladder` off it.
 
@@ -70,7 +48,6 @@ class Session:
 
     Attributes:
         stack: what is let go of at the end.
-        heldout: the held-out documents, laid out in an order drawn by the seed.
         last_heldout: the newest evaluation on them.
     """
 
@@ -83,22 +60,36 @@ class Session:
         self.plan = Plan(
             self.layout.batch, self.training.batch_size, self.training.seed, self.training.order
         )
-        heldout = self._lay_out(self.heldout_documents, "window").batch
-        self.heldout = heldout.take(batch.shuffled(len(heldout), random.Random(self.training.seed)))
+        self.heldout = HeldOutDocuments(
+            self.heldout_documents, tokens, self.model.block_size, self.training.seed
+        )
         self.last_heldout: HeldOut | None = None
         self._stopped = False
-        self._tail: list[LossSum] = []
+        self._tail: list[tuple[int, LossSum]] = []
         self._evaluated = (0, 0.0)
+        self._at: Step | None = None
 
-    def open(self, folder: Path) -> None:
-        """Take a claimed folder for log and checkpoints; save where there is no checkpoint yet."""
+    def open(self, folder: Path, stack: ExitStack) -> None:
+        """Take a claimed folder for log and checkpoints; the stack closes what is opened."""
         self.folder = folder
         self.log = LogWriter(folder, self.settings.log_every, self.updates)
-        self.stack.callback(self.log.close)
-        self._tail = self.log.tail(TAIL)
+        stack.callback(self.log.close)
+        self._recall(self.log.before)
         self._saved, self._saved_at, self._save_cost = self.updates, time.perf_counter(), 0.0
-        if not self.updates:
-            self._save()
+
+    def _recall(self, log: Log) -> None:
+        """Take up what the log of an earlier part tells."""
+        for before, line in zip([{"step": 0}, *log.lines], log.lines):
+            self._remember(line["step"] - before["step"], loss_sum(line))
+        if log.lines:
+            last = log.lines[-1]
+            self._at = Step(last["step"], loss_sum(last), last["lr"], last["seconds"])
+        if log.heldout:
+            last = log.heldout[-1]
+            total = loss_sum(last["heldout"])
+            self.last_heldout = self.heldout.told(last["step"], total)
+            # When that was is not told: at the latest now.
+            self._evaluated = (last["step"], log.seconds)
 
     def __enter__(self) -> Session:
         return self
@@ -122,9 +113,14 @@ class Session:
         return self.engine.state().updates
 
     @property
-    def tail(self) -> LossSum:
-        """The losses of the last 50 steps."""
-        return sum(self._tail, LossSum())
+    def tail(self) -> tuple[int, LossSum]:
+        """The last 50 steps, or as many as there are, and the sum of their losses."""
+        return sum(n for n, _ in self._tail), sum((total for _, total in self._tail), LossSum())
+
+    def _remember(self, steps: int, total: LossSum) -> None:
+        self._tail.append((steps, total))
+        while sum(n for n, _ in self._tail[1:]) >= TAIL:
+            del self._tail[0]
 
     def stop(self) -> None:
         """End at the next step where the engine stands still; that is then saved."""
@@ -137,38 +133,42 @@ class Session:
             DivergedError: the loss is not finite; the last good checkpoint is kept and named.
             OSError: the disk is full, say; the last good checkpoint is kept.
         """
-        every = self._evaluate_every
-        step: Step | None = None
+        training, every = self.training, self._evaluate_every
         try:
             for step in train(
                 self.engine,
                 self.plan,
-                self.training,
+                training,
                 seconds=self.log.seconds,
                 align=self.settings.log_every,
                 pause_every=every,
             ):
-                self._tail = [*self._tail[1 - TAIL :], step.sum]
+                self._remember(1, step.sum)
                 self.log.step(step)
+                self._at = step
                 yield step
                 if not step.settled:
                     continue
-                if self._stopped:
-                    break
                 if self._evaluation_is_due(step):
                     yield self._evaluate(step, every or step.step - self._evaluated[0])
                 if step.step % self.settings.log_every == 0:
                     self._save_now_and_then()
+                if self._stopped:
+                    break
+            finished = not self._stopped or self.updates == training.steps
+            if finished and self._at:
+                yield from self._close(self._at)
+            self.log.settle(early=not finished)
+            self.save()
         except DivergedError as error:
             self.log.flush()
             kept = f"{self.folder} (step {self._saved})"
             raise DivergedError(error.step, error.loss, error.lr, kept) from None
-        self.log.settle()
-        if step is not None and len(self.heldout) and not self._stopped:
-            # The closing evaluation is on as many positions as half of those trained on.
+
+    def _close(self, step: Step) -> Iterator[HeldOut]:
+        """Measure once more, unless the log has it: on half as many positions as trained on."""
+        if self.heldout and (not self.last_heldout or self.last_heldout.step != step.step):
             yield self._evaluate(step, 2 * step.step)
-        if step is not None:
-            self._save()
 
     def ladder(self) -> Ladder:
         """Compare the model with counting, on the same documents.
@@ -177,11 +177,12 @@ class Session:
         """
         if self.last_heldout:
             measured = self.heldout.head(self.last_heldout.sum.positions)
-            what, loss = f"{len(measured):,} held-out documents", self.last_heldout.sum
+            what = f"{self.last_heldout.documents:,} held-out documents"
+            loss = self.last_heldout.sum
         else:
-            n = len(self._tail)
+            n, loss = self.tail
             measured = self.plan.batches(self.updates - n, n)
-            what, loss = f"the documents of the last {n} steps, not held out", self.tail
+            what = f"the documents of the last {n} steps, not held out"
         return Ladder(what, ladder(self.layout.batch, measured, self.tokenizer), loss)
 
     def write_samples(self, drawn: Sequence[Sample]) -> None:
@@ -198,10 +199,10 @@ class Session:
         """Steps between evaluations, where the budget is in steps: the clock must not decide."""
         training = self.training
         timed = training.steps is None or training.seconds is not None
-        return None if timed or not len(self.heldout) else max(1, (training.steps or 0) // 10)
+        return None if timed or not self.heldout else max(1, (training.steps or 0) // 10)
 
     def _evaluation_is_due(self, step: Step) -> bool:
-        if not len(self.heldout) or step.step == self.training.steps:
+        if not self.heldout or step.step == self.training.steps:
             return False
         if self._evaluate_every:
             return step.step % self._evaluate_every == 0
@@ -211,23 +212,31 @@ class Session:
         """Measure on held-out documents, on a quarter of the positions of so many steps."""
         data = self.layout.batch
         positions = steps * self.training.batch_size * data.positions // len(data) // 4
-        measured = self.heldout.head(positions)
-        total = mean_loss(self.engine, measured)
-        self.log.heldout(step.step, total)
+        self.last_heldout = self.heldout.measure(self.engine, step.step, positions)
+        self.log.heldout(step.step, self.last_heldout.sum)
         self._evaluated = (step.step, step.seconds)
-        self.last_heldout = HeldOut(step.step, total, len(measured))
         return self.last_heldout
 
     def _save_now_and_then(self) -> None:
         since = time.perf_counter() - self._saved_at
         if since > max(_SAVE_SECONDS, self._save_cost / _SAVE_SHARE):
-            self._save()
+            self.save()
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write log and checkpoint; the checkpoint before stays until the new one is whole."""
         # The log first: it must tell of every step that the checkpoint has made.
         self.log.flush()
         began = time.perf_counter()
         state = self.engine.state()
+        self._check(state)
         checkpoint.save(self.folder, self.model, state)
         self._saved, self._saved_at = state.updates, time.perf_counter()
         self._save_cost = self._saved_at - began
+
+    def _check(self, state: State) -> None:
+        """Raise DivergedError if the next loss would not be finite: this state is no good one."""
+        step, following = state.updates, self.plan.batches(state.updates, 1)
+        loss = mean_loss(self.engine, following).mean
+        if not math.isfinite(loss) or not np.isfinite(state.parameters).all():
+            lr = self._at.lr if self._at else self.training.lr
+            raise DivergedError(step + 1, loss, lr)

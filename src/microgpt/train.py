@@ -78,7 +78,7 @@ def train(
     """
     began = time.perf_counter() - seconds
     step = engine.state().updates
-    chunk = 1
+    chunk, each = 1, 0.0
     while (config.steps is None or step < config.steps) and (
         config.seconds is None or time.perf_counter() - began < config.seconds
     ):
@@ -91,7 +91,7 @@ def train(
 
         started = time.perf_counter()
         lr_K = [
-            learning_rate(config, k, _expected(started - began, chunk, k - step - 1))
+            learning_rate(config, k, started - began + each * (k - step - 1))
             for k in range(step + 1, stop + 1)
         ]
         sums = engine.train(plan.batches(step, stop - step), np.array(lr_K))
@@ -104,11 +104,6 @@ def train(
                 raise DivergedError(step, total.mean, lr)
             spent = now - began - each * (stop - step)
             yield Step(step, total, lr, spent, settled=step == stop)
-
-
-def _expected(seconds: float, chunk: int, steps: int) -> float:
-    """When a step of a chunk will be made, if the chunk takes as long as it should."""
-    return seconds + CHUNK_SECONDS * steps / chunk
 
 
 def _budget(config: TrainConfig, seconds: float) -> float:

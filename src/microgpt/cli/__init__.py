@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
+from pathlib import Path
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -65,8 +66,11 @@ def app() -> App:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
+    # Neither a closed output nor a character that it cannot show must end a training.
+    nowhere = Path(os.devnull)
+    sys.stdout = sys.stdout or nowhere.open("w", encoding="utf-8")
+    sys.stderr = sys.stderr or nowhere.open("w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
-        # A character that the terminal cannot show must not end a training.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(run(sys.argv[1:] if words is None else words))
 

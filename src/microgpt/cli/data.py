@@ -15,6 +15,7 @@ from microgpt.batch import lay_out
 from microgpt.cli import flags
 from microgpt.cli.flags import DATA, flag
 from microgpt.cli.show import bar, say, say_json, stdout, table
+from microgpt.config import TrainConfig
 from microgpt.corpus import Corpus, Source
 from microgpt.tokenizer import Characters
 
@@ -36,6 +37,7 @@ def data(
 
     Example: microgpt data names.txt
     """
+    TrainConfig(holdout=holdout)  # says so if there is no such share
     source = Source(files=files, column=column, field=field, encoding=encoding, stream=stream)
     record = report(corpus.read(source), holdout)
     if json:

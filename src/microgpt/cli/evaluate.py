@@ -10,7 +10,7 @@ from rich.progress import track
 
 from microgpt import corpus
 from microgpt.cli import flags
-from microgpt.cli.flags import flag
+from microgpt.cli.flags import whole
 from microgpt.cli.show import (
     NAMES,
     bar,
@@ -20,6 +20,7 @@ from microgpt.cli.show import (
     stderr,
     stdout,
     table,
+    unit_of,
     units,
 )
 from microgpt.corpus import Source
@@ -34,7 +35,7 @@ _ENOUGH = 1000
 def evaluate(
     run: flags.RunName = None,
     *files: flags.File,
-    limit: Annotated[int | None, flag("At most so many documents, drawn by the seed.")] = None,
+    limit: Annotated[int | None, whole("At most so many documents, drawn by the seed.")] = None,
     json: flags.Json = False,
     column: flags.Column = None,
     field: flags.Field = None,
@@ -85,7 +86,7 @@ def evaluate(
         )
         return
     say(f"{opened.folder} on {result.documents:,}{of} {what}, {result.sum.positions:,} positions")
-    say(units(result.sum))
+    say(units(result.sum, unit_of(opened.tokenizer)))
     say()
     rows = table("", "nats", "bits", "choices", "", left=1)
     rows.columns[-1].justify = "left"
@@ -101,7 +102,7 @@ def evaluate(
         )
     stdout().print(rows)
     say()
-    say(f"{result.accuracy:.1%} of the characters were the likeliest one")
+    say(f"{result.accuracy:.1%} of the {unit_of(opened.tokenizer)}s were the likeliest one")
     say(f"{result.bits_per_byte:.3f} bits a byte of UTF-8, the ends counted as a byte each")
     say(f"{result.document_loss:.4f} nats: the mean of the documents' own means")
     if result.unknown:

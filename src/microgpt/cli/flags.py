@@ -32,6 +32,18 @@ def flag(text: str, group: Group | None = None) -> Parameter:
     return Parameter(help=text, group=group) if group else Parameter(help=text)
 
 
+def whole(text: str, group: Group | None = None) -> Parameter:
+    """Return a flag whose value is a whole number: 1.5 is refused, not rounded."""
+    return Parameter.combine(flag(text, group), Parameter(converter=_to_whole))
+
+
+def _to_whole(_: Any, tokens: Sequence[Token]) -> int:
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f'expected a whole number; got "{tokens[0].value}"') from None
+
+
 def word(text: str) -> Parameter:
     """Return a positional argument, which may be "-", with its help line."""
     return Parameter(help=text, converter=_show_stdin)
@@ -54,5 +66,5 @@ Stream = Annotated[
 Json = Annotated[bool, Parameter(help="Print JSON, one object a line.", show_default=False)]
 Engine = Annotated[str | None, flag(f"What computes: auto, {', '.join(ENGINES)}.", ENGINE)]
 Device = Annotated[str | None, flag("Where: cpu.", ENGINE)]
-Threads = Annotated[int | None, flag("At most so many (the scalar engine uses one).", ENGINE)]
+Threads = Annotated[int | None, whole("At most so many (the scalar engine uses one).", ENGINE)]
 Objective = Literal["cross-entropy", "linear", "quadratic"]

@@ -15,10 +15,11 @@ from rich.table import Column
 from rich.text import Text
 
 from microgpt.cli.show import sample_words, say, say_json, short, spark, stdout, width
+from microgpt.heldout import HeldOut
 from microgpt.log import heldout_line, train_line
 from microgpt.loss import LN_2, LossSum
 from microgpt.sample import Choice, take
-from microgpt.session import HeldOut, Session
+from microgpt.session import Session
 from microgpt.train import Step
 
 
@@ -107,7 +108,6 @@ class JsonLines:
     def show(self, event: Step | HeldOut) -> None:
         """Take one event in."""
         if isinstance(event, HeldOut):
-            self._flush()
             say_json(heldout_line(event.step, event.sum))
             return
         self._sum, self._last = self._sum + event.sum, event

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from microgpt.alphabet import printable
 from microgpt.cli import flags
-from microgpt.cli.flags import flag
+from microgpt.cli.flags import flag, whole
 from microgpt.cli.show import find_run, say, say_json, stderr
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.run import Run
@@ -22,17 +22,17 @@ _PATIENCE = 100
 def sample(
     run: flags.RunName = None,
     *,
-    number: Annotated[int, Parameter(name=["--number", "-n"], help="How many.")] = 20,
+    number: Annotated[int, Parameter(name=["--number", "-n"]), whole("How many.")] = 20,
     prompt: Annotated[str, flag("How every sample begins.")] = "",
     temperature: Annotated[
         float, flag("Below 1 bolder, above 1 wilder, 0 always the likeliest.")
     ] = Choice.temperature,
-    top_k: Annotated[int | None, flag("Only the k likeliest characters.")] = None,
+    top_k: Annotated[int | None, whole("Only the k likeliest characters.")] = None,
     top_p: Annotated[float, flag("Only the likeliest that together reach this.")] = Choice.top_p,
     min_p: Annotated[
         float, flag("Only those this many times as probable as the likeliest.")
     ] = Choice.min_p,
-    seed: Annotated[int, flag("The same seed, the same samples.")] = Choice.seed,
+    seed: Annotated[int, whole("The same seed, the same samples.")] = Choice.seed,
     new: Annotated[
         bool, Parameter(help="Only those not in the training data.", show_default=False)
     ] = False,

@@ -5,6 +5,7 @@ On a terminal there is colour; on a pipe, plain text without a limit of width.
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import sys
@@ -21,6 +22,7 @@ from microgpt.checkpoint import CONFIG
 from microgpt.errors import RunError
 from microgpt.loss import LossSum
 from microgpt.prepare import RUNS
+from microgpt.tokenizer import Bytes, Tokenizer
 
 # One hue from pale to strong: readable for the colour-blind, and the number is always there too.
 _SURPRISE = ("default", "color(223)", "color(215)", "color(208)", "color(202)", "bold color(196)")
@@ -40,10 +42,17 @@ def stderr() -> Console:
     return _console(stderr=True)
 
 
+class _Console(Console):
+    """A console that tells its caller when the reader has gone; rich would exit with 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, "the reader has gone")
+
+
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 10_000
-    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+    return _Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
 def say(line: str | Text = "", style: str | None = None) -> None:
@@ -52,8 +61,9 @@ def say(line: str | Text = "", style: str | None = None) -> None:
 
 
 def say_json(record: Mapping[str, Any]) -> None:
-    """Print one JSON object on one line, at once."""
-    print(json.dumps(record, ensure_ascii=False), flush=True)
+    """Print one JSON object on one line, at once; escaped where the output is not Unicode."""
+    escaped = "utf" not in (sys.stdout.encoding or "").lower()
+    print(json.dumps(record, ensure_ascii=escaped), flush=True)
 
 
 def table(*columns: str, left: int = 1) -> Table:
@@ -101,14 +111,19 @@ def short(number: float) -> str:
     return f"{number:.0f}"
 
 
-def units(loss: LossSum) -> str:
+def unit_of(tokens: Tokenizer) -> str:
+    """Return what a position is called."""
+    return "byte" if isinstance(tokens, Bytes) else "character"
+
+
+def units(loss: LossSum, unit: str = "character") -> str:
     """Say a mean loss in nats, bits and choices.
 
     >>> units(LossSum(6.0, 2))
     '3.0000 nats a character = 4.33 bits = as unsure as a choice among 20.1'
     """
     return (
-        f"{loss.mean:.4f} nats a character = {loss.bits:.2f} bits"
+        f"{loss.mean:.4f} nats a {unit} = {loss.bits:.2f} bits"
         f" = as unsure as a choice among {loss.perplexity:.1f}"
     )
 

@@ -14,33 +14,34 @@ from cyclopts import Parameter
 from microgpt import model, prepare
 from microgpt.baselines import uniform
 from microgpt.cli import flags
-from microgpt.cli.flags import DATA, MODEL, TRAINING, flag
+from microgpt.cli.flags import DATA, MODEL, TRAINING, flag, whole
 from microgpt.cli.progress import Bar, JsonLines, Lines, Reporter
-from microgpt.cli.show import rungs, sample_words, say, say_json, stderr, stdout, units
+from microgpt.cli.show import rungs, sample_words, say, say_json, stderr, stdout, unit_of, units
 from microgpt.config import PRESETS
 from microgpt.corpus import Source
 from microgpt.errors import UsageError
 from microgpt.run import Run
 from microgpt.sample import Choice
-from microgpt.session import TAIL, Session
-from microgpt.tokenizer import Bytes
+from microgpt.session import Session
 
-_PRESETS = "Where all numbers begin; every other flag sets one differently.\n" + "\n".join(
-    f"{name}: {preset.summary}." for name, preset in PRESETS.items()
+_DEFAULT = "microgpt"
+_PRESETS = (
+    f"Where all numbers begin; other flags override them. Without one: {_DEFAULT}.\n"
+    + "\n".join(f"{name}: {preset.summary}." for name, preset in PRESETS.items())
 )
 
 
 def train(
     *files: flags.File,
-    preset: Annotated[str, flag(_PRESETS)] = "microgpt",
+    preset: Annotated[str | None, flag(_PRESETS)] = None,
     out: Annotated[Path | None, flag("The run's folder; else runs/NAME-1, -2, ...")] = None,
     resume: Annotated[Path | None, flag("Go on with this run, just as it was told then.")] = None,
-    log_every: Annotated[int | None, flag("Steps a line, here and in log.jsonl.")] = None,
+    log_every: Annotated[int | None, whole("Steps a line, here and in log.jsonl.")] = None,
     json: flags.Json = False,
-    n_layer: Annotated[int | None, flag("Blocks of attention and MLP.", MODEL)] = None,
-    n_head: Annotated[int | None, flag("Attention heads; they share the width.", MODEL)] = None,
-    n_embd: Annotated[int | None, flag("The width.", MODEL)] = None,
-    block_size: Annotated[int | None, flag("The most characters it looks back on.", MODEL)] = None,
+    n_layer: Annotated[int | None, whole("Blocks of attention and MLP.", MODEL)] = None,
+    n_head: Annotated[int | None, whole("Attention heads; they share the width.", MODEL)] = None,
+    n_embd: Annotated[int | None, whole("The width.", MODEL)] = None,
+    block_size: Annotated[int | None, whole("The most characters it looks back on.", MODEL)] = None,
     activation: Annotated[
         Literal["relu", "squared-relu"] | None, flag("Of the MLP.", MODEL)
     ] = None,
@@ -53,11 +54,11 @@ def train(
             negative="--no-zero-init",
         ),
     ] = None,
-    steps: Annotated[int | None, flag("Updates of the parameters.", TRAINING)] = None,
+    steps: Annotated[int | None, whole("Updates of the parameters.", TRAINING)] = None,
     seconds: Annotated[
         float | None, flag("Train for so long instead; with --steps, at most.", TRAINING)
     ] = None,
-    batch_size: Annotated[int | None, flag("Documents a step.", TRAINING)] = None,
+    batch_size: Annotated[int | None, whole("Documents a step.", TRAINING)] = None,
     lr: Annotated[
         float | None, flag("The learning rate at first; it falls in a line to 0.", TRAINING)
     ] = None,
@@ -71,7 +72,7 @@ def train(
     holdout: Annotated[
         float | None, flag("The share of documents to keep away and measure on.", TRAINING)
     ] = None,
-    seed: Annotated[int | None, flag("Of the order and the first numbers.", TRAINING)] = None,
+    seed: Annotated[int | None, whole("Of the order and the first numbers.", TRAINING)] = None,
     order: Annotated[
         Literal["per-epoch", "once"] | None, flag("When documents are shuffled.", TRAINING)
     ] = None,
@@ -106,7 +107,7 @@ def train(
     if resume is None:
         session = prepare.new(
             source,
-            preset_name=preset,
+            preset_name=preset or _DEFAULT,
             tokenizer=tokenizer or "characters",
             out=out,
             log_every=1 if log_every is None else log_every,
@@ -116,7 +117,13 @@ def train(
             **told,
         )
     else:
-        others = {**told, "out": out, "log_every": log_every, "tokenizer": tokenizer}
+        others = {
+            **told,
+            "preset": preset,
+            "out": out,
+            "log_every": log_every,
+            "tokenizer": tokenizer,
+        }
         given = [name for name, value in others.items() if value is not None]
         given += [] if source == Source() else ["data"]
         if given:
@@ -128,9 +135,7 @@ def train(
     with session:
         if not json:
             _open(session)
-        if session.updates != session.training.steps and not _train(
-            session, json=json, every=log_every
-        ):
+        if not _train(session, json=json, every=log_every):
             return 130
         _close(session, json=json)
     return 0
@@ -194,7 +199,7 @@ def _open(session: Session) -> None:
         f"GPT · {layers}, {heads}, width {config.n_embd}, block {config.block_size} · "
         f"{model.size(config):,} parameters · {session.engine.name} engine"
     )
-    unit = "byte" if isinstance(tokens, Bytes) else "character"
+    unit = unit_of(tokens)
     if session.corpus.blank:
         say(f"{session.corpus.blank:,} blank lines skipped.")
     if layout.windowed:
@@ -212,7 +217,7 @@ def _open(session: Session) -> None:
 
 def _close(session: Session, *, json: bool) -> None:
     """Say what has become of it: the loss, the ladder, samples, where it is, what to do next."""
-    folder, tail = session.folder, session.tail
+    folder, (steps, tail) = session.folder, session.tail
     ladder = session.ladder()
     run = Run(folder)
     drawn = list(islice(run.samples(Choice()), 20))
@@ -233,11 +238,12 @@ def _close(session: Session, *, json: bool) -> None:
         )
         return
     say()
-    say(f"Mean of the last {min(TAIL, session.updates)} steps: {units(tail)}")
+    unit = unit_of(session.tokenizer)
+    say(f"Mean of the last {steps} steps: {units(tail, unit)}")
     if session.last_heldout:
-        say(f"Held out: {units(ladder.model)}")
+        say(f"Held out: {units(ladder.model, unit)}")
     say(rungs(ladder.baselines, ladder.model))
-    say(f"    (nats a character on {ladder.what}; ● you are here)", "dim")
+    say(f"    (nats a {unit} on {ladder.what}; ● you are here)", "dim")
     note = "   (* stands in the training data)" if any(seen[:8]) else ""
     say(f"Samples: {sample_words([s.text for s in drawn[:8]], seen[:8])}{note}")
     say(f"Saved in {folder}.   Next, with any text:")

@@ -63,6 +63,8 @@ def lines(text: str) -> list[str]:
 
 
 def _bytes(file: str, name: str) -> bytes:
+    if not file:
+        raise UsageError("a file must have a name; got an empty one.")
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except FileNotFoundError:

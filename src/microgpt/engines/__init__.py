@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.engines.contract import Engine
 from microgpt.errors import UsageError
+from microgpt.model import size
 from microgpt.optim import Adam
 
 ENGINES = ("scalar",)
 """The names that `open_engine` knows, best first."""
+
+# A Value, its number, its slope and Adam's two moments of it.
+_SCALAR_BYTES = 200
 
 
 def open_engine(
@@ -42,6 +48,22 @@ def open_engine(
     if device not in (None, "cpu"):
         raise UsageError(f'device must be cpu for the scalar engine; got "{device}".')
 
+    _check_memory(config)
     from microgpt.engines.scalar import ScalarEngine
 
     return ScalarEngine(config, adam or Adam(), loss)
+
+
+def _check_memory(config: GPTConfig) -> None:
+    """Raise UsageError if this machine cannot hold the scalar engine's parameters."""
+    needed = size(config) * _SCALAR_BYTES
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return  # not every system tells
+    if needed > there:
+        raise UsageError(
+            f"the model must fit in memory; got {size(config):,} parameters, "
+            f"about {needed / 2**30:,.0f} GiB where {there / 2**30:,.0f} GiB are. "
+            "Try a smaller n_embd, n_layer or block_size."
+        )

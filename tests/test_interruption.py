@@ -1,0 +1,249 @@
+"""A training that is interrupted anywhere and resumed is one that never was."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from microgpt import prepare, session
+from microgpt.cli import run
+from microgpt.corpus import Source
+from microgpt.session import Session
+from microgpt.train import Step
+
+loop = importlib.import_module("microgpt.train")
+
+STEPS = 22
+# 20 documents: with a batch of 4 an epoch ends every five steps or earlier.
+RECIPE: dict[str, Any] = {
+    "steps": STEPS, "order": "per-epoch", "long": "window", "n_embd": 2, "n_head": 1,
+    "block_size": 4, "engine": "scalar",
+}  # fmt: skip
+TRAIN = "train t.txt --n-embd 2 --n-head 1 --block-size 4 --engine scalar"
+posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the engine stand still, and the checkpoint be saved, after every step."""
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(session, "_SAVE_SECONDS", -1.0)
+    monkeypatch.setattr(session, "_SAVE_SHARE", 1e9)
+
+
+@pytest.fixture
+def file(tmp_path: Path, tiny: list[str]) -> None:
+    (tmp_path / "t.txt").write_text("\n".join(tiny))
+
+
+def finish(training: Session, stop_at: int = 0) -> None:
+    with training:
+        for event in training:
+            if isinstance(event, Step) and event.step == stop_at:
+                training.stop()
+
+
+def left(folder: Path) -> tuple[bytes, list[dict[str, Any]]]:
+    """The checkpoint's bytes, and the log without what depends on the clock."""
+    records = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    for record in records:
+        record.pop("seconds", None)
+    return (folder / "checkpoint.safetensors").read_bytes(), records
+
+
+def uninterrupted(folder: Path, documents: Sequence[str], **told: Any) -> tuple[bytes, list[Any]]:
+    finish(prepare.new(documents, out=folder, **RECIPE, **told))
+    return left(folder)
+
+
+def differences(
+    whole: tuple[bytes, list[Any]], folders: Iterator[tuple[object, Path]], tiny: list[str]
+) -> list[str]:
+    """Resume each folder; say where it does not end as the whole training did."""
+    found = []
+    for where, folder in folders:
+        finish(prepare.resume(folder, documents=tiny))
+        checkpoint, log = left(folder)
+        found += [f"{where}: the checkpoint"] if checkpoint != whole[0] else []
+        found += [f"{where}: {set(map(str, whole[1])) ^ set(map(str, log))}"] * (log != whole[1])
+    return found
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("batch_size", [1, 4])
+@pytest.mark.parametrize("holdout", [0.0, 0.2])
+@pytest.mark.parametrize("log_every", [1, 7])
+def test_a_stop_at_any_step_leaves_no_trace_after_resuming(
+    tmp_path: Path, tiny: list[str], log_every: int, holdout: float, batch_size: int
+) -> None:
+    told = {"log_every": log_every, "holdout": holdout, "batch_size": batch_size}
+    whole = uninterrupted(tmp_path / "whole", tiny, **told)
+
+    def stopped() -> Iterator[tuple[int, Path]]:
+        for at in (1, 6, 7, 13, STEPS - 1, STEPS):
+            finish(prepare.new(tiny, out=tmp_path / f"{at}", **RECIPE, **told), stop_at=at)
+            yield at, tmp_path / f"{at}"
+
+    assert differences(whole, stopped(), tiny) == []
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("holdout", [0.0, 0.2])
+@pytest.mark.parametrize("log_every", [1, 7])
+def test_a_crash_at_any_event_leaves_no_trace_after_resuming(
+    tmp_path: Path, tiny: list[str], log_every: int, holdout: float
+) -> None:
+    told = {"log_every": log_every, "holdout": holdout}
+    crashes = []
+    # What the disk holds at an event is what a kill -9 leaves then.
+    with prepare.new(tiny, out=tmp_path / "whole", **RECIPE, **told) as training:
+        for event in training:
+            crashes.append(tmp_path / f"{type(event).__name__}{event.step}")
+            shutil.copytree(tmp_path / "whole", crashes[-1])
+    some = [crashes[0], *crashes[4:-5:5], *crashes[-5:]]
+    named = ((folder.name, folder) for folder in some)
+    assert differences(left(tmp_path / "whole"), named, tiny) == []
+
+
+@pytest.mark.usefixtures("often")
+def test_many_interruptions_in_a_row_leave_no_trace(tmp_path: Path, tiny: list[str]) -> None:
+    told = {"log_every": 7, "batch_size": 4}
+    whole = uninterrupted(tmp_path / "whole", tiny, **told)
+    finish(prepare.new(tiny, out=tmp_path / "r", **RECIPE, **told), stop_at=1)
+    for at in range(2, STEPS + 1):
+        finish(prepare.resume(tmp_path / "r", documents=tiny), stop_at=at)
+    finish(prepare.resume(tmp_path / "r", documents=tiny))
+    assert left(tmp_path / "r") == whole
+
+
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize("log_every", [1, 7])
+def test_resuming_a_finished_run_changes_nothing_and_says_the_same_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], log_every: int
+) -> None:
+    assert run(f"{TRAIN} --steps 20 --holdout 0.2 --log-every {log_every} --out r".split()) == 0
+    first = capsys.readouterr().out
+    before = {p.name: p.read_bytes() for p in (tmp_path / "r").iterdir()}
+    assert run(["train", "--resume", "r"]) == 0
+    assert {p.name: p.read_bytes() for p in (tmp_path / "r").iterdir()} == before
+    # The closing lines are what they were: the mean of the last steps, held out, the ladder.
+    again = capsys.readouterr().out
+    assert again[again.index("Mean of the last") :] == first[first.index("Mean of the last") :]
+
+
+@pytest.mark.usefixtures("often", "file")
+def test_the_closing_lines_of_a_resumed_training_tell_of_as_many_steps_as_they_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = Source(files=("t.txt",))
+    finish(prepare.new(source, out=tmp_path / "r", log_every=7, **RECIPE), stop_at=STEPS - 2)
+    assert run(["train", "--resume", "r"]) == 0
+    one, other = re.findall(r"the last (\d+) steps", capsys.readouterr().out)
+    assert one == other
+
+
+def started(words: str, often: bool = False) -> subprocess.Popen[str]:
+    """A training in a process of its own, that Ctrl-C reaches as in a terminal."""
+    patch = "session._SAVE_SECONDS = 0.02; session._SAVE_SHARE = 1e9;" if often else ""
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        f"from microgpt import session; {patch} from microgpt.cli import main; main()"
+    )
+    command = [sys.executable, "-u", "-c", program, *words.split()]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, encoding="utf-8")
+
+
+def read_until(process: subprocess.Popen[str], start: str) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith(start):
+            return
+    raise AssertionError(process.communicate()[1])
+
+
+@posix
+@pytest.mark.usefixtures("file")
+def test_a_kill_in_mid_training_and_a_resume_are_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    words = f"{TRAIN} --steps 400 --holdout 0.2 --order per-epoch --log-every 3 --out"
+    process = started(f"{words} killed", often=True)
+    read_until(process, "step 180:")
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert 0 < len(left(tmp_path / "killed")[1]) < 100
+    # The lock went with the process.
+    finish(prepare.resume(tmp_path / "killed"))
+    assert run(f"{words} whole".split()) == 0
+    assert left(tmp_path / "killed") == left(tmp_path / "whole")
+
+
+@posix
+@pytest.mark.usefixtures("file")
+def test_ctrl_c_saves_and_says_how_to_go_on_and_a_second_training_is_refused_meanwhile(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"{TRAIN} --steps 100000 --log-every 50 --out r"
+    process = started(words)
+    read_until(process, "step 50:")
+    assert run(["train", "--resume", "r"]) == 2
+    assert run(words.split()) == 2
+    refused = (
+        "microgpt: r: another training is writing to it. Wait for it, or choose another --out."
+    )
+    assert capsys.readouterr().err.splitlines() == [refused, refused]
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    sentence = r"Stopped after step ([\d,]+) and saved\. Go on with: microgpt train --resume r\n"
+    stopped = re.fullmatch(sentence, err)
+    assert stopped is not None
+    with prepare.resume(tmp_path / "r") as training:
+        assert training.updates == int(stopped[1].replace(",", "")) >= 50
+
+
+@posix
+@pytest.mark.usefixtures("file")
+def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
+    # A step of this takes many seconds.
+    process = started(
+        "train t.txt --n-embd 64 --n-head 1 --batch-size 4000 --engine scalar --out r"
+    )
+    read_until(process, "Guessing")
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert "Traceback" not in process.communicate(timeout=5)[1]
+    assert process.returncode == 130
+    with prepare.resume(tmp_path / "r") as training:
+        assert training.updates == 0
+
+
+@posix
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize(("flag", "line"), [("", "step 20:"), ("--json", '{"step": 20,')])
+def test_a_reader_that_goes_ends_the_training_quietly_and_what_was_learnt_is_saved(
+    tmp_path: Path, flag: str, line: str
+) -> None:
+    with started(f"{TRAIN} --steps 100000 --log-every 20 --out r {flag}") as process:
+        read_until(process, line)
+        assert process.stdout and process.stderr  # noqa: PT018
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=20) == 0
+    with prepare.resume(tmp_path / "r") as training:
+        assert training.updates >= 20
