@@ -118,9 +118,7 @@ def test_a_crash_at_any_event_leaves_no_trace_after_resuming(
 
 
 @pytest.mark.usefixtures("often")
-def test_many_interruptions_and_crashes_in_a_row_leave_no_trace(
-    tmp_path: Path, tiny: list[str]
-) -> None:
+def test_a_row_of_stops_and_crashes_leaves_no_trace(tmp_path: Path, tiny: list[str]) -> None:
     told = {"log_every": 7, "batch_size": 4}
     whole = uninterrupted(tmp_path / "whole", tiny, **told)
     finish(prepare.new(tiny, out=tmp_path / "0", **RECIPE, **told), stop_at=1)
@@ -129,8 +127,7 @@ def test_many_interruptions_and_crashes_in_a_row_leave_no_trace(
             next(iter(training))
             shutil.copytree(training.folder, tmp_path / f"{at}")
         finish(prepare.resume(tmp_path / f"{at}", documents=tiny), stop_at=at + 1)
-    finish(prepare.resume(tmp_path / f"{at}", documents=tiny))
-    assert left(tmp_path / f"{at}") == whole
+    assert differences(whole, iter([("the last", tmp_path / f"{at}")]), tiny) == []
 
 
 @pytest.mark.usefixtures("file")
@@ -223,7 +220,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on_and_a_second_training_is_refused_mea
 @pytest.mark.usefixtures("file")
 def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
     # A step of this takes many seconds.
-    process = started("train t.txt --n-embd 64 --n-head 1 --batch-size 200 --engine scalar --out r")
+    process = started("train t.txt --n-embd 64 --n-head 1 --batch-size 60 --engine scalar --out r")
     read_until(process, "Guessing")
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
