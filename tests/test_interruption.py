@@ -92,7 +92,7 @@ def test_a_stop_at_any_step_leaves_no_trace_after_resuming(
     whole = uninterrupted(tmp_path / "whole", tiny, **told)
 
     def stopped() -> Iterator[tuple[int, Path]]:
-        for at in (1, 6, 7, 13, STEPS - 1, STEPS):
+        for at in (6, 13, STEPS - 1, STEPS):
             finish(prepare.new(tiny, out=tmp_path / f"{at}", **RECIPE, **told), stop_at=at)
             yield at, tmp_path / f"{at}"
 

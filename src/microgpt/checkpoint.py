@@ -15,95 +15,29 @@ atomically: whoever reads, or pulls the plug, finds the old one or the new one w
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
-import platform
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from microgpt import model, tokenizer
-from microgpt.config import GPTConfig, TrainConfig, check_count, from_json
-from microgpt.corpus import Source
+from microgpt.config import GPTConfig
 from microgpt.engines.contract import Floats, State
 from microgpt.errors import RunError, UsageError
+from microgpt.settings import FORMAT, Settings
 from microgpt.tokenizer import Tokenizer
 
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 CHECKPOINT = "checkpoint.safetensors"
 SAMPLES = "samples.txt"
-FORMAT = 1
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """All that `config.json` holds.
-
-    Attributes:
-        preset: where the numbers of `model` and `training` began.
-        source: where the documents are; with their number and fingerprint, to know them again.
-        engine: what computed it.
-        log_every: steps a line of the log.
-    """
-
-    preset: str
-    model: GPTConfig
-    training: TrainConfig
-    source: Source
-    fingerprint: str
-    documents: int
-    engine: str
-    log_every: int = 1
-
-    def __post_init__(self) -> None:
-        check_count("log_every", self.log_every)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {
-            "format": FORMAT,
-            "preset": self.preset,
-            "engine": self.engine,
-            "log_every": self.log_every,
-            "model": dataclasses.asdict(self.model),
-            "training": dataclasses.asdict(self.training),
-            "data": {
-                **self.source.to_json(),
-                "documents": self.documents,
-                "fingerprint": self.fingerprint,
-            },
-            "versions": {
-                "microgpt": metadata.version("microgpt-lm"),
-                "python": platform.python_version(),
-                "numpy": metadata.version("numpy"),
-            },
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Settings:
-        """Make settings from the JSON object."""
-        if data["format"] != FORMAT:
-            raise UsageError(f"format must be {FORMAT}; got {data['format']}.")
-        return cls(
-            preset=data["preset"],
-            model=from_json(GPTConfig, data["model"]),
-            training=from_json(TrainConfig, data["training"]),
-            source=Source.from_json(data["data"]),
-            fingerprint=data["data"]["fingerprint"],
-            documents=data["data"]["documents"],
-            engine=data["engine"],
-            log_every=data["log_every"],
-        )
 
 
 def write_settings(folder: Path, settings: Settings, tokens: Tokenizer) -> None:

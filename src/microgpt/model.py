@@ -1,10 +1,9 @@
 """The GPT, once: its table of parameters, its first numbers, its forward pass in seven operations.
 
-In: a config; operations on lists, tensors or whatever an engine computes with. Out: logits.
-
-The legend of all shape suffixes: `B` rows, `T` positions, `S` positions attended to, `D` width
-(n_embd), `H` heads, `K` width per head, `F` hidden width 4D, `V` vocabulary, `L` layers, `N`
-positions of a ragged batch. A weight is (out, in).
+In: a config; operations on whatever an engine computes with. Out: logits. The legend of all shape
+suffixes: `B` rows, `T` positions, `S` positions attended to, `D` width (n_embd), `H` heads, `K` width
+per head, `F` hidden width 4D, `V` vocabulary, `L` layers, `N` positions of a ragged batch. A weight
+is (out, in).
 """
 
 from __future__ import annotations
@@ -69,17 +68,14 @@ def size(config: GPTConfig) -> int:
     >>> size(GPTConfig(vocab_size=27))
     4192
     """
-    one, two = (
-        sum(p.size for p in parameters(dataclasses.replace(config, n_layer=n))) for n in (1, 2)
-    )
-    return one + (config.n_layer - 1) * (two - one)  # a long table is not made to be counted
+    # A table of a million layers is not made to be counted.
+    short = (parameters(dataclasses.replace(config, n_layer=n)) for n in (1, 2))
+    one, two = (sum(p.size for p in table) for table in short)
+    return one + (config.n_layer - 1) * (two - one)
 
 
 def initial(config: GPTConfig, rng: random.Random) -> NDArray[np.float64]:
-    """Draw the first numbers of all parameters, N(0, std), one after the other, into a flat buffer.
-
-    Numbers whose std is 0 are drawn too, so that the others do not depend on which those are.
-    """
+    """Draw all first numbers, N(0, std), in the table's order; a std of 0 is drawn too."""
     return np.array(
         [rng.gauss(0.0, p.std) for p in parameters(config) for _ in range(p.size)], dtype=np.float64
     )
@@ -102,7 +98,7 @@ def views(flat: NDArray[np.float64], config: GPTConfig) -> dict[str, NDArray[np.
 
 @dataclass
 class Past:
-    """What a decoder remembers of a document: its length, and each layer's keys and values."""
+    """What a decoder remembers: each layer's keys and values, and of how many positions."""
 
     layers: list[Any] = field(default_factory=list[Any])
     length: int = 0

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from microgpt import batch, checkpoint, corpus, model
-from microgpt.checkpoint import Settings
 from microgpt.config import GPTConfig, TrainConfig, check_count, preset
 from microgpt.corpus import Corpus, Source
 from microgpt.engines import open_engine
@@ -23,6 +22,7 @@ from microgpt.engines.contract import Engine, State
 from microgpt.errors import RunError, UsageError
 from microgpt.optim import Adam
 from microgpt.session import Session
+from microgpt.settings import Settings
 from microgpt.tokenizer import Bytes, Characters
 
 RUNS = Path("runs")

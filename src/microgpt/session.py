@@ -19,7 +19,6 @@ from microgpt import batch, checkpoint, corpus
 from microgpt.alphabet import printable
 from microgpt.baselines import Ladder, ladder
 from microgpt.batch import Layout, Plan
-from microgpt.checkpoint import Settings
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.corpus import Corpus
 from microgpt.engines.contract import Engine, State
@@ -29,6 +28,7 @@ from microgpt.heldout import HeldOut, HeldOutDocuments
 from microgpt.log import Log, LogWriter, loss_sum
 from microgpt.loss import LossSum
 from microgpt.sample import Sample
+from microgpt.settings import Settings
 from microgpt.tokenizer import Tokenizer
 from microgpt.train import Step, train
 

@@ -2,23 +2,33 @@
 
 In: the logits at one position and the index of what really came. Out: nats, and the slope on
 every logit. A nat is the unit of ``-log p``: 0 for a certainty, 0.69 for a coin, 3.30 for a blind
-guess among 27. Everything else in this package serves this file.
+guess among 27. Everything else in this package serves this file. Beside it: what else could be
+pushed down (`objectives`), and what losses are summed in (`total`).
 """
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from microgpt.errors import UsageError
+from microgpt.loss.objectives import OBJECTIVES, Objective
+from microgpt.loss.total import LN_2, LossSum
 
 if TYPE_CHECKING:
     from microgpt.autograd import Value
 
-LN_2 = math.log(2.0)
+__all__ = [
+    "LN_2",
+    "OBJECTIVES",
+    "LossSum",
+    "Objective",
+    "check_target",
+    "cross_entropy",
+    "cross_entropy_by_the_book",
+]
 
 
 def cross_entropy(logits_V: Sequence[float], target: int) -> tuple[float, list[float]]:
@@ -114,116 +124,3 @@ def _exp_difference(a: float, b: float) -> float:
     """Return exp(a - b) to the last place: at a gap of 700 the gap's own rounding shows."""
     d, error = _difference(a, b)
     return math.exp(d) * (1.0 + error)
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What training pushes down: a function of p = p[target] alone.
-
-    Its slope on the logits is a number times cross-entropy's::
-
-        d_logits = w(p) * (softmax(logits) - onehot(target))        w(p) = -p * d value / d p
-
-    That one line is the answer to "why the negative log": where the model is sure and wrong
-    (p -> 0), every w vanishes but that of ``-log p``. Both functions take the nats, ``-log p``,
-    from which p and 1 - p are had without cancellation; whatever is pushed down, what is
-    *reported* is nats, so that trainings can be compared.
-
-    >>> for objective in OBJECTIVES.values():
-    ...     print(objective.formula, round(objective.weight(-math.log(0.01)), 4))
-    -log p 1.0
-    1 - p 0.01
-    (1 - p)^2 0.0198
-    """
-
-    name: str
-    formula: str
-    value: Callable[[float], float]
-    weight: Callable[[float], float]
-    domain: str
-    proper: str
-    source: str
-
-
-def _one(_nats: float) -> float:
-    return 1.0
-
-
-def _p(nats: float) -> float:
-    return math.exp(-nats)
-
-
-def _miss(nats: float) -> float:
-    return -math.expm1(-nats)
-
-
-OBJECTIVES = {
-    objective.name: objective
-    for objective in (
-        Objective(
-            name="cross-entropy",
-            formula="-log p",
-            value=float,
-            weight=_one,
-            domain="p in (0, 1], value in [0, inf)",
-            proper="a strictly proper score: only the true probabilities minimise it",
-            source="Good 1952; of p[target] alone it is the only proper score, Bernardo 1979",
-        ),
-        Objective(
-            name="linear",
-            formula="1 - p",
-            value=_miss,
-            weight=_p,
-            domain="p in [0, 1], value in [0, 1]",
-            proper="no proper score: it is lowest when all is bet on the likeliest",
-            source="the linear score of Gneiting and Raftery 2007, section 4.1",
-        ),
-        Objective(
-            name="quadratic",
-            formula="(1 - p)^2",
-            value=lambda nats: _miss(nats) ** 2,
-            weight=lambda nats: 2.0 * _p(nats) * _miss(nats),
-            domain="p in [0, 1], value in [0, 1]",
-            proper="a proper score for two outcomes only, where it is half the Brier score",
-            source="Brier 1950 sums over all outcomes; this keeps the target's alone",
-        ),
-    )
-}
-
-
-@dataclass(frozen=True)
-class LossSum:
-    """A sum of losses and how many positions it is of: what travels between the parts.
-
-    Sums may be added, over batches, ranks and shards; means may not: 6 nats over 2 positions and
-    3 over 3 are 1.8 a position together, not 2.0.
-
-    >>> (LossSum(6.0, 2) + LossSum(3.0, 3)).mean
-    1.8
-    """
-
-    nats: float = 0.0
-    positions: int = 0
-
-    def __add__(self, other: LossSum) -> LossSum:
-        return LossSum(self.nats + other.nats, self.positions + other.positions)
-
-    @property
-    def mean(self) -> float:
-        """Nats per position: the loss. NaN where there are no positions."""
-        return self.nats / self.positions if self.positions else math.nan
-
-    @property
-    def bits(self) -> float:
-        """Bits per position: the mean over ln 2."""
-        return self.mean / LN_2
-
-    @property
-    def perplexity(self) -> float:
-        """Between how many equally likely tokens the model was in doubt: exp(mean)."""
-        return math.inf if self.mean > 709.0 else math.exp(self.mean)
-
-    @classmethod
-    def of(cls, losses_N: Sequence[float]) -> LossSum:
-        """Sum losses exactly (one rounding), so that their order does not matter."""
-        return cls(math.fsum(losses_N), len(losses_N))

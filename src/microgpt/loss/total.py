@@ -1,0 +1,50 @@
+"""Sums of losses: what travels between the parts.
+
+In: nats and positions. Out: their sums; means, bits and perplexity are read off these.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LN_2 = math.log(2.0)
+
+
+@dataclass(frozen=True)
+class LossSum:
+    """A sum of losses and how many positions it is of: what travels between the parts.
+
+    Sums may be added, over batches, ranks and shards; means may not: 6 nats over 2 positions and
+    3 over 3 are 1.8 a position together, not 2.0.
+
+    >>> (LossSum(6.0, 2) + LossSum(3.0, 3)).mean
+    1.8
+    """
+
+    nats: float = 0.0
+    positions: int = 0
+
+    def __add__(self, other: LossSum) -> LossSum:
+        return LossSum(self.nats + other.nats, self.positions + other.positions)
+
+    @property
+    def mean(self) -> float:
+        """Nats per position: the loss. NaN where there are no positions."""
+        return self.nats / self.positions if self.positions else math.nan
+
+    @property
+    def bits(self) -> float:
+        """Bits per position: the mean over ln 2."""
+        return self.mean / LN_2
+
+    @property
+    def perplexity(self) -> float:
+        """Between how many equally likely tokens the model was in doubt: exp(mean)."""
+        return math.inf if self.mean > 709.0 else math.exp(self.mean)
+
+    @classmethod
+    def of(cls, losses_N: Sequence[float]) -> LossSum:
+        """Sum losses exactly (one rounding), so that their order does not matter."""
+        return cls(math.fsum(losses_N), len(losses_N))
