@@ -156,7 +156,7 @@ def test_a_moment_that_changed_is_noticed_by_the_checksum(folder: Path) -> None:
 
 def test_a_foreign_checkpoint_is_one_sentence(folder: Path) -> None:
     save_file({"w": np.zeros(3)}, folder / FILE)
-    assert told(folder) == f"RUN/{FILE}: foreign: not written by microgpt."
+    assert told(folder) == f"RUN/{FILE}: damaged or foreign: not as microgpt writes it."
     wider = GPTConfig(vocab_size=4, block_size=3, n_head=1, n_embd=3)
     numbers = np.zeros(12 + 9 + 12 + 4 * 9 + 2 * 36)
     checkpoint.save(folder, wider, State(numbers, numbers, numbers))

@@ -170,7 +170,7 @@ def test_without_a_run_the_way_to_one_is_told(
         (["score", "r"], "score must have something to score. Try: microgpt score RUN emma"),
         (["plot", "r", "--save", "a.pdf"], "save must end in .png or .svg; got a.pdf."),
         (["plot", "r", "--save", "n/a.svg"], "save must be in a folder that exists; got n/a.svg."),
-        (["train", "--resume", "no"], "no: not a run: there is no such folder."),
+        (["train", "--resume", "no"], "no: no such run. Try: microgpt train"),
         (
             ["train", "--resume", "r", "--steps", "9"],
             "--resume must stand without steps: the run knows. Only the engine may change.",

@@ -209,7 +209,11 @@ def test_ctrl_c_saves_and_says_how_to_go_on_and_a_second_training_is_refused_mea
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    sentence = r"Stopped after step ([\d,]+) and saved\. Go on with: microgpt train --resume r\n"
+    stopping = "Stopping after this step. Ctrl-C again ends at once.\n"
+    sentence = (
+        stopping
+        + r"Stopped after step ([\d,]+) and saved\. Go on with: microgpt train --resume r\n"
+    )
     stopped = re.fullmatch(sentence, err)
     assert stopped is not None
     with prepare.resume(tmp_path / "r") as training:

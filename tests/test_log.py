@@ -31,16 +31,28 @@ def steps(first: int, last: int, seed: int = 0) -> list[Step]:
 
 
 def write(
-    folder: Path, every: int, updates: int, more: list[Step], heldout: int = 0, done: bool = True
-) -> None:
-    """Open a log where a checkpoint stands, take steps in, close it as a training does."""
-    writer = LogWriter(folder, every, updates)
+    folder: Path,
+    every: int,
+    updates: int,
+    more: list[Step],
+    heldout: int = 0,
+    done: bool = True,
+    pending: LossSum | None = None,
+) -> LossSum:
+    """Open a log where a checkpoint stands, take steps in, close it as a training does.
+
+    Returns what a checkpoint at its end keeps for it.
+    """
+    writer = LogWriter(folder, every, updates, pending)
     for step in more:
         writer.step(step)
         if heldout and step.step % heldout == 0:
             writer.heldout(step.step, LossSum(float(step.step), 3))
-    writer.settle(early=not done)
+    if done:
+        writer.settle()
+    kept = writer.pending
     writer.close()
+    return kept
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -86,8 +98,8 @@ def test_the_log_of_a_resumed_training_is_that_of_an_uninterrupted_one(
     for at in range(1, 25):
         folder = tmp_path / f"at{at}"
         folder.mkdir()
-        write(folder, every, 0, steps(1, at, seed), heldout=6, done=at == 24)
-        write(folder, every, at, steps(at + 1, 24, seed), heldout=6)
+        kept = write(folder, every, 0, steps(1, at, seed), heldout=6, done=at == 24)
+        write(folder, every, at, steps(at + 1, 24, seed), heldout=6, pending=kept)
         if (folder / "log.jsonl").read_text() != expected:
             unequal.append(at)
     assert unequal == []

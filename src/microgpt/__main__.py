@@ -1,6 +1,19 @@
-"""`python -m microgpt` is `microgpt`."""
+"""`microgpt`, and `python -m microgpt`."""
 
-from microgpt.cli import main
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; an interruption is quiet even while it loads."""
+    try:
+        from microgpt.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
 
 if __name__ == "__main__":
     main()

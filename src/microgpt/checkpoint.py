@@ -15,6 +15,7 @@ atomically: whoever reads, or pulls the plug, finds the old one or the new one w
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -29,6 +30,7 @@ from microgpt import model, tokenizer
 from microgpt.config import GPTConfig
 from microgpt.engines.contract import Floats, State
 from microgpt.errors import RunError, UsageError
+from microgpt.loss import LossSum
 from microgpt.settings import FORMAT, Settings
 from microgpt.tokenizer import Tokenizer
 
@@ -88,14 +90,26 @@ def _read(folder: Path, name: str, parse: Callable[[Mapping[str, Any]], T]) -> T
         raise RunError(f"{folder / name}: damaged or foreign ({error}).") from None
 
 
-def save(folder: Path, config: GPTConfig, state: State) -> None:
-    """Replace the checkpoint. Equal states make equal bytes."""
+def save(folder: Path, config: GPTConfig, state: State, pending: LossSum | None = None) -> None:
+    """Replace the checkpoint. Equal states make equal bytes.
+
+    Args:
+        folder: the run's.
+        config: the model's shape.
+        state: what training has made.
+        pending: the losses that the log has no line of yet; they come back with `load_pending`.
+    """
     from safetensors.numpy import save as to_bytes
 
     tensors = _tensors(config, state)
     # One key: the format keeps no order among several.
-    checksum = _checksum(tensors, state.updates)
-    about = {"format": FORMAT, "updates": state.updates, "checksum": checksum}
+    about = {
+        "format": FORMAT,
+        "updates": state.updates,
+        "pending": dataclasses.astuple(pending or LossSum()),
+        "checksum": _checksum(tensors),
+    }
+    about["of_this"] = _hash(about)
     data = to_bytes(tensors, {"microgpt": json.dumps(about)})
     write_atomically(folder / CHECKPOINT, data)
 
@@ -114,25 +128,44 @@ def load(folder: Path, config: GPTConfig) -> State:
     try:
         opened: Any = safe_open(path, "numpy")  # it has no types
         with opened as file:
-            told: dict[str, str] = file.metadata() or {}
-            about = json.loads(told["microgpt"])
-            format_, updates, checksum = (about[k] for k in ("format", "updates", "checksum"))
+            about = _about(file.metadata())
             found: dict[str, Floats] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise RunError(f"{folder}: not a run: it has no {CHECKPOINT}.") from None
     except SafetensorError as error:
         raise RunError(f"{path}: damaged ({error}).") from None
     except (KeyError, ValueError, TypeError):
-        raise RunError(f"{path}: foreign: not written by microgpt.") from None
+        raise RunError(f"{path}: damaged or foreign: not as microgpt writes it.") from None
     expected = _tensors(config, state)
     if {k: v.shape for k, v in found.items()} != {k: v.shape for k, v in expected.items()}:
         raise RunError(f"{path}: foreign: its tensors are not those of the model in {CONFIG}.")
-    if format_ != FORMAT or checksum != _checksum(found, updates):
+    if about["checksum"] != _checksum(found):
         raise RunError(f"{path}: damaged: its checksum is not that of its numbers.")
     for name, tensor in expected.items():
         tensor[:] = found[name]
-    state.updates = updates
+    state.updates = about["updates"]
     return state
+
+
+def load_pending(folder: Path) -> LossSum:
+    """Read what `save` was given as pending, from a checkpoint that `load` has found whole."""
+    from safetensors import safe_open
+
+    opened: Any = safe_open(folder / CHECKPOINT, "numpy")
+    with opened as file:
+        return LossSum(*_about(file.metadata())["pending"])
+
+
+def _about(told: dict[str, str] | None) -> dict[str, Any]:
+    """Parse the notes of a checkpoint; a ValueError, KeyError or TypeError if they are no such."""
+    about = json.loads((told or {})["microgpt"])
+    if about["format"] != FORMAT or about.pop("of_this") != _hash(about):
+        raise ValueError
+    return about
+
+
+def _hash(about: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(about).encode(), digest_size=8).hexdigest()
 
 
 def _tensors(config: GPTConfig, state: State) -> dict[str, Floats]:
@@ -144,8 +177,8 @@ def _tensors(config: GPTConfig, state: State) -> dict[str, Floats]:
     }
 
 
-def _checksum(tensors: Mapping[str, Floats], updates: int) -> str:
-    digest = hashlib.blake2b(f"{updates} ".encode(), digest_size=16)
+def _checksum(tensors: Mapping[str, Floats]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
     for name in sorted(tensors):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(tensors[name], dtype="<f8").tobytes())

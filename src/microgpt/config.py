@@ -113,6 +113,8 @@ class TrainConfig:
         _check_range("beta2", self.beta2, 0.0, 1.0)
         _check_range("eps", self.eps, 0.0, math.inf, low_open=True)
         _check_range("holdout", self.holdout, 0.0, 1.0)
+        if self.seed < 0:
+            raise UsageError(f"seed must be a whole number from 0; got {self.seed}.")
         _check_choice("loss", self.loss, ("cross-entropy", "linear", "quadratic"))
         _check_choice("order", self.order, ("per-epoch", "once"))
         _check_choice("long", self.long, ("window", "cut"))

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from microgpt.loss import LossSum
 
@@ -79,7 +79,7 @@ def loss_sum(line: dict[str, Any]) -> LossSum:
     >>> loss_sum({"loss": 2.5, "positions": 4})
     LossSum(nats=10.0, positions=4)
     """
-    return LossSum(line.get("nats", line["loss"] * line["positions"]), line["positions"])
+    return LossSum(line["loss"] * line["positions"], line["positions"])
 
 
 def read(folder: Path) -> Log:
@@ -126,42 +126,42 @@ class LogWriter:
         folder: the run's.
         every: steps a line.
         updates: of the checkpoint.
+        pending: the losses of steps that the checkpoint has made and no line was due for.
 
     Attributes:
         before: what was there.
         seconds: how long the training had taken then.
     """
 
-    def __init__(self, folder: Path, every: int, updates: int) -> None:
+    def __init__(
+        self, folder: Path, every: int, updates: int, pending: LossSum | None = None
+    ) -> None:
         self._every = every
-        self._sum = LossSum()
+        self._sum = pending or LossSum()
         self._last: dict[str, Any] = {}
-        self._path = folder / LOG
-        self._kept = [line for line in _lines(self._path) if line["step"] <= updates]
+        path = folder / LOG
+        kept = [line for line in _lines(path) if line["step"] <= updates]
         self.before = Log(
-            [line for line in self._kept if "heldout" not in line],
-            [line for line in self._kept if "heldout" in line],
+            [line for line in kept if "heldout" not in line],
+            [line for line in kept if "heldout" in line],
         )
         self.seconds = self.before.seconds
-        early = updates % every and self.before.steps == updates
-        self._early = self.before.lines[-1] if early else None
-        self._file = self._rewritten()
-
-    def _rewritten(self) -> TextIO:
-        """Put the kept lines in place of all, and open the log behind them."""
-        temporary = self._path.with_name(f".{LOG}.new")
-        text = "".join(json.dumps(line) + "\n" for line in self._kept)
+        if self._sum.positions and self.before.steps == updates:
+            self._last = self.before.lines[-1]
+            kept.remove(self._last)
+        temporary = path.with_name(f".{LOG}.new")
+        text = "".join(json.dumps(line) + "\n" for line in kept)
         temporary.write_text(text, "utf-8", newline="\n")
-        temporary.replace(self._path)
-        return self._path.open("a", encoding="utf-8", newline="\n")
+        temporary.replace(path)
+        self._file = path.open("a", encoding="utf-8", newline="\n")
+
+    @property
+    def pending(self) -> LossSum:
+        """The losses that no line has told of yet."""
+        return self._sum
 
     def step(self, step: Step) -> None:
         """Take a step in; write a line when it is due."""
-        if self._early:
-            self._file.close()
-            self._kept.remove(self._early)
-            self._sum, self._early = loss_sum(self._early), None
-            self._file = self._rewritten()
         self._sum += step.sum
         self._last = train_line(step.step, self._sum, step.lr, step.seconds)
         if step.step % self._every == 0:
@@ -171,16 +171,11 @@ class LogWriter:
         """Write the line of an evaluation."""
         self._write(heldout_line(step, total))
 
-    def settle(self, *, early: bool = False) -> None:
-        """Write what has come since the last line, if anything.
-
-        Args:
-            early: more steps will come. The line then has the sum too, which could not be had back
-                from the mean to the last bit.
-        """
-        if self._sum.positions:
-            self._write({**self._last, "nats": self._sum.nats} if early else self._last)
-            self._sum = LossSum()
+    def settle(self) -> None:
+        """Write what has come since the last line, if anything."""
+        if self._sum.positions and self._last:
+            self._write(self._last)
+        self._sum = LossSum()
 
     def flush(self) -> None:
         """Hand all lines to the operating system."""
@@ -189,7 +184,7 @@ class LogWriter:
     def close(self) -> None:
         """Write what is left, and close the file."""
         try:
-            self.settle(early=True)
+            self.settle()
         finally:
             self._file.close()
 

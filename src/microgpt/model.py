@@ -1,9 +1,9 @@
 """The GPT, once: its table of parameters, its first numbers, its forward pass in seven operations.
 
 In: a config; operations on whatever an engine computes with. Out: logits. The legend of all shape
-suffixes: `B` rows, `T` positions, `S` positions attended to, `D` width (n_embd), `H` heads, `K` width
-per head, `F` hidden width 4D, `V` vocabulary, `L` layers, `N` positions of a ragged batch. A weight
-is (out, in).
+suffixes: `B` rows, `T` positions, `S` positions attended to, `D` width (n_embd), `H` heads, `K`
+width per head, `F` hidden width 4D, `V` vocabulary, `L` layers, `N` positions of a ragged batch. A
+weight is (out, in).
 """
 
 from __future__ import annotations

@@ -63,6 +63,8 @@ def new(
     check_count("log_every", log_every)
     recipe = preset(preset_name)
     shape, how = _sort(overrides)
+    if isinstance(data, Source) and data.stream:
+        how.setdefault("long", "window")  # of a book cut to one block nothing would be left
     shape, training = {**recipe.model, **shape}, TrainConfig(**{**recipe.training, **how})
     GPTConfig(vocab_size=1, **shape)  # a mistake is told before a long file is read
     read = corpus.read(data) if isinstance(data, Source) else corpus.from_documents(data)
@@ -133,7 +135,7 @@ def resume(
         opened.load(state)
         read = read_again(folder, settings, documents, piped=True)
         session = Session(settings, tokens, read, opened)
-        session.open(folder, stack)
+        session.open(folder, stack, checkpoint.load_pending(folder))
         session.stack = stack.pop_all()
     return session
 
@@ -209,11 +211,12 @@ def _new_folder(out: Path | None, name: str) -> Path:
 
 
 def _numbered(name: str) -> Path:
+    RUNS.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
         folder = RUNS / f"{name}-{number}"
         try:
-            folder.mkdir(parents=True)
+            folder.mkdir()
         except FileExistsError:
             number += 1
         else:

@@ -69,10 +69,10 @@ class Session:
         self._evaluated = (0, 0.0)
         self._at: Step | None = None
 
-    def open(self, folder: Path, stack: ExitStack) -> None:
+    def open(self, folder: Path, stack: ExitStack, pending: LossSum | None = None) -> None:
         """Take a claimed folder for log and checkpoints; the stack closes what is opened."""
         self.folder = folder
-        self.log = LogWriter(folder, self.settings.log_every, self.updates)
+        self.log = LogWriter(folder, self.settings.log_every, self.updates, pending)
         stack.callback(self.log.close)
         self._recall(self.log.before)
         self._saved, self._saved_at, self._save_cost = self.updates, time.perf_counter(), 0.0
@@ -158,7 +158,8 @@ class Session:
             finished = not self._stopped or self.updates == training.steps
             if finished and self._at:
                 yield from self._close(self._at)
-            self.log.settle(early=not finished)
+            if finished:
+                self.log.settle()
             self.save()
         except DivergedError as error:
             self.log.flush()
@@ -229,14 +230,18 @@ class Session:
         began = time.perf_counter()
         state = self.engine.state()
         self._check(state)
-        checkpoint.save(self.folder, self.model, state)
+        checkpoint.save(self.folder, self.model, state, self.log.pending)
         self._saved, self._saved_at = state.updates, time.perf_counter()
         self._save_cost = self._saved_at - began
 
     def _check(self, state: State) -> None:
-        """Raise DivergedError if the next loss would not be finite: this state is no good one."""
-        step, following = state.updates, self.plan.batches(state.updates, 1)
+        """Raise DivergedError if the state is no good one: the loss of one more document tells."""
+        if not state.updates:
+            return
+        following = self.plan.batches(state.updates, 1).head(1)
         loss = mean_loss(self.engine, following).mean
-        if not math.isfinite(loss) or not np.isfinite(state.parameters).all():
-            lr = self._at.lr if self._at else self.training.lr
-            raise DivergedError(step + 1, loss, lr)
+        buffers = (state.parameters, state.m, state.v)
+        if not math.isfinite(loss) or not all(np.isfinite(x).all() for x in buffers):
+            # The loss is that of the step to come, where there is one.
+            step = min(state.updates + 1, self.training.steps or state.updates + 1)
+            raise DivergedError(step, loss, self._at.lr if self._at else self.training.lr)

@@ -41,6 +41,9 @@ _WORLD = {
     errno.EFBIG: "the file would be too large",
     errno.ENAMETOOLONG: "the name is too long",
     errno.ENOTDIR: "a part of the path is a file",
+    errno.EISDIR: "a folder is in the place of a file",
+    errno.ENODEV: "a folder or device is in the place of a file",
+    errno.ELOOP: "its links lead in a circle",
 }
 
 
@@ -93,7 +96,7 @@ def run(words: Sequence[str]) -> int:
         if error.errno not in _WORLD:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        return _mistake(f"{where}{_WORLD[error.errno]}. What was saved before is whole.")
+        return _mistake(f"{where}{_WORLD[error.errno]}.")
     else:
         return code if isinstance(code, int) else 0
     return 0

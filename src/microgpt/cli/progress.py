@@ -49,13 +49,14 @@ class Lines:
         self._every_seconds = (training.seconds or 0.0) / 10
         self._sum, self._from = LossSum(), 0.0
         self._due: Step | None = None
+        self._told = 0
         self._last: Step | None = None
 
     def __enter__(self) -> Lines:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        self._due = self._due or (self._last if self._sum.positions else None)
+        self._due = self._due or self._last
         if kind is None:
             self._flush()
 
@@ -77,18 +78,18 @@ class Lines:
         self._due = event if due else None
 
     def _flush(self, heldout: HeldOut | None = None) -> None:
-        step = self._due
-        if step is None and heldout and self._last:
-            say(f"step {heldout.step}: loss {self._last.loss:.4f}  val {heldout.sum.mean:.4f}")
-            return
-        if step is None:
+        """Write the line that is due, or one for an evaluation between two of these."""
+        step = self._due or (self._last if heldout else None)
+        if step is None or step.step == self._told:
             return
         seconds = step.seconds - self._from
         parts = [f"val {heldout.sum.mean:.4f}"] if heldout else []
         parts += [f"{self._sum.mean / LN_2:.2f} bits", f"lr {step.lr:.4f}"]
         parts += [f"{short(self._sum.positions / seconds)} tok/s"] if seconds > 0 else []
         say(f"step {step.step}: loss {self._sum.mean:.4f}  {' · '.join(parts)}")
-        self._sum, self._from, self._due = LossSum(), step.seconds, None
+        self._told = step.step
+        if self._due:
+            self._sum, self._from, self._due = LossSum(), step.seconds, None
 
 
 class JsonLines:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from itertools import islice
@@ -12,11 +14,22 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from microgpt import model, prepare
+from microgpt.alphabet import printable
 from microgpt.baselines import uniform
 from microgpt.cli import flags
 from microgpt.cli.flags import DATA, MODEL, TRAINING, flag, whole
 from microgpt.cli.progress import Bar, JsonLines, Lines, Reporter
-from microgpt.cli.show import rungs, sample_words, say, say_json, stderr, stdout, unit_of, units
+from microgpt.cli.show import (
+    find_run,
+    rungs,
+    sample_words,
+    say,
+    say_json,
+    stderr,
+    stdout,
+    unit_of,
+    units,
+)
 from microgpt.config import PRESETS
 from microgpt.corpus import Source
 from microgpt.errors import UsageError
@@ -131,7 +144,9 @@ def train(
                 f"--resume must stand without {given[0].replace('_', '-')}: "
                 "the run knows. Only the engine may change."
             )
-        session = prepare.resume(resume, engine=engine, threads=threads, device=device)
+        session = prepare.resume(
+            find_run(str(resume)), engine=engine, threads=threads, device=device
+        )
     with session:
         if not json:
             _open(session)
@@ -154,7 +169,7 @@ def _train(session: Session, *, json: bool, every: int | None) -> bool:
     if asked[0]:
         stderr().print(
             f"Stopped after step {session.updates:,} and saved. "
-            f"Go on with: microgpt train --resume {session.folder}",
+            f"Go on with: microgpt train --resume {_word(session.folder)}",
             soft_wrap=True,
         )
     return not asked[0]
@@ -163,7 +178,9 @@ def _train(session: Session, *, json: bool, every: int | None) -> bool:
 def _reporter(session: Session, *, json: bool, every: int | None) -> Reporter:
     if json:
         return JsonLines(session)
-    return Bar(session) if stdout().is_terminal else Lines(session, every)
+    console = stdout()
+    on_terminal = console.is_terminal and not console.is_dumb_terminal
+    return Bar(session) if on_terminal else Lines(session, every)
 
 
 @contextmanager
@@ -174,13 +191,19 @@ def _interruption(session: Session) -> Generator[list[bool]]:
     def stop(*_: Any) -> None:
         asked[0] = True
         session.stop()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in before:
+            signal.signal(number, signal.default_int_handler)
+        print("Stopping after this step. Ctrl-C again ends at once.", file=sys.stderr)
 
-    before = signal.signal(signal.SIGINT, stop)
+    # A closed window and a polite kill are interruptions too.
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _open(session: Session) -> None:
@@ -246,5 +269,11 @@ def _close(session: Session, *, json: bool) -> None:
     say(f"    (nats a {unit} on {ladder.what}; ● you are here)", "dim")
     note = "   (* stands in the training data)" if any(seen[:8]) else ""
     say(f"Samples: {sample_words([s.text for s in drawn[:8]], seen[:8])}{note}")
-    say(f"Saved in {folder}.   Next, with any text:")
-    say(f"    microgpt sample {folder} · microgpt score {folder} TEXT · microgpt why {folder} TEXT")
+    at = _word(folder)
+    say(f"Saved in {at}.   Next, with any text:")
+    say(f"    microgpt sample {at} · microgpt score {at} TEXT · microgpt why {at} TEXT")
+
+
+def _word(folder: Path) -> str:
+    """Write a folder as a word of a command."""
+    return shlex.quote(printable(str(folder)))

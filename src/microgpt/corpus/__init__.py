@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microgpt.corpus.formats import texts
+from microgpt.corpus.formats import name_of, texts
 from microgpt.datasets import names_path
 from microgpt.errors import DataError, UsageError
 
@@ -104,6 +105,9 @@ def read(source: Source) -> Corpus:
     32000
     """
     files = source.files or (str(names_path()),)
+    for file in files:
+        if not file.isprintable() and any("\ud800" <= c <= "\udfff" for c in file):
+            raise UsageError(f"a file's name must be Unicode; got {os.fsencode(file)!r}.")
     corpus = from_texts(
         (
             text
@@ -114,9 +118,8 @@ def read(source: Source) -> Corpus:
     )
     if not corpus.documents:
         blank = f" but {corpus.blank} blank ones" if corpus.blank else ""
-        raise DataError(
-            f"{', '.join(files)}: no documents{blank}. Expected text, one document a line."
-        )
+        where = ", ".join(map(name_of, files))
+        raise DataError(f"{where}: no documents{blank}. Expected text, one document a line.")
     return corpus
 
 

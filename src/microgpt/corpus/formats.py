@@ -37,7 +37,7 @@ def texts(
         raise UsageError(
             "column or field must be given, not both: one is of CSV, one of JSON lines."
         )
-    name = "standard input" if file == "-" else file
+    name = name_of(file)
     text = _decode(_bytes(file, name), name, encoding)
     suffix = Path(file.removesuffix(".gz")).suffix.lower()
     if stream:
@@ -50,6 +50,11 @@ def texts(
         yield from _table(text, name, column, "\t" if suffix == ".tsv" else ",")
     else:
         yield from lines(text)
+
+
+def name_of(file: str) -> str:
+    """Return what a message calls a file."""
+    return "standard input" if file == "-" else file
 
 
 def lines(text: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Make `names.txt` from the surname file of the 1990 US census.
 
 In: the source distribution of the package `names` 0.3.0, which carries the census's file. Out:
-`names.txt` beside this script. To make it again::
+`names.txt` beside this script, or the path in a second argument. To make it again::
 
     pip download --no-deps --no-binary names names==0.3.0
     python make_names.py names-0.3.0.tar.gz
@@ -40,16 +40,19 @@ def surnames(archive: Path) -> list[str]:
 
 def main() -> int:
     """Write the file; say what is wrong in one line."""
-    if len(sys.argv) != 2:
-        print("make_names: expected one argument, names-0.3.0.tar.gz.", file=sys.stderr)
+    if len(sys.argv) not in (2, 3):
+        print("make_names: expected names-0.3.0.tar.gz and, if wanted, a target.", file=sys.stderr)
         return 2
+    target = Path(sys.argv[2]) if len(sys.argv) == 3 else Path(__file__).with_name("names.txt")
     try:
-        names = surnames(Path(sys.argv[1]))
-    except (OSError, ValueError) as error:
+        text = "".join(f"{name}\n" for name in surnames(Path(sys.argv[1])))
+        target.write_text(text, "ascii", newline="\n")
+    except OSError as error:
+        print(f"make_names: {error.filename or target}: {error.strerror}.", file=sys.stderr)
+        return 2
+    except ValueError as error:
         print(f"make_names: {error}", file=sys.stderr)
         return 2
-    text = "".join(f"{name}\n" for name in names)
-    Path(__file__).with_name("names.txt").write_text(text, "ascii", newline="\n")
     return 0
 
 
