@@ -49,7 +49,7 @@ class Lines:
         self._every_seconds = (training.seconds or 0.0) / 10
         self._sum, self._from = LossSum(), 0.0
         self._due: Step | None = None
-        self._told = 0
+        self._told: int = 0
         self._last: Step | None = None
 
     def __enter__(self) -> Lines:

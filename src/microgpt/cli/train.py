@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from microgpt import model, prepare
-from microgpt.alphabet import printable
-from microgpt.baselines import uniform
+from microgpt import prepare
 from microgpt.cli import flags
 from microgpt.cli.flags import DATA, MODEL, TRAINING, flag, whole
 from microgpt.cli.progress import Bar, JsonLines, Lines, Reporter
-from microgpt.cli.show import (
-    find_run,
-    rungs,
-    sample_words,
-    say,
-    say_json,
-    stderr,
-    stdout,
-    unit_of,
-    units,
-)
+from microgpt.cli.show import find_run, stderr, stdout
+from microgpt.cli.summary import closing, opening, word
 from microgpt.config import PRESETS
 from microgpt.corpus import Source
 from microgpt.errors import UsageError
-from microgpt.run import Run
-from microgpt.sample import Choice
 from microgpt.session import Session
 
 _DEFAULT = "microgpt"
@@ -149,10 +134,10 @@ def train(
         )
     with session:
         if not json:
-            _open(session)
+            opening(session)
         if not _train(session, json=json, every=log_every):
             return 130
-        _close(session, json=json)
+        closing(session, json=json)
     return 0
 
 
@@ -169,7 +154,7 @@ def _train(session: Session, *, json: bool, every: int | None) -> bool:
     if asked[0]:
         stderr().print(
             f"Stopped after step {session.updates:,} and saved. "
-            f"Go on with: microgpt train --resume {_word(session.folder)}",
+            f"Go on with: microgpt train --resume {word(session.folder)}",
             soft_wrap=True,
         )
     return not asked[0]
@@ -204,76 +189,3 @@ def _interruption(session: Session) -> Generator[list[bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _open(session: Session) -> None:
-    """Say what is about to be done."""
-    config, layout, tokens = session.model, session.layout, session.tokenizer
-    held = len(session.heldout_documents)
-    kept = f"{len(session.train_documents):,} to learn from, {held:,} held out · " if held else ""
-    name = session.settings.source.name
-    say(
-        f"{name} · {len(session.corpus.documents):,} documents · {kept}"
-        f"{config.vocab_size} tokens ({tokens.alphabet}, BOS)"
-    )
-    layers = f"{config.n_layer} layer{'s' if config.n_layer > 1 else ''}"
-    heads = f"{config.n_head} head{'s' if config.n_head > 1 else ''}"
-    say(
-        f"GPT · {layers}, {heads}, width {config.n_embd}, block {config.block_size} · "
-        f"{model.size(config):,} parameters · {session.engine.name} engine"
-    )
-    unit = unit_of(tokens)
-    if session.corpus.blank:
-        say(f"{session.corpus.blank:,} blank lines skipped.")
-    if layout.windowed:
-        say(f"{layout.windowed:,} documents over the block of {config.block_size} are windowed.")
-    if layout.dropped:
-        say(f"{layout.dropped:,} {unit}s over the block of {config.block_size} are cut.")
-    if session.updates:
-        done = " It has made all its steps." if session.updates == session.training.steps else ""
-        say(f"Going on after step {session.updates:,} of {session.folder}.{done}")
-    else:
-        blind = f"ln {config.vocab_size} = {uniform(config.vocab_size):.2f}"
-        say(f"Guessing blindly costs {blind} nats a {unit}. Let's see.")
-    say()
-
-
-def _close(session: Session, *, json: bool) -> None:
-    """Say what has become of it: the loss, the ladder, samples, where it is, what to do next."""
-    folder, (steps, tail) = session.folder, session.tail
-    ladder = session.ladder()
-    run = Run(folder)
-    drawn = list(islice(run.samples(Choice()), 20))
-    session.write_samples(drawn)
-    documents = set(session.train_documents)
-    seen = [sample.text in documents for sample in drawn]
-    if json:
-        baselines = {name: total.mean for name, total in ladder.baselines.items()}
-        say_json(
-            {
-                "run": str(folder),
-                "steps": session.updates,
-                "loss": tail.mean,
-                "on": ladder.what,
-                "baselines": {**baselines, "model": ladder.model.mean},
-                "samples": [sample.text for sample in drawn],
-            }
-        )
-        return
-    say()
-    unit = unit_of(session.tokenizer)
-    say(f"Mean of the last {steps} steps: {units(tail, unit)}")
-    if session.last_heldout:
-        say(f"Held out: {units(ladder.model, unit)}")
-    say(rungs(ladder.baselines, ladder.model))
-    say(f"    (nats a {unit} on {ladder.what}; ● you are here)", "dim")
-    note = "   (* stands in the training data)" if any(seen[:8]) else ""
-    say(f"Samples: {sample_words([s.text for s in drawn[:8]], seen[:8])}{note}")
-    at = _word(folder)
-    say(f"Saved in {at}.   Next, with any text:")
-    say(f"    microgpt sample {at} · microgpt score {at} TEXT · microgpt why {at} TEXT")
-
-
-def _word(folder: Path) -> str:
-    """Write a folder as a word of a command."""
-    return shlex.quote(printable(str(folder)))

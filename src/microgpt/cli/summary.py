@@ -1,0 +1,88 @@
+"""What a training says before its first step and after its last one."""
+
+from __future__ import annotations
+
+import shlex
+from itertools import islice
+from pathlib import Path
+
+from microgpt import model
+from microgpt.alphabet import printable
+from microgpt.baselines import uniform
+from microgpt.cli.show import rungs, sample_words, say, say_json, unit_of, units
+from microgpt.run import Run
+from microgpt.sample import Choice
+from microgpt.session import Session
+
+
+def opening(session: Session) -> None:
+    """Say what is about to be done."""
+    config, layout, tokens = session.model, session.layout, session.tokenizer
+    held = len(session.heldout_documents)
+    kept = f"{len(session.train_documents):,} to learn from, {held:,} held out · " if held else ""
+    name = session.settings.source.name
+    say(
+        f"{name} · {len(session.corpus.documents):,} documents · {kept}"
+        f"{config.vocab_size} tokens ({tokens.alphabet}, BOS)"
+    )
+    layers = f"{config.n_layer} layer{'s' if config.n_layer > 1 else ''}"
+    heads = f"{config.n_head} head{'s' if config.n_head > 1 else ''}"
+    say(
+        f"GPT · {layers}, {heads}, width {config.n_embd}, block {config.block_size} · "
+        f"{model.size(config):,} parameters · {session.engine.name} engine"
+    )
+    unit = unit_of(tokens)
+    if session.corpus.blank:
+        say(f"{session.corpus.blank:,} blank lines skipped.")
+    if layout.windowed:
+        say(f"{layout.windowed:,} documents over the block of {config.block_size} are windowed.")
+    if layout.dropped:
+        say(f"{layout.dropped:,} {unit}s over the block of {config.block_size} are cut.")
+    if session.updates:
+        done = " It has made all its steps." if session.updates == session.training.steps else ""
+        say(f"Going on after step {session.updates:,} of {session.folder}.{done}")
+    else:
+        blind = f"ln {config.vocab_size} = {uniform(config.vocab_size):.2f}"
+        say(f"Guessing blindly costs {blind} nats a {unit}. Let's see.")
+    say()
+
+
+def closing(session: Session, *, json: bool) -> None:
+    """Say what has become of it: the loss, the ladder, samples, where it is, what to do next."""
+    folder, (steps, tail) = session.folder, session.tail
+    ladder = session.ladder()
+    run = Run(folder)
+    drawn = list(islice(run.samples(Choice()), 20))
+    session.write_samples(drawn)
+    documents = set(session.train_documents)
+    seen = [sample.text in documents for sample in drawn]
+    if json:
+        baselines = {name: total.mean for name, total in ladder.baselines.items()}
+        say_json(
+            {
+                "run": str(folder),
+                "steps": session.updates,
+                "loss": tail.mean,
+                "on": ladder.what,
+                "baselines": {**baselines, "model": ladder.model.mean},
+                "samples": [sample.text for sample in drawn],
+            }
+        )
+        return
+    say()
+    unit = unit_of(session.tokenizer)
+    say(f"Mean of the last {steps} steps: {units(tail, unit)}")
+    if session.last_heldout:
+        say(f"Held out: {units(ladder.model, unit)}")
+    say(rungs(ladder.baselines, ladder.model))
+    say(f"    (nats a {unit} on {ladder.what}; ● you are here)", "dim")
+    note = "   (* stands in the training data)" if any(seen[:8]) else ""
+    say(f"Samples: {sample_words([s.text for s in drawn[:8]], seen[:8])}{note}")
+    at = word(folder)
+    say(f"Saved in {at}.   Next, with any text:")
+    say(f"    microgpt sample {at} · microgpt score {at} TEXT · microgpt why {at} TEXT")
+
+
+def word(folder: Path) -> str:
+    """Write a folder as a word of a command."""
+    return shlex.quote(printable(str(folder)))
