@@ -117,7 +117,7 @@ def read(source: Source) -> Corpus:
         stream=source.stream,
     )
     if not corpus.documents:
-        blank = f" but {corpus.blank} blank ones" if corpus.blank else ""
+        blank = f" but blank ones ({corpus.blank})" if corpus.blank else ""
         where = ", ".join(map(name_of, files))
         raise DataError(f"{where}: no documents{blank}. Expected text, one document a line.")
     return corpus
@@ -156,7 +156,7 @@ def from_documents(documents: Iterable[str]) -> Corpus:
             raise UsageError(f"document {i} must be a string; got {document!r}.")
     corpus = from_texts(given)
     if not corpus.documents:
-        raise DataError(f"no documents but {corpus.blank} blank ones. Expected a list of strings.")
+        raise DataError(f"no documents but blank ones ({corpus.blank}). Expected a list of strings.")
     return corpus
 
 

@@ -1,0 +1,70 @@
+"""Every value outside its domain is one sentence; JSON comes back as it went."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from microgpt.config import PRESETS, GPTConfig, TrainConfig, from_json, preset
+from microgpt.errors import UsageError
+
+MODEL = [
+    ({"n_embd": 18}, "n_embd must be a multiple of n_head; got n_embd=18, n_head=4."),
+    ({"n_layer": 0}, "n_layer must be a whole number from 1; got 0."),
+    ({"block_size": 2.5}, "block_size must be a whole number from 1; got 2.5."),
+    ({"vocab_size": True}, "vocab_size must be a whole number from 1; got True."),
+    ({"activation": "gelu"}, 'activation must be one of relu, squared-relu; got "gelu".'),
+    ({"init_std": -1}, "init_std must be a number from 0; got -1."),
+]
+TRAINING = [
+    ({"steps": None}, "steps or seconds must be given; got neither."),
+    ({"steps": -5}, "steps must be a whole number from 1; got -5."),
+    ({"seconds": 0}, "seconds must be a number above 0; got 0."),
+    ({"batch_size": 0}, "batch_size must be a whole number from 1; got 0."),
+    ({"lr": float("nan")}, "lr must be a number above 0; got nan."),
+    ({"lr": "x"}, "lr must be a number above 0; got x."),
+    ({"beta1": 1.0}, "beta1 must be in [0, 1); got 1.0."),
+    ({"holdout": 1.0}, "holdout must be in [0, 1); got 1.0."),
+    ({"eps": 0.0}, "eps must be a number above 0; got 0.0."),
+    ({"seed": -1}, "seed must be a whole number from 0; got -1."),
+    ({"loss": "hinge"}, 'loss must be one of cross-entropy, linear, quadratic; got "hinge".'),
+    ({"order": "x"}, 'order must be one of per-epoch, once; got "x".'),
+    ({"long": "x"}, 'long must be one of window, cut; got "x".'),
+]
+
+
+@pytest.mark.parametrize(("fields", "sentence"), MODEL + TRAINING)
+def test_a_value_outside_its_domain_is_one_sentence(
+    fields: dict[str, object], sentence: str
+) -> None:
+    known = {f.name for f in dataclasses.fields(GPTConfig)}
+    with pytest.raises(UsageError) as caught:
+        if known.issuperset(fields):
+            GPTConfig(**{"vocab_size": 27, **fields})  # type: ignore[arg-type]
+        else:
+            TrainConfig(**fields)  # type: ignore[arg-type]
+    assert str(caught.value) == sentence
+
+
+def test_json_comes_back_as_it_went() -> None:
+    for config in (GPTConfig(vocab_size=9, n_layer=2), TrainConfig(steps=None, seconds=2.5)):
+        data = json.loads(json.dumps(dataclasses.asdict(config)))
+        assert from_json(type(config), data) == config
+        for name in data:
+            with pytest.raises(UsageError, match=f'got none, "{name}"'):
+                from_json(type(config), {k: v for k, v in data.items() if k != name})
+        with pytest.raises(UsageError, match='got one more, "colour"'):
+            from_json(type(config), {**data, "colour": 1})
+
+
+def test_presets_are_whole_and_an_unknown_one_is_named() -> None:
+    for name, recipe in PRESETS.items():
+        assert preset(name) is recipe
+        assert "\n" not in recipe.summary
+        GPTConfig(vocab_size=27, **recipe.model)
+        TrainConfig(**recipe.training)
+    with pytest.raises(UsageError) as caught:
+        preset("huge")
+    assert str(caught.value) == 'preset must be one of microgpt, microgpt-v1; got "huge".'

@@ -1,0 +1,94 @@
+"""Scores against the engine's losses, totals by hand, the unknown priced."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from microgpt import evaluate
+from microgpt.batch import lay_out
+from microgpt.config import GPTConfig
+from microgpt.engines.contract import Engine
+from microgpt.tokenizer import Bytes, Characters
+from tests.conftest import TINY, opened
+
+TOKENIZER = Characters.of(TINY)
+CONFIG = GPTConfig(vocab_size=TOKENIZER.vocab_size, block_size=6, n_head=2, n_embd=4)
+TEXTS = [*TINY, "", "a" * 50, "lena and".replace(" ", "a") * 4] * 4
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return opened("scalar", CONFIG, std=0.8)
+
+
+def scored(engine: Engine, texts: list[str]) -> list[evaluate.Score]:
+    return list(evaluate.scores(engine, TOKENIZER, 6, texts))
+
+
+def test_scores_are_the_engine_s_losses_in_order(engine: Engine) -> None:
+    scores = scored(engine, TEXTS)
+    assert [s.text for s in scores] == TEXTS
+    for text, score in zip(TEXTS, scores):
+        batch = lay_out([TOKENIZER.encode(text)], TOKENIZER.bos, 6).batch
+        assert score.losses == engine.losses(batch).tolist()
+        assert [c.char for c in score.characters] == [*text, None]
+        assert score.sum.positions == len(text) + 1
+        assert score.mean == pytest.approx(np.mean(score.losses))
+        assert score.bits == pytest.approx(score.mean / math.log(2))
+        assert score.perplexity == pytest.approx(math.exp(score.mean))
+
+
+def test_what_was_likely_is_what_the_logits_say(engine: Engine) -> None:
+    (score,) = scored(engine, ["neal"])
+    decoder = engine.decoder(1)
+    ids = TOKENIZER.encode("neal")
+    for read, came, character in zip(
+        [TOKENIZER.bos, *ids], [*ids, TOKENIZER.bos], score.characters
+    ):
+        logits = decoder.push([read])[0]
+        order = sorted(range(len(logits)), key=lambda i: -logits[i])[:3]
+        assert character.likely == tuple(TOKENIZER.decode([i]) for i in order)
+        assert character.hits == (order[0] == came)
+        assert character.p == pytest.approx(math.exp(logits[came]) / sum(map(math.exp, logits)))
+
+
+def test_an_unknown_character_is_priced_and_the_model_reads_the_commonest_one(
+    engine: Engine,
+) -> None:
+    common = TOKENIZER.decode([TOKENIZER.stand_in])
+    strange, plain, other = scored(engine, ["n?al", f"n{common}al", "ella"])
+    assert [c.unknown for c in strange.characters] == [False, True, False, False, False]
+    assert strange.losses[1] == TOKENIZER.unknown_nats
+    assert strange.losses[2:] == plain.losses[2:]
+    assert strange.losses[0] == plain.losses[0]
+    assert other == scored(engine, ["ella"])[0]
+    # At the seam of two windows too.
+    long, stood = scored(engine, ["lenan?lena", f"lenan{common}lena"])
+    assert long.losses[6:] == stood.losses[6:]
+
+
+def test_an_evaluation_sums_up_by_hand(engine: Engine) -> None:
+    texts = ["ada", "noé", "ella"]
+    scores = scored(engine, texts)
+    result = evaluate.evaluate(engine, TOKENIZER, 6, texts)
+    nats = [x for s in scores for x in s.losses]
+    assert result.sum.positions == 4 + 4 + 5
+    assert result.sum.nats == pytest.approx(math.fsum(nats))
+    assert result.loss == pytest.approx(math.fsum(nats) / 13)
+    assert result.document_loss == pytest.approx(sum(s.mean for s in scores) / 3)
+    assert result.document_loss != pytest.approx(result.loss, rel=1e-6)
+    assert result.bits_per_byte == pytest.approx(math.fsum(nats) / math.log(2) / (3 + 4 + 4 + 3))
+    assert result.unknown == 1
+    assert result.accuracy == sum(c.hits for s in scores for c in s.characters) / 13
+
+
+def test_bytes_are_gathered_into_characters() -> None:
+    engine = opened("scalar", GPTConfig(vocab_size=257, block_size=6, n_head=2, n_embd=4))
+    (score,) = evaluate.scores(engine, Bytes(), 6, ["né😀"])
+    assert [len(c.losses) for c in score.characters] == [1, 2, 4, 1]
+    batch = lay_out([Bytes().encode("né😀")], 256, 6).batch
+    assert score.losses == engine.losses(batch).tolist()
+    assert score.characters[2].nats == pytest.approx(math.fsum(score.losses[3:7]))
