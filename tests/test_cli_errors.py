@@ -69,7 +69,7 @@ def mistake(capsys: Capture, *words: str) -> str:
         (["empty.txt"], "empty.txt: no documents. Expected text, one document a line."),
         (
             ["blank.txt"],
-            "blank.txt: no documents but 2 blank ones. Expected text, one document a line.",
+            "blank.txt: no documents but blank ones (2). Expected text, one document a line.",
         ),
         (
             ["latin.txt"],

@@ -151,11 +151,11 @@ def test_what_is_cut_windowed_or_blank_is_said(capsys: Capture) -> None:
     Path("long.txt").write_text("abcdefgh\nabcdefghij\n\n  \nab\n")
     cut = out(capsys, f"train long.txt {SMALL} --steps 1 --out cut")
     # A block of 8 keeps eight characters of a document; the tenth and ninth of one are dropped.
-    assert "2 characters over the block of 8 are cut." in cut.splitlines()
+    assert "2 characters over the block of 8 cut." in cut.splitlines()
     assert "2 blank lines skipped." in cut.splitlines()
     windowed = out(capsys, f"train long.txt {SMALL} --long window --steps 1 --out windowed")
-    assert "2 documents over the block of 8 are windowed." in windowed.splitlines()
-    assert "are cut" not in windowed
+    assert "2 documents over the block of 8 read in windows." in windowed.splitlines()
+    assert "cut." not in windowed
 
 
 def test_a_run_is_named_after_its_file_and_numbered(capsys: Capture) -> None:

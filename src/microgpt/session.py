@@ -183,7 +183,7 @@ class Session:
         else:
             n, loss = self.tail
             measured = self.plan.batches(self.updates - n, n)
-            what = f"the documents of the last {n} steps, not held out"
+            what = f"the documents of the last {n} step{'s' * (n > 1)}, not held out"
         return Ladder(what, ladder(self.layout.batch, measured, self.tokenizer), loss)
 
     def write_samples(self, drawn: Sequence[Sample]) -> None:

@@ -14,7 +14,7 @@ from microgpt.baselines import ladder
 from microgpt.batch import lay_out
 from microgpt.cli import flags
 from microgpt.cli.flags import DATA, flag
-from microgpt.cli.show import bar, say, say_json, stdout, table
+from microgpt.cli.show import bar, count, say, say_json, stdout, table
 from microgpt.config import TrainConfig
 from microgpt.corpus import Corpus, Source
 from microgpt.tokenizer import Characters
@@ -86,7 +86,10 @@ def _block(encoded: list[list[int]], bos: int, size: int) -> dict[str, int]:
 
 
 def _show(name: str, r: dict[str, Any]) -> None:
-    say(f"{name} · {r['documents']:,} documents · {r['characters']:,} characters", "bold")
+    say(
+        f"{name} · {count(r['documents'], 'document')} · {count(r['characters'], 'character')}",
+        "bold",
+    )
     copies, most = r["duplicates"], r["most_common"]
     if copies:
         example = f'"{printable(most["text"])}" stands there {most["times"]:,} times'
@@ -94,7 +97,8 @@ def _show(name: str, r: dict[str, Any]) -> None:
     else:
         say("No document stands there twice.")
     if r["blank"]:
-        say(f"{r['blank']:,} blank lines are skipped, with {r['blank_characters']:,} characters.")
+        skipped = count(r["blank_characters"], "character")
+        say(f"{count(r['blank'], 'blank line')} skipped, with {skipped}.")
     say(
         f"Split: {r['train']:,} to learn from, {r['held_out']:,} held out, by a hash of their text."
     )
@@ -125,14 +129,14 @@ def _show_alphabet(alphabet: dict[str, int]) -> None:
     common = sorted(alphabet.items(), key=lambda item: -item[1])
     rows = table(f"{len(alphabet)} characters", "count", "share", "")
     rows.columns[-1].justify = "left"
-    for char, count in common[:_LETTERS]:
+    for char, times in common[:_LETTERS]:
         shown = f"'{char}'" if char == " " else printable(char)
         code = "" if char.isascii() and char.isprintable() else f"  U+{ord(char):04X}"
         label = Text(shown + code)
-        share = bar(count, common[0][1], 30)
-        rows.add_row(label, f"{count:,}", f"{count / total:.2%}", share)
+        share = bar(times, common[0][1], 30)
+        rows.add_row(label, f"{times:,}", f"{times / total:.2%}", share)
     stdout().print(rows)
     rest = common[_LETTERS:]
     if rest:
-        say(f"and {len(rest):,} more, {sum(count for _, count in rest):,} times together.")
+        say(f"and {len(rest):,} more, {sum(times for _, times in rest):,} times together.")
     say()

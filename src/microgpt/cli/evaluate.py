@@ -14,6 +14,7 @@ from microgpt.cli.flags import whole
 from microgpt.cli.show import (
     NAMES,
     bar,
+    count,
     find_run,
     say,
     say_json,
@@ -85,7 +86,8 @@ def evaluate(
             }
         )
         return
-    say(f"{opened.folder} on {result.documents:,}{of} {what}, {result.sum.positions:,} positions")
+    positions = count(result.sum.positions, "position")
+    say(f"{opened.folder} on {result.documents:,}{of} {what}, {positions}")
     say(units(result.sum, unit_of(opened.tokenizer)))
     say()
     rows = table("", "nats", "bits", "choices", "", left=1)
@@ -107,7 +109,8 @@ def evaluate(
     say(f"{result.document_loss:.4f} nats: the mean of the documents' own means")
     if result.unknown:
         price = opened.tokenizer.unknown_nats
-        say(f"{result.unknown:,} characters unknown to the model, priced at {price:.1f} nats each")
+        unknown = count(result.unknown, "character")
+        say(f"{unknown} unknown to the model, priced at {price:.1f} nats each")
 
 
 def _draw(documents: Sequence[str], limit: int | None, seed: int) -> Sequence[str]:

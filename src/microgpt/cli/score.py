@@ -14,7 +14,7 @@ from microgpt import corpus
 from microgpt.alphabet import printable
 from microgpt.cli import flags
 from microgpt.cli.flags import flag, word
-from microgpt.cli.show import find_run, say, say_json, spark, stderr, surprise_style, width
+from microgpt.cli.show import count, find_run, say, say_json, spark, stderr, surprise_style, width
 from microgpt.corpus import Source
 from microgpt.errors import DataError, UsageError
 from microgpt.evaluate import Character, Score
@@ -73,7 +73,7 @@ def _documents(word: str, source: Source) -> Sequence[str]:
                        encoding=source.encoding)  # fmt: skip
         read = corpus.read(files)
         if read.blank:
-            stderr().print(f"{word}: {read.blank:,} blank lines skipped.")
+            stderr().print(f"{word}: {count(read.blank, 'blank line')} skipped.")
         return read.documents
     if path.suffix in (".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".gz"):
         try:

@@ -116,6 +116,15 @@ def unit_of(tokens: Tokenizer) -> str:
     return "byte" if isinstance(tokens, Bytes) else "character"
 
 
+def count(number: int, noun: str) -> str:
+    """Write a number of things.
+
+    >>> count(1, "document"), count(32_000, "document")
+    ('1 document', '32,000 documents')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def units(loss: LossSum, unit: str = "character") -> str:
     """Say a mean loss in nats, bits and choices.
 

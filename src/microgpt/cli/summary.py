@@ -9,7 +9,7 @@ from pathlib import Path
 from microgpt import model
 from microgpt.alphabet import printable
 from microgpt.baselines import uniform
-from microgpt.cli.show import rungs, sample_words, say, say_json, unit_of, units
+from microgpt.cli.show import count, rungs, sample_words, say, say_json, unit_of, units
 from microgpt.run import Run
 from microgpt.sample import Choice
 from microgpt.session import Session
@@ -22,22 +22,22 @@ def opening(session: Session) -> None:
     kept = f"{len(session.train_documents):,} to learn from, {held:,} held out · " if held else ""
     name = session.settings.source.name
     say(
-        f"{name} · {len(session.corpus.documents):,} documents · {kept}"
+        f"{name} · {count(len(session.corpus.documents), 'document')} · {kept}"
         f"{config.vocab_size} tokens ({tokens.alphabet}, BOS)"
     )
-    layers = f"{config.n_layer} layer{'s' if config.n_layer > 1 else ''}"
-    heads = f"{config.n_head} head{'s' if config.n_head > 1 else ''}"
+    layers, heads = count(config.n_layer, "layer"), count(config.n_head, "head")
     say(
         f"GPT · {layers}, {heads}, width {config.n_embd}, block {config.block_size} · "
         f"{model.size(config):,} parameters · {session.engine.name} engine"
     )
     unit = unit_of(tokens)
     if session.corpus.blank:
-        say(f"{session.corpus.blank:,} blank lines skipped.")
+        say(f"{count(session.corpus.blank, 'blank line')} skipped.")
     if layout.windowed:
-        say(f"{layout.windowed:,} documents over the block of {config.block_size} are windowed.")
+        long = count(layout.windowed, "document")
+        say(f"{long} over the block of {config.block_size} read in windows.")
     if layout.dropped:
-        say(f"{layout.dropped:,} {unit}s over the block of {config.block_size} are cut.")
+        say(f"{count(layout.dropped, unit)} over the block of {config.block_size} cut.")
     if session.updates:
         done = " It has made all its steps." if session.updates == session.training.steps else ""
         say(f"Going on after step {session.updates:,} of {session.folder}.{done}")
@@ -71,7 +71,7 @@ def closing(session: Session, *, json: bool) -> None:
         return
     say()
     unit = unit_of(session.tokenizer)
-    say(f"Mean of the last {steps} steps: {units(tail, unit)}")
+    say(f"Mean of the last {count(steps, 'step')}: {units(tail, unit)}")
     if session.last_heldout:
         say(f"Held out: {units(ladder.model, unit)}")
     say(rungs(ladder.baselines, ladder.model))

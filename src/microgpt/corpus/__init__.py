@@ -156,7 +156,7 @@ def from_documents(documents: Iterable[str]) -> Corpus:
             raise UsageError(f"document {i} must be a string; got {document!r}.")
     corpus = from_texts(given)
     if not corpus.documents:
-        raise DataError(f"no documents but blank ones ({corpus.blank}). Expected a list of strings.")
+        raise DataError(f"no documents but blank ones ({corpus.blank}). Expected strings.")
     return corpus
 
 
