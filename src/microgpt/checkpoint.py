@@ -1,7 +1,7 @@
 """A run's folder: what a training was told, what it knows, and nothing pickled.
 
-In: settings, a tokenizer, a state. Out: the same, read back and checked. Every file is replaced
-atomically: whoever reads, or pulls the plug, finds the old one or the new one whole.
+In: settings, a tokenizer, a state. Out: the same, read back and checked. Every file but the log is
+replaced atomically: whoever reads, or pulls the plug, finds the old one or the new one whole.
 
 ::
 
