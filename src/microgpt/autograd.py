@@ -24,7 +24,7 @@ class Value:
 
     Attributes:
         data: the number itself.
-        grad: the slope of whatever `backward` was called on, summed over all calls.
+        grad: the slope of whatever `backward` was called on; of a leaf, summed over all calls.
 
     Source: Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
     Nature 323 (1986); in this form, Karpathy's micrograd.
@@ -119,8 +119,9 @@ class Value:
 
         # What other calls left in the inner nodes must not flow a second time.
         for node in order:
-            node.grad = 0.0
-        self.grad = 1.0
+            if node._inputs:
+                node.grad = 0.0
+        self.grad += 1.0
         for node in reversed(order):
             d_output = node.grad
             for v, slope in zip(node._inputs, node._slopes):

@@ -52,7 +52,7 @@ class Ops(Protocol[A]):
         ...
 
     def cross_entropy(self, logits_TV: A, targets_T: Sequence[int]) -> Any:
-        """Return losses_T: `loss.cross_entropy` at each position."""
+        """Return losses_T: `loss.cross_entropy` at each position of a document."""
         ...
 
 

@@ -10,6 +10,7 @@ import gc
 import math
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from typing import cast
 
 import numpy as np
@@ -92,7 +93,8 @@ def softmax(scores_S: Row) -> Row:
     """Return exp(score) over their sum, the largest score taken off first."""
     top = max([s.data if isinstance(s, Value) else s for s in scores_S])
     exps_S = [exp(s - top) for s in scores_S]
-    scale = sum(exps_S[1:], exps_S[0]) ** -1
+    # Not `sum`: since Python 3.12 it rounds floats otherwise than it can round Values.
+    scale = reduce(lambda a, b: a + b, exps_S) ** -1
     return [e * scale for e in exps_S]
 
 

@@ -42,9 +42,15 @@ class LossSum:
     @property
     def perplexity(self) -> float:
         """Between how many equally likely tokens the model was in doubt: exp(mean)."""
-        return math.inf if self.mean > 709.0 else math.exp(self.mean)
+        try:
+            return math.exp(self.mean)
+        except OverflowError:
+            return math.inf
 
     @classmethod
     def of(cls, losses_N: Sequence[float]) -> LossSum:
         """Sum losses exactly (one rounding), so that their order does not matter."""
-        return cls(math.fsum(losses_N), len(losses_N))
+        try:
+            return cls(math.fsum(losses_N), len(losses_N))
+        except OverflowError:  # the sum of finite losses is beyond the largest number
+            return cls(math.inf, len(losses_N))
