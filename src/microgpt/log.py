@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from microgpt.train import Step
 
 LOG = "log.jsonl"
-_KINDS = ({"step", "loss", "positions", "lr", "seconds"}, {"step", "heldout"})
 
 
 def train_line(step: int, total: LossSum, lr: float, seconds: float) -> dict[str, Any]:

@@ -91,17 +91,18 @@ def new(
     batch.shuffled(len(session.layout.batch), rng)
     opened.load(State.fresh(model.initial(config, rng)))
     folder = _new_folder(out, settings.source.name)
-    try:
-        with ExitStack() as stack:
-            stack.enter_context(checkpoint.claimed(folder))
+    with ExitStack() as stack:
+        stack.enter_context(checkpoint.claimed(folder))
+        _check_empty(folder)
+        try:
             session.open(folder, stack)
             session.save()
             checkpoint.write_settings(folder, settings, tokens)
-            session.stack = stack.pop_all()
-    except BaseException:
-        # It was empty or new. What could not begin is no run.
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+        except BaseException:
+            # It was empty and is ours. What could not begin is no run.
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        session.stack = stack.pop_all()
     return session
 
 
@@ -201,13 +202,16 @@ def _new_folder(out: Path | None, name: str) -> Path:
     if out.is_file():
         raise RunError(f"{out}: a file. Expected a folder, or a name for a new one.")
     out.mkdir(parents=True, exist_ok=True)
-    with checkpoint.claimed(out):
-        found = sorted(p.name for p in out.iterdir() if p.name != ".lock")
+    return out
+
+
+def _check_empty(out: Path) -> None:
+    """Raise RunError unless a claimed folder is empty: whoever came first may have been quick."""
+    found = sorted(p.name for p in out.iterdir() if p.name != ".lock")
     if checkpoint.CONFIG in found:
         raise RunError(f"{out}: holds a run already. Try --resume {out}, or another --out.")
     if found:
         raise RunError(f"{out}: must be empty or new; it holds {found[0]}. Try another --out.")
-    return out
 
 
 def _numbered(name: str) -> Path:
