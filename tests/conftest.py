@@ -6,7 +6,9 @@ import os
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from microgpt import batch, model
 from microgpt.config import GPTConfig
@@ -19,6 +21,9 @@ REQUIRED = tuple(filter(None, os.environ.get("MICROGPT_TEST_ENGINES", "").split(
 DATA = Path(
     os.environ.get("MICROGPT_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
 )
+
+# What each engine computes in.
+PRECISION = {"scalar": np.float64, "native": np.float32}
 
 TINY = [
     "ada", "alan", "anna", "bea", "ben", "bob", "dana", "dean", "eba", "eda", "ella", "ena", "lea",
@@ -71,6 +76,17 @@ def opened(name: str, config: GPTConfig, seed: int = 1, std: float = 0.3, **kind
     values = model.initial(GPTConfig(**{**vars(config), "init_std": std, "zero_init": False}), rng)
     engine.load(State.fresh(values))
     return engine
+
+
+def hair(name: str) -> float:
+    """How far an engine may round a number, relative to it: some units in the last place."""
+    return 16 * float(np.finfo(PRECISION[name]).eps)
+
+
+def as_kept(name: str, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round numbers to what an engine computes in."""
+    with np.errstate(over="ignore"):
+        return numbers.astype(PRECISION[name]).astype(np.float64)
 
 
 def laid_out(documents: list[list[int]], bos: int, block_size: int = 16) -> batch.Batch:

@@ -20,7 +20,7 @@ from microgpt.engines.contract import State
 from microgpt.engines.scalar import ScalarOps, softmax
 from microgpt.loss import OBJECTIVES, LossSum, cross_entropy
 from microgpt.optim import Adam
-from tests.conftest import laid_out, opened
+from tests.conftest import PRECISION, hair, laid_out, opened
 
 CONFIG = GPTConfig(vocab_size=5, block_size=6, n_layer=2, n_head=2, n_embd=8)
 DOCUMENTS = [[0, 1, 2, 3, 0], [3], [], [2, 1, 1]]
@@ -38,11 +38,12 @@ def test_a_sum_past_the_largest_float_is_infinite() -> None:
     assert LossSum.of([1e308, 1e308]) == LossSum(math.inf, 2)
 
 
-def test_training_stops_where_finite_losses_have_an_infinite_sum(engine_name: str) -> None:
+def test_training_stops_where_finite_losses_have_an_infinite_sum() -> None:
+    # In float32 no loss is so large that float64 could not sum them.
     config = GPTConfig(vocab_size=3, block_size=4, n_head=1, n_embd=1)
     w = model.views(flat := np.zeros(model.size(config)), config)
     w["wte"][:], w["lm_head"][0] = 1.0, 1e308
-    engine = open_engine(engine_name, config)
+    engine = open_engine("scalar", config)
     engine.load(State.fresh(flat))
     (total,) = engine.train(one_step(laid_out([[1, 1]], bos=2, block_size=4)), np.array([0.01]))
     assert total.nats == math.inf
@@ -83,9 +84,10 @@ def test_a_leaf_s_slope_on_itself_is_added_too() -> None:
 
 
 def test_training_stops_where_a_loss_is_infinite(engine_name: str) -> None:
+    huge = float(np.finfo(PRECISION[engine_name]).max) / 2 * (1 + 1e-4)
     config = GPTConfig(vocab_size=3, block_size=4, n_head=1, n_embd=1)
     w = model.views(flat := np.zeros(model.size(config)), config)
-    w["wte"][:], w["lm_head"][0], w["lm_head"][1] = 1.0, 1e308, -1e308
+    w["wte"][:], w["lm_head"][0], w["lm_head"][1] = 1.0, huge, -huge
     engine = open_engine(engine_name, config)
     engine.load(State.fresh(flat))
     (total,) = engine.train(one_step(laid_out([[1]], bos=2, block_size=4)), np.array([0.01]))
@@ -123,7 +125,7 @@ def test_gradients_are_of_the_sum_over_documents(engine_name: str) -> None:
     whole = engine.gradients(laid_out(DOCUMENTS, 4, 6))
     parts = [engine.gradients(laid_out([d], 4, 6)) for d in DOCUMENTS]
     for name, g in whole.items():
-        assert g == pytest.approx(sum(p[name] for p in parts), rel=1e-6, abs=1e-12)
+        assert g == pytest.approx(sum(p[name] for p in parts), rel=1e-6, abs=hair(engine_name))
 
 
 def test_a_loss_that_breaks_at_the_third_step_leaves_two_updates(engine_name: str) -> None:
@@ -163,7 +165,9 @@ def test_eps_keeps_the_division_finite_and_counts(engine_name: str) -> None:
     before = engine.state().parameters
     engine.train(one_step(batch), np.array([0.5]))
     step = before - engine.state().parameters
-    assert step == pytest.approx(0.5 * g / (np.abs(g) + 1.0), rel=1e-6, abs=1e-9)
+    assert step == pytest.approx(
+        0.5 * g / (np.abs(g) + 1.0), rel=1e-6, abs=max(1e-9, hair(engine_name))
+    )
 
 
 def test_later_tokens_change_no_earlier_loss(engine_name: str) -> None:

@@ -14,7 +14,7 @@ from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine, State
 from microgpt.errors import UsageError
 from microgpt.loss import LossSum, cross_entropy
-from tests.conftest import laid_out, opened
+from tests.conftest import as_kept, laid_out, opened
 
 CONFIG = GPTConfig(vocab_size=6, block_size=5, n_layer=2, n_head=2, n_embd=8)
 DOCUMENTS = [[0, 1, 2, 3], [4], [2, 2], [], [3, 0, 1, 4]]
@@ -58,7 +58,7 @@ def test_what_is_loaded_is_what_is_told(engine: Engine) -> None:
     engine.load(state)
     told = engine.state()
     for name in ("parameters", "m", "v"):
-        assert np.array_equal(getattr(told, name), getattr(state, name))
+        assert np.array_equal(getattr(told, name), as_kept(engine.name, getattr(state, name)))
     assert told.updates == 17
 
 
@@ -107,7 +107,8 @@ def test_a_loss_that_is_not_finite_makes_no_update(
     assert not np.isfinite(sums[0].nats)
     after = engine.state()
     assert after.updates == 0
-    assert np.array_equal(after.parameters, state.parameters, equal_nan=True)
+    kept = as_kept(engine.name, state.parameters)
+    assert np.array_equal(after.parameters, kept, equal_nan=True)
 
 
 def test_squared_relu_that_overflows_is_noticed_too(engine_name: str, batch: Batch) -> None:
@@ -184,18 +185,19 @@ def test_a_batch_makes_the_update_of_its_mean_whatever_its_order(engine_name: st
         engine = opened(engine_name, CONFIG)
         engine.train(in_one_step(laid_out(order, 5, 5)), np.array([0.01]))
         states.append(engine.state().m)
-    assert states[0] == pytest.approx(states[1], rel=1e-6, abs=1e-12)
+    assert states[0] == pytest.approx(states[1], rel=1e-5, abs=1e-8)
 
 
 def test_a_target_out_of_range_is_named_with_its_position(engine: Engine) -> None:
-    batch = laid_out([[0, 1, 9]], bos=5, block_size=5)
     with pytest.raises(UsageError, match=r"target at position 2 must be in \[0, 6\); got 9\."):
-        engine.losses(Batch(np.array([5, 0, 1], np.int32), batch.targets_N[:3], batch.documents))
+        engine.losses(
+            Batch(np.array([5, 0, 1], np.int32), np.array([0, 1, 9], np.int32), np.array([0, 3]))
+        )
 
 
 def test_an_engine_that_is_not_there_is_named() -> None:
     for words, text in (
-        ({"name": "abacus"}, 'engine must be one of auto, scalar; got "abacus".'),
+        ({"name": "abacus"}, 'engine must be one of auto, native, scalar; got "abacus".'),
         ({"threads": 0}, "threads must be a whole number from 1; got 0."),
         ({"device": "cuda"}, 'device must be cpu for the scalar engine; got "cuda".'),
     ):

@@ -17,7 +17,7 @@ from microgpt.optim import Adam
 from tests.conftest import laid_out, opened
 
 # How far an engine may lie from the float64 truth, relative to the largest number beside it.
-TOLERANCE = {"scalar": 1e-12}
+TOLERANCE = {"scalar": 1e-12, "native": 1e-5}
 CONFIG = GPTConfig(vocab_size=5, block_size=6, n_layer=2, n_head=2, n_embd=8)
 DOCUMENTS = [[0, 1, 2, 3, 0], [3], [2, 1, 1]]
 OBJECTIVE_NAMES: tuple[ObjectiveName, ...] = ("cross-entropy", "linear", "quadratic")
@@ -100,7 +100,8 @@ def test_all_gradients_are_those_of_central_differences(
         truth[i] = rise / (2 * h)
     for name, expected in model.views(truth, config).items():
         scale = np.abs(expected).max()
-        assert gradients[name] == pytest.approx(expected, rel=1e-6, abs=1e-7 * scale), name
+        hair = max(1e-7, TOLERANCE[engine_name])
+        assert gradients[name] == pytest.approx(expected, rel=1e-6, abs=hair * scale), name
 
 
 @pytest.mark.parametrize("loss", OBJECTIVE_NAMES)
@@ -109,7 +110,7 @@ def test_an_objective_s_gradient_is_its_weights_times_cross_entropy_s(
 ) -> None:
     config = configured("relu")
     whole = opened(engine_name, config, loss=loss).gradients(batch)
-    plain = opened(engine_name, config)
+    plain = opened("scalar", config)
     # The gradient of one position: what a document gains by being read one position further.
     for name in whole:
         total = np.zeros_like(whole[name])
@@ -122,7 +123,8 @@ def test_an_objective_s_gradient_is_its_weights_times_cross_entropy_s(
                 upto = plain.gradients(part)[name]
                 total += OBJECTIVES[loss].weight(nats) * (upto - before)
                 before = upto
-        assert whole[name] == pytest.approx(total, rel=1e-9, abs=1e-12)
+        hair = max(1e-12, TOLERANCE[engine_name] * np.abs(total).max())
+        assert whole[name] == pytest.approx(total, rel=1e-9, abs=hair)
 
 
 def test_ten_updates_are_those_of_adam_in_numpy(engine_name: str) -> None:
@@ -131,7 +133,7 @@ def test_ten_updates_are_those_of_adam_in_numpy(engine_name: str) -> None:
     engine = opened(engine_name, CONFIG, adam=adam)
     state = engine.state()
     p, m, v = state.parameters, state.m, state.v
-    other = opened(engine_name, CONFIG)
+    other = opened("scalar", CONFIG)
     for t in range(1, 11):
         step = plan.batches(t - 1, 1).step(0)
         other.load(State.fresh(p))

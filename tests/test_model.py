@@ -62,7 +62,7 @@ def test_first_numbers_are_drawn_row_by_row_after_the_documents_are_shuffled(
     tiny: list[str],
 ) -> None:
     for name in ("microgpt", "microgpt-v1"):
-        with prepare.new(tiny, preset_name=name, out=Path(name)) as session:
+        with prepare.new(tiny, preset_name=name, engine="scalar", out=Path(name)) as session:
             flat, config, encoded = session.engine.state().parameters, session.model, []
             first = session.plan.batches(0, len(tiny))
             for d in range(len(first)):
@@ -90,7 +90,7 @@ def test_numbers_without_spread_are_drawn_all_the_same() -> None:
 
 
 def tiny_curve(steps: int) -> list[float]:
-    return losses(prepare.new(TINY, out=Path("tiny")), steps)
+    return losses(prepare.new(TINY, engine="scalar", out=Path("tiny")), steps)
 
 
 def test_the_first_steps_on_the_tiny_corpus_are_golden() -> None:
@@ -114,9 +114,17 @@ def test_the_first_losses_are_the_original_s(name: str, first: list[float], name
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["microgpt", "microgpt-v1"])
 def test_all_1000_losses_are_the_original_s(name: str, names: Path) -> None:
-    curve = losses(prepare.new(Source(files=(str(names),)), preset_name=name, out=Path("r")), 1000)
+    curve = losses(
+        prepare.new(Source(files=(str(names),)), preset_name=name, engine="scalar", out=Path("r")),
+        1000,
+    )
     # Both are rounded: where a loss lies between two fourth decimals they may fall apart by one.
     assert curve == pytest.approx(golden(name), abs=0.5e-4 + 1e-6)
+
+
+def test_the_native_engine_follows_the_original_s_1000_losses(names: Path) -> None:
+    session = prepare.new(Source(files=(str(names),)), engine="native", out=Path("r"))
+    assert losses(session, 1000) == pytest.approx(golden("microgpt"), abs=2e-3)
 
 
 if __name__ == "__main__":

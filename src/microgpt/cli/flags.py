@@ -66,5 +66,8 @@ Stream = Annotated[
 Json = Annotated[bool, Parameter(help="Print JSON, one object a line.", show_default=False)]
 Engine = Annotated[str | None, flag(f"What computes: auto, {', '.join(ENGINES)}.", ENGINE)]
 Device = Annotated[str | None, flag("Where: cpu.", ENGINE)]
-Threads = Annotated[int | None, whole("At most so many (the scalar engine uses one).", ENGINE)]
+Threads = Annotated[
+    int | None,
+    whole("At most so many; the result is the same. (The scalar engine uses one.)", ENGINE),
+]
 Objective = Literal["cross-entropy", "linear", "quadratic"]

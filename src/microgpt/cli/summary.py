@@ -10,13 +10,14 @@ from microgpt import model
 from microgpt.alphabet import printable
 from microgpt.baselines import uniform
 from microgpt.cli.show import count, rungs, sample_words, say, say_json, unit_of, units
+from microgpt.engines import why_not_native
 from microgpt.run import Run
 from microgpt.sample import Choice
 from microgpt.session import Session
 
 
-def opening(session: Session) -> None:
-    """Say what is about to be done."""
+def opening(session: Session, *, auto: bool) -> None:
+    """Say what is about to be done, and, if the engine was not chosen, why it is a slow one."""
     config, layout, tokens = session.model, session.layout, session.tokenizer
     held = len(session.heldout_documents)
     kept = f"{len(session.train_documents):,} to learn from, {held:,} held out · " if held else ""
@@ -30,6 +31,8 @@ def opening(session: Session) -> None:
         f"GPT · {layers}, {heads}, width {config.n_embd}, block {config.block_size} · "
         f"{model.size(config):,} parameters · {session.engine.name} engine"
     )
+    if auto and session.engine.name == "scalar":
+        say(f"The native engine, thousands of times faster, is not there: {why_not_native()}.")
     unit = unit_of(tokens)
     if session.corpus.blank:
         say(f"{count(session.corpus.blank, 'blank line')} skipped.")

@@ -134,7 +134,7 @@ def train(
         )
     with session:
         if not json:
-            opening(session)
+            opening(session, auto=engine in (None, "auto"))
         if not _train(session, json=json, every=log_every):
             return 130
         closing(session, json=json)

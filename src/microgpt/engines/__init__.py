@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.engines.contract import Engine
-from microgpt.errors import UsageError
+from microgpt.errors import MissingExtra, UsageError
 from microgpt.model import size
 from microgpt.optim import Adam
 
-ENGINES = ("scalar",)
+ENGINES = ("native", "scalar")
 """The names that `open_engine` knows, best first."""
 
-# A Value, its number, its slope and Adam's two moments of it.
-_SCALAR_BYTES = 200
+# A Value, its number, its slope and Adam's two moments of it; floats, their copies in two orders,
+# their slopes and moments, and what is padded.
+_BYTES = {"scalar": 200, "native": 24}
 
 
 def open_engine(
@@ -33,30 +35,57 @@ def open_engine(
         adam: the optimizer's constants.
         loss: the objective that `gradients` and `train` follow.
         threads: at most so many; None: as many as help. The scalar engine uses one.
-        device: "cpu", the only one that the scalar engine knows.
+        device: "cpu", the only one that these engines know.
 
     Raises:
-        UsageError: no such engine, or not on that device.
+        UsageError: no such engine, or not on that device, or the model does not fit in memory.
+        MissingExtra: the engine is not installed.
 
-    >>> open_engine("auto", GPTConfig(vocab_size=27)).name
-    'scalar'
+    >>> open_engine("scalar", GPTConfig(vocab_size=27)).threads
+    1
     """
     if name not in ("auto", *ENGINES):
         raise UsageError(f'engine must be one of auto, {", ".join(ENGINES)}; got "{name}".')
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be a whole number from 1; got {threads}.")
+    if name == "auto":
+        name = "scalar" if why_not_native() else "native"
     if device not in (None, "cpu"):
-        raise UsageError(f'device must be cpu for the scalar engine; got "{device}".')
+        raise UsageError(f'device must be cpu for the {name} engine; got "{device}".')
 
-    _check_memory(config)
-    from microgpt.engines.scalar import ScalarEngine
+    _check_memory(name, config)
+    if name == "scalar":
+        from microgpt.engines.scalar import ScalarEngine
 
-    return ScalarEngine(config, adam or Adam(), loss)
+        return ScalarEngine(config, adam or Adam(), loss)
+    if reason := why_not_native():
+        raise MissingExtra(f'engine "native" is not there: {reason}. {_REMEDY}')
+    from microgpt.engines.native import NativeEngine
+
+    return NativeEngine(config, adam or Adam(), loss, threads)
 
 
-def _check_memory(config: GPTConfig) -> None:
-    """Raise UsageError if this machine cannot hold the scalar engine's parameters."""
-    needed = size(config) * _SCALAR_BYTES
+_REMEDY = "Try: install a C++ compiler (GCC or Clang), then microgpt again; or --engine scalar."
+
+
+@cache
+def why_not_native() -> str | None:
+    """Return why the native engine is not there; None: it is.
+
+    Without it "auto" is the scalar engine, which computes the same, thousands of times slower.
+    """
+    try:
+        from microgpt.engines import native
+    except ImportError as error:
+        if error.name and error.name.endswith("_native"):
+            return "it was not built when microgpt was installed, for want of a C++ compiler"
+        return f"it cannot be loaded ({error})"
+    return None if native.BUILDS else "this processor lacks what it is built for (x86-64-v2)"
+
+
+def _check_memory(name: str, config: GPTConfig) -> None:
+    """Raise UsageError if this machine cannot hold an engine's parameters."""
+    needed = size(config) * _BYTES[name]
     try:
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

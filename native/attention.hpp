@@ -1,0 +1,171 @@
+// Causal attention and its way back, a document at a time: keys, values and queries side by side in
+// rows of 3 D. Short documents go position by position, with every head's score in all lanes of the
+// head; long ones go head by head through matrix products.
+#pragma once
+
+#include "operations.hpp"
+
+namespace microgpt::MICROGPT_BUILD {
+
+class Attention {
+  public:
+    explicit Attention(const Layout& layout)
+        : D(layout.D), H(layout.shape.n_head), K(layout.shape.n_embd / layout.shape.n_head),
+          scale(1.0f / std::sqrt(static_cast<float>(K))) {}
+
+    const Index D, H, K;
+    const float scale;
+
+    // Whether all scores of a head fit side by side into its lanes, and it pays to keep them so.
+    bool is_short(Index T) const { return heads_fill_lanes() && T <= 24; }
+    bool heads_fill_lanes() const { return K <= 8 && K <= lanes && (K & (K - 1)) == 0; }
+
+    // How many numbers the attention weights of a document take.
+    Index weights(Index T) const {
+        return is_short(T) ? T * (T + 1) / 2 * D : H * T * round_up(T, lanes);
+    }
+
+    // How many numbers a thread needs beside them.
+    Index scratch(Index T) const {
+        const Index S = round_up(T, lanes);
+        return S * (D + K) + T * S + T * round_up(K, lanes);
+    }
+
+    void causal_attention(Index T, const float* qkv, float* weights, float* scratch, float* out) const;
+    void causal_attention_backward(Index T, const float* qkv, const float* weights, const float* d_out,
+                  float* scratch, float* d_qkv) const;
+
+    // One query over S earlier keys and values, `row` numbers from one to the next.
+    void one(Index S, const float* q, const float* keys, const float* values, Index row,
+             float* weights, float* out) const;
+
+  private:
+    template <int K_>
+    void one_short(Index S, const float* q, const float* keys, const float* values, Index row,
+                   float* weights, float* out) const;
+    template <int K_>
+    void forward_short(Index T, const float* qkv, float* weights, float* out) const;
+    template <int K_>
+    void backward_short(Index T, const float* qkv, const float* weights, const float* d_out,
+                        float* scratch, float* d_qkv) const;
+    void forward_head(Index T, const float* qkv, float* weights, float* scratch, float* out) const;
+    void backward_head(Index T, const float* qkv, const float* weights, const float* d_out,
+                       float* scratch, float* d_qkv) const;
+    void one_head(Index S, const float* q, const float* keys, const float* values, Index row,
+                  float* weights, float* out) const;
+    void gather(Index T, const float* rows, float* columns) const;
+    void product(Index M, Index S, const float* a, Index a_row, Index a_step, const float* b,
+                 Index b_row, float* scratch, float* c, Index c_row) const;
+};
+
+// Call f with the width of a head as a number known when this is compiled.
+template <class F>
+inline void with_head_width(Index K, F f) {
+    if (K == 1) f(std::integral_constant<int, 1>{});
+    if (K == 2) f(std::integral_constant<int, 2>{});
+    if (K == 4) f(std::integral_constant<int, 4>{});
+    if constexpr (lanes >= 8)
+        if (K == 8) f(std::integral_constant<int, 8>{});
+}
+
+inline void Attention::causal_attention(Index T, const float* qkv, float* weights, float* scratch,
+                               float* out) const {
+    if (is_short(T)) {
+        with_head_width(K, [&](auto k) { forward_short<k>(T, qkv, weights, out); });
+        return;
+    }
+    const Index step = T * round_up(T, lanes);
+    for (Index h = 0; h < H; ++h)
+        forward_head(T, qkv + h * K, weights + h * step, scratch, out + h * K);
+}
+
+inline void Attention::causal_attention_backward(Index T, const float* qkv, const float* weights,
+                                const float* d_out, float* scratch, float* d_qkv) const {
+    if (is_short(T)) {
+        with_head_width(K, [&](auto k) {
+            backward_short<k>(T, qkv, weights, d_out, scratch, d_qkv);
+        });
+        return;
+    }
+    const Index step = T * round_up(T, lanes);
+    for (Index h = 0; h < H; ++h)
+        backward_head(T, qkv + h * K, weights + h * step, d_out + h * K, scratch, d_qkv + h * K);
+}
+
+inline void Attention::one(Index S, const float* q, const float* keys, const float* values,
+                           Index row, float* weights, float* out) const {
+    if (heads_fill_lanes()) {
+        with_head_width(K, [&](auto k) { one_short<k>(S, q, keys, values, row, weights, out); });
+        return;
+    }
+    for (Index h = 0; h < H; ++h)
+        one_head(S, q + h * K, keys + h * K, values + h * K, row, weights, out + h * K);
+}
+
+// weights (S x D): each head's, in all its lanes.
+template <int K_>
+inline void Attention::one_short(Index S, const float* q, const float* keys, const float* values,
+                                 Index row, float* weights, float* out) const {
+    for (Index i = 0; i < D; i += lanes) {
+        const Vec query = load(q + i) * scale;
+        Vec top = splat(-HUGE_VALF), total{}, mixed{};
+        for (Index s = 0; s < S; ++s) {
+            const Vec score = group_sum<K_>(query * load(keys + s * row + i));
+            store(weights + s * D + i, score);
+            top = larger(score, top);
+        }
+        for (Index s = 0; s < S; ++s) {
+            const Vec e = exp(load(weights + s * D + i) - top);
+            store(weights + s * D + i, e);
+            total += e;
+        }
+        const Vec share = 1.0f / total;
+        for (Index s = 0; s < S; ++s) {
+            const Vec weight = load(weights + s * D + i) * share;
+            store(weights + s * D + i, weight);
+            mixed += weight * load(values + s * row + i);
+        }
+        store(out + i, mixed);
+    }
+}
+
+template <int K_>
+inline void Attention::forward_short(Index T, const float* qkv, float* weights, float* out) const {
+    for (Index t = 0; t < T; ++t) {
+        one_short<K_>(t + 1, qkv + t * 3 * D, qkv + D, qkv + 2 * D, 3 * D, weights, out + t * D);
+        weights += (t + 1) * D;
+    }
+}
+
+template <int K_>
+inline void Attention::backward_short(Index T, const float* qkv, const float* weights,
+                                      const float* d_out, float* scratch, float* d_qkv) const {
+    const Index row = 3 * D;
+    for (Index i = 0; i < D; i += lanes) {
+        const float *q = qkv + i, *k = q + D, *v = k + D, *w = weights + i;
+        float *d_q = d_qkv + i, *d_k = d_q + D, *d_v = d_k + D;
+        for (Index t = 0; t < T; w += (t + 1) * D, ++t) {
+            const Vec query = load(q + t * row) * scale, d_mixed = load(d_out + t * D + i);
+            Vec mean{}, d_query{};
+            for (Index s = 0; s <= t; ++s) {
+                const Vec weight = load(w + s * D);
+                const Vec d_weight = group_sum<K_>(d_mixed * load(v + s * row));
+                store(scratch + s * lanes, d_weight);
+                mean += weight * d_weight;
+                const Vec before = s < t ? load(d_v + s * row) : Vec{};
+                store(d_v + s * row, before + weight * d_mixed);
+            }
+            for (Index s = 0; s <= t; ++s) {
+                const Vec d_score = load(w + s * D) * (load(scratch + s * lanes) - mean);
+                d_query += d_score * load(k + s * row);
+                const Vec before = s < t ? load(d_k + s * row) : Vec{};
+                store(d_k + s * row, before + d_score * query);
+            }
+            store(d_q + t * row, d_query * scale);
+        }
+    }
+}
+
+}  // namespace microgpt::MICROGPT_BUILD
+
+#include "attention_heads.hpp"

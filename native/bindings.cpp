@@ -1,0 +1,249 @@
+// Python's hand on the engine: types, shapes and bounds are checked here, numpy's buffers are taken
+// as they are, and other Python threads go on while it computes.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "engine.hpp"
+
+namespace nb = nanobind;
+using namespace microgpt;
+
+namespace {
+
+template <class T>
+using Array = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Result = nb::ndarray<nb::numpy, double, nb::c_contig>;
+
+// A mistake in what was handed in; microgpt.errors.UsageError in Python.
+struct Mistake : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+std::string number(Index n) { return std::to_string(n); }
+
+Result result(std::unique_ptr<double[]> data, std::initializer_list<std::size_t> shape) {
+    double* p = data.release();
+    nb::capsule owner(p, [](void* q) noexcept { delete[] static_cast<double*>(q); });
+    return Result(p, shape, owner);
+}
+
+std::unique_ptr<double[]> room(Index n) {
+    return std::unique_ptr<double[]>(new double[static_cast<std::size_t>(n)]);
+}
+
+Documents documents(const Array<std::int32_t>& tokens, const Array<std::int32_t>& targets,
+                    const Array<std::int64_t>& offsets, const Shape& shape) {
+    const auto N = static_cast<Index>(tokens.size());
+    if (offsets.size() < 2) throw Mistake("a batch must have a document; got none.");
+    const Documents batch{tokens.data(), targets.data(), offsets.data(),
+                          static_cast<Index>(offsets.size()) - 1};
+    if (static_cast<Index>(targets.size()) != N || batch.offsets[0] != 0 ||
+        batch.offsets[batch.count] != N)
+        throw Mistake("documents must run from position 0 to the last; got " +
+                      number(batch.offsets[0]) + " to " + number(batch.offsets[batch.count]) +
+                      " of " + number(N) + " tokens and " +
+                      number(static_cast<Index>(targets.size())) + " targets.");
+    for (Index d = 0; d < batch.count; ++d) {
+        // Offsets first: positions are read by them.
+        const Index start = batch.offsets[d], stop = batch.offsets[d + 1];
+        if (stop <= start || stop > N || stop - start > shape.block_size)
+            throw Mistake("a document must have 1 to block_size=" + number(shape.block_size) +
+                          " positions; got " + number(stop - start) + " in document " +
+                          number(d) + ".");
+        for (Index n = start; n < stop; ++n) {
+            const auto check = [&](const char* what, Index id) {
+                if (id < 0 || id >= shape.vocab_size)
+                    throw Mistake(std::string(what) + " at position " + number(n - start) +
+                                  " must be in [0, " + number(shape.vocab_size) + "); got " +
+                                  number(id) + ".");
+            };
+            check("token", batch.tokens_N[n]);
+            check("target", batch.targets_N[n]);
+        }
+    }
+    return batch;
+}
+
+// One caller at a time; Python's lock is let go of first.
+struct Turn {
+    explicit Turn(std::mutex& mutex) : lock(mutex) {}
+    nb::gil_scoped_release released;
+    std::lock_guard<std::mutex> lock;
+};
+
+class NativeDecoder;
+
+class NativeEngine {
+  public:
+    NativeEngine(const std::string& build, const Shape& shape, const Adam& adam, Index threads)
+        : shape(shape), engine(make_engine(build.c_str(), shape, adam, threads)) {}
+
+    void load(Array<double> parameters, Array<double> m, Array<double> v) {
+        for (const auto* array : {&parameters, &m, &v})
+            if (static_cast<Index>(array->size()) != engine->size())
+                throw Mistake("a state's buffers must have " + number(engine->size()) +
+                              " numbers each; got " +
+                              number(static_cast<Index>(array->size())) + ".");
+        const Turn turn(mutex);
+        engine->load(parameters.data(), m.data(), v.data());
+    }
+
+    nb::tuple state() {
+        const Index n = engine->size();
+        auto parameters = room(n), m = room(n), v = room(n);
+        {
+            const Turn turn(mutex);
+            engine->state(parameters.get(), m.get(), v.get());
+        }
+        const auto size = static_cast<std::size_t>(n);
+        return nb::make_tuple(result(std::move(parameters), {size}), result(std::move(m), {size}),
+                              result(std::move(v), {size}));
+    }
+
+    Result losses(Array<std::int32_t> tokens, Array<std::int32_t> targets,
+                  Array<std::int64_t> offsets) {
+        const Documents batch = documents(tokens, targets, offsets, shape);
+        auto losses_N = room(batch.positions());
+        {
+            const Turn turn(mutex);
+            engine->losses(batch, losses_N.get());
+        }
+        return result(std::move(losses_N), {tokens.size()});
+    }
+
+    Result gradients(Array<std::int32_t> tokens, Array<std::int32_t> targets,
+                     Array<std::int64_t> offsets) {
+        const Documents batch = documents(tokens, targets, offsets, shape);
+        auto slopes = room(engine->size());
+        {
+            const Turn turn(mutex);
+            engine->gradients(batch, slopes.get());
+        }
+        return result(std::move(slopes), {static_cast<std::size_t>(engine->size())});
+    }
+
+    // The sums of nats, one a step that was tried.
+    Result train(Array<std::int32_t> tokens, Array<std::int32_t> targets,
+                 Array<std::int64_t> offsets, Array<std::int64_t> steps, Array<double> lr_K,
+                 Index updates) {
+        const Documents batch = documents(tokens, targets, offsets, shape);
+        const auto K = static_cast<Index>(lr_K.size());
+        if (static_cast<Index>(steps.size()) != K + 1)
+            throw Mistake("learning rates must be one a step; got " + number(K) + ".");
+        for (Index k = 0; k < K; ++k)
+            if (steps.data()[k] < 0 || steps.data()[k + 1] <= steps.data()[k] ||
+                steps.data()[k + 1] > batch.count)
+                throw Mistake("a step must have a document of its own; got " +
+                              number(steps.data()[k]) + " to " + number(steps.data()[k + 1]) +
+                              " of " + number(batch.count) + ".");
+        auto nats_K = room(K);
+        Index done = 0;
+        {
+            const Turn turn(mutex);
+            done = engine->train(batch, steps.data(), K, lr_K.data(), updates, nats_K.get());
+        }
+        return result(std::move(nats_K), {static_cast<std::size_t>(done)});
+    }
+
+    std::unique_ptr<NativeDecoder> decoder(Index rows);
+
+    const Shape shape;
+    std::mutex mutex;
+    std::unique_ptr<Engine> engine;
+};
+
+class NativeDecoder {
+  public:
+    NativeDecoder(NativeEngine& owner, Index rows)
+        : owner_(owner), decoder_(owner.engine->decoder(rows)) {}
+
+    Result push(Array<std::int32_t> tokens) {
+        const Index rows = decoder_->rows(), V = owner_.shape.vocab_size;
+        if (static_cast<Index>(tokens.size()) != rows)
+            throw Mistake("tokens must be one a row, " + number(rows) + "; got " +
+                          number(static_cast<Index>(tokens.size())) + ".");
+        for (Index b = 0; b < rows; ++b) {
+            const Index token = tokens.data()[b];
+            if (token >= V)
+                throw Mistake("token of row " + number(b) + " must be below " + number(V) +
+                              "; got " + number(token) + ".");
+            if (token >= 0 && decoder_->length(b) == owner_.shape.block_size)
+                throw Mistake("a row must hold at most block_size tokens; got " +
+                              number(owner_.shape.block_size + 1) +
+                              ", block_size=" + number(owner_.shape.block_size) + ".");
+        }
+        auto logits = room(rows * V);
+        {
+            const Turn turn(owner_.mutex);
+            decoder_->push(tokens.data(), logits.get());
+        }
+        return result(std::move(logits),
+                      {static_cast<std::size_t>(rows), static_cast<std::size_t>(V)});
+    }
+
+  private:
+    NativeEngine& owner_;
+    std::unique_ptr<Decoder> decoder_;
+};
+
+std::unique_ptr<NativeDecoder> NativeEngine::decoder(Index rows) {
+    return std::make_unique<NativeDecoder>(*this, rows);
+}
+
+Objective objective(const std::string& name) {
+    if (name == "cross-entropy") return Objective::cross_entropy;
+    if (name == "linear") return Objective::linear;
+    if (name == "quadratic") return Objective::quadratic;
+    throw Mistake("there is no objective \"" + name + "\".");
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+    nb::register_exception_translator([](const std::exception_ptr& p, void*) {
+        try {
+            std::rethrow_exception(p);
+        } catch (const Mistake& mistake) {
+            const nb::object error = nb::module_::import_("microgpt.errors").attr("UsageError");
+            PyErr_SetString(error.ptr(), mistake.what());
+        }
+    });
+    m.def("builds", [] {
+        Index count = 0;
+        const char* const* names = builds(&count);
+        nb::list runnable;
+        for (Index i = 0; i < count; ++i)
+            if (runs_here(names[i])) runnable.append(names[i]);
+        return runnable;
+    });
+    nb::class_<NativeDecoder>(m, "Decoder").def("push", &NativeDecoder::push);
+    nb::class_<NativeEngine>(m, "Engine")
+        .def("__init__",
+             [](NativeEngine* self, const std::string& build, Index vocab_size, Index block_size,
+                Index n_layer, Index n_head, Index n_embd, bool squared_relu,
+                const std::string& loss, double beta1, double beta2, double eps, Index threads) {
+                 new (self) NativeEngine(build,
+                                         {vocab_size, block_size, n_layer, n_head, n_embd,
+                                          squared_relu, objective(loss)},
+                                         {beta1, beta2, eps}, threads);
+             },
+             nb::kw_only(), nb::arg("build"), nb::arg("vocab_size"), nb::arg("block_size"),
+             nb::arg("n_layer"), nb::arg("n_head"), nb::arg("n_embd"), nb::arg("squared_relu"),
+             nb::arg("loss"), nb::arg("beta1"), nb::arg("beta2"), nb::arg("eps"),
+             nb::arg("threads"))
+        .def("load", &NativeEngine::load)
+        .def("state", &NativeEngine::state)
+        .def("losses", &NativeEngine::losses)
+        .def("gradients", &NativeEngine::gradients)
+        .def("train", &NativeEngine::train)
+        // The decoder computes with the engine's threads: it keeps the engine.
+        .def("decoder", &NativeEngine::decoder, nb::keep_alive<0, 1>());
+}

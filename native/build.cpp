@@ -1,0 +1,201 @@
+// The engine for one kind of processor: this file is compiled once for each.
+#include <atomic>
+#include <cstring>
+
+#include "decoder.hpp"
+#include "trainer.hpp"
+
+namespace microgpt::MICROGPT_BUILD {
+namespace {
+
+// A batch is worked on in pieces of about so many numbers, so that any batch fits in memory.
+constexpr Index piece_floats = 16 << 20;
+
+template <int Fixed>
+class EngineOf final : public Engine {
+  public:
+    EngineOf(const Shape& shape, const Adam& adam, Index threads)
+        : layout_(shape), attention_(layout_), adam_(adam), pool_(threads),
+          weights_(new Weights), m_(layout_.size()), v_(layout_.size()),
+          work_(layout_, attention_),
+          trainer_(layout_, attention_, work_, buffers_, pool_) {
+        weights_->parameters.reserve(layout_.size());
+        weights_->turned.reserve(layout_.size());
+        point();
+        const Index D = layout_.D, L = shape.n_layer;
+        const Index each = L * (6 * D + 2 * layout_.F + shape.n_head * shape.block_size) + 10 * D +
+                           layout_.F + layout_.V;
+        piece_ = piece_floats / each + 1;
+    }
+    ~EngineOf() override {
+        if (--weights_->readers < 0) delete weights_;
+    }
+
+    Index size() const override { return layout_.table_size(); }
+
+    void load(const double* parameters, const double* m, const double* v) override {
+        own();
+        layout_.each([&](Index from, Index to) {
+            buffers_.parameters[to] = static_cast<float>(parameters[from]);
+            buffers_.m[to] = static_cast<float>(m[from]);
+            buffers_.v[to] = static_cast<float>(v[from]);
+        });
+        turn_all();
+    }
+
+    void state(double* parameters, double* m, double* v) const override {
+        layout_.each([&](Index to, Index from) {
+            parameters[to] = static_cast<double>(buffers_.parameters[from]);
+            m[to] = static_cast<double>(buffers_.m[from]);
+            v[to] = static_cast<double>(buffers_.v[from]);
+        });
+    }
+
+    void losses(const Documents& documents, double* losses_N) override {
+        const TinyIsZero tiny;
+        work_.reserve(largest(documents), pool_.threads());
+        for (Index d = 0; d < documents.count;) {
+            const Documents piece = this->piece(documents, d);
+            trainer_.forward(piece);
+            std::memcpy(losses_N + piece.offsets[0] - documents.offsets[0], work_.losses(),
+                        static_cast<std::size_t>(piece.positions()) * sizeof(double));
+            d += piece.count;
+        }
+    }
+
+    void gradients(const Documents& documents, double* slopes) override {
+        const TinyIsZero tiny;
+        work_.reserve(largest(documents), pool_.threads());
+        kept_.reserve(layout_.size());
+        batch(documents, 1.0, nullptr);
+        layout_.each([&](Index to, Index from) {
+            slopes[to] = static_cast<double>(kept_.data()[from]);
+        });
+    }
+
+    Index train(const Documents& documents, const Index* steps, Index n_steps, const double* lr_K,
+                Index updates, double* nats_K) override {
+        const TinyIsZero tiny;
+        own();
+        Extent most{};
+        for (Index k = 0; k < n_steps; ++k) {
+            const Extent e = largest(documents.part(steps[k], steps[k + 1]));
+            if (e.positions > most.positions) most.positions = e.positions;
+            if (e.weights > most.weights) most.weights = e.weights;
+            if (e.documents > most.documents) most.documents = e.documents;
+        }
+        work_.reserve(most, pool_.threads());
+        kept_.reserve(layout_.size());
+        for (Index k = 0; k < n_steps; ++k) {
+            const Documents step = documents.part(steps[k], steps[k + 1]);
+            const Update update(adam_, lr_K[k], updates + k + 1);
+            nats_K[k] = batch(step, 1.0 / static_cast<double>(step.positions()), &update);
+            if (!std::isfinite(nats_K[k])) return k + 1;
+        }
+        return n_steps;
+    }
+
+    Decoder* decoder(Index rows) override {
+        return new Rows(layout_, attention_, pool_, *weights_, rows);
+    }
+
+  private:
+    // As many of the documents from d on as are worked on at once: the same for any threads.
+    Documents piece(const Documents& documents, Index d) const {
+        Index last = d + 1;
+        while (last < documents.count && documents.offsets[last + 1] - documents.offsets[d] <= piece_)
+            ++last;
+        return documents.part(d, last);
+    }
+
+    Extent largest(const Documents& documents) const {
+        Extent most{};
+        for (Index d = 0; d < documents.count;) {
+            const Documents piece = this->piece(documents, d);
+            const Extent e = work_.extent(piece);
+            if (e.positions > most.positions) most.positions = e.positions;
+            if (e.weights > most.weights) most.weights = e.weights;
+            if (e.documents > most.documents) most.documents = e.documents;
+            d += piece.count;
+        }
+        return most;
+    }
+
+    // One batch: its sum of nats, and its slopes, used or kept. Where it is worked on in several
+    // pieces the parameters move at the end: all of the sum must be finite first.
+    double batch(const Documents& documents, double share, const Update* update) {
+        const bool is_whole = piece(documents, 0).count == documents.count;
+        double nats = 0.0;
+        Use use{true, true, is_whole ? update : nullptr};
+        for (Index d = 0; d < documents.count; use.first = false) {
+            const Documents piece = this->piece(documents, d);
+            d += piece.count;
+            trainer_.there(piece, share);
+            const double* losses_N = work_.losses();
+            for (Index n = 0; n < piece.positions(); ++n) nats += losses_N[n];
+            if (update && !std::isfinite(nats)) return nats;
+            use.last = d == documents.count;
+            trainer_.back(piece, use, kept_.data());
+        }
+        if (update && !is_whole) {
+            (*update)(layout_.size(), kept_.data(), buffers_, 0);
+            turn_all();
+        }
+        return nats;
+    }
+
+    // Take a copy of the parameters if a decoder still reads these.
+    void own() {
+        if (weights_->readers.load() == 0) return;
+        auto* copy = new Weights;
+        copy->parameters.reserve(layout_.size());
+        copy->turned.reserve(layout_.size());
+        const auto bytes = static_cast<std::size_t>(layout_.size()) * sizeof(float);
+        std::memcpy(copy->parameters.data(), weights_->parameters.data(), bytes);
+        std::memcpy(copy->turned.data(), weights_->turned.data(), bytes);
+        if (--weights_->readers < 0) delete weights_;
+        weights_ = copy;
+        point();
+    }
+
+    void point() {
+        buffers_ = {weights_->parameters.data(), weights_->turned.data(), m_.data(), v_.data()};
+    }
+
+    void turn_all() {
+        const auto all = [&](const Weight& w) {
+            for (Index row = 0; row < w.rows; row += lanes)
+                turn(w, row, buffers_.parameters, buffers_.turned);
+        };
+        all(layout_.lm_head);
+        for (Index l = 0; l < layout_.shape.n_layer; ++l) {
+            const Layer w = layout_.layer(l);
+            all(w.qkv), all(w.wo), all(w.fc1), all(w.fc2);
+        }
+    }
+
+    const Layout layout_;
+    const Attention attention_;
+    const Adam adam_;
+    Pool pool_;
+    Weights* weights_;
+    Buffer m_, v_, kept_;
+    Buffers buffers_{};
+    Workspace work_;
+    Trainer<Fixed> trainer_;
+    Index piece_;
+};
+
+}  // namespace
+
+Engine* make(const Shape& shape, const Adam& adam, Index threads) {
+    switch (round_up(shape.n_embd, lanes)) {
+        case 16: return new EngineOf<16>(shape, adam, threads);
+        case 32: return new EngineOf<32>(shape, adam, threads);
+        case 64: return new EngineOf<64>(shape, adam, threads);
+        case 128: return new EngineOf<128>(shape, adam, threads);
+        default: return new EngineOf<0>(shape, adam, threads);
+    }
+}
+
+}  // namespace microgpt::MICROGPT_BUILD

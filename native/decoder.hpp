@@ -1,0 +1,110 @@
+// Sequences that advance together, a token at a time: all rows through the products at once, each
+// row's attention over its own past.
+#pragma once
+
+#include "engine.hpp"
+#include "model.hpp"
+
+namespace microgpt::MICROGPT_BUILD {
+
+// Parameters that decoders go on reading after training has moved on to a copy.
+struct Weights {
+    Buffer parameters, turned;
+    std::atomic<int> readers{0};
+};
+
+class Rows final : public Decoder {
+  public:
+    Rows(const Layout& layout, const Attention& attention, Pool& pool, Weights& weights, Index rows)
+        : layout_(layout), attention_(attention), pool_(pool), weights_(weights), rows_(rows),
+          lengths_(new Index[static_cast<std::size_t>(rows)]()) {
+        const Index D = layout.D, L = layout.shape.n_layer, T = layout.shape.block_size;
+        past_.reserve(rows * L * T * 2 * D);
+        work_.reserve(rows * each());
+        scratch_.reserve(pool.threads() * scratch_each());
+        ++weights_.readers;
+    }
+    ~Rows() override {
+        if (--weights_.readers < 0) delete &weights_;
+        delete[] lengths_;
+    }
+
+    void push(const std::int32_t* tokens_B, double* logits_BV) override {
+        const TinyIsZero tiny;
+        constexpr Index together = 64;
+        const Index parts = (rows_ + together - 1) / together;
+        auto part = [&](Index i, Index thread) {
+            const Index first = i * together;
+            const Index count = rows_ - first < together ? rows_ - first : together;
+            advance(first, count, tokens_B, logits_BV, thread);
+        };
+        pool_.each(parts, parts < pool_.threads() ? parts : pool_.threads(), part);
+    }
+
+    Index rows() const override { return rows_; }
+    Index length(Index row) const override { return lengths_[row]; }
+
+  private:
+    // Numbers of working room a row takes, and a thread for attention.
+    Index each() const { return 6 * layout_.D + layout_.F + layout_.V + 1; }
+    Index scratch_each() const {
+        return layout_.shape.block_size * layout_.D + round_up(layout_.shape.block_size, lanes);
+    }
+
+    void advance(Index first, Index count, const std::int32_t* tokens_B, double* logits_BV,
+                 Index thread) {
+        const Index D = layout_.D, F = layout_.F, V = layout_.V, T = layout_.shape.block_size;
+        const Index L = layout_.shape.n_layer, width = layout_.shape.n_embd;
+        const float *parameters = weights_.parameters.data(), *turned = weights_.turned.data();
+        float* x = work_.data() + first * each();
+        float *h = x + count * D, *qkv = h + count * D, *mixed = qkv + count * 3 * D;
+        float *hidden = mixed + count * D, *logits = hidden + count * F;
+        float* scales = logits + count * V;
+        float* attended = scratch_.data() + thread * scratch_each();
+
+        for (Index b = 0; b < count; ++b) {
+            // A row that rests is computed on, and not looked at.
+            const std::int32_t token = tokens_B[first + b] < 0 ? 0 : tokens_B[first + b];
+            const Index at = lengths_[first + b] < T ? lengths_[first + b] : T - 1;
+            embed(1, &token, parameters, parameters + layout_.wpe, at, D, h + b * D);
+        }
+        rmsnorm(count, width, h, D, x, scales);
+        for (Index l = 0; l < L; ++l) {
+            const Layer w = layout_.layer(l);
+            rmsnorm(count, width, x, D, h, scales);
+            linear(count, h, w.qkv, turned, qkv);
+            for (Index b = 0; b < count; ++b) {
+                if (tokens_B[first + b] < 0) continue;
+                float* past = past_.data() + ((first + b) * L + l) * T * 2 * D;
+                const Index S = lengths_[first + b];
+                const float* row = qkv + b * 3 * D;
+                for (Index i = 0; i < 2 * D; i += lanes)
+                    store(past + S * 2 * D + i, load(row + D + i));
+                attention_.one(S + 1, row, past, past + D, 2 * D, attended, mixed + b * D);
+            }
+            linear(count, mixed, w.wo, turned, x, true);
+            rmsnorm(count, width, x, D, h, scales);
+            linear(count, h, w.fc1, turned, hidden);
+            relu(count * F, hidden, layout_.shape.squared_relu ? hidden : nullptr);
+            linear(count, hidden, w.fc2, turned, x, true);
+        }
+        linear(count, x, layout_.lm_head, turned, logits);
+        for (Index b = 0; b < count; ++b) {
+            const bool rests = tokens_B[first + b] < 0;
+            double* to = logits_BV + (first + b) * layout_.shape.vocab_size;
+            for (Index v = 0; v < layout_.shape.vocab_size; ++v)
+                to[v] = rests ? 0.0 : static_cast<double>(logits[b * V + v]);
+            lengths_[first + b] += !rests;
+        }
+    }
+
+    const Layout& layout_;
+    const Attention& attention_;
+    Pool& pool_;
+    Weights& weights_;
+    const Index rows_;
+    Buffer past_, work_, scratch_;
+    Index* lengths_;
+};
+
+}  // namespace microgpt::MICROGPT_BUILD

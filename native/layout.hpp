@@ -1,0 +1,83 @@
+// Where the parameters lie: the table of src/microgpt/model.py, each matrix padded with zeros to
+// whole vectors and kept in panels. What is padded stays zero, because its slopes are zero.
+#pragma once
+
+#include "products.hpp"
+
+namespace microgpt::MICROGPT_BUILD {
+
+// A weight of (rows, columns), both padded, in panels of columns: the order in which slopes flow
+// back through it. The forward pass reads a transposed copy at the same place in another buffer.
+struct Weight {
+    Index rows, columns, at;
+
+    Index size() const { return rows * columns; }
+    Index end() const { return at + size(); }
+};
+
+struct Layer {
+    Weight qkv, wo, fc1, fc2;
+};
+
+class Layout {
+  public:
+    explicit Layout(const Shape& shape)
+        : shape(shape), D(round_up(shape.n_embd, lanes)), F(round_up(4 * shape.n_embd, lanes)),
+          V(round_up(shape.vocab_size, lanes)), wpe(shape.vocab_size * D),
+          lm_head{V, D, wpe + shape.block_size * D} {}
+
+    // Padded sizes; where the position embedding begins (the token embedding begins at 0).
+    const Shape shape;
+    const Index D, F, V, wpe;
+    const Weight lm_head;
+
+    Layer layer(Index i) const {
+        const Index per_layer = 4 * D * D + 2 * F * D;
+        const Weight qkv{3 * D, D, lm_head.end() + i * per_layer};
+        const Weight wo{D, D, qkv.end()};
+        const Weight fc1{F, D, wo.end()};
+        return {qkv, wo, fc1, {D, F, fc1.end()}};
+    }
+
+    Index size() const { return layer(shape.n_layer).qkv.at; }
+
+    // Numbers in the table, without padding.
+    Index table_size() const {
+        const Index width = shape.n_embd;
+        return (2 * shape.vocab_size + shape.block_size + 12 * shape.n_layer * width) * width;
+    }
+
+    // Call visit(index in the table, place here) for every parameter, in the table's order.
+    template <class Visit>
+    void each(Visit visit) const {
+        const Index width = shape.n_embd;
+        Index at = 0;
+        for (Index row = 0; row < shape.vocab_size + shape.block_size; ++row)
+            for (Index i = 0; i < width; ++i) visit(at++, row * D + i);
+        const auto matrix = [&](const Weight& w, Index first_row, Index rows, Index columns) {
+            for (Index o = 0; o < rows; ++o)
+                for (Index i = 0; i < columns; ++i)
+                    visit(at++, w.at + in_panels(first_row + o, i, w.rows, w.columns));
+        };
+        matrix(lm_head, 0, shape.vocab_size, width);
+        for (Index l = 0; l < shape.n_layer; ++l) {
+            const Layer w = layer(l);
+            for (Index part = 0; part < 3; ++part) matrix(w.qkv, part * D, width, width);
+            matrix(w.wo, 0, width, width);
+            matrix(w.fc1, 0, 4 * width, width);
+            matrix(w.fc2, 0, width, 4 * width);
+        }
+    }
+
+};
+
+// Write the forward pass's copy of `lanes` rows from `row` on of a weight.
+inline void turn(const Weight& w, Index row, const float* parameters, float* turned) {
+    const Index to_row = panel_width(row, w.rows);
+    for (Index column = 0; column < w.columns; column += lanes)
+        transpose(parameters + w.at + in_panels(row, column, w.rows, w.columns),
+                  panel_width(column, w.columns),
+                  turned + w.at + in_panels(column, row, w.columns, w.rows), to_row);
+}
+
+}  // namespace microgpt::MICROGPT_BUILD

@@ -1,0 +1,132 @@
+#include "pool.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace microgpt {
+namespace {
+
+void rest() {
+#if defined(__x86_64__)
+    _mm_pause();
+#else
+    std::this_thread::yield();
+#endif
+}
+
+// About 50 microseconds: longer than from one part of a step to the next, shorter than a time slice.
+constexpr int patience = 2000;
+
+}  // namespace
+
+struct Pool::Crew {
+    std::vector<std::thread> threads;
+    std::mutex mutex;
+    std::condition_variable called;
+    std::atomic<unsigned> round{0};
+    std::atomic<Index> next{0}, working{0};
+    std::atomic<bool> over{false};
+    std::atomic<int> asleep{0};
+    Part part = nullptr;
+    void* context = nullptr;
+    Index n = 0, wanted = 0;
+
+    void take(Index thread) {
+        for (Index i; (i = next.fetch_add(1, std::memory_order_relaxed)) < n;)
+            part(context, i, thread);
+    }
+
+    void live(Index thread) {
+        const TinyIsZero tiny;
+        unsigned seen = 0;
+        for (;;) {
+            for (int i = 0; i < patience && round.load(std::memory_order_acquire) == seen; ++i)
+                rest();
+            if (round.load(std::memory_order_acquire) == seen) {
+                std::unique_lock lock(mutex);
+                ++asleep;
+                called.wait(lock, [&] { return round.load() != seen; });
+                --asleep;
+            }
+            seen = round.load(std::memory_order_acquire);
+            if (over) return;
+            if (thread < wanted) take(thread);
+            working.fetch_sub(1, std::memory_order_release);
+        }
+    }
+
+    void call() {
+        round.fetch_add(1);
+        if (asleep.load() > 0) {
+            const std::lock_guard lock(mutex);
+            called.notify_all();
+        }
+    }
+};
+
+Pool::Pool(Index threads) : crew_(new Crew), threads_(threads) {
+    try {
+        for (Index i = 1; i < threads; ++i) crew_->threads.emplace_back(&Crew::live, crew_, i);
+    } catch (...) {
+        // The system grants no more threads: those that are there will do.
+        threads_ = static_cast<Index>(crew_->threads.size()) + 1;
+    }
+}
+
+Pool::~Pool() {
+    crew_->over = true;
+    {
+        const std::lock_guard lock(crew_->mutex);
+        crew_->round.fetch_add(1);
+    }
+    crew_->called.notify_all();
+    for (std::thread& thread : crew_->threads) thread.join();
+    delete crew_;
+}
+
+void Pool::run(Index n, Part part, void* context, Index wanted) {
+    if (threads_ == 1 || wanted == 1 || n == 1) {
+        for (Index i = 0; i < n; ++i) part(context, i, 0);
+        return;
+    }
+    Crew& crew = *crew_;
+    crew.part = part;
+    crew.context = context;
+    crew.n = n;
+    crew.wanted = wanted;
+    crew.next.store(0, std::memory_order_relaxed);
+    crew.working.store(threads_ - 1, std::memory_order_relaxed);
+    crew.call();
+    crew.take(0);
+    for (int i = 0; crew.working.load(std::memory_order_acquire) > 0; ++i)
+        i < patience ? rest() : std::this_thread::yield();
+}
+
+TinyIsZero::TinyIsZero() {
+#if defined(__x86_64__)
+    before_ = _mm_getcsr();
+    _mm_setcsr(static_cast<unsigned>(before_) | 0x8040u);
+#elif defined(__aarch64__)
+    asm volatile("mrs %0, fpcr" : "=r"(before_));
+    asm volatile("msr fpcr, %0" ::"r"(before_ | (1ull << 24)));
+#else
+    before_ = 0;
+#endif
+}
+
+TinyIsZero::~TinyIsZero() {
+#if defined(__x86_64__)
+    _mm_setcsr(static_cast<unsigned>(before_));
+#elif defined(__aarch64__)
+    asm volatile("msr fpcr, %0" ::"r"(before_));
+#endif
+}
+
+}  // namespace microgpt

@@ -1,0 +1,108 @@
+// Steps of training: documents are shared out over threads, and so are the parameters.
+#pragma once
+
+#include "engine.hpp"
+#include "model.hpp"
+
+namespace microgpt::MICROGPT_BUILD {
+
+// Runs of documents that are worth a thread's while, found anew for every batch.
+class Shares {
+  public:
+    ~Shares() { delete[] ends_; }
+    void reserve(Index documents) {
+        if (documents <= room_) return;
+        delete[] ends_;
+        ends_ = nullptr;
+        ends_ = new Index[static_cast<std::size_t>(documents) + 1];
+        room_ = documents;
+    }
+    // Cut a batch into runs of about so many positions.
+    void cut(const Documents& batch, Index positions) {
+        count_ = 0;
+        ends_[0] = 0;
+        Index from = batch.offsets[0];
+        for (Index d = 0; d < batch.count; ++d) {
+            const bool is_last = d + 1 == batch.count;
+            if (!is_last && batch.offsets[d + 1] + batch.length(d + 1) / 2 - from < positions)
+                continue;
+            ends_[++count_] = d + 1;
+            from = batch.offsets[d + 1];
+        }
+    }
+    Index count() const { return count_; }
+    Index first(Index i) const { return ends_[i]; }
+    Index last(Index i) const { return ends_[i + 1]; }
+
+  private:
+    Index* ends_ = nullptr;
+    Index room_ = 0, count_ = 0;
+};
+
+template <int Fixed>
+class Trainer {
+  public:
+    Trainer(const Layout& layout, const Attention& attention, Workspace& work,
+            const Buffers& buffers, Pool& pool)
+        : layout_(layout), work_(work), pool_(pool),
+          model_(layout, attention, work, buffers) {}
+
+    // Losses alone, left in the workspace.
+    void forward(const Documents& batch) {
+        begin(batch);
+        auto part = [&](Index i, Index thread) {
+            model_.forward(batch, shares_.first(i), shares_.last(i), 1.0, thread);
+        };
+        pool_.each(shares_.count(), wanted_, part);
+    }
+
+    // Through the model to the slopes of the last layer's output; the losses are in the workspace.
+    void there(const Documents& batch, double share) {
+        begin(batch);
+        auto part = [&](Index i, Index thread) {
+            const Index first = shares_.first(i), last = shares_.last(i);
+            model_.forward(batch, first, last, share, thread);
+            model_.head_backward(batch, first, last);
+            model_.layer_backward(batch, first, last, layout_.shape.n_layer - 1, thread);
+        };
+        pool_.each(shares_.count(), wanted_, part);
+    }
+
+    // And back: slopes of all parameters, used or kept.
+    void back(const Documents& batch, const Use& use, float* kept) {
+        for (Index l = layout_.shape.n_layer - 1; l >= 0; --l) {
+            auto gradient = [&](Index i, Index) { model_.gradient_part(batch, l, i, use, kept); };
+            pool_.each(model_.gradient_parts(l), wanted_, gradient);
+            if (l == 0) break;
+            auto layer = [&](Index i, Index thread) {
+                model_.layer_backward(batch, shares_.first(i), shares_.last(i), l - 1, thread);
+            };
+            pool_.each(shares_.count(), wanted_, layer);
+        }
+    }
+
+  private:
+    void begin(const Documents& batch) {
+        const Index N = batch.positions();
+        work_.lay_out(batch);
+        shares_.reserve(batch.count);
+        // A thread is called for no less than some 20 microseconds of work.
+        const Index worth = N * (12 * layout_.D * layout_.shape.n_layer + layout_.V) * layout_.D;
+        const Index paid = 1 + worth / 150'000;
+        wanted_ = paid < pool_.threads() ? paid : pool_.threads();
+        // A share's rows should fit in the second cache, and be many enough to fill tiles.
+        const Index most = 8192 / layout_.D + 16;
+        Index shares = (N + most - 1) / most;
+        shares = (shares + wanted_ - 1) / wanted_ * wanted_;
+        shares_.cut(batch, (N + shares - 1) / shares);
+    }
+
+    const Layout& layout_;
+    Workspace& work_;
+    Pool& pool_;
+    Model<Fixed> model_;
+    Shares shares_;
+    Index wanted_ = 1;
+};
+
+}  // namespace microgpt::MICROGPT_BUILD

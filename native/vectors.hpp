@@ -1,0 +1,109 @@
+// Vectors as wide as the processor this file is compiled for: load, store, sums, exp.
+// All of it is elementwise, so that a number never depends on its neighbours in a vector.
+#pragma once
+
+#include <cmath>
+#include <utility>
+
+#include "shape.hpp"
+
+#ifndef MICROGPT_BUILD
+#error "MICROGPT_BUILD must name the namespace of this build: v2, v3, v4 or portable"
+#endif
+
+namespace microgpt::MICROGPT_BUILD {
+
+#if defined(__AVX512F__)
+constexpr int lanes = 16;
+#elif defined(__AVX__)
+constexpr int lanes = 8;
+#else
+constexpr int lanes = 4;
+#endif
+
+typedef float Vec __attribute__((vector_size(4 * lanes)));
+typedef std::int32_t Ints __attribute__((vector_size(4 * lanes)));
+// The same, wherever it lies in memory.
+typedef float Anywhere __attribute__((vector_size(4 * lanes), aligned(4), may_alias));
+
+inline Vec load(const float* p) { return *reinterpret_cast<const Anywhere*>(p); }
+inline void store(float* p, Vec x) { *reinterpret_cast<Anywhere*>(p) = x; }
+inline Vec splat(float x) { return Vec{} + x; }
+
+// NaN in x stays NaN.
+inline Vec at_least(Vec x, Vec low) { return x < low ? low : x; }
+inline Vec root(Vec x) {
+    for (int i = 0; i < lanes; ++i) x[i] = std::sqrt(x[i]);
+    return x;
+}
+inline Vec larger(Vec x, Vec y) { return x > y ? x : y; }
+
+using Lanes = std::make_integer_sequence<int, lanes>;
+
+// Lane I of the result is lane pick(I) of x, or of y where pick(I) is `lanes` or more.
+template <class Pick, int... I>
+inline Vec pick(Vec x, Vec y, Pick, std::integer_sequence<int, I...>) {
+#if defined(__clang__)
+    return __builtin_shufflevector(x, y, Pick::of(I)...);
+#else
+    return __builtin_shuffle(x, y, Ints{Pick::of(I)...});
+#endif
+}
+
+template <int Bit>
+struct Exchanged {
+    static constexpr int of(int lane) { return lane ^ Bit; }
+};
+
+// Exchange every lane with the one whose number differs in one bit.
+template <int Bit>
+inline Vec exchange(Vec x) {
+    return pick(x, x, Exchanged<Bit>{}, Lanes{});
+}
+
+// The sum of each group of `Group` lanes, in all lanes of the group.
+template <int Group = lanes>
+inline Vec group_sum(Vec x) {
+    if constexpr (Group > 1) x += exchange<1>(x);
+    if constexpr (Group > 2) x += exchange<2>(x);
+    if constexpr (Group > 4) x += exchange<4>(x);
+    if constexpr (Group > 8) x += exchange<8>(x);
+    return x;
+}
+
+inline float sum(Vec x) { return group_sum(x)[0]; }
+
+inline float largest(Vec x) {
+    x = larger(x, exchange<1>(x));
+    x = larger(x, exchange<2>(x));
+    if constexpr (lanes > 4) x = larger(x, exchange<4>(x));
+    if constexpr (lanes > 8) x = larger(x, exchange<8>(x));
+    return x[0];
+}
+
+// e^x for x up to 88, to about one unit in the last place; 0 below -87.3, NaN for NaN.
+//
+// x = n ln 2 + r with |r| <= ln 2 / 2, in two parts so that n ln 2 loses nothing (Cody and Waite,
+// "Software manual for the elementary functions", 1980); e^r by the Taylor polynomial of degree 7,
+// whose first term left out is r^8 / 8! < 5e-9.
+inline Vec exp(Vec x) {
+    const Vec low = splat(-87.33654f);
+    const Vec bounded = at_least(x, low);
+    // Adding 1.5 * 2^23 rounds to a whole number, which then stands in the lowest bits.
+    const Vec magic = splat(12582912.0f);
+    const Vec shifted = bounded * 1.44269504f + magic;
+    const Vec n = shifted - magic;
+    Vec r = bounded - n * 0.693359375f;
+    r = r + n * 2.12194440e-4f;
+    Vec p = r * (1.0f / 5040.0f) + 1.0f / 720.0f;
+    p = p * r + 1.0f / 120.0f;
+    p = p * r + 1.0f / 24.0f;
+    p = p * r + 1.0f / 6.0f;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    const Vec power = reinterpret_cast<Vec>((reinterpret_cast<Ints>(shifted) << 23) + 0x3f800000);
+    return x < low ? Vec{} : p * power;
+}
+
+}  // namespace microgpt::MICROGPT_BUILD

@@ -1,0 +1,43 @@
+from typing import Any
+
+from microgpt.engines.contract import Floats
+
+# Arrays are one-dimensional and contiguous: int32 tokens and targets, int64 offsets and steps.
+
+def builds() -> list[str]: ...
+
+class Decoder:
+    def push(self, tokens_B: Any) -> Floats: ...
+
+class Engine:
+    def __init__(
+        self,
+        *,
+        build: str,
+        vocab_size: int,
+        block_size: int,
+        n_layer: int,
+        n_head: int,
+        n_embd: int,
+        squared_relu: bool,
+        loss: str,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        threads: int,
+    ) -> None: ...
+    def load(self, parameters: Floats, m: Floats, v: Floats, /) -> None: ...
+    def state(self) -> tuple[Floats, Floats, Floats]: ...
+    def losses(self, tokens_N: Any, targets_N: Any, documents: Any, /) -> Floats: ...
+    def gradients(self, tokens_N: Any, targets_N: Any, documents: Any, /) -> Floats: ...
+    def train(
+        self,
+        tokens_N: Any,
+        targets_N: Any,
+        documents: Any,
+        steps: Any,
+        lr_K: Floats,
+        updates: int,
+        /,
+    ) -> Floats: ...
+    def decoder(self, rows: int, /) -> Decoder: ...

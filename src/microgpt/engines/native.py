@@ -1,0 +1,135 @@
+"""The native engine: a thin hand on `_native`, the C++ in native/.
+
+In: batches. Out: losses, gradients, updates, in float32 with sums in float64. Documents and
+parameters are shared out over threads; the result is the same for any number of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from microgpt import model
+from microgpt.batch import Batch, Batches
+from microgpt.config import GPTConfig, ObjectiveName
+from microgpt.engines._native import Decoder, Engine, builds
+from microgpt.engines.contract import Floats, State, Tensors
+from microgpt.errors import UsageError
+from microgpt.loss import LossSum
+from microgpt.optim import Adam
+
+BUILDS: tuple[str, ...] = tuple(builds())
+"""The builds that this processor can run, widest vectors last."""
+
+MOST_VOCABULARY = 65_536
+
+
+def processors() -> int:
+    """Count the processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class NativeEngine:
+    """The contract in C++.
+
+    Args:
+        config: the model's shape.
+        adam: the optimizer's constants.
+        loss: the objective that `gradients` and `train` follow.
+        threads: at most so many; None: as many as there are processors.
+        build: one of BUILDS; None: the widest.
+
+    Raises:
+        UsageError: a vocabulary of more than 65,536 tokens.
+    """
+
+    name = "native"
+
+    def __init__(
+        self,
+        config: GPTConfig,
+        adam: Adam,
+        loss: ObjectiveName,
+        threads: int | None = None,
+        build: str | None = None,
+    ) -> None:
+        if config.vocab_size > MOST_VOCABULARY:
+            raise UsageError(
+                f"vocab_size must be at most {MOST_VOCABULARY:,} for the native engine; "
+                f"got {config.vocab_size:,}."
+            )
+        self.config = config
+        self.threads = threads or processors()
+        self._updates = 0
+        self._engine = Engine(
+            build=build or BUILDS[-1],
+            vocab_size=config.vocab_size,
+            block_size=config.block_size,
+            n_layer=config.n_layer,
+            n_head=config.n_head,
+            n_embd=config.n_embd,
+            squared_relu=config.activation == "squared-relu",
+            loss=loss,
+            beta1=adam.beta1,
+            beta2=adam.beta2,
+            eps=adam.eps,
+            threads=self.threads,
+        )
+
+    def load(self, state: State) -> None:
+        """Take over a state, rounded to float32."""
+        buffers = (state.parameters, state.m, state.v)
+        self._engine.load(*(np.ascontiguousarray(x, dtype=np.float64) for x in buffers))
+        self._updates = state.updates
+
+    def state(self) -> State:
+        """Return a copy of all that training changes."""
+        parameters, m, v = self._engine.state()
+        return State(parameters, m, v, self._updates)
+
+    def losses(self, batch: Batch) -> Floats:
+        """Return losses_N, nats at each position."""
+        return self._engine.losses(*_arrays(batch))
+
+    def gradients(self, batch: Batch) -> Tensors:
+        """Return by name the gradients of the objective's sum."""
+        return model.views(self._engine.gradients(*_arrays(batch)), self.config)
+
+    def train(self, batches: Batches, lr_K: Floats) -> list[LossSum]:
+        """Make K updates in one call."""
+        steps = np.ascontiguousarray(batches.steps, dtype=np.int64)
+        lr_K = np.ascontiguousarray(lr_K, dtype=np.float64)
+        nats_K = self._engine.train(*_arrays(batches), steps, lr_K, self._updates)
+        positions_K = np.diff(batches.documents[steps])
+        sums = [LossSum(*pair) for pair in zip(nats_K.tolist(), positions_K.tolist())]
+        self._updates += int(np.isfinite(nats_K).sum())
+        return sums
+
+    def decoder(self, rows: int) -> NativeDecoder:
+        """Return a decoder of so many rows."""
+        return NativeDecoder(self._engine.decoder(rows))
+
+
+class NativeDecoder:
+    """Rows that advance together."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+
+    def push(self, tokens_B: Sequence[int]) -> Floats:
+        """Read one token a row; return logits_BV."""
+        return self._decoder.push(np.ascontiguousarray(tokens_B, dtype=np.int32))
+
+
+def _arrays(batch: Batch) -> tuple[Any, Any, Any]:
+    """Return a batch as the types the border takes; nothing is copied that has them."""
+    return (
+        np.ascontiguousarray(batch.tokens_N, dtype=np.int32),
+        np.ascontiguousarray(batch.targets_N, dtype=np.int32),
+        np.ascontiguousarray(batch.documents, dtype=np.int64),
+    )

@@ -1,0 +1,251 @@
+"""The native engine: odd sizes, every build, any number of threads, and what its border refuses."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from microgpt import engines, model
+from microgpt.batch import Batch, Batches, Plan
+from microgpt.config import GPTConfig
+from microgpt.engines import open_engine, why_not_native
+from microgpt.engines.contract import State
+from microgpt.errors import MissingExtra, UsageError
+from microgpt.optim import Adam
+from tests.conftest import REQUIRED, laid_out, opened
+from tests.test_engines_agree import numpy_losses
+
+if why_not_native() and "native" not in REQUIRED:
+    pytest.skip(f"no native engine: {why_not_native()}", allow_module_level=True)
+
+from microgpt.engines.native import BUILDS, NativeEngine
+
+# Widths that fill no vector, heads of any width, documents of one position and of many.
+SHAPES = [
+    GPTConfig(vocab_size=5, block_size=6, n_layer=2, n_head=3, n_embd=12),
+    GPTConfig(vocab_size=5, block_size=6, n_layer=1, n_head=2, n_embd=20),
+    GPTConfig(vocab_size=1000, block_size=5, n_layer=1, n_head=3, n_embd=12),
+    GPTConfig(vocab_size=27, block_size=16, n_layer=1, n_head=4, n_embd=16),
+    GPTConfig(vocab_size=7, block_size=33, n_layer=1, n_head=1, n_embd=24),
+    GPTConfig(vocab_size=9, block_size=40, n_head=4, n_embd=16, activation="squared-relu"),
+    GPTConfig(vocab_size=9, block_size=30, n_layer=1, n_head=2, n_embd=64),
+    GPTConfig(vocab_size=9, block_size=7, n_layer=3, n_head=20, n_embd=20),
+    GPTConfig(vocab_size=2, block_size=1, n_layer=1, n_head=1, n_embd=1),
+    GPTConfig(vocab_size=17, block_size=25, n_layer=1, n_head=2, n_embd=32),
+]  # fmt: skip
+
+
+def named(config: GPTConfig) -> str:
+    return f"V{config.vocab_size}T{config.block_size}H{config.n_head}D{config.n_embd}"
+
+
+def documents(config: GPTConfig, seed: int = 3) -> Batch:
+    rng, T = random.Random(seed), config.block_size
+    lengths = (T - 1, 0, T // 2, min(1, T - 1), T - 1, 0)
+    texts = [[rng.randrange(config.vocab_size - 1) for _ in range(n)] for n in lengths]
+    return laid_out(texts, config.vocab_size - 1, T)
+
+
+def numbers(config: GPTConfig) -> State:
+    drawn = GPTConfig(**{**vars(config), "init_std": 0.3})
+    return State.fresh(model.initial(drawn, random.Random(1)))
+
+
+def native(config: GPTConfig, threads: int | None = 1, build: str | None = None) -> NativeEngine:
+    engine = NativeEngine(config, Adam(), "cross-entropy", threads, build)
+    engine.load(numbers(config))
+    return engine
+
+
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("config", SHAPES, ids=named)
+def test_losses_are_as_near_the_truth_as_plain_float32(config: GPTConfig, build: str) -> None:
+    batch, flat = documents(config), numbers(config).parameters
+    truth = numpy_losses(config, flat, batch)
+    plain = numpy_losses(config, flat.astype(np.float32), batch)
+    error = np.abs(native(config, build=build).losses(batch) - truth).max()
+    few_ulp = 8 * float(np.finfo(np.float32).eps) * truth.max()
+    assert error <= 2 * np.abs(plain - truth).max() + few_ulp
+
+
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("config", SHAPES, ids=named)
+def test_gradients_are_the_scalar_engine_s(config: GPTConfig, build: str) -> None:
+    batch = documents(config)
+    reference = open_engine("scalar", config)
+    reference.load(numbers(config))
+    gradients = native(config, build=build).gradients(batch)
+    for name, expected in reference.gradients(batch).items():
+        hair = 1e-5 * np.abs(expected).max() + 1e-7
+        assert np.abs(gradients[name] - expected).max() <= hair, name
+
+
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("config", SHAPES, ids=named)
+def test_results_are_the_same_bits_for_any_number_of_threads(config: GPTConfig, build: str) -> None:
+    data = laid_out(
+        [
+            [i * j % (config.vocab_size - 1) for j in range(i % config.block_size)]
+            for i in range(90)
+        ],
+        config.vocab_size - 1,
+        config.block_size,
+    )
+    batches = Plan(data, batch_size=30).batches(0, 5)
+    told = []
+    for threads in (1, 2, 3, 7):
+        engine = native(config, threads, build)
+        sums = engine.train(batches, np.full(5, 0.01))
+        state = engine.state()
+        told.append((sums, state.parameters.tobytes(), state.m.tobytes(), state.v.tobytes()))
+    assert all(other == told[0] for other in told[1:])
+
+
+def test_a_batch_of_many_pieces_makes_the_update_of_a_whole_one() -> None:
+    # Long rows of logits: 16 Mi floats are some 500 positions, and this batch has more.
+    config = GPTConfig(vocab_size=20_000, block_size=8, n_layer=1, n_head=1, n_embd=4)
+    data = laid_out([[i % 19, i % 17, i % 13] * 2 for i in range(200)], 19_999, 8)
+    engine = native(config)
+    engine.train(in_one(data), np.array([0.01]))
+    g = native(config).gradients(data)
+    flat = np.concatenate([x.ravel() for x in g.values()]) / data.positions
+    assert engine.state().m == pytest.approx(0.15 * flat, rel=1e-4, abs=1e-7)
+    halves = [data.take(np.arange(a, a + 100)) for a in (0, 100)]
+    summed = sum(native(config).gradients(half)["layer0.mlp_fc1"] for half in halves)
+    assert g["layer0.mlp_fc1"] == pytest.approx(summed, rel=1e-4, abs=1e-6)
+
+
+def in_one(batch: Batch) -> Batches:
+    steps = np.array([0, len(batch)], dtype=np.int64)
+    return Batches(batch.tokens_N, batch.targets_N, batch.documents, steps)
+
+
+def test_a_run_goes_on_under_the_other_engine() -> None:
+    config = SHAPES[0]
+    batches = Plan(documents(config), batch_size=2).batches(0, 6)
+    alone = native(config)
+    sums = alone.train(batches, np.full(6, 0.01))
+    scalar = open_engine("scalar", config)
+    first = native(config)
+    first.train(Plan(documents(config), batch_size=2).batches(0, 3), np.full(3, 0.01))
+    scalar.load(first.state())
+    rest = scalar.train(Plan(documents(config), batch_size=2).batches(3, 3), np.full(3, 0.01))
+    assert [s.nats for s in rest] == pytest.approx([s.nats for s in sums[3:]], rel=1e-4)
+    assert scalar.state().updates == alone.state().updates == 6
+
+
+def test_tiny_slopes_and_moments_end_as_zero_not_as_slow_numbers() -> None:
+    engine = native(SHAPES[3])
+    state = engine.state()
+    state.m[:], state.v[:] = 1e-30, 1e-38
+    engine.load(state)
+    engine.train(Plan(documents(SHAPES[3])).batches(0, 100), np.full(100, 1e-3))
+    kept = engine.state()
+    for moment in (kept.m, kept.v):
+        smallest = np.abs(moment[moment != 0.0]).min()
+        assert smallest >= np.finfo(np.float32).tiny
+
+
+@pytest.mark.parametrize(
+    ("tokens", "targets", "offsets", "text"),
+    [
+        ([1, 7], [0, 0], [0, 2], "token at position 1 must be in [0, 5); got 7."),
+        ([1, -1], [0, 0], [0, 2], "token at position 1 must be in [0, 5); got -1."),
+        ([1, 1], [0, -1], [0, 2], "target at position 1 must be in [0, 5); got -1."),
+        ([1] * 7, [1] * 7, [0, 7], "a document must have 1 to block_size=6 positions; got 7 in"),
+        ([1, 1], [1, 1], [0, 0, 2], "a document must have 1 to block_size=6 positions; got 0 in"),
+        ([1, 1], [1, 1], [0, 5, 2], "a document must have 1 to block_size=6 positions; got 5 in"),
+        ([1, 1], [1, 1], [0, 3], "documents must run from position 0 to the last; got 0 to 3"),
+        ([1, 1], [1], [0, 2], "documents must run from position 0 to the last; got 0 to 2"),
+        ([], [], [0], "a batch must have a document; got none."),
+    ],
+)
+def test_what_does_not_fit_is_refused_at_the_border(
+    tokens: list[int], targets: list[int], offsets: list[int], text: str
+) -> None:
+    batch = Batch(*(np.array(x, np.int32) for x in (tokens, targets)), np.array(offsets, np.int64))
+    with pytest.raises(UsageError) as caught:
+        native(SHAPES[0]).losses(batch)
+    assert str(caught.value).startswith(text)
+
+
+def test_a_decoder_refuses_what_it_cannot_read() -> None:
+    decoder = native(SHAPES[0]).decoder(2)
+    for tokens, text in (
+        ([1], "tokens must be one a row, 2; got 1."),
+        ([1, 5], "token of row 1 must be below 5; got 5."),
+    ):
+        with pytest.raises(UsageError) as caught:
+            decoder.push(tokens)
+        assert str(caught.value) == text
+
+
+def test_a_decoder_outlives_its_engine() -> None:
+    engine = native(SHAPES[0], threads=2)
+    expected = engine.decoder(1).push([4])
+    decoder = engine.decoder(1)
+    del engine
+    assert np.array_equal(decoder.push([4]), expected)
+
+
+def test_many_rows_decode_as_one_does() -> None:
+    config = SHAPES[3]
+    one, many = native(config).decoder(1), native(config, threads=2).decoder(300)
+    for token in (26, 3, 7):
+        alone = one.push([token])
+        together = many.push([token] * 300)
+        assert np.array_equal(together, np.repeat(alone, 300, axis=0))
+
+
+def test_python_threads_take_turns() -> None:
+    config = SHAPES[3]
+    engine, batch = native(config, threads=2), documents(SHAPES[3])
+    expected = engine.losses(batch)
+    got = []
+    threads = [
+        threading.Thread(target=lambda: got.extend(engine.losses(batch) for _ in range(200)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == 800
+    assert all(np.array_equal(losses, expected) for losses in got)
+
+
+def test_a_vocabulary_of_65536_is_the_largest() -> None:
+    config = GPTConfig(vocab_size=65_536, block_size=4, n_layer=1, n_head=1, n_embd=4)
+    batch = laid_out([[65_534, 0]], 65_535, 4)
+    assert native(config).losses(batch) == pytest.approx(
+        numpy_losses(config, numbers(config).parameters, batch), rel=1e-5
+    )
+    with pytest.raises(UsageError, match=r"^vocab_size must be at most 65,536 for the native"):
+        opened("native", GPTConfig(vocab_size=65_537, n_embd=4))
+
+
+def test_without_the_native_engine_auto_is_the_scalar_one_and_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engines, "why_not_native", lambda: "it was not built")
+    assert open_engine("auto", SHAPES[0]).name == "scalar"
+    with pytest.raises(
+        MissingExtra, match=r'^engine "native" is not there: it was not built\. Try'
+    ):
+        open_engine("native", SHAPES[0])
+
+
+def test_a_module_that_is_not_there_is_the_reason() -> None:
+    code = (
+        "import sys; sys.modules['microgpt.engines._native'] = None\n"
+        "from microgpt.engines import why_not_native; print(why_not_native())"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (
+        said.stdout == "it was not built when microgpt was installed, for want of a C++ compiler\n"
+    )
