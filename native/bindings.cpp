@@ -224,6 +224,10 @@ NB_MODULE(_native, m) {
             if (runs_here(names[i])) runnable.append(names[i]);
         return runnable;
     });
+    m.def("peak", [](const std::string& build) {
+        const nb::gil_scoped_release released;
+        return peak(build.c_str());
+    });
     nb::class_<NativeDecoder>(m, "Decoder").def("push", &NativeDecoder::push);
     nb::class_<NativeEngine>(m, "Engine")
         .def("__init__",

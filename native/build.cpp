@@ -1,5 +1,6 @@
 // The engine for one kind of processor: this file is compiled once for each.
 #include <atomic>
+#include <chrono>
 #include <cstring>
 
 #include "decoder.hpp"
@@ -196,6 +197,30 @@ Engine* make(const Shape& shape, const Adam& adam, Index threads) {
         case 128: return new EngineOf<128>(shape, adam, threads);
         default: return new EngineOf<0>(shape, adam, threads);
     }
+}
+
+// The best of some loops of independent multiply-adds, more of them than one waits for.
+double peak() {
+    constexpr int chains = lanes == 16 ? 24 : 12;
+    constexpr Index loops = 300'000;
+    double best = 0.0;
+    for (int round = 0; round < 20; ++round) {
+        Vec x[chains];
+        for (int i = 0; i < chains; ++i) x[i] = splat(1.0f + static_cast<float>(i));
+        const auto began = std::chrono::steady_clock::now();
+        for (Index k = 0; k < loops; ++k) {
+#pragma GCC unroll 24
+            for (int i = 0; i < chains; ++i) x[i] = x[i] * 0.999f + 0.001f;
+        }
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+        Vec total{};
+        for (int i = 0; i < chains; ++i) total += x[i];
+        // What nobody looks at is not computed.
+        if (sum(total) < 0.0f) return 0.0;
+        const double speed = 2e-9 * chains * lanes * loops / took.count();
+        if (speed > best) best = speed;
+    }
+    return best;
 }
 
 }  // namespace microgpt::MICROGPT_BUILD

@@ -37,6 +37,8 @@ class Engine {
 // Builds by name, narrowest first: "v2", "v3", "v4" of x86-64, or "portable".
 const char* const* builds(Index* count);
 bool runs_here(const char* build);
+// Multiply-adds a second of one core in this build's vectors, two operations each, in GFLOP/s.
+double peak(const char* build);
 Engine* make_engine(const char* build, const Shape& shape, const Adam& adam, Index threads);
 
 }  // namespace microgpt

@@ -9,17 +9,21 @@ namespace microgpt {
 #if defined(MICROGPT_X86)
 namespace v2 {
 Engine* make(const Shape&, const Adam&, Index);
-}
+double peak();
+}  // namespace v2
 namespace v3 {
 Engine* make(const Shape&, const Adam&, Index);
-}
+double peak();
+}  // namespace v3
 namespace v4 {
 Engine* make(const Shape&, const Adam&, Index);
-}
+double peak();
+}  // namespace v4
 #else
 namespace portable {
 Engine* make(const Shape&, const Adam&, Index);
-}
+double peak();
+}  // namespace portable
 #endif
 
 namespace {
@@ -27,22 +31,23 @@ namespace {
 struct Build {
     const char* name;
     Engine* (*make)(const Shape&, const Adam&, Index);
+    double (*peak)();
     bool (*runs)();
 };
 
 const Build all[] = {
 #if defined(MICROGPT_X86)
-    {"v2", v2::make, [] { return __builtin_cpu_supports("sse4.2") != 0; }},
-    {"v3", v3::make,
+    {"v2", v2::make, v2::peak, [] { return __builtin_cpu_supports("sse4.2") != 0; }},
+    {"v3", v3::make, v3::peak,
      [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
-    {"v4", v4::make,
+    {"v4", v4::make, v4::peak,
      [] {
          return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                 __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                 __builtin_cpu_supports("avx512vl");
      }},
 #else
-    {"portable", portable::make, [] { return true; }},
+    {"portable", portable::make, portable::peak, [] { return true; }},
 #endif
 };
 constexpr Index n_builds = sizeof all / sizeof *all;
@@ -63,6 +68,8 @@ const char* const* builds(Index* count) {
 }
 
 bool runs_here(const char* build) { return find(build).runs(); }
+
+double peak(const char* build) { return find(build).peak(); }
 
 Engine* make_engine(const char* build, const Shape& shape, const Adam& adam, Index threads) {
     return find(build).make(shape, adam, threads);

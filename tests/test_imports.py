@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import microgpt
 
 SOURCE = Path(microgpt.__file__).parent
@@ -20,7 +22,7 @@ batch settings
 engines.contract
 engines.scalar engines.native
 engines
-train evaluate sample checkpoint log
+train evaluate sample checkpoint log bench
 heldout
 session
 prepare
@@ -80,11 +82,14 @@ def test_a_module_imports_from_rows_above_its_own() -> None:
 
 def test_an_engine_is_imported_by_the_one_that_opens_it_alone() -> None:
     for name, tree in modules().items():
-        for engine in ("scalar", "native"):
-            if any(other.startswith(f"microgpt.engines.{engine}") for other in imported(tree)):
-                assert name == "engines"
-        if any(other.startswith("microgpt.engines._native") for other in imported(tree)):
-            assert name == "engines.native"
+        for module, home in (
+            ("engines.scalar", "engines"),
+            ("engines.native", "engines"),
+            ("engines._native", "engines.native"),
+        ):
+            module = f"microgpt.{module}"
+            if any(f"{other}.".startswith(f"{module}.") for other in imported(tree)):
+                assert name == home
     door = modules()["engines"]
     top = ast.Module(
         [node for node in door.body if not isinstance(node, ast.FunctionDef)], type_ignores=[]
@@ -103,15 +108,26 @@ def test_heavy_libraries_are_imported_where_they_are_used_alone() -> None:
             assert where is None or name.startswith(where), f"{name} imports {other}"
 
 
-def test_importing_microgpt_loads_numpy_and_nothing_else() -> None:
+def test_importing_microgpt_loads_nothing_else() -> None:
     code = (
         "import sys; before = {m.split('.')[0] for m in sys.modules}; import microgpt; "
         "print(*{m.split('.')[0] for m in sys.modules} - before - set(sys.stdlib_module_names))"
     )
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
-    assert set(loaded) <= {"microgpt", "numpy"}
+    assert loaded == ["microgpt"]
     code = "import microgpt, sys; sys.exit('http' in sys.modules or 'socketserver' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_public_name_is_no_submodule_whatever_was_loaded_before() -> None:
+    code = (
+        "import microgpt.train, microgpt.session, microgpt; from microgpt import train; "
+        "assert callable(train) and microgpt.train is train; print(dir(microgpt))"
+    )
+    said = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert "'PRESETS'" in said
+    with pytest.raises(AttributeError, match=r"^module 'microgpt' has no attribute 'tain'$"):
+        _ = microgpt.tain  # type: ignore[attr-defined]
 
 
 def test_files_are_short() -> None:

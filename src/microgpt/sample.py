@@ -10,20 +10,23 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.engines.contract import Engine
 from microgpt.errors import UsageError
-from microgpt.loss import LossSum, cross_entropy
+from microgpt.loss import LossSum
 from microgpt.tokenizer import Tokenizer
 
 Floats = NDArray[np.float64]
 
-ROWS = 64
-"""How many samples advance together."""
+ROWS = 2048
+"""How many samples advance together, at most."""
+
+_POSITIONS = 32_768
+"""How many positions those may remember, at most: memory is to stay small."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +105,8 @@ def probabilities(logits_BV: Floats, choice: Choice) -> Floats:
     with np.errstate(over="ignore"):  # a tiny temperature sends the others to -inf, as it should
         p_BV = np.exp(shifted_BV / choice.temperature)
     p_BV /= p_BV.sum(axis=1, keepdims=True)
+    if choice.top_k is None and choice.top_p == 1.0 and choice.min_p == 0.0:
+        return p_BV
     order_BV = np.argsort(-p_BV, axis=1, kind="stable")
     sorted_BV = np.take_along_axis(p_BV, order_BV, axis=1)
     if choice.top_k is not None:
@@ -130,10 +135,10 @@ def samples(
         )
     rng = np.random.default_rng(choice.seed)
     # The first samples come at once, the later ones many at a time.
-    rows = 1
+    rows, most = 1, min(ROWS, max(1, _POSITIONS // block_size))
     while True:
         yield from _draw(engine, tokenizer, choice, prompt, rng.random((rows, block_size)))
-        rows = min(2 * rows, ROWS)
+        rows = min(2 * rows, most)
 
 
 def take(
@@ -149,29 +154,38 @@ def _draw(
     """Draw a sample a row, token t of row b from uniform_BT[b, t]."""
     B, T = uniform_BT.shape
     decoder = engine.decoder(B)
-    ids_BT: list[list[int]] = [[] for _ in range(B)]
-    nats_BT: list[list[float]] = [[] for _ in range(B)]
-    read_B = [tokenizer.bos] * B
+    ids_BT = np.full((B, T), tokenizer.bos)
+    next_B: NDArray[np.int64]
+    nats_B, lengths_B = np.zeros(B), np.full(B, T)
+    read_B = np.full(B, tokenizer.bos)
+    going = cast("NDArray[np.intp]", np.arange(B))
     for t in range(T):
-        logits_BV = decoder.push(read_B)
+        logits_BV = decoder.push(read_B.tolist())[going]
         if t < len(prompt):
-            next_B = [prompt[t]] * B
+            next_B = np.full(len(going), prompt[t])
         else:
             upto_BV = np.cumsum(probabilities(logits_BV, choice), axis=1)
-            next_B = (upto_BV <= uniform_BT[:, t : t + 1] * upto_BV[:, -1:]).sum(axis=1).tolist()
-        for b in range(B):
-            if read_B[b] < 0:
-                continue
-            ids_BT[b].append(next_B[b])
-            nats_BT[b].append(cross_entropy(logits_BV[b].tolist(), next_B[b])[0])
-            read_B[b] = -1 if next_B[b] == tokenizer.bos else next_B[b]
-        if max(read_B) < 0:
+            next_B = (upto_BV <= uniform_BT[going, t, None] * upto_BV[:, -1:]).sum(axis=1)
+        ids_BT[going, t] = next_B
+        nats_B[going] += _cross_entropy(logits_BV, next_B)
+        ended: NDArray[np.bool_] = next_B == tokenizer.bos
+        lengths_B[going[ended]] = t + 1
+        read_B[going] = np.where(ended, -1, next_B)
+        going = cast("NDArray[np.intp]", np.flatnonzero(read_B >= 0))
+        if not len(going):
             break
     return [
         Sample(
-            tokenizer.decode(ids),
-            LossSum.of(nats),
-            "end" if ids[-1] == tokenizer.bos else "block",
+            tokenizer.decode(ids[:length]),
+            LossSum(nats, length),
+            "end" if ids[length - 1] == tokenizer.bos else "block",
         )
-        for ids, nats in zip(ids_BT, nats_BT)
+        for ids, nats, length in zip(ids_BT.tolist(), nats_B.tolist(), lengths_B.tolist())
     ]
+
+
+def _cross_entropy(logits_BV: Floats, targets_B: NDArray[np.int64]) -> Floats:
+    """Return `loss.cross_entropy` of many rows at once: log_total - shifted[target]."""
+    shifted_BV = logits_BV - logits_BV.max(axis=1, keepdims=True)
+    log_total_B = np.log(np.exp(shifted_BV).sum(axis=1))
+    return log_total_B - shifted_BV[np.arange(len(targets_B)), targets_B]

@@ -1,8 +1,7 @@
 """Documents to token ids and back.
 
-In: text. Out: ids in [0, V), one of which, BOS, begins and ends every document. `Characters` has an
-id for each code point of the training data, `Bytes` for each of the 256 bytes of UTF-8. Encoding
-and decoding are inverse.
+In: text. Out: ids in [0, V), one of which, BOS, begins and ends every document. `Characters` has one
+for each code point of the training data, `Bytes` for each byte. Encoding and decoding are inverse.
 """
 
 from __future__ import annotations
@@ -122,6 +121,10 @@ class Characters(_WithBOS):
     def _ids(self) -> dict[str, int]:
         return {c: i + self._first for i, c in enumerate(self.characters)}
 
+    @cached_property
+    def _texts(self) -> tuple[str, ...]:
+        return ("", *self.characters) if self._first else (*self.characters, "")
+
     @property
     def vocab_size(self) -> int:
         return len(self.characters) + 1
@@ -174,7 +177,7 @@ class Characters(_WithBOS):
         return [[self._ids.get(c, UNKNOWN)] for c in text]
 
     def decode(self, ids: Iterable[int]) -> str:
-        return "".join([self.characters[i - self._first] for i in ids if i != self.bos])
+        return "".join([self._texts[i] for i in ids])
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -16,6 +16,7 @@ from pathlib import Path
 from cyclopts import App, CycloptsError, Parameter
 
 from microgpt.alphabet import printable
+from microgpt.cli.bench import bench
 from microgpt.cli.data import data
 from microgpt.cli.evaluate import evaluate
 from microgpt.cli.flags import hide_stdin
@@ -28,7 +29,7 @@ from microgpt.cli.train import train
 from microgpt.cli.why import why
 from microgpt.errors import MicroGPTError, UsageError
 
-COMMANDS = (train, sample, score, evaluate, why, data, plot, runs)
+COMMANDS = (train, sample, score, evaluate, why, data, plot, runs, bench)
 
 # What the world does to a program that writes files, as opposed to what a bug does.
 _WORLD = {

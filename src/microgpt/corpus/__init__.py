@@ -175,13 +175,15 @@ def split(corpus: Corpus, holdout: float) -> tuple[list[str], list[str]]:
     >>> train, held_out
     (['emma', 'ava'], ['zoe', 'zoe'])
     """
+    train: list[str] = []
+    held_out: list[str] = []
     if corpus.stream:
         cuts = [round(len(text) * (1.0 - holdout)) for text in corpus.documents]
         train = [text[:cut] for text, cut in zip(corpus.documents, cuts) if cut]
         held_out = [text[cut:] for text, cut in zip(corpus.documents, cuts) if cut < len(text)]
+    elif holdout == 0.0:
+        train = list(corpus.documents)
     else:
-        train: list[str] = []
-        held_out: list[str] = []
         for document in corpus.documents:
             (held_out if _hash(document) < holdout else train).append(document)
     if not train:

@@ -83,6 +83,18 @@ def why_not_native() -> str | None:
     return None if native.BUILDS else "this processor lacks what it is built for (x86-64-v2)"
 
 
+def native_peak() -> float | None:
+    """Measure how many multiply-adds a core does in the best of vectors, in GFLOP/s.
+
+    A multiply-add counts as two operations. None: there is no native engine to measure with.
+    """
+    if why_not_native():
+        return None
+    from microgpt.engines import native
+
+    return max(map(native.peak, native.BUILDS))
+
+
 def _check_memory(name: str, config: GPTConfig) -> None:
     """Raise UsageError if this machine cannot hold an engine's parameters."""
     needed = size(config) * _BYTES[name]

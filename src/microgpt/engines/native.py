@@ -15,11 +15,13 @@ import numpy as np
 from microgpt import model
 from microgpt.batch import Batch, Batches
 from microgpt.config import GPTConfig, ObjectiveName
-from microgpt.engines._native import Decoder, Engine, builds
+from microgpt.engines._native import Decoder, Engine, builds, peak
 from microgpt.engines.contract import Floats, State, Tensors
 from microgpt.errors import UsageError
 from microgpt.loss import LossSum
 from microgpt.optim import Adam
+
+__all__ = ["BUILDS", "NativeDecoder", "NativeEngine", "peak", "processors"]
 
 BUILDS: tuple[str, ...] = tuple(builds())
 """The builds that this processor can run, widest vectors last."""

@@ -1,0 +1,59 @@
+"""How fast the engines train: rows, and a record.
+
+All engines of a row take turns within one run, so that their ratios hold on a noisy machine. A
+figure is the median of the rounds, with the lowest and the highest beside it. With the texts that
+the project is measured on in a folder, these are used; else the embedded names.
+
+    python benchmarks/speed.py [FOLDER]      FOLDER: with names.txt and shakespeare.txt
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import sys
+import time
+from pathlib import Path
+
+from microgpt import corpus
+from microgpt.bench import CASES, ROUNDS, rows
+from microgpt.engines import native_peak
+from microgpt.engines.native import BUILDS, processors
+
+
+def main() -> None:
+    """Measure, print, record."""
+    names = corpus.read(corpus.Source()).documents
+    text = "\n".join(names)
+    if len(sys.argv) > 1:
+        folder = Path(sys.argv[1])
+        names = (folder / "names.txt").read_text("utf-8").split()
+        text = (folder / "shakespeare.txt").read_text("utf-8")
+    engines = [("native", n) for n in sorted({1, processors()})]
+    peak = native_peak()
+    records = []
+    print(f"{peak:.0f} GFLOP/s at most, {BUILDS[-1]}")
+    for row in rows(CASES, names, text, engines, peak):
+        records.append(dataclasses.asdict(row))
+        print(
+            f"{row.label:32} {row.threads} threads  {row.document * 1e6:9.2f} us a document "
+            f"({row.low * 1e6:.2f} to {row.high * 1e6:.2f})  {row.token * 1e6:7.3f} us a token  "
+            f"{row.speed:6.1f} GFLOP/s  {row.document / (row.limit or 1):5.2f} x the limit",
+            flush=True,
+        )
+    record = {
+        "date": time.strftime("%Y-%m-%d"),
+        "n": ROUNDS,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "build": BUILDS[-1],
+        "peak": peak,
+        "rows": records,
+    }
+    path = Path(__file__).parent / "records" / "speed.json"
+    path.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

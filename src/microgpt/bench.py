@@ -1,0 +1,171 @@
+"""How fast an engine trains: rows of one model each, timed within one run.
+
+In: cases, text to train on. Out: `Row`s. Speed is counted in floating-point operations, so that it
+can be compared with what the processor could do at most::
+
+    6 (12 L D^2 + V D)      a position: products there, and twice that back
+    12 L D                  a pair of positions, one of which attends to the other
+    14                      a parameter and step: Adam
+
+A multiply-add is two operations; norms, softmax and the loss are not counted.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from microgpt import model
+from microgpt.batch import Batch, Batches, Plan, lay_out
+from microgpt.config import GPTConfig
+from microgpt.engines import open_engine
+from microgpt.engines.contract import State
+from microgpt.tokenizer import Characters
+
+ROUNDS = 7
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model and a batch size; a stream is one long text, read in windows of the block."""
+
+    n_embd: int
+    batch_size: int
+    n_layer: int = 1
+    block_size: int = 16
+    stream: bool = False
+
+    @property
+    def label(self) -> str:
+        """What it is, in words."""
+        layers = f"{self.n_layer} x " if self.n_layer > 1 else ""
+        return f"{layers}{self.n_embd}, block {self.block_size}, batch {self.batch_size}"
+
+
+CASES = (
+    *(Case(width, size) for width in (16, 32, 64, 128) for size in (1, 16)),
+    Case(128, 12, n_layer=4, block_size=64, stream=True),
+    Case(64, 32, n_layer=4),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured of a case.
+
+    Attributes:
+        label: the case.
+        engine: by name.
+        threads: how many it used.
+        document: seconds a document, the median of the rounds.
+        low, high: the least and the most.
+        token: seconds a position.
+        speed: GFLOP/s, by the formula above.
+        limit: seconds a document at the multiply-add peak of one core, if that is known.
+    """
+
+    label: str
+    engine: str
+    threads: int
+    document: float
+    low: float
+    high: float
+    token: float
+    speed: float
+    limit: float | None
+
+
+def operations(config: GPTConfig, batches: Batches) -> float:
+    """Count the floating-point operations of the steps of a training.
+
+    >>> batch = lay_out([[0, 1]], bos=2, block_size=4).batch
+    >>> steps = Plan(batch).batches(0, 1)
+    >>> config = GPTConfig(vocab_size=3, n_embd=4, n_head=1)
+    >>> operations(config, steps) == 6 * (12 * 16 + 12) * 3 + 12 * 4 * 6 + 14 * model.size(config)
+    True
+    """
+    L, D, V = config.n_layer, config.n_embd, config.vocab_size
+    lengths = np.diff(batches.documents)
+    pairs = int((lengths * (lengths + 1) // 2).sum())
+    products = 6 * (12 * L * D * D + V * D) * batches.positions
+    return products + 12 * L * D * pairs + 14 * model.size(config) * batches.n_steps
+
+
+def laid_out(case: Case, names: Sequence[str], text: str) -> tuple[GPTConfig, Batch]:
+    """Return a case's model and what it is trained on."""
+    documents = [text] if case.stream else names
+    tokens = Characters.of(documents)
+    config = GPTConfig(
+        vocab_size=tokens.vocab_size,
+        n_layer=case.n_layer,
+        n_embd=case.n_embd,
+        block_size=case.block_size,
+    )
+    encoded = map(tokens.encode, documents)
+    return config, lay_out(encoded, tokens.bos, case.block_size).batch
+
+
+def rows(
+    cases: Sequence[Case],
+    names: Sequence[str],
+    text: str,
+    engines: Sequence[tuple[str, int]],
+    peak: float | None,
+    seconds: float = 0.1,
+) -> Iterator[Row]:
+    """Measure each case under each engine, the engines in turn in every round.
+
+    Args:
+        cases: what to train.
+        names: the documents of those that are no stream.
+        text: the stream.
+        engines: names, with threads.
+        peak: GFLOP/s of one core at most, if it is known.
+        seconds: about how long a round of one engine takes.
+    """
+    for case in cases:
+        config, data = laid_out(case, names, text)
+        start = State.fresh(model.initial(config, random.Random(1)))
+        plan = Plan(data, batch_size=case.batch_size)
+        works = [_work(name, threads, config, start, plan, seconds) for name, threads in engines]
+        times: list[list[float]] = [[] for _ in works]
+        for _ in range(ROUNDS):
+            for took, (_, work) in zip(times, works):
+                began = time.perf_counter()
+                work()
+                took.append(time.perf_counter() - began)
+        for (name, threads), took, (batches, _) in zip(engines, times, works):
+            n, counted = len(batches), operations(config, batches)
+            middle = statistics.median(took)
+            yield Row(
+                case.label,
+                name,
+                threads,
+                middle / n,
+                min(took) / n,
+                max(took) / n,
+                middle / batches.positions,
+                counted / middle / 1e9,
+                counted / n / peak / 1e9 if peak else None,
+            )
+
+
+def _work(
+    name: str, threads: int, config: GPTConfig, start: State, plan: Plan, seconds: float
+) -> tuple[Batches, Callable[[], object]]:
+    """Return some steps and what trains on them, warm."""
+    engine = open_engine(name, config, threads=threads)
+    engine.load(start)
+    few = plan.batches(0, 2)
+    began = time.perf_counter()
+    engine.train(few, np.full(2, 1e-4))
+    steps = max(2, int(seconds / (time.perf_counter() - began) * 2))
+    batches = plan.batches(0, min(steps, 20_000))
+    lr_K = np.full(batches.n_steps, 1e-4)
+    engine.train(batches, lr_K)
+    return batches, lambda: engine.train(batches, lr_K)

@@ -1,0 +1,66 @@
+"""Benchmarks: what is counted, and the rows that come of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from microgpt import bench, model
+from microgpt.batch import Plan
+from microgpt.cli import run
+from microgpt.config import GPTConfig
+from tests.conftest import laid_out
+
+
+def test_the_formula_counts_the_multiplications_of_the_forward_pass() -> None:
+    config = GPTConfig(vocab_size=7, block_size=5, n_layer=2, n_head=1, n_embd=6)
+    batch = laid_out([[1, 2, 3, 4], [2]], bos=6, block_size=5)
+    weights = sum(p.size for p in model.parameters(config)[2:])
+    pairs = 15 + 3
+    steps = Plan(batch, batch_size=2, order="once").batches(0, 1)
+    counted = bench.operations(config, steps) - 14 * model.size(config)
+    # Forward, a multiply-add each: weights once a position, keys and values once a pair.
+    assert counted == 3 * 2 * (weights * batch.positions + 2 * 2 * 6 * pairs)
+
+
+def test_a_row_is_a_median_within_its_range_and_adds_up() -> None:
+    case = bench.Case(n_embd=8, batch_size=2, block_size=8)
+    names = ["ada", "bob", "eve", "dana"]
+    engines = [("scalar", 1)]
+    (row,) = bench.rows([case], names, "", engines, peak=100.0, seconds=0.01)
+    assert row.low <= row.document <= row.high
+    config, data = bench.laid_out(case, names, "")
+    steps = Plan(data, batch_size=2).batches(0, 2)
+    per_document = bench.operations(config, steps) / len(steps)
+    assert row.speed == pytest.approx(per_document / row.document / 1e9, rel=0.02)
+    assert row.limit == pytest.approx(per_document / 100e9, rel=0.02)
+    assert row.token == pytest.approx(row.document * len(data) / data.positions, rel=0.02)
+
+
+def test_a_stream_is_read_in_windows_of_the_block() -> None:
+    config, data = bench.laid_out(bench.Case(8, 1, block_size=5, stream=True), [], "to be or not")
+    assert config.vocab_size == 8
+    assert np.diff(data.documents).tolist() == [5, 5, 3]
+
+
+def test_bench_prints_rows_or_json(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bench, "ROUNDS", 1)
+    words = ["bench", "--width", "16", "--engine", "scalar"]
+    assert run(words) == 0
+    out = capsys.readouterr().out
+    assert "16, block 16, batch 1 " in out
+    assert "x limit" in out
+    assert run([*words, "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["label"] for line in lines] == [
+        "16, block 16, batch 1",
+        "16, block 16, batch 16",
+    ]
+    assert all(line["engine"] == "scalar" and line["document"] > 0 for line in lines)
+    assert run(["bench", "--width", "17"]) == 2
+    assert "width must be one of 16, 32, 64, 128; got 17." in capsys.readouterr().err
