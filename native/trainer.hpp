@@ -86,12 +86,14 @@ class Trainer {
         const Index N = batch.positions();
         work_.lay_out(batch);
         shares_.reserve(batch.count);
-        // A thread is called for no less than some 20 microseconds of work.
+        // A thread is called for no less than some 20 microseconds of work, and for a document of
+        // its own: what one alone has updated another reads slowly.
         const Index worth = N * (12 * layout_.D * layout_.shape.n_layer + layout_.V) * layout_.D;
-        const Index paid = 1 + worth / 150'000;
-        wanted_ = paid < pool_.threads() ? paid : pool_.threads();
+        wanted_ = 1 + worth / 150'000;
+        if (wanted_ > pool_.threads()) wanted_ = pool_.threads();
+        if (wanted_ > batch.count) wanted_ = batch.count;
         // A share's rows should fit in the second cache, and be many enough to fill tiles.
-        const Index most = 8192 / layout_.D + 16;
+        const Index most = 20480 / layout_.D + 16;
         Index shares = (N + most - 1) / most;
         shares = (shares + wanted_ - 1) / wanted_ * wanted_;
         shares_.cut(batch, (N + shares - 1) / shares);

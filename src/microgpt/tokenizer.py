@@ -1,6 +1,6 @@
 """Documents to token ids and back.
 
-In: text. Out: ids in [0, V), one of which, BOS, begins and ends every document. `Characters` has one
+In: text. Out: ids in [0, V), one of which, BOS, begins and ends each document. `Characters` has one
 for each code point of the training data, `Bytes` for each byte. Encoding and decoding are inverse.
 """
 
