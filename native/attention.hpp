@@ -31,9 +31,10 @@ class Attention {
         return S * (D + K) + T * S + T * round_up(K, lanes);
     }
 
-    void causal_attention(Index T, const float* qkv, float* weights, float* scratch, float* out) const;
-    void causal_attention_backward(Index T, const float* qkv, const float* weights, const float* d_out,
-                  float* scratch, float* d_qkv) const;
+    void causal_attention(Index T, const float* qkv, float* weights, float* scratch,
+                          float* out) const;
+    void causal_attention_backward(Index T, const float* qkv, const float* weights,
+                                   const float* d_out, float* scratch, float* d_qkv) const;
 
     // One query over S earlier keys and values, `row` numbers from one to the next.
     void one(Index S, const float* q, const float* keys, const float* values, Index row,
@@ -69,7 +70,7 @@ inline void with_head_width(Index K, F f) {
 }
 
 inline void Attention::causal_attention(Index T, const float* qkv, float* weights, float* scratch,
-                               float* out) const {
+                                        float* out) const {
     if (is_short(T)) {
         with_head_width(K, [&](auto k) { forward_short<k>(T, qkv, weights, out); });
         return;

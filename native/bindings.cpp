@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <mutex>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -195,6 +196,11 @@ class NativeDecoder {
 };
 
 std::unique_ptr<NativeDecoder> NativeEngine::decoder(Index rows) {
+    const double past = 2.0 * static_cast<double>(shape.n_layer * shape.block_size) *
+                        static_cast<double>(shape.n_embd) * static_cast<double>(rows);
+    if (rows < 1 || past > 1e12)
+        throw Mistake("rows of a decoder must be at least 1 and fit in memory; got " +
+                      number(rows) + ".");
     return std::make_unique<NativeDecoder>(*this, rows);
 }
 
@@ -214,6 +220,11 @@ NB_MODULE(_native, m) {
         } catch (const Mistake& mistake) {
             const nb::object error = nb::module_::import_("microgpt.errors").attr("UsageError");
             PyErr_SetString(error.ptr(), mistake.what());
+        } catch (const std::bad_alloc&) {
+            const nb::object error = nb::module_::import_("microgpt.errors").attr("UsageError");
+            PyErr_SetString(error.ptr(),
+                            "what is computed at once must fit in memory; it does not. Try a "
+                            "smaller block_size, n_embd or n_layer.");
         }
     });
     m.def("builds", [] {

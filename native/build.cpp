@@ -79,12 +79,8 @@ class EngineOf final : public Engine {
         const TinyIsZero tiny;
         own();
         Extent most{};
-        for (Index k = 0; k < n_steps; ++k) {
-            const Extent e = largest(documents.part(steps[k], steps[k + 1]));
-            if (e.positions > most.positions) most.positions = e.positions;
-            if (e.weights > most.weights) most.weights = e.weights;
-            if (e.documents > most.documents) most.documents = e.documents;
-        }
+        for (Index k = 0; k < n_steps; ++k)
+            most.cover(largest(documents.part(steps[k], steps[k + 1])));
         work_.reserve(most, pool_.threads());
         kept_.reserve(layout_.size());
         for (Index k = 0; k < n_steps; ++k) {
@@ -104,8 +100,8 @@ class EngineOf final : public Engine {
     // As many of the documents from d on as are worked on at once: the same for any threads.
     Documents piece(const Documents& documents, Index d) const {
         Index last = d + 1;
-        while (last < documents.count && documents.offsets[last + 1] - documents.offsets[d] <= piece_)
-            ++last;
+        const Index most = documents.offsets[d] + piece_;
+        while (last < documents.count && documents.offsets[last + 1] <= most) ++last;
         return documents.part(d, last);
     }
 
@@ -113,10 +109,7 @@ class EngineOf final : public Engine {
         Extent most{};
         for (Index d = 0; d < documents.count;) {
             const Documents piece = this->piece(documents, d);
-            const Extent e = work_.extent(piece);
-            if (e.positions > most.positions) most.positions = e.positions;
-            if (e.weights > most.weights) most.weights = e.weights;
-            if (e.documents > most.documents) most.documents = e.documents;
+            most.cover(work_.extent(piece));
             d += piece.count;
         }
         return most;

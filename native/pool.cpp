@@ -21,7 +21,7 @@ void rest() {
 #endif
 }
 
-// About 50 microseconds: longer than from one part of a step to the next, shorter than a time slice.
+// About 50 microseconds: longer than from one part of a step to the next, and no time slice.
 constexpr int patience = 2000;
 
 }  // namespace

@@ -35,6 +35,8 @@ struct Documents {
     }
 };
 
-constexpr Index round_up(Index n, Index multiple) { return (n + multiple - 1) / multiple * multiple; }
+constexpr Index round_up(Index n, Index multiple) {
+    return (n + multiple - 1) / multiple * multiple;
+}
 
 }  // namespace microgpt

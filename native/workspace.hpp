@@ -8,7 +8,15 @@ namespace microgpt::MICROGPT_BUILD {
 
 // How much room a batch needs.
 struct Extent {
-    Index positions = 0, weights = 0, documents = 0;
+    Index positions = 0, weights = 0, documents = 0, longest = 0;
+
+    // The room that takes either.
+    void cover(const Extent& other) {
+        if (other.positions > positions) positions = other.positions;
+        if (other.weights > weights) weights = other.weights;
+        if (other.documents > documents) documents = other.documents;
+        if (other.longest > longest) longest = other.longest;
+    }
 };
 
 class Workspace {
@@ -23,31 +31,45 @@ class Workspace {
     Workspace& operator=(const Workspace&) = delete;
 
     Extent extent(const Documents& documents) const {
-        Extent e{documents.positions(), 0, documents.count};
-        for (Index d = 0; d < documents.count; ++d)
-            e.weights += attention_.weights(documents.length(d));
+        Extent e{documents.positions(), 0, documents.count, 0};
+        for (Index d = 0; d < documents.count; ++d) {
+            const Index T = documents.length(d);
+            e.weights += attention_.weights(T);
+            if (T > e.longest) e.longest = T;
+        }
         return e;
     }
 
-    // Make room for any batch of this extent; throws std::bad_alloc.
+    // Make room for any batch of this extent; throws std::bad_alloc, and then has what it had.
     void reserve(const Extent& e, Index threads) {
-        const Index D = layout_.D, F = layout_.F, L = layout_.shape.n_layer, N = e.positions;
-        if (N > positions_ || e.weights > weights_ || e.documents > documents_) {
-            if (N > positions_) positions_ = N + N / 4;
-            if (e.weights > weights_) weights_ = e.weights + e.weights / 4;
-            if (e.documents > documents_) documents_ = e.documents + e.documents / 4;
-            per_position_ = 6 * D + (layout_.shape.squared_relu ? 2 : 1) * F + 2;
-            layers_.reserve(L * (positions_ * per_position_ + weights_));
-            shared_.reserve(positions_ * (10 * D + F + layout_.V + 1));
+        Extent grown = room_;
+        const auto grow = [](Index& has, Index needs) {
+            if (needs > has) has = needs + needs / 4;
+        };
+        grow(grown.positions, e.positions);
+        grow(grown.weights, e.weights);
+        grow(grown.documents, e.documents);
+        if (e.longest > grown.longest) grown.longest = e.longest;
+
+        const Index D = layout_.D, F = layout_.F, L = layout_.shape.n_layer, N = grown.positions;
+        per_position_ = 6 * D + (layout_.shape.squared_relu ? 2 : 1) * F + 2;
+        const Index scratch = round_up(attention_.scratch(grown.longest), 64);
+        layers_.reserve(L * (N * per_position_ + grown.weights));
+        shared_.reserve(N * (10 * D + F + layout_.V + 1));
+        scratch_.reserve(threads * scratch);
+        if (grown.documents > room_.documents) {
+            auto* at = new Index[static_cast<std::size_t>(grown.documents) + 1];
             delete[] weights_at_;
-            weights_at_ = nullptr;
-            weights_at_ = new Index[static_cast<std::size_t>(documents_) + 1];
-            delete[] losses_;
-            losses_ = nullptr;
-            losses_ = new double[static_cast<std::size_t>(positions_)];
+            weights_at_ = at;
+            room_.documents = grown.documents;
         }
-        scratch_each_ = round_up(attention_.scratch(layout_.shape.block_size), 64);
-        scratch_.reserve(threads * scratch_each_);
+        if (N > room_.positions) {
+            auto* losses = new double[static_cast<std::size_t>(N)];
+            delete[] losses_;
+            losses_ = losses;
+        }
+        room_ = grown;
+        scratch_each_ = scratch;
     }
 
     // Say where each document's attention weights lie.
@@ -64,8 +86,8 @@ class Workspace {
     };
 
     LayerRows layer(Index l) {
-        const Index D = layout_.D, F = layout_.F, N = positions_;
-        float* p = layers_.data() + l * (N * per_position_ + weights_);
+        const Index D = layout_.D, F = layout_.F, N = room_.positions;
+        float* p = layers_.data() + l * (N * per_position_ + room_.weights);
         const auto take = [&p](Index n) { return p += n, p - n; };
         LayerRows rows{};
         rows.h1 = take(N * D);
@@ -74,7 +96,7 @@ class Workspace {
         rows.h2 = take(N * D);
         rows.hidden = take(N * F);
         rows.squares = layout_.shape.squared_relu ? take(N * F) : nullptr;
-        rows.weights = take(weights_);
+        rows.weights = take(room_.weights);
         rows.scales1 = take(N);
         rows.scales2 = take(N);
         return rows;
@@ -82,17 +104,17 @@ class Workspace {
 
     // Rows that all layers share; x_in begins the first layer, x is what the blocks add to.
     float* x_in() { return shared_.data(); }
-    float* x() { return shared_.data() + positions_ * layout_.D; }
-    float* d_h() { return shared_.data() + 2 * positions_ * layout_.D; }
-    float* d_middle() { return shared_.data() + 3 * positions_ * layout_.D; }
+    float* x() { return shared_.data() + room_.positions * layout_.D; }
+    float* d_h() { return shared_.data() + 2 * room_.positions * layout_.D; }
+    float* d_middle() { return shared_.data() + 3 * room_.positions * layout_.D; }
     // The slopes of what leaves a layer and of what enters it take turns.
     float* d_x(Index layer) {
-        return shared_.data() + (4 + (layer & 1)) * positions_ * layout_.D;
+        return shared_.data() + (4 + (layer & 1)) * room_.positions * layout_.D;
     }
-    float* d_qkv() { return shared_.data() + 6 * positions_ * layout_.D; }
-    float* d_hidden() { return shared_.data() + 9 * positions_ * layout_.D; }
-    float* logits() { return d_hidden() + positions_ * layout_.F; }
-    float* scales() { return logits() + positions_ * layout_.V; }
+    float* d_qkv() { return shared_.data() + 6 * room_.positions * layout_.D; }
+    float* d_hidden() { return shared_.data() + 9 * room_.positions * layout_.D; }
+    float* logits() { return d_hidden() + room_.positions * layout_.F; }
+    float* scales() { return logits() + room_.positions * layout_.V; }
     float* scratch(Index thread) { return scratch_.data() + thread * scratch_each_; }
     double* losses() { return losses_; }
     Index weights_at(Index d) const { return weights_at_[d]; }
@@ -101,7 +123,8 @@ class Workspace {
     const Layout& layout_;
     const Attention& attention_;
     Buffer layers_, shared_, scratch_;
-    Index positions_ = 0, weights_ = 0, documents_ = 0, per_position_ = 0, scratch_each_ = 0;
+    Extent room_;
+    Index per_position_ = 0, scratch_each_ = 0;
     Index* weights_at_ = nullptr;
     double* losses_ = nullptr;
 };

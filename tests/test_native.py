@@ -185,6 +185,26 @@ def test_a_decoder_refuses_what_it_cannot_read() -> None:
         assert str(caught.value) == text
 
 
+@pytest.mark.parametrize("rows", [0, -1, 2**60])
+def test_a_decoder_has_rows_that_fit_in_memory(rows: int) -> None:
+    with pytest.raises(
+        UsageError, match=r"^rows of a decoder must be at least 1 and fit in memory"
+    ):
+        native(SHAPES[0]).decoder(rows)
+
+
+def test_a_document_too_long_for_memory_is_refused_in_a_sentence() -> None:
+    config = GPTConfig(vocab_size=3, block_size=8_000_000, n_layer=1, n_head=1, n_embd=1)
+    engine = NativeEngine(config, Adam(), "cross-entropy", 1)
+    short = laid_out([[0, 1]], 2, config.block_size)
+    assert engine.losses(short) == pytest.approx(np.log(3.0), rel=1e-6)
+    n = config.block_size
+    long = Batch(np.zeros(n, np.int32), np.zeros(n, np.int32), np.array([0, n], np.int64))
+    with pytest.raises(UsageError, match=r"^what is computed at once must fit in memory"):
+        engine.losses(long)
+    assert engine.losses(short) == pytest.approx(np.log(3.0), rel=1e-6)
+
+
 def test_a_decoder_outlives_its_engine() -> None:
     engine = native(SHAPES[0], threads=2)
     expected = engine.decoder(1).push([4])
