@@ -41,7 +41,7 @@ class EngineOf final : public Engine {
             buffers_.m[to] = static_cast<float>(m[from]);
             buffers_.v[to] = static_cast<float>(v[from]);
         });
-        turn_all();
+        trainer_.changed();
     }
 
     void state(double* parameters, double* m, double* v) const override {
@@ -54,7 +54,7 @@ class EngineOf final : public Engine {
 
     void losses(const Documents& documents, double* losses_N) override {
         const TinyIsZero tiny;
-        work_.reserve(largest(documents), pool_.threads());
+        trainer_.reserve(largest(documents));
         for (Index d = 0; d < documents.count;) {
             const Documents piece = this->piece(documents, d);
             trainer_.forward(piece);
@@ -66,7 +66,7 @@ class EngineOf final : public Engine {
 
     void gradients(const Documents& documents, double* slopes) override {
         const TinyIsZero tiny;
-        work_.reserve(largest(documents), pool_.threads());
+        trainer_.reserve(largest(documents));
         kept_.reserve(layout_.size());
         batch(documents, 1.0, nullptr);
         layout_.each([&](Index to, Index from) {
@@ -81,7 +81,7 @@ class EngineOf final : public Engine {
         Extent most{};
         for (Index k = 0; k < n_steps; ++k)
             most.cover(largest(documents.part(steps[k], steps[k + 1])));
-        work_.reserve(most, pool_.threads());
+        trainer_.reserve(most);
         kept_.reserve(layout_.size());
         for (Index k = 0; k < n_steps; ++k) {
             const Documents step = documents.part(steps[k], steps[k + 1]);
@@ -93,6 +93,7 @@ class EngineOf final : public Engine {
     }
 
     Decoder* decoder(Index rows) override {
+        trainer_.settle();
         return new Rows(layout_, attention_, pool_, *weights_, rows);
     }
 
@@ -133,7 +134,7 @@ class EngineOf final : public Engine {
         }
         if (update && !is_whole) {
             (*update)(layout_.size(), kept_.data(), buffers_, 0);
-            turn_all();
+            trainer_.changed();
         }
         return nats;
     }
@@ -154,18 +155,6 @@ class EngineOf final : public Engine {
 
     void point() {
         buffers_ = {weights_->parameters.data(), weights_->turned.data(), m_.data(), v_.data()};
-    }
-
-    void turn_all() {
-        const auto all = [&](const Weight& w) {
-            for (Index row = 0; row < w.rows; row += lanes)
-                turn(w, row, buffers_.parameters, buffers_.turned);
-        };
-        all(layout_.lm_head);
-        for (Index l = 0; l < layout_.shape.n_layer; ++l) {
-            const Layer w = layout_.layer(l);
-            all(w.qkv), all(w.wo), all(w.fc1), all(w.fc2);
-        }
     }
 
     const Layout layout_;

@@ -24,6 +24,15 @@ struct Update {
 
     float keep1, keep2;
 
+    // Bring all that an update of these reads into the first cache.
+    void fetch_all(Index count, const Buffers& b, Index at) const {
+        for (Index i = at; i < at + count; i += lanes) {
+            fetch_to_write(b.parameters + i);
+            fetch_to_write(b.m + i);
+            fetch_to_write(b.v + i);
+        }
+    }
+
     void operator()(Index count, const float* slopes, const Buffers& b, Index at) const {
         float *parameters = b.parameters + at, *ms = b.m + at, *vs = b.v + at;
         for (Index i = 0; i < count; i += lanes) {
@@ -41,18 +50,25 @@ struct Update {
 struct Use {
     bool first = true, last = true;
     const Update* update = nullptr;  // none: keep them
+    bool turns = true;               // keep up the forward pass's copy
 };
 
 // The slopes of `lanes` rows of a weight: d_weight[o, i] = sum over n of dy[n, o] x[n, i].
 inline void weight_rows(const Weight& w, Index row, Index N, const float* dy_NO, const float* x_NI,
                         const Use& use, const Buffers& buffers, float* kept) {
     float passing[lanes * panel];
+    const bool is_far = N >= 4 * long_sum;
     for (Index column = 0; column < w.columns; column += panel) {
         const Index width = panel_width(column, w.columns);
         const Index at = w.at + in_panels(row, column, w.rows, w.columns);
         float* slopes = use.first && use.last && use.update ? passing : kept + at;
         const bool add = !use.first;
-        if (width == panel)
+        if (is_far && use.last && use.update)
+            use.update->fetch_all(lanes * width, buffers, at);
+        if (width == panel && is_far)
+            strip<panel_vectors, true>(lanes, dy_NO + row, 1, w.rows, x_NI + column, w.columns, N,
+                                       slopes, width, add);
+        else if (width == panel)
             strip<panel_vectors>(lanes, dy_NO + row, 1, w.rows, x_NI + column, w.columns, N,
                                  slopes, width, add);
         else
@@ -60,7 +76,7 @@ inline void weight_rows(const Weight& w, Index row, Index N, const float* dy_NO,
                      add);
         if (use.last && use.update) (*use.update)(lanes * width, slopes, buffers, at);
     }
-    if (use.last && use.update) turn(w, row, buffers.parameters, buffers.turned);
+    if (use.last && use.update && use.turns) turn(w, row, buffers.parameters, buffers.turned);
 }
 
 // The slopes of rows [first, last) of an embedding: row_of(n) says which row position n has read.

@@ -80,4 +80,16 @@ inline void turn(const Weight& w, Index row, const float* parameters, float* tur
                   turned + w.at + in_panels(column, row, w.columns, w.rows), to_row);
 }
 
+// The same for all weights.
+inline void turn(const Layout& layout, const float* parameters, float* turned) {
+    const auto all = [&](const Weight& w) {
+        for (Index row = 0; row < w.rows; row += lanes) turn(w, row, parameters, turned);
+    };
+    all(layout.lm_head);
+    for (Index l = 0; l < layout.shape.n_layer; ++l) {
+        const Layer w = layout.layer(l);
+        all(w.qkv), all(w.wo), all(w.fc1), all(w.fc2);
+    }
+}
+
 }  // namespace microgpt::MICROGPT_BUILD

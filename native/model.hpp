@@ -15,7 +15,8 @@ class Model {
           width_(layout.shape.n_embd) {}
 
     // Documents [first, last) of a batch, from tokens to logits, and on to losses and d_logits.
-    void forward(const Documents& batch, Index first, Index last, double share, Index thread) {
+    void forward(const Documents& batch, Index first, Index last, double share, const float* turned,
+                 Index thread) {
         const Index n = batch.offsets[first] - batch.offsets[0];
         const Index M = batch.offsets[last] - batch.offsets[first];
         float *x = work_.x() + n * D, *x_in = work_.x_in() + n * D;
@@ -27,9 +28,9 @@ class Model {
         rmsnorm(M, width_, x, D, x_in, work_.scales() + n);
         for (Index i = 0; i < M * D; i += lanes) store(x + i, load(x_in + i));
         for (Index l = 0; l < layout_.shape.n_layer; ++l)
-            layer_forward(batch, first, last, l, n, M, thread);
+            layer_forward(batch, first, last, l, n, M, turned, thread);
         float* logits = work_.logits() + n * layout_.V;
-        linear(M, x, layout_.lm_head, buffers_.turned, logits);
+        linear(M, x, layout_.lm_head, turned, logits);
         cross_entropy(M, batch.targets_N + batch.offsets[first], layout_.shape, layout_.V, share,
                       logits, work_.losses() + n);
     }
@@ -104,7 +105,7 @@ class Model {
     static constexpr Index embedding_parts = 8;
 
     void layer_forward(const Documents& batch, Index first, Index last, Index l, Index n, Index M,
-                       Index thread) {
+                       const float* turned, Index thread) {
         const Layer w = layout_.layer(l);
         const auto rows = work_.layer(l);
         const Index F = layout_.F;
@@ -113,19 +114,19 @@ class Model {
         float* squares = rows.squares ? rows.squares + n * F : nullptr;
 
         rmsnorm(M, width_, x, D, h1, rows.scales1 + n);
-        linear(M, h1, w.qkv, buffers_.turned, rows.qkv + n * 3 * D);
+        linear(M, h1, w.qkv, turned, rows.qkv + n * 3 * D);
         for (Index d = first; d < last; ++d) {
             const Index at = batch.offsets[d] - batch.offsets[0];
             attention_.causal_attention(batch.length(d), rows.qkv + at * 3 * D,
                                rows.weights + work_.weights_at(d), work_.scratch(thread),
                                rows.mixed + at * D);
         }
-        linear(M, rows.mixed + n * D, w.wo, buffers_.turned, x, true);
+        linear(M, rows.mixed + n * D, w.wo, turned, x, true);
 
         rmsnorm(M, width_, x, D, h2, rows.scales2 + n);
-        linear(M, h2, w.fc1, buffers_.turned, hidden);
+        linear(M, h2, w.fc1, turned, hidden);
         relu(M * F, hidden, squares);
-        linear(M, squares ? squares : hidden, w.fc2, buffers_.turned, x, true);
+        linear(M, squares ? squares : hidden, w.fc2, turned, x, true);
     }
 
     void embedding_part(const Documents& batch, Index part, const Use& use, float* kept) {

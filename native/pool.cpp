@@ -26,21 +26,47 @@ constexpr int patience = 2000;
 
 }  // namespace
 
+// What several threads write to at the same time lies on cache lines of its own.
 struct Pool::Crew {
+    explicit Crew(Index most) : own(static_cast<std::size_t>(most)) {}
+
     std::vector<std::thread> threads;
     std::mutex mutex;
     std::condition_variable called;
-    std::atomic<unsigned> round{0};
-    std::atomic<Index> next{0}, working{0};
     std::atomic<bool> over{false};
     std::atomic<int> asleep{0};
+    // Set before parts are there to take; whoever has taken one may read these until it is done.
     Part part = nullptr;
     void* context = nullptr;
-    Index n = 0, wanted = 0;
+    Index n = 0;
+    std::atomic<Index> wanted{0};
+    alignas(64) std::atomic<unsigned> round{0};
+    alignas(64) std::atomic<Index> done{0};
+    struct alignas(64) Own {
+        std::atomic<Index> left{0};
+    };
+    std::vector<Own> own;
 
+    // How many of n parts are a thread's own: every `wanted`-th.
+    static Index count(Index n, Index owner, Index wanted) {
+        return (n - owner + wanted - 1) / wanted;
+    }
+
+    // Take one's own parts, the same in every step: what they wrote is still in this processor's
+    // caches. Then help the others. A thread that comes late finds no part, or one of the next
+    // round: nobody waits for a thread that has none, and may have no processor.
     void take(Index thread) {
-        for (Index i; (i = next.fetch_add(1, std::memory_order_relaxed)) < n;)
-            part(context, i, thread);
+        const Index among = wanted.load(std::memory_order_relaxed);
+        if (thread >= among) return;
+        for (Index turn = 0; turn < among; ++turn) {
+            const Index owner = (thread + turn) % among;
+            auto& left = own[static_cast<std::size_t>(owner)].left;
+            for (Index i; (i = left.fetch_sub(1, std::memory_order_acquire)) > 0;) {
+                const Index step = wanted.load(std::memory_order_relaxed);
+                part(context, owner + (count(n, owner, step) - i) * step, thread);
+                done.fetch_add(1, std::memory_order_release);
+            }
+        }
     }
 
     void live(Index thread) {
@@ -57,8 +83,7 @@ struct Pool::Crew {
             }
             seen = round.load(std::memory_order_acquire);
             if (over) return;
-            if (thread < wanted) take(thread);
-            working.fetch_sub(1, std::memory_order_release);
+            take(thread);
         }
     }
 
@@ -71,7 +96,7 @@ struct Pool::Crew {
     }
 };
 
-Pool::Pool(Index threads) : crew_(new Crew), threads_(threads) {
+Pool::Pool(Index threads) : crew_(new Crew(threads)), threads_(threads) {
     try {
         for (Index i = 1; i < threads; ++i) crew_->threads.emplace_back(&Crew::live, crew_, i);
     } catch (...) {
@@ -100,12 +125,14 @@ void Pool::run(Index n, Part part, void* context, Index wanted) {
     crew.part = part;
     crew.context = context;
     crew.n = n;
-    crew.wanted = wanted;
-    crew.next.store(0, std::memory_order_relaxed);
-    crew.working.store(threads_ - 1, std::memory_order_relaxed);
+    crew.wanted.store(wanted, std::memory_order_relaxed);
+    crew.done.store(0, std::memory_order_relaxed);
+    for (Index t = 0; t < wanted; ++t)
+        crew.own[static_cast<std::size_t>(t)].left.store(Crew::count(n, t, wanted),
+                                                         std::memory_order_release);
     crew.call();
     crew.take(0);
-    for (int i = 0; crew.working.load(std::memory_order_acquire) > 0; ++i)
+    for (int i = 0; crew.done.load(std::memory_order_acquire) < n; ++i)
         i < patience ? rest() : std::this_thread::yield();
 }
 

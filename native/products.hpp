@@ -26,11 +26,19 @@ inline Index in_panels(Index k, Index column, Index K, Index columns) {
     return first * K + k * panel_width(column, columns) + column - first;
 }
 
+// A long sum leaves time to fetch what it needs at its end: rows of C are often in no near cache.
+constexpr Index long_sum = 64;
+// So many rows of B ahead are fetched where they lie apart.
+constexpr Index ahead = 12;
+
 // C (Rows x Vectors) = A B, or C + A B; a[m, k] = a[m * a_row + k * a_step].
-template <int Rows, int Vectors>
+template <int Rows, int Vectors, bool Apart = false>
 inline void tile(const float* a, Index a_row, Index a_step, const float* b, Index b_row, Index K,
                  float* c, Index c_row, bool add) {
     Vec sums[Rows][Vectors];
+    if (K >= long_sum && !add)
+        for (int m = 0; m < Rows; ++m)
+            for (int j = 0; j < Vectors; ++j) fetch_to_write(c + m * c_row + j * lanes);
     for (int m = 0; m < Rows; ++m)
         for (int j = 0; j < Vectors; ++j)
             sums[m][j] = add ? load(c + m * c_row + j * lanes) : Vec{};
@@ -38,6 +46,10 @@ inline void tile(const float* a, Index a_row, Index a_step, const float* b, Inde
     const float* rows[(Rows + 3) / 4];
     for (int m = 0; m < Rows; m += 4) rows[m / 4] = a + m * a_row;
     for (Index k = 0; k < K; ++k, b += b_row) {
+        if constexpr (Apart) {
+            for (int j = 0; j < Vectors; ++j) fetch(b + ahead * b_row + j * lanes);
+            fetch(rows[0] + (k + ahead) * a_step);
+        }
         Vec b_k[Vectors];
         for (int j = 0; j < Vectors; ++j) b_k[j] = load(b + j * lanes);
 #pragma GCC unroll 8
@@ -62,13 +74,13 @@ inline void last_rows(Index left, const float* a, Index a_row, Index a_step, con
     }
 }
 
-template <int Vectors>
+template <int Vectors, bool Apart = false>
 inline void strip(Index M, const float* a, Index a_row, Index a_step, const float* b, Index b_row,
                   Index K, float* c, Index c_row, bool add) {
     Index m = 0;
     for (; m + tile_rows <= M; m += tile_rows)
-        tile<tile_rows, Vectors>(a + m * a_row, a_row, a_step, b, b_row, K, c + m * c_row, c_row,
-                                 add);
+        tile<tile_rows, Vectors, Apart>(a + m * a_row, a_row, a_step, b, b_row, K, c + m * c_row,
+                                        c_row, add);
     last_rows<Vectors>(M - m, a + m * a_row, a_row, a_step, b, b_row, K, c + m * c_row, c_row, add);
 }
 

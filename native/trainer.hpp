@@ -39,19 +39,64 @@ class Shares {
     Index room_ = 0, count_ = 0;
 };
 
+// The forward pass's copies of the weights, one for every thread: what another processor has updated
+// is read once a step, in order, and a copy's lines stay with their reader.
+class Turned {
+  public:
+    Turned(const Layout& layout, const Buffers& buffers) : layout_(layout), buffers_(buffers) {}
+    ~Turned() { delete[] seen_; }
+    void reserve(Index threads) {
+        if (seen_) return;
+        copies_.reserve((threads - 1) * layout_.size());
+        seen_ = new Index[static_cast<std::size_t>(threads)]();
+    }
+    // The parameters have changed, and the first copy with them or not.
+    void changed(bool with_first) {
+        ++changes_;
+        if (with_first) seen_[0] = changes_;
+    }
+    const float* of(Index thread) {
+        float* copy = thread ? copies_.data() + (thread - 1) * layout_.size() : buffers_.turned;
+        if (seen_[thread] != changes_) turn(layout_, buffers_.parameters, copy);
+        seen_[thread] = changes_;
+        return copy;
+    }
+
+  private:
+    const Layout& layout_;
+    const Buffers& buffers_;
+    Buffer copies_;
+    Index* seen_ = nullptr;
+    Index changes_ = 1;
+};
+
 template <int Fixed>
 class Trainer {
   public:
     Trainer(const Layout& layout, const Attention& attention, Workspace& work,
             const Buffers& buffers, Pool& pool)
         : layout_(layout), work_(work), pool_(pool),
-          model_(layout, attention, work, buffers) {}
+          model_(layout, attention, work, buffers), turned_(layout, buffers) {}
+
+    // Make room for any batch of this extent; throws std::bad_alloc.
+    void reserve(const Extent& extent) {
+        work_.reserve(extent, pool_.threads());
+        turned_.reserve(pool_.threads());
+    }
+    // Somebody else has changed the parameters.
+    void changed() { turned_.changed(false); }
+    // Bring the first copy up to date, for other readers.
+    void settle() {
+        turned_.reserve(pool_.threads());
+        turned_.of(0);
+    }
 
     // Losses alone, left in the workspace.
     void forward(const Documents& batch) {
         begin(batch);
         auto part = [&](Index i, Index thread) {
-            model_.forward(batch, shares_.first(i), shares_.last(i), 1.0, thread);
+            model_.forward(batch, shares_.first(i), shares_.last(i), 1.0, turned_.of(thread),
+                           thread);
         };
         pool_.each(shares_.count(), wanted_, part);
     }
@@ -61,7 +106,7 @@ class Trainer {
         begin(batch);
         auto part = [&](Index i, Index thread) {
             const Index first = shares_.first(i), last = shares_.last(i);
-            model_.forward(batch, first, last, share, thread);
+            model_.forward(batch, first, last, share, turned_.of(thread), thread);
             model_.head_backward(batch, first, last);
             model_.layer_backward(batch, first, last, layout_.shape.n_layer - 1, thread);
         };
@@ -69,7 +114,8 @@ class Trainer {
     }
 
     // And back: slopes of all parameters, used or kept.
-    void back(const Documents& batch, const Use& use, float* kept) {
+    void back(const Documents& batch, Use use, float* kept) {
+        use.turns = wanted_ == 1;
         for (Index l = layout_.shape.n_layer - 1; l >= 0; --l) {
             auto gradient = [&](Index i, Index) { model_.gradient_part(batch, l, i, use, kept); };
             pool_.each(model_.gradient_parts(l), wanted_, gradient);
@@ -79,6 +125,7 @@ class Trainer {
             };
             pool_.each(shares_.count(), wanted_, layer);
         }
+        if (use.last && use.update) turned_.changed(use.turns);
     }
 
   private:
@@ -103,6 +150,7 @@ class Trainer {
     Workspace& work_;
     Pool& pool_;
     Model<Fixed> model_;
+    Turned turned_;
     Shares shares_;
     Index wanted_ = 1;
 };

@@ -28,6 +28,9 @@ typedef float Anywhere __attribute__((vector_size(4 * lanes), aligned(4), may_al
 
 inline Vec load(const float* p) { return *reinterpret_cast<const Anywhere*>(p); }
 inline void store(float* p, Vec x) { *reinterpret_cast<Anywhere*>(p) = x; }
+// Bring a line into the first cache, to read or to write: hints, harmless past a buffer's end.
+inline void fetch(const float* p) { __builtin_prefetch(p); }
+inline void fetch_to_write(float* p) { __builtin_prefetch(p, 1); }
 inline Vec splat(float x) { return Vec{} + x; }
 
 // NaN in x stays NaN.
