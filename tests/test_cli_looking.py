@@ -18,7 +18,6 @@ import pytest
 from microgpt.cli import COMMANDS, run
 
 Capture = pytest.CaptureFixture[str]
-NAMES = [command.__name__ for command in COMMANDS]
 CORPUS = ["ada", "alan", "anna", "bea", "ben", "bob", "dana", "dean", "eba", "lea", "lena", "noa"]
 
 
@@ -54,7 +53,7 @@ def objects(capsys: Capture, words: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out(capsys, words).splitlines()]
 
 
-@pytest.mark.parametrize("command", NAMES)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_every_command_has_an_example(capsys: Capture, command: str) -> None:
     text = out(capsys, f"{command} --help")
     example = re.search(rf"^Example: microgpt {command}\b.*$", text, re.MULTILINE)
@@ -64,7 +63,7 @@ def test_the_help_of_every_command_has_an_example(capsys: Capture, command: str)
 
 def test_help_and_version_are_no_mistakes(capsys: Capture) -> None:
     for words in ("--help", "-h", ""):
-        assert all(f"{name}:" in out(capsys, words) for name in NAMES)
+        assert all(f"{name}:" in out(capsys, words) for name in COMMANDS)
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", out(capsys, "--version"))
 
 

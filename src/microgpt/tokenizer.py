@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any, Literal, Protocol
 
 from microgpt.alphabet import printable, ranges
@@ -111,9 +112,7 @@ class Characters(_WithBOS):
     @classmethod
     def of(cls, documents: Iterable[str], bos_place: BosPlace = "last") -> Characters:
         """Take the vocabulary from documents."""
-        counts: Counter[str] = Counter()
-        for document in documents:
-            counts.update(document)
+        counts = Counter(chain.from_iterable(documents))
         characters = "".join(sorted(counts))
         return cls(characters, tuple(counts[c] for c in characters), bos_place)
 

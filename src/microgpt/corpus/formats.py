@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import difflib
-import gzip
 import io
 import json
 import re
@@ -81,6 +80,8 @@ def _bytes(file: str, name: str) -> bytes:
     except (OSError, ValueError) as error:
         raise DataError(f"{file}: cannot be read ({getattr(error, 'strerror', error)}).") from None
     if data[:2] == b"\x1f\x8b":
+        import gzip
+
         try:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as error:
