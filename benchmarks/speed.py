@@ -2,7 +2,8 @@
 
 All engines of a row take turns within one run, so that their ratios hold on a noisy machine. A
 figure is the median of the rounds, with the lowest and the highest beside it. With the texts that
-the project is measured on in a folder, these are used; else the embedded names.
+the project is measured on in a folder, these are used; else the embedded names. Where PyTorch is
+installed the same models stand beside ours, eager and compiled, on one thread.
 
     python benchmarks/speed.py [FOLDER]      FOLDER: with names.txt and shakespeare.txt
 """
@@ -10,16 +11,32 @@ the project is measured on in a folder, these are used; else the embedded names.
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import platform
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 from microgpt import corpus
-from microgpt.bench import CASES, ROUNDS, rows
+from microgpt.bench import CASES, ROUNDS, Case, Trains, engine, rows
+from microgpt.config import GPTConfig
 from microgpt.engines import native_peak
 from microgpt.engines.native import BUILDS, processors
+
+# Batches large enough that a framework's overhead is shared by many documents.
+LARGE = (Case(16, 64), Case(64, 64))
+EAGER, COMPILED = "torch, eager", "torch.compile"
+
+
+def opened(name: str, config: GPTConfig, threads: int) -> Trains:
+    """Open one of our engines, or PyTorch."""
+    if name not in (EAGER, COMPILED):
+        return engine(name, config, threads)
+    from pytorch import Trainer
+
+    return Trainer(config, compiled=name == COMPILED)
 
 
 def main() -> None:
@@ -31,13 +48,16 @@ def main() -> None:
         names = (folder / "names.txt").read_text("utf-8").split()
         text = (folder / "shakespeare.txt").read_text("utf-8")
     engines = [("native", n) for n in sorted({1, processors()})]
+    if importlib.util.find_spec("torch"):
+        engines += [(EAGER, 1), (COMPILED, 1)]
     peak = native_peak()
     records = []
     print(f"{peak:.0f} GFLOP/s at most, {BUILDS[-1]}")
-    for row in rows(CASES, names, text, engines, peak):
+    for row in rows(CASES + LARGE, names, text, engines, peak, opened=opened):
         records.append(dataclasses.asdict(row))
         print(
-            f"{row.label:32} {row.threads} threads  {row.document * 1e6:9.2f} us a document "
+            f"{row.label:28} {row.engine:13} {row.threads} threads  "
+            f"{row.document * 1e6:9.2f} us a document "
             f"({row.low * 1e6:.2f} to {row.high * 1e6:.2f})  {row.token * 1e6:7.3f} us a token  "
             f"{row.speed:6.1f} GFLOP/s  {row.document / (row.limit or 1):5.2f} x the limit",
             flush=True,
@@ -48,6 +68,7 @@ def main() -> None:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "build": BUILDS[-1],
+        "torch": metadata.version("torch") if (EAGER, 1) in engines else None,
         "peak": peak,
         "rows": records,
     }

@@ -2,13 +2,15 @@
 
 In: `README.md` and the pages beside this file, in which a block that begins with ``$ microgpt``
 shows a command. Out: the same pages with what the commands print now, `cli.md`, and `images/`. All
-commands run in one empty folder, in the order of the pages. A test fails while any of it is stale.
+commands run in one empty folder, in the order of the pages. The table of `speed.md` is that of the
+record in `benchmarks/`. A test fails while any of it is stale.
 
     python docs/make.py
 """
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -27,6 +29,8 @@ from microgpt.loss import OBJECTIVES
 DOCS = Path(__file__).resolve().parent
 PAGES = (DOCS.parent / "README.md", DOCS / "loss.md")
 IMAGES = DOCS / "images"
+RECORD = DOCS.parent / "benchmarks" / "records" / "speed.json"
+_TABLE = re.compile(r"(?<=<!-- rows -->\n).*?(?=<!-- end -->)", re.DOTALL)
 _BLOCK = re.compile(r"(?<=```console\n)\$ .*?(?=```)", re.DOTALL)
 
 
@@ -53,10 +57,37 @@ def page(text: str, folder: Path) -> str:
 def reference(folder: Path) -> str:
     """Write the command-line reference from `--help`."""
     parts = ["# Command line\n\nWritten by `docs/make.py` from `--help`; do not edit.\n"]
-    for name in ("", *(command.__name__ for command in COMMANDS)):
+    for name in ("", *COMMANDS):
         words = f"microgpt {name}".strip()
         parts.append(f"## {words}\n\n```text\n{run(f'{words} --help', folder)}\n```\n")
     return "\n".join(parts)
+
+
+def speed(text: str) -> str:
+    """Put the rows of the record into the page on speed."""
+    record = json.loads(RECORD.read_text("utf-8"))
+    ours, others = {}, {}
+    for row in record["rows"]:
+        kind = ours if row["engine"] == "native" else others
+        kind.setdefault(row["label"], []).append(row)
+    lines = [
+        f"A core's peak: {record['peak']:.0f} GFLOP/s. Medians of {record['n']} rounds, "
+        f"{record['date']}; {record['build']}, PyTorch {record['torch']}.",
+        "",
+        "| layers x width | threads | µs a document | µs a token | GFLOP/s | times the limit |"
+        " PyTorch eager | `torch.compile` |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for label, rows in ours.items():
+        for row in rows:
+            cells = [label, row["threads"], f"{row['document'] * 1e6:.2f}"]
+            cells += [f"{row['token'] * 1e6:.3f}", f"{row['speed']:.0f}"]
+            cells.append(f"{row['document'] / row['limit']:.2f}")
+            # Beside one thread only: theirs are on one.
+            beside = others.get(label, []) if row["threads"] == 1 else [None, None]
+            cells += [f"{r['document'] / row['document']:.1f}x" if r else "" for r in beside]
+            lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return _TABLE.sub("\n".join(lines) + "\n", text)
 
 
 def losses_picture(path: Path) -> None:
@@ -86,6 +117,9 @@ def main() -> None:
         folder = Path(name)
         for path in PAGES:
             path.write_text(page(path.read_text("utf-8"), folder), "utf-8", newline="\n")
+        page_on_speed = DOCS / "speed.md"
+        written = speed(page_on_speed.read_text("utf-8"))
+        page_on_speed.write_text(written, "utf-8", newline="\n")
         (DOCS / "cli.md").write_text(reference(folder), "utf-8", newline="\n")
         run(f"microgpt plot names-1 --save {IMAGES / 'curve.svg'}", folder)
 

@@ -39,6 +39,12 @@ def test_the_command_line_reference_is_what_help_says(make: ModuleType, tmp_path
     assert (ROOT / "docs" / "cli.md").read_text("utf-8").split() == make.reference(tmp_path).split()
 
 
+def test_the_table_of_speeds_is_the_record_s(make: ModuleType) -> None:
+    text = (ROOT / "docs" / "speed.md").read_text("utf-8")
+    assert make.speed(text) == text
+    assert text.count("\n| 16, block 16, batch 1 |") == 2
+
+
 @pytest.mark.slow
 def test_the_transcripts_are_what_the_commands_print(make: ModuleType, tmp_path: Path) -> None:
     for path in make.PAGES:

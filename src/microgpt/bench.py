@@ -17,6 +17,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -24,7 +25,8 @@ from microgpt import model
 from microgpt.batch import Batch, Batches, Plan, lay_out
 from microgpt.config import GPTConfig
 from microgpt.engines import open_engine
-from microgpt.engines.contract import State
+from microgpt.engines.contract import Floats, State
+from microgpt.loss import LossSum
 from microgpt.tokenizer import Characters
 
 ROUNDS = 7
@@ -110,6 +112,23 @@ def laid_out(case: Case, names: Sequence[str], text: str) -> tuple[GPTConfig, Ba
     return config, lay_out(encoded, tokens.bos, case.block_size).batch
 
 
+class Trains(Protocol):
+    """What can be measured: the half of an engine that trains."""
+
+    def load(self, state: State) -> None:
+        """Take parameters and moments."""
+        ...
+
+    def train(self, batches: Batches, lr_K: Floats) -> list[LossSum]:
+        """Do K updates."""
+        ...
+
+
+def engine(name: str, config: GPTConfig, threads: int) -> Trains:
+    """Open one of our engines."""
+    return open_engine(name, config, threads=threads)
+
+
 def rows(
     cases: Sequence[Case],
     names: Sequence[str],
@@ -117,6 +136,7 @@ def rows(
     engines: Sequence[tuple[str, int]],
     peak: float | None,
     seconds: float = 0.1,
+    opened: Callable[[str, GPTConfig, int], Trains] = engine,
 ) -> Iterator[Row]:
     """Measure each case under each engine, the engines in turn in every round.
 
@@ -127,12 +147,24 @@ def rows(
         engines: names, with threads.
         peak: GFLOP/s of one core at most, if it is known.
         seconds: about how long a round of one engine takes.
+        opened: what opens an engine.
+
+    Raises:
+        ArithmeticError: engines disagree about the loss, so that they do not compute the same.
     """
     for case in cases:
         config, data = laid_out(case, names, text)
         start = State.fresh(model.initial(config, random.Random(1)))
         plan = Plan(data, batch_size=case.batch_size)
-        works = [_work(name, threads, config, start, plan, seconds) for name, threads in engines]
+        works: list[tuple[Batches, Callable[[], object]]] = []
+        losses: list[float] = []
+        for name, threads in engines:
+            trains = opened(name, config, threads)
+            trains.load(start)
+            losses.append(trains.train(plan.batches(0, 2), np.full(2, 1e-4))[-1].mean)
+            works.append(_work(trains, plan, seconds))
+        if max(losses) - min(losses) > 1e-3 * max(losses):
+            raise ArithmeticError(f"the losses of {case.label} must be one; got {losses}.")
         times: list[list[float]] = [[] for _ in works]
         for _ in range(ROUNDS):
             for took, (_, work) in zip(times, works):
@@ -155,17 +187,13 @@ def rows(
             )
 
 
-def _work(
-    name: str, threads: int, config: GPTConfig, start: State, plan: Plan, seconds: float
-) -> tuple[Batches, Callable[[], object]]:
+def _work(trains: Trains, plan: Plan, seconds: float) -> tuple[Batches, Callable[[], object]]:
     """Return some steps and what trains on them, warm."""
-    engine = open_engine(name, config, threads=threads)
-    engine.load(start)
     few = plan.batches(0, 2)
     began = time.perf_counter()
-    engine.train(few, np.full(2, 1e-4))
+    trains.train(few, np.full(2, 1e-4))
     steps = max(2, int(seconds / (time.perf_counter() - began) * 2))
     batches = plan.batches(0, min(steps, 20_000))
     lr_K = np.full(batches.n_steps, 1e-4)
-    engine.train(batches, lr_K)
-    return batches, lambda: engine.train(batches, lr_K)
+    trains.train(batches, lr_K)
+    return batches, lambda: trains.train(batches, lr_K)
