@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "engine.hpp"
+#include "border.hpp"
 
 namespace nb = nanobind;
 using namespace microgpt;
@@ -22,13 +22,6 @@ namespace {
 template <class T>
 using Array = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Result = nb::ndarray<nb::numpy, double, nb::c_contig>;
-
-// A mistake in what was handed in; microgpt.errors.UsageError in Python.
-struct Mistake : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
-
-std::string number(Index n) { return std::to_string(n); }
 
 Result result(std::unique_ptr<double[]> data, std::initializer_list<std::size_t> shape) {
     double* p = data.release();
@@ -42,34 +35,9 @@ std::unique_ptr<double[]> room(Index n) {
 
 Documents documents(const Array<std::int32_t>& tokens, const Array<std::int32_t>& targets,
                     const Array<std::int64_t>& offsets, const Shape& shape) {
-    const auto N = static_cast<Index>(tokens.size());
-    if (offsets.size() < 2) throw Mistake("a batch must have a document; got none.");
     const Documents batch{tokens.data(), targets.data(), offsets.data(),
                           static_cast<Index>(offsets.size()) - 1};
-    if (static_cast<Index>(targets.size()) != N || batch.offsets[0] != 0 ||
-        batch.offsets[batch.count] != N)
-        throw Mistake("documents must run from position 0 to the last; got " +
-                      number(batch.offsets[0]) + " to " + number(batch.offsets[batch.count]) +
-                      " of " + number(N) + " tokens and " +
-                      number(static_cast<Index>(targets.size())) + " targets.");
-    for (Index d = 0; d < batch.count; ++d) {
-        // Offsets first: positions are read by them.
-        const Index start = batch.offsets[d], stop = batch.offsets[d + 1];
-        if (stop <= start || stop > N || stop - start > shape.block_size)
-            throw Mistake("a document must have 1 to block_size=" + number(shape.block_size) +
-                          " positions; got " + number(stop - start) + " in document " +
-                          number(d) + ".");
-        for (Index n = start; n < stop; ++n) {
-            const auto check = [&](const char* what, Index id) {
-                if (id < 0 || id >= shape.vocab_size)
-                    throw Mistake(std::string(what) + " at position " + number(n - start) +
-                                  " must be in [0, " + number(shape.vocab_size) + "); got " +
-                                  number(id) + ".");
-            };
-            check("token", batch.tokens_N[n]);
-            check("target", batch.targets_N[n]);
-        }
-    }
+    check(batch, static_cast<Index>(tokens.size()), static_cast<Index>(targets.size()), shape);
     return batch;
 }
 
@@ -139,12 +107,7 @@ class NativeEngine {
         const auto K = static_cast<Index>(lr_K.size());
         if (static_cast<Index>(steps.size()) != K + 1)
             throw Mistake("learning rates must be one a step; got " + number(K) + ".");
-        for (Index k = 0; k < K; ++k)
-            if (steps.data()[k] < 0 || steps.data()[k + 1] <= steps.data()[k] ||
-                steps.data()[k + 1] > batch.count)
-                throw Mistake("a step must have a document of its own; got " +
-                              number(steps.data()[k]) + " to " + number(steps.data()[k + 1]) +
-                              " of " + number(batch.count) + ".");
+        check(steps.data(), K, batch.count);
         auto nats_K = room(K);
         Index done = 0;
         {
@@ -164,23 +127,17 @@ class NativeEngine {
 class NativeDecoder {
   public:
     NativeDecoder(NativeEngine& owner, Index rows)
-        : owner_(owner), decoder_(owner.engine->decoder(rows)) {}
+        : owner_(owner) {
+        const Turn turn(owner.mutex);
+        decoder_.reset(owner.engine->decoder(rows));
+    }
 
     Result push(Array<std::int32_t> tokens) {
         const Index rows = decoder_->rows(), V = owner_.shape.vocab_size;
         if (static_cast<Index>(tokens.size()) != rows)
             throw Mistake("tokens must be one a row, " + number(rows) + "; got " +
                           number(static_cast<Index>(tokens.size())) + ".");
-        for (Index b = 0; b < rows; ++b) {
-            const Index token = tokens.data()[b];
-            if (token >= V)
-                throw Mistake("token of row " + number(b) + " must be below " + number(V) +
-                              "; got " + number(token) + ".");
-            if (token >= 0 && decoder_->length(b) == owner_.shape.block_size)
-                throw Mistake("a row must hold at most block_size tokens; got " +
-                              number(owner_.shape.block_size + 1) +
-                              ", block_size=" + number(owner_.shape.block_size) + ".");
-        }
+        check(*decoder_, tokens.data(), owner_.shape);
         auto logits = room(rows * V);
         {
             const Turn turn(owner_.mutex);

@@ -50,17 +50,16 @@ def test_bench_prints_rows_or_json(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(bench, "ROUNDS", 1)
-    words = ["bench", "--width", "16", "--engine", "scalar"]
+    small = [bench.Case(width, size, block_size=4) for width in (4, 8) for size in (1, 2)]
+    monkeypatch.setattr("microgpt.cli.bench.CASES", small)
+    words = ["bench", "--width", "4", "--engine", "scalar"]
     assert run(words) == 0
     out = capsys.readouterr().out
-    assert "16, block 16, batch 1 " in out
+    assert "4, block 4, batch 1 " in out
     assert "x limit" in out
     assert run([*words, "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["label"] for line in lines] == [
-        "16, block 16, batch 1",
-        "16, block 16, batch 16",
-    ]
+    assert [line["label"] for line in lines] == ["4, block 4, batch 1", "4, block 4, batch 2"]
     assert all(line["engine"] == "scalar" and line["document"] > 0 for line in lines)
     assert run(["bench", "--width", "17"]) == 2
-    assert "width must be one of 16, 32, 64, 128; got 17." in capsys.readouterr().err
+    assert "width must be one of 4, 8; got 17." in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cache
 
 import numpy as np
 import pytest
@@ -82,15 +83,12 @@ def test_losses_are_those_of_a_forward_pass_in_numpy(
     assert engine.losses(batch) == pytest.approx(truth, rel=TOLERANCE[engine_name])
 
 
-@pytest.mark.parametrize(("loss", "activation"), KINDS)
-def test_all_gradients_are_those_of_central_differences(
-    engine_name: str, loss: ObjectiveName, activation: Activation, batch: Batch
-) -> None:
-    config = configured(activation)
-    engine = opened(engine_name, config, loss=loss)
-    flat, h = engine.state().parameters, 1e-5
-    gradients = engine.gradients(batch)
-    assert list(gradients) == [p.name for p in model.parameters(config)]
+@cache
+def differences(
+    config: GPTConfig, loss: ObjectiveName, numbers: tuple[float, ...]
+) -> NDArray[np.float64]:
+    batch, h = laid_out(DOCUMENTS, bos=4, block_size=6), 1e-5
+    flat = np.array(numbers)
     truth = np.zeros_like(flat)
     for i in range(len(flat)):
         up, down = flat.copy(), flat.copy()
@@ -98,6 +96,18 @@ def test_all_gradients_are_those_of_central_differences(
         down[i] -= h
         rise = objective(config, up, batch, loss) - objective(config, down, batch, loss)
         truth[i] = rise / (2 * h)
+    return truth
+
+
+@pytest.mark.parametrize(("loss", "activation"), KINDS)
+def test_all_gradients_are_those_of_central_differences(
+    engine_name: str, loss: ObjectiveName, activation: Activation, batch: Batch
+) -> None:
+    config = configured(activation)
+    engine = opened(engine_name, config, loss=loss)
+    gradients = engine.gradients(batch)
+    assert list(gradients) == [p.name for p in model.parameters(config)]
+    truth = differences(config, loss, tuple(engine.state().parameters.tolist()))
     for name, expected in model.views(truth, config).items():
         scale = np.abs(expected).max()
         hair = max(1e-7, TOLERANCE[engine_name])

@@ -14,7 +14,7 @@ from microgpt.config import GPTConfig
 from microgpt.engines.contract import Engine
 from microgpt.errors import UsageError
 from microgpt.sample import Choice, probabilities, take
-from microgpt.tokenizer import Characters
+from microgpt.tokenizer import BosPlace, Bytes, Characters
 from tests.conftest import opened
 
 TOKENIZER = Characters.of(["abcde"])
@@ -121,3 +121,15 @@ def test_a_prompt_must_fit_and_be_known(engine: Engine) -> None:
         with pytest.raises(UsageError) as caught:
             take(engine, TOKENIZER, BLOCK, Choice(prompt=prompt), 1)
         assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+@pytest.mark.parametrize("text", ["ab", "né\U0001f600", "a\ud800b"])
+def test_rows_are_decoded_as_each_alone_is(text: str, place: BosPlace) -> None:
+    for tokens in (Characters.of([text], place), Bytes(place)):
+        rows = [tokens.encode(text), tokens.encode(text[:1]), []]
+        lengths = np.array([len(ids) for ids in rows])
+        ids = np.full((3, lengths.max() + 1), tokens.bos)
+        for row, known in zip(ids, rows):
+            row[: len(known)] = known
+        assert sample._texts(tokens, ids, lengths) == [tokens.decode(ids) for ids in rows]

@@ -1,0 +1,272 @@
+// Each operation of the native engine by itself: its way back beside central differences of its way
+// there, at odd sizes; the exponential in units of the last place; and no allocation in the steps of
+// a training. test_native_operations.py compiles this for each kind of processor and runs it.
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "build.cpp"
+
+namespace {
+
+long allocations = 0;
+
+void* allocate(std::size_t bytes, std::size_t line) {
+    ++allocations;
+    if (void* p = std::aligned_alloc(line, (bytes + line - 1) / line * line)) return p;
+    throw std::bad_alloc();
+}
+
+}  // namespace
+
+void* operator new(std::size_t bytes) { return allocate(bytes, 64); }
+void* operator new[](std::size_t bytes) { return allocate(bytes, 64); }
+void* operator new(std::size_t bytes, std::align_val_t line) {
+    return allocate(bytes, static_cast<std::size_t>(line));
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete[](void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+namespace microgpt::MICROGPT_BUILD {
+namespace {
+
+using Floats = std::vector<float>;
+std::mt19937 generator(1);
+int failures = 0;
+
+void report(const std::string& what, double error, double limit) {
+    const bool holds = error <= limit;
+    std::printf("%s %-44s %.2e (at most %.0e)\n", holds ? "  " : "NO", what.c_str(), error, limit);
+    failures += !holds;
+}
+
+// Rows of which only the first `real` numbers are drawn: what is padded is zero. A vector may be
+// read from the last number on.
+Floats rows(Index count, Index wide, Index real, double spread = 1.0) {
+    std::normal_distribution<double> draw(0.0, spread);
+    Floats numbers(static_cast<std::size_t>(count * wide + 16));
+    for (Index r = 0; r < count; ++r)
+        for (Index i = 0; i < real; ++i)
+            numbers[static_cast<std::size_t>(r * wide + i)] = static_cast<float>(draw(generator));
+    return numbers;
+}
+
+double dot(const Floats& x, const Floats& y) {
+    double total = 0.0;
+    for (std::size_t i = 0; i < x.size(); ++i) total += static_cast<double>(x[i]) * y[i];
+    return total;
+}
+
+// Compare slopes with central differences of value(), number by number, where x is not zero: what
+// is padded has no slope. Errors are relative to the largest slope.
+template <class Value>
+void compare(const std::string& what, Floats& x, const Floats& slopes, Value value) {
+    constexpr float h = 1.0f / 64;
+    double worst = 0.0, largest = 1e-30;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        if (x[i] == 0.0f) continue;
+        const float before = x[i];
+        const float up = before + h, down = before - h;
+        x[i] = up;
+        const double above = value();
+        x[i] = down;
+        const double below = value();
+        x[i] = before;
+        const double difference = (above - below) / (static_cast<double>(up) - down);
+        worst = std::fmax(worst, std::fabs(difference - static_cast<double>(slopes[i])));
+        largest = std::fmax(largest, std::fabs(difference));
+    }
+    report(what, worst / largest, 2e-3);
+}
+
+std::string sizes(const char* name, std::initializer_list<Index> numbers) {
+    std::string text = name;
+    for (const Index n : numbers) text.append(" ").append(std::to_string(n));
+    return text;
+}
+
+void norms(Index M, Index width) {
+    const Index D = round_up(width, lanes);
+    Floats x = rows(M, D, width), y = x, scales(static_cast<std::size_t>(M)), dx = x;
+    const Floats dy = rows(M, D, width), sum = rows(M, D, width);
+    const auto value = [&] {
+        rmsnorm(M, width, x.data(), D, y.data(), scales.data());
+        return dot(y, dy) + dot(x, sum);
+    };
+    value();
+    rmsnorm_backward(M, width, dy.data(), y.data(), scales.data(), D, sum.data(), dx.data());
+    compare(sizes("rmsnorm, rows width", {M, width}), x, dx, value);
+}
+
+void products(Index M, Index out, Index in) {
+    const Weight w{round_up(out, lanes), round_up(in, lanes), 0};
+    Floats x = rows(M, w.columns, in), y = rows(M, w.rows, 0), dx = rows(M, w.columns, 0);
+    Floats weight = rows(1, w.size(), 0), turned = weight, slopes = weight;
+    const Floats plain = rows(out, in, in), dy = rows(M, w.rows, out);
+    for (Index o = 0; o < out; ++o)
+        for (Index i = 0; i < in; ++i)
+            weight[static_cast<std::size_t>(in_panels(o, i, w.rows, w.columns))] =
+                plain[static_cast<std::size_t>(o * in + i)];
+    const auto value = [&] {
+        for (Index row = 0; row < w.rows; row += lanes)
+            turn(w, row, weight.data(), turned.data());
+        linear(M, x.data(), w, turned.data(), y.data());
+        return dot(y, dy);
+    };
+    value();
+    linear_backward(M, dy.data(), w, weight.data(), dx.data());
+    const Buffers buffers{weight.data(), turned.data(), nullptr, nullptr};
+    for (Index row = 0; row < w.rows; row += lanes)
+        weight_rows(w, row, M, dy.data(), x.data(), Use{}, buffers, slopes.data());
+    compare(sizes("linear to its input, rows out in", {M, out, in}), x, dx, value);
+    compare(sizes("linear to its weight, rows out in", {M, out, in}), weight, slopes, value);
+}
+
+void activations(bool squared) {
+    Floats x = rows(3, 80, 80), kept = x, y = x;
+    for (float& number : x) number = std::fabs(number) < 0.05f ? 0.0f : number;  // no kinks
+    Floats dx = rows(3, 80, 80);
+    const Floats dy = dx;
+    const auto value = [&] {
+        kept = x;
+        relu(240, kept.data(), squared ? y.data() : nullptr);
+        return dot(squared ? y : kept, dy);
+    };
+    value();
+    relu_backward(240, kept.data(), squared, dx.data());
+    compare(squared ? "squared relu" : "relu", x, dx, value);
+}
+
+void attentions(Index T, Index heads, Index width) {
+    const Layout layout({5, T, 1, heads, width, false, Objective::cross_entropy});
+    const Attention attention(layout);
+    const Index D = layout.D;
+    Floats qkv = rows(3 * T, D, width), out = rows(T, D, 0), d_qkv = rows(3 * T, D, 0);
+    const Floats d_out = rows(T, D, width);
+    Floats weights = rows(1, attention.weights(T), 0), scratch = rows(1, attention.scratch(T), 0);
+    const auto value = [&] {
+        attention.causal_attention(T, qkv.data(), weights.data(), scratch.data(), out.data());
+        return dot(out, d_out);
+    };
+    value();
+    attention.causal_attention_backward(T, qkv.data(), weights.data(), d_out.data(),
+                                        scratch.data(), d_qkv.data());
+    compare(sizes("causal attention, positions heads width", {T, heads, width}), qkv, d_qkv, value);
+}
+
+void losses(Index M, Index vocabulary, Objective objective, const char* name) {
+    const Layout layout({vocabulary, 1, 1, 1, 1, false, objective});
+    Floats logits = rows(M, layout.V, vocabulary, 2.0), slopes = logits;
+    std::vector<std::int32_t> targets;
+    for (Index m = 0; m < M; ++m) targets.push_back(static_cast<std::int32_t>(m % vocabulary));
+    std::vector<double> nats(static_cast<std::size_t>(M));
+    const auto forward = [&](Floats& where) {
+        cross_entropy(M, targets.data(), layout.shape, layout.V, 0.5, where.data(), nats.data());
+    };
+    const auto value = [&] {
+        Floats copy = logits;
+        forward(copy);
+        double total = 0.0;
+        for (const double n : nats) {
+            const double miss = -std::expm1(-n);
+            total += objective == Objective::cross_entropy ? n
+                     : objective == Objective::linear      ? miss
+                                                           : miss * miss;
+        }
+        return 0.5 * total;
+    };
+    forward(slopes);
+    compare(sizes(name, {M, vocabulary}), logits, slopes, value);
+}
+
+void embeddings(Index T, Index width) {
+    const Index D = round_up(width, lanes), V = 5;
+    Floats wte = rows(V, D, width), wpe = rows(T, D, width), x = rows(T, D, 0);
+    const Floats dx = rows(T, D, width);
+    Floats d_wte = rows(V, D, 0), d_wpe = rows(T, D, 0);
+    std::vector<std::int32_t> tokens;
+    for (Index t = 0; t < T; ++t) tokens.push_back(static_cast<std::int32_t>(t * t % V));
+    const auto value = [&] {
+        embed(T, tokens.data(), wte.data(), wpe.data(), 0, D, x.data());
+        return dot(x, dx);
+    };
+    const Buffers none{};
+    embedding_rows(0, 0, V, D, T, dx.data(),
+                   [&](Index n) -> Index { return tokens[static_cast<std::size_t>(n)]; }, Use{},
+                   none, d_wte.data());
+    embedding_rows(0, 0, T, D, T, dx.data(), [](Index n) { return n; }, Use{}, none, d_wpe.data());
+    compare(sizes("embed to tokens, positions width", {T, width}), wte, d_wte, value);
+    compare(sizes("embed to places, positions width", {T, width}), wpe, d_wpe, value);
+}
+
+void exponentials() {
+    double worst = 0.0;
+    for (float x = -87.0f; x <= 0.0f; x += 0.00037f) {
+        const double truth = std::exp(static_cast<double>(x));
+        const double unit = std::ldexp(1.0, std::ilogb(truth) - 23);
+        worst = std::fmax(worst, std::fabs(static_cast<double>(exp(splat(x))[0]) - truth) / unit);
+    }
+    report("exp, units of the last place", worst, 2.0);
+}
+
+void no_allocations(Index threads) {
+    const Shape shape{27, 16, 2, 4, 32, false, Objective::cross_entropy};
+    Engine* engine = make(shape, {0.85, 0.99, 1e-8}, threads);
+    const Floats drawn = rows(1, engine->size(), engine->size(), 0.1);
+    const std::vector<double> numbers(drawn.begin(), drawn.end()), zeros(drawn.size());
+    engine->load(numbers.data(), zeros.data(), zeros.data());
+    constexpr Index steps = 20, each = 16;
+    std::vector<std::int32_t> tokens;
+    std::vector<Index> documents{0}, batches{0};
+    for (Index d = 0; d < steps * each; ++d) {
+        for (Index t = 0; t <= d * 7 % 16; ++t) tokens.push_back(static_cast<std::int32_t>(d % 27));
+        documents.push_back(static_cast<Index>(tokens.size()));
+        if ((d + 1) % each == 0) batches.push_back(d + 1);
+    }
+    const Documents all{tokens.data(), tokens.data(), documents.data(), steps * each};
+    const std::vector<double> rates(steps, 1e-3);
+    std::vector<double> nats(steps), logits(8 * 27);
+    engine->train(all, batches.data(), steps, rates.data(), 0, nats.data());
+    Decoder* decoder = engine->decoder(8);
+    engine->train(all, batches.data(), 1, rates.data(), 0, nats.data());  // on a copy from here on
+    allocations = 0;
+    engine->train(all, batches.data(), steps, rates.data(), steps, nats.data());
+    for (Index t = 0; t < 16; ++t) decoder->push(tokens.data(), logits.data());
+    report(sizes("allocations in steps, threads", {threads}), static_cast<double>(allocations), 0);
+    delete decoder;
+    delete engine;
+}
+
+int check() {
+    for (const Index M : {1, 7}) {
+        norms(M, 20), norms(M, 1), norms(M, 33);
+        products(M, 60, 20), products(M, 5, 12), products(M, 1000, 20), products(M, 20, 80);
+        embeddings(M, 20);
+    }
+    products(300, 20, 36);
+    activations(false), activations(true);
+    for (const Index T : {1, 2, 7, 24, 25, 40}) {
+        attentions(T, 3, 12), attentions(T, 4, 20), attentions(T, 20, 20), attentions(T, 1, 32);
+        attentions(T, 2, 6);
+    }
+    for (const Index V : {2, 5, 1000}) {
+        losses(4, V, Objective::cross_entropy, "-log p, rows vocabulary");
+        losses(4, V, Objective::linear, "1 - p, rows vocabulary");
+        losses(4, V, Objective::quadratic, "(1 - p)^2, rows vocabulary");
+    }
+    exponentials();
+    no_allocations(1), no_allocations(3);
+    return failures != 0;
+}
+
+}  // namespace
+}  // namespace microgpt::MICROGPT_BUILD
+
+int main() { return microgpt::MICROGPT_BUILD::check(); }
