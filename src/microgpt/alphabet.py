@@ -9,6 +9,8 @@ def printable(text: str) -> str:
     >>> printable("a\x00\nb")
     'a\\x00\\nb'
     """
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from microgpt.engines.contract import Engine
 from microgpt.errors import UsageError
 from microgpt.loss import LossSum
-from microgpt.tokenizer import Tokenizer
+from microgpt.tokenizer import Characters, Tokenizer
 
 Floats = NDArray[np.float64]
 
@@ -99,14 +99,19 @@ def probabilities(logits_BV: Floats, choice: Choice) -> Floats:
     >>> probabilities(logits_BV, Choice(temperature=0.0)).tolist()
     [[1.0, 0.0, 0.0]]
     """
-    shifted_BV = logits_BV - logits_BV.max(axis=1, keepdims=True)
+    p_BV = _shares(logits_BV - logits_BV.max(axis=1, keepdims=True), choice)
+    return p_BV / p_BV.sum(axis=1, keepdims=True)
+
+
+def _shares(shifted_BV: Floats, choice: Choice) -> Floats:
+    """Return `probabilities` of logits below their largest, up to a factor a row."""
     if choice.temperature == 0.0:
-        return np.eye(logits_BV.shape[1])[shifted_BV.argmax(axis=1)]
+        return np.eye(shifted_BV.shape[1])[shifted_BV.argmax(axis=1)]
     with np.errstate(over="ignore"):  # a tiny temperature sends the others to -inf, as it should
         p_BV = np.exp(shifted_BV / choice.temperature)
-    p_BV /= p_BV.sum(axis=1, keepdims=True)
     if choice.top_k is None and choice.top_p == 1.0 and choice.min_p == 0.0:
         return p_BV
+    p_BV /= p_BV.sum(axis=1, keepdims=True)
     order_BV = np.argsort(-p_BV, axis=1, kind="stable")
     sorted_BV = np.take_along_axis(p_BV, order_BV, axis=1)
     if choice.top_k is not None:
@@ -117,7 +122,7 @@ def probabilities(logits_BV: Floats, choice: Choice) -> Floats:
         sorted_BV[before_BV >= choice.top_p * sorted_BV.sum(axis=1, keepdims=True)] = 0.0
     sorted_BV[sorted_BV < choice.min_p * sorted_BV[:, :1]] = 0.0
     np.put_along_axis(p_BV, order_BV, sorted_BV, axis=1)
-    return p_BV / p_BV.sum(axis=1, keepdims=True)
+    return p_BV
 
 
 def samples(
@@ -153,39 +158,50 @@ def _draw(
 ) -> list[Sample]:
     """Draw a sample a row, token t of row b from uniform_BT[b, t]."""
     B, T = uniform_BT.shape
+    bos = tokenizer.bos
     decoder = engine.decoder(B)
-    ids_BT = np.full((B, T), tokenizer.bos)
+    ids_BT = np.full((B, T), bos)
     next_B: NDArray[np.int64]
     nats_B, lengths_B = np.zeros(B), np.full(B, T)
-    read_B = np.full(B, tokenizer.bos)
+    read_B = np.full(B, bos)
     going = cast("NDArray[np.intp]", np.arange(B))
     for t in range(T):
-        logits_BV = decoder.push(read_B.tolist())[going]
+        shifted_BV = decoder.push(read_B)
+        if len(going) < B:
+            shifted_BV = shifted_BV[going]
+        shifted_BV -= shifted_BV.max(axis=1, keepdims=True)
         if t < len(prompt):
             next_B = np.full(len(going), prompt[t])
         else:
-            upto_BV = np.cumsum(probabilities(logits_BV, choice), axis=1)
+            upto_BV = np.cumsum(_shares(shifted_BV, choice), axis=1)
             next_B = (upto_BV <= uniform_BT[going, t, None] * upto_BV[:, -1:]).sum(axis=1)
         ids_BT[going, t] = next_B
-        nats_B[going] += _cross_entropy(logits_BV, next_B)
-        ended: NDArray[np.bool_] = next_B == tokenizer.bos
+        nats_B[going] += _cross_entropy(shifted_BV, next_B)
+        ended: NDArray[np.bool_] = next_B == bos
         lengths_B[going[ended]] = t + 1
         read_B[going] = np.where(ended, -1, next_B)
         going = cast("NDArray[np.intp]", np.flatnonzero(read_B >= 0))
         if not len(going):
             break
-    return [
-        Sample(
-            tokenizer.decode(ids[:length]),
-            LossSum(nats, length),
-            "end" if ids[length - 1] == tokenizer.bos else "block",
-        )
-        for ids, nats, length in zip(ids_BT.tolist(), nats_B.tolist(), lengths_B.tolist())
-    ]
+    ended_B = ids_BT[np.arange(B), lengths_B - 1] == bos
+    texts = _texts(tokenizer, ids_BT, lengths_B - ended_B)
+    sums = map(LossSum, nats_B.tolist(), lengths_B.tolist())
+    return list(map(Sample, texts, sums, ["end" if e else "block" for e in ended_B.tolist()]))
 
 
-def _cross_entropy(logits_BV: Floats, targets_B: NDArray[np.int64]) -> Floats:
+def _texts(
+    tokenizer: Tokenizer, ids_BT: NDArray[np.int64], lengths_B: NDArray[np.int64]
+) -> list[str]:
+    """Decode rows, each up to its length, where its BOS is."""
+    if not isinstance(tokenizer, Characters):
+        return [tokenizer.decode(ids[:n]) for ids, n in zip(ids_BT.tolist(), lengths_B.tolist())]
+    codes_V = np.array([ord(tokenizer.decode([i]) or "\0") for i in range(tokenizer.vocab_size)])
+    text = codes_V[ids_BT].astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    starts_B = np.arange(len(ids_BT)) * ids_BT.shape[1]
+    return [text[i:j] for i, j in zip(starts_B.tolist(), (starts_B + lengths_B).tolist())]
+
+
+def _cross_entropy(shifted_BV: Floats, targets_B: NDArray[np.int64]) -> Floats:
     """Return `loss.cross_entropy` of many rows at once: log_total - shifted[target]."""
-    shifted_BV = logits_BV - logits_BV.max(axis=1, keepdims=True)
     log_total_B = np.log(np.exp(shifted_BV).sum(axis=1))
     return log_total_B - shifted_BV[np.arange(len(targets_B)), targets_B]

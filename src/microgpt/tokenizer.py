@@ -176,7 +176,7 @@ class Characters(_WithBOS):
         return [[self._ids.get(c, UNKNOWN)] for c in text]
 
     def decode(self, ids: Iterable[int]) -> str:
-        return "".join([self._texts[i] for i in ids])
+        return "".join(map(self._texts.__getitem__, ids))
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -75,7 +75,7 @@ def sample(
         else:
             text = printable(one.text) or "(empty)"
             mark = ("*" if seen else "") + ("…" if one.ended == "block" else "")
-            say(f"{text + mark:{width + 2}}  {one.loss:.2f}")
+            say(f"{text + mark:{width + 2}}  {one.loss:.2f}", at_once=False)
         if shown == number:
             break
     if not json:

@@ -55,9 +55,14 @@ def _console(*, stderr: bool) -> Console:
     return _Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
-def say(line: str | Text = "", style: str | None = None) -> None:
-    """Print one line; a terminal wraps it between words, a pipe has it whole."""
-    stdout().print(line, style=style)
+def say(line: str | Text = "", style: str | None = None, *, at_once: bool = True) -> None:
+    """Print one line; a terminal wraps it between words, a pipe has it whole: at once, or soon."""
+    if sys.stdout.isatty():
+        stdout().print(line, style=style)
+    else:
+        sys.stdout.write(f"{line}\n")
+        if at_once:
+            sys.stdout.flush()
 
 
 def say_json(record: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from microgpt.batch import Batch, Batches
 from microgpt.loss import LossSum
 
 Floats = NDArray[np.float64]
+Tokens = Sequence[int] | NDArray[np.int64]
 Tensors = dict[str, Floats]
 A = TypeVar("A")
 
@@ -81,7 +82,7 @@ class State:
 class Decoder(Protocol):
     """Sequences that advance together, one token at a time, remembering their past."""
 
-    def push(self, tokens_B: Sequence[int]) -> Floats:
+    def push(self, tokens_B: Tokens) -> Floats:
         """Read one token a row; return logits_BV of what comes next.
 
         A row whose token is negative rests: it reads nothing, and its logits are 0.

@@ -7,7 +7,6 @@ parameters are shared out over threads; the result is the same for any number of
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from microgpt import model
 from microgpt.batch import Batch, Batches
 from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.engines._native import Decoder, Engine, builds, peak
-from microgpt.engines.contract import Floats, State, Tensors
+from microgpt.engines.contract import Floats, State, Tensors, Tokens
 from microgpt.errors import UsageError
 from microgpt.loss import LossSum
 from microgpt.optim import Adam
@@ -123,7 +122,7 @@ class NativeDecoder:
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
 
-    def push(self, tokens_B: Sequence[int]) -> Floats:
+    def push(self, tokens_B: Tokens) -> Floats:
         """Read one token a row; return logits_BV."""
         return self._decoder.push(np.ascontiguousarray(tokens_B, dtype=np.int32))
 

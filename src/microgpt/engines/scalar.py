@@ -19,7 +19,7 @@ from microgpt import model
 from microgpt.autograd import Scalar, Value, dot, exp, relu
 from microgpt.batch import Batch, Batches
 from microgpt.config import GPTConfig, ObjectiveName
-from microgpt.engines.contract import Floats, State, Tensors
+from microgpt.engines.contract import Floats, State, Tensors, Tokens
 from microgpt.errors import UsageError
 from microgpt.loss import OBJECTIVES, LossSum, check_target, cross_entropy
 from microgpt.optim import Adam
@@ -196,7 +196,7 @@ class ScalarDecoder:
         self._ops, self._config, self._parameters = ops, config, parameters
         self._pasts = [model.Past([([], []) for _ in range(config.n_layer)]) for _ in range(rows)]
 
-    def push(self, tokens_B: Sequence[int]) -> Floats:
+    def push(self, tokens_B: Tokens) -> Floats:
         logits_BV = np.zeros((len(self._pasts), self._config.vocab_size))
         for b, (token, past) in enumerate(zip(tokens_B, self._pasts)):
             if token < 0:
