@@ -22,7 +22,9 @@ void Buffer::reserve(Index size) {
     if (size <= size_) return;
     if (size > std::numeric_limits<Index>::max() / 8 - slack) throw std::bad_alloc();
     const auto bytes = static_cast<std::size_t>(size + slack) * sizeof(float);
-    auto* grown = static_cast<float*>(::operator new(bytes, line));
+    // Asked for so, and not to throw, that a sanitizer too answers rather than ends the program.
+    auto* grown = static_cast<float*>(::operator new(bytes, line, std::nothrow));
+    if (!grown) throw std::bad_alloc();
     std::memset(grown, 0, bytes);
     ::operator delete(data_, line);
     data_ = grown;

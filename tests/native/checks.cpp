@@ -239,7 +239,8 @@ void no_allocations(Index threads) {
     allocations = 0;
     engine->train(all, batches.data(), steps, rates.data(), steps, nats.data());
     for (Index t = 0; t < 16; ++t) decoder->push(tokens.data(), logits.data());
-    report(sizes("allocations in steps, threads", {threads}), static_cast<double>(allocations), 0);
+    const auto counted = static_cast<double>(allocations);
+    report(sizes("allocations in steps, threads", {threads}), counted, 0);
     delete decoder;
     delete engine;
 }
