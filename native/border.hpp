@@ -1,4 +1,5 @@
-// What is checked before the engine sees it: bounds and order, in a sentence for whoever got it wrong.
+// What is checked before the engine sees it: bounds and order, in a sentence for whoever got it
+// wrong.
 #pragma once
 
 #include <stdexcept>

@@ -52,12 +52,14 @@ inline void rmsnorm_backward(Index M, Index n_embd, const float* dy_MD, const fl
 }
 
 // y = x W^T, or y + x W^T; `turned` is the forward pass's copy.
+[[gnu::always_inline]]
 inline void linear(Index M, const float* x, const Weight& w, const float* turned, float* y,
                    bool add = false) {
     multiply(M, w.columns, w.rows, x, w.columns, turned + w.at, y, w.rows, add);
 }
 
 // dx = dy W; the slope of the weight itself is summed over a whole batch: see gradients.hpp.
+[[gnu::always_inline]]
 inline void linear_backward(Index M, const float* dy, const Weight& w, const float* parameters,
                             float* dx) {
     multiply(M, w.rows, w.columns, dy, w.rows, parameters + w.at, dx, w.columns);

@@ -1,6 +1,8 @@
 // Steps of training: documents are shared out over threads, and so are the parameters.
 #pragma once
 
+#include <chrono>
+
 #include "engine.hpp"
 #include "model.hpp"
 
@@ -39,8 +41,8 @@ class Shares {
     Index room_ = 0, count_ = 0;
 };
 
-// The forward pass's copies of the weights, one for every thread: what another processor has updated
-// is read once a step, in order, and a copy's lines stay with their reader.
+// The forward pass's copies of the weights, one for every thread: what another processor has
+// updated is read once a step, in order, and a copy's lines stay with their reader.
 class Turned {
   public:
     Turned(const Layout& layout, const Buffers& buffers) : layout_(layout), buffers_(buffers) {}
@@ -68,6 +70,28 @@ class Turned {
     Buffer copies_;
     Index* seen_ = nullptr;
     Index changes_ = 1;
+};
+
+// Whether several threads are quicker than one: where other programs want the processors too, they
+// may not be. Now and then a few steps are made with each. Results are the same bits either way.
+class Pace {
+  public:
+    bool several() {
+        const Index phase = turn_++ % 256;
+        if (phase == 0) least_[0] = least_[1] = HUGE_VAL;
+        if (phase < 2 * trials) return phase < trials;
+        return least_[1] < least_[0];
+    }
+    // A step took so long, for so much work. The least counts: it takes a step or two until threads
+    // that slept are awake, and their caches filled.
+    void took(bool several, double seconds, Index work) {
+        least_[several] = std::fmin(least_[several], seconds / static_cast<double>(work));
+    }
+
+  private:
+    static constexpr Index trials = 4;
+    double least_[2] = {HUGE_VAL, HUGE_VAL};
+    Index turn_ = 0;
 };
 
 template <int Fixed>
@@ -126,6 +150,7 @@ class Trainer {
             pool_.each(shares_.count(), wanted_, layer);
         }
         if (use.last && use.update) turned_.changed(use.turns);
+        if (is_timed_) pace_.took(wanted_ > 1, now() - began_, work_of_batch_);
     }
 
   private:
@@ -135,15 +160,24 @@ class Trainer {
         shares_.reserve(batch.count);
         // A thread is called for no less than some 20 microseconds of work, and for a document of
         // its own: what one alone has updated another reads slowly.
-        const Index worth = N * (12 * layout_.D * layout_.shape.n_layer + layout_.V) * layout_.D;
-        wanted_ = 1 + worth / 150'000;
+        work_of_batch_ = N * (12 * layout_.D * layout_.shape.n_layer + layout_.V) * layout_.D;
+        wanted_ = 1 + work_of_batch_ / 150'000;
         if (wanted_ > pool_.threads()) wanted_ = pool_.threads();
         if (wanted_ > batch.count) wanted_ = batch.count;
+        // Long steps hardly notice who else is there.
+        is_timed_ = wanted_ > 1 && work_of_batch_ < 100'000'000;
+        if (is_timed_ && !pace_.several()) wanted_ = 1;
+        if (is_timed_) began_ = now();
         // A share's rows should fit in the second cache, and be many enough to fill tiles.
         const Index most = 20480 / layout_.D + 16;
         Index shares = (N + most - 1) / most;
         shares = (shares + wanted_ - 1) / wanted_ * wanted_;
         shares_.cut(batch, (N + shares - 1) / shares);
+    }
+
+    static double now() {
+        const auto since = std::chrono::steady_clock::now().time_since_epoch();
+        return std::chrono::duration<double>(since).count();
     }
 
     const Layout& layout_;
@@ -152,7 +186,10 @@ class Trainer {
     Model<Fixed> model_;
     Turned turned_;
     Shares shares_;
-    Index wanted_ = 1;
+    Pace pace_;
+    Index wanted_ = 1, work_of_batch_ = 0;
+    double began_ = 0.0;
+    bool is_timed_ = false;
 };
 
 }  // namespace microgpt::MICROGPT_BUILD

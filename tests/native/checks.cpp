@@ -1,6 +1,6 @@
-// Each operation of the native engine by itself: its way back beside central differences of its way
-// there, at odd sizes; the exponential in units of the last place; and no allocation in the steps of
-// a training. test_native_operations.py compiles this for each kind of processor and runs it.
+// Each operation of the native engine by itself: its way back beside central differences of its
+// way there, at odd sizes; the exponential in units of the last place; and no allocation in the
+// steps of a training. test_native_operations.py compiles this for each kind of processor.
 #include <cstdio>
 #include <cstdlib>
 #include <new>
