@@ -52,9 +52,6 @@ def rmsnorm(x: torch.Tensor) -> torch.Tensor:
 class Trainer:
     """Steps of training on one thread, eager or compiled."""
 
-    name = "pytorch"
-    threads = 1
-
     def __init__(self, config: GPTConfig, compiled: bool) -> None:
         torch.set_num_threads(1)
         # Each model is compiled as if it were the only one: beyond a few shapes none would be.

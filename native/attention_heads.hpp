@@ -5,6 +5,13 @@
 
 namespace microgpt::MICROGPT_BUILD {
 
+// Call f(first, M) for the rows below T, as many at a time as fill a tile.
+template <class F>
+inline void row_tiles(Index T, F f) {
+    for (Index first = 0; first < T; first += tile_rows)
+        f(first, T - first < tile_rows ? T - first : tile_rows);
+}
+
 // columns (K x S) = the transpose of one head's rows, S = T rounded up, zero where there is none.
 inline void Attention::gather(Index T, const float* rows, float* columns) const {
     const Index S = round_up(T, lanes);
@@ -36,8 +43,7 @@ inline void Attention::forward_head(Index T, const float* qkv, float* weights, f
     float* keys_KS = scratch;
     float* rest = scratch + K * S;
     gather(T, qkv + D, keys_KS);
-    for (Index first = 0; first < T; first += tile_rows) {
-        const Index M = T - first < tile_rows ? T - first : tile_rows;
+    row_tiles(T, [&](Index first, Index M) {
         const Index seen = first + M, wide = round_up(seen, lanes);
         float* tile_MS = weights + first * S;
         multiply_rows(M, K, wide, qkv + first * row, row, 1, keys_KS, S, tile_MS, S);
@@ -57,7 +63,7 @@ inline void Attention::forward_head(Index T, const float* qkv, float* weights, f
             for (Index s = 0; s < wide; s += lanes) store(w + s, load(w + s) * share);
         }
         product(M, seen, tile_MS, S, 1, qkv + 2 * D, row, rest, out + first * D, D);
-    }
+    });
 }
 
 inline void Attention::backward_head(Index T, const float* qkv, const float* weights,
@@ -67,8 +73,7 @@ inline void Attention::backward_head(Index T, const float* qkv, const float* wei
     float* d_scores = values_KS + K * S;
     float* rest = d_scores + T * S;
     gather(T, qkv + 2 * D, values_KS);
-    for (Index first = 0; first < T; first += tile_rows) {
-        const Index M = T - first < tile_rows ? T - first : tile_rows;
+    row_tiles(T, [&](Index first, Index M) {
         const Index seen = first + M, wide = round_up(seen, lanes);
         float* tile_MS = d_scores + first * S;
         multiply_rows(M, K, wide, d_out + first * D, D, 1, values_KS, S, tile_MS, S);
@@ -82,16 +87,15 @@ inline void Attention::backward_head(Index T, const float* qkv, const float* wei
                 store(d + s, load(w + s) * (load(d + s) - mean) * scale);
         }
         product(M, seen, tile_MS, S, 1, qkv + D, row, rest, d_qkv + first * row, row);
-    }
-    for (Index first = 0; first < T; first += tile_rows) {
-        const Index M = T - first < tile_rows ? T - first : tile_rows;
+    });
+    row_tiles(T, [&](Index first, Index M) {
         // Positions from `first` on have seen these.
         const Index from = first * S + first;
         product(M, T - first, d_scores + from, 1, S, qkv + first * row, row, rest,
                 d_qkv + D + first * row, row);
         product(M, T - first, weights + from, 1, S, d_out + first * D, D, rest,
                 d_qkv + 2 * D + first * row, row);
-    }
+    });
 }
 
 inline void Attention::one_head(Index S, const float* q, const float* keys, const float* values,

@@ -3,7 +3,6 @@
 #include <cstring>
 #include <limits>
 #include <new>
-#include <utility>
 
 namespace microgpt {
 namespace {
@@ -29,11 +28,6 @@ void Buffer::reserve(Index size) {
     ::operator delete(data_, line);
     data_ = grown;
     size_ = size;
-}
-
-void Buffer::swap(Buffer& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
 }
 
 }  // namespace microgpt

@@ -16,7 +16,6 @@ class Buffer {
 
     // Hold at least so many floats; what was there is lost if it grows. Throws std::bad_alloc.
     void reserve(Index size);
-    void swap(Buffer& other) noexcept;
 
     float* data() { return data_; }
     const float* data() const { return data_; }

@@ -12,17 +12,14 @@ struct Buffers {
 
 // Adam's numbers at one update, as src/microgpt/optim.py has them.
 struct Update {
-    float beta1, beta2, rate, correction, eps;
+    float beta1, beta2, rate, correction, eps, keep1, keep2;
 
-    Update() = default;
     Update(const Adam& adam, double lr, Index update)
         : beta1(static_cast<float>(adam.beta1)), beta2(static_cast<float>(adam.beta2)),
           rate(static_cast<float>(lr / (1.0 - std::pow(adam.beta1, update)))),
           correction(static_cast<float>(1.0 / (1.0 - std::pow(adam.beta2, update)))),
           eps(static_cast<float>(adam.eps)), keep1(static_cast<float>(1.0 - adam.beta1)),
           keep2(static_cast<float>(1.0 - adam.beta2)) {}
-
-    float keep1, keep2;
 
     // Bring all that an update of these reads into the first cache.
     void fetch_all(Index count, const Buffers& b, Index at) const {
@@ -57,6 +54,7 @@ struct Use {
 inline void weight_rows(const Weight& w, Index row, Index N, const float* dy_NO, const float* x_NI,
                         const Use& use, const Buffers& buffers, float* kept) {
     float passing[lanes * panel];
+    // So many positions that rows and moments are in no near cache any more.
     const bool is_far = N >= 4 * long_sum;
     for (Index column = 0; column < w.columns; column += panel) {
         const Index width = panel_width(column, w.columns);

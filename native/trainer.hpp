@@ -76,22 +76,34 @@ class Turned {
 // may not be. Now and then a few steps are made with each. Results are the same bits either way.
 class Pace {
   public:
-    bool several() {
+    // A step of so much work begins: with several threads, or one?
+    bool several(Index work) {
         const Index phase = turn_++ % 256;
         if (phase == 0) least_[0] = least_[1] = HUGE_VAL;
-        if (phase < 2 * trials) return phase < trials;
-        return least_[1] < least_[0];
+        several_ = phase < 2 * trials ? phase < trials : least_[1] < least_[0];
+        work_ = work;
+        began_ = Clock::now();
+        return several_;
     }
-    // A step took so long, for so much work. The least counts: it takes a step or two until threads
-    // that slept are awake, and their caches filled.
-    void took(bool several, double seconds, Index work) {
-        least_[several] = std::fmin(least_[several], seconds / static_cast<double>(work));
+    // It has ended. The least counts: it takes a step or two until threads that
+    // slept are awake, and their caches filled.
+    void end() {
+        if (work_ == 0) return;
+        const std::chrono::duration<double> took = Clock::now() - began_;
+        least_[several_] = std::fmin(least_[several_], took.count() / static_cast<double>(work_));
+        work_ = 0;
     }
 
+    // It is none: losses alone, or a step too long to be timed.
+    void drop() { work_ = 0; }
+
   private:
+    using Clock = std::chrono::steady_clock;
     static constexpr Index trials = 4;
     double least_[2] = {HUGE_VAL, HUGE_VAL};
-    Index turn_ = 0;
+    Index turn_ = 0, work_ = 0;
+    Clock::time_point began_;
+    bool several_ = false;
 };
 
 template <int Fixed>
@@ -150,7 +162,7 @@ class Trainer {
             pool_.each(shares_.count(), wanted_, layer);
         }
         if (use.last && use.update) turned_.changed(use.turns);
-        if (is_timed_) pace_.took(wanted_ > 1, now() - began_, work_of_batch_);
+        pace_.end();
     }
 
   private:
@@ -160,24 +172,18 @@ class Trainer {
         shares_.reserve(batch.count);
         // A thread is called for no less than some 20 microseconds of work, and for a document of
         // its own: what one alone has updated another reads slowly.
-        work_of_batch_ = N * (12 * layout_.D * layout_.shape.n_layer + layout_.V) * layout_.D;
-        wanted_ = 1 + work_of_batch_ / 150'000;
+        const Index work = N * (12 * layout_.D * layout_.shape.n_layer + layout_.V) * layout_.D;
+        wanted_ = 1 + work / 150'000;
         if (wanted_ > pool_.threads()) wanted_ = pool_.threads();
         if (wanted_ > batch.count) wanted_ = batch.count;
         // Long steps hardly notice who else is there.
-        is_timed_ = wanted_ > 1 && work_of_batch_ < 100'000'000;
-        if (is_timed_ && !pace_.several()) wanted_ = 1;
-        if (is_timed_) began_ = now();
+        pace_.drop();
+        if (wanted_ > 1 && work < 100'000'000 && !pace_.several(work)) wanted_ = 1;
         // A share's rows should fit in the second cache, and be many enough to fill tiles.
         const Index most = 20480 / layout_.D + 16;
         Index shares = (N + most - 1) / most;
         shares = (shares + wanted_ - 1) / wanted_ * wanted_;
         shares_.cut(batch, (N + shares - 1) / shares);
-    }
-
-    static double now() {
-        const auto since = std::chrono::steady_clock::now().time_since_epoch();
-        return std::chrono::duration<double>(since).count();
     }
 
     const Layout& layout_;
@@ -187,9 +193,7 @@ class Trainer {
     Turned turned_;
     Shares shares_;
     Pace pace_;
-    Index wanted_ = 1, work_of_batch_ = 0;
-    double began_ = 0.0;
-    bool is_timed_ = false;
+    Index wanted_ = 1;
 };
 
 }  // namespace microgpt::MICROGPT_BUILD

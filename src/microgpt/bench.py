@@ -156,15 +156,11 @@ def rows(
         config, data = laid_out(case, names, text)
         start = State.fresh(model.initial(config, random.Random(1)))
         plan = Plan(data, batch_size=case.batch_size)
-        works: list[tuple[Batches, Callable[[], object]]] = []
-        losses: list[float] = []
-        for name, threads in engines:
-            trains = opened(name, config, threads)
-            trains.load(start)
-            losses.append(trains.train(plan.batches(0, 2), np.full(2, 1e-4))[-1].mean)
-            works.append(_work(trains, plan, seconds))
+        trainers = [opened(name, config, threads) for name, threads in engines]
+        losses = [_first_loss(trains, start, plan) for trains in trainers]
         if max(losses) - min(losses) > 1e-3 * max(losses):
             raise ArithmeticError(f"the losses of {case.label} must be one; got {losses}.")
+        works = [_work(trains, plan, seconds) for trains in trainers]
         times: list[list[float]] = [[] for _ in works]
         for _ in range(ROUNDS):
             for took, (_, work) in zip(times, works):
@@ -185,6 +181,12 @@ def rows(
                 counted / middle / 1e9,
                 counted / n / peak / 1e9 if peak else None,
             )
+
+
+def _first_loss(trains: Trains, start: State, plan: Plan) -> float:
+    """Return the loss of the second step, which the first update has changed."""
+    trains.load(start)
+    return trains.train(plan.batches(0, 2), np.full(2, 1e-4))[-1].mean
 
 
 def _work(trains: Trains, plan: Plan, seconds: float) -> tuple[Batches, Callable[[], object]]:

@@ -1,0 +1,110 @@
+"""What the native engine refuses, in a sentence, and what is said where it is not there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from microgpt import engines
+from microgpt.batch import Batch
+from microgpt.config import GPTConfig
+from microgpt.engines import open_engine, why_not_native
+from microgpt.errors import MissingExtra, UsageError
+from microgpt.optim import Adam
+from tests.conftest import REQUIRED, laid_out, opened
+from tests.test_engines_agree import numpy_losses
+
+if why_not_native() and "native" not in REQUIRED:
+    pytest.skip(f"no native engine: {why_not_native()}", allow_module_level=True)
+
+from microgpt.engines.native import NativeEngine
+from tests.test_native import SHAPES, native, numbers
+
+
+@pytest.mark.parametrize(
+    ("tokens", "targets", "offsets", "text"),
+    [
+        ([1, 7], [0, 0], [0, 2], "token at position 1 must be in [0, 5); got 7."),
+        ([1, -1], [0, 0], [0, 2], "token at position 1 must be in [0, 5); got -1."),
+        ([1, 1], [0, -1], [0, 2], "target at position 1 must be in [0, 5); got -1."),
+        ([1] * 7, [1] * 7, [0, 7], "a document must have 1 to block_size=6 positions; got 7 in"),
+        ([1, 1], [1, 1], [0, 0, 2], "a document must have 1 to block_size=6 positions; got 0 in"),
+        ([1, 1], [1, 1], [0, 5, 2], "a document must have 1 to block_size=6 positions; got 5 in"),
+        ([1, 1], [1, 1], [0, 3], "documents must run from position 0 to the last; got 0 to 3"),
+        ([1, 1], [1], [0, 2], "documents must run from position 0 to the last; got 0 to 2"),
+        ([], [], [0], "a batch must have a document; got none."),
+    ],
+)
+def test_what_does_not_fit_is_refused_at_the_border(
+    tokens: list[int], targets: list[int], offsets: list[int], text: str
+) -> None:
+    batch = Batch(*(np.array(x, np.int32) for x in (tokens, targets)), np.array(offsets, np.int64))
+    with pytest.raises(UsageError) as caught:
+        native(SHAPES[0]).losses(batch)
+    assert str(caught.value).startswith(text)
+
+
+def test_a_decoder_refuses_what_it_cannot_read() -> None:
+    decoder = native(SHAPES[0]).decoder(2)
+    for tokens, text in (
+        ([1], "tokens must be one a row, 2; got 1."),
+        ([1, 5], "token of row 1 must be below 5; got 5."),
+    ):
+        with pytest.raises(UsageError) as caught:
+            decoder.push(tokens)
+        assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("rows", [0, -1, 2**60])
+def test_a_decoder_has_rows_that_fit_in_memory(rows: int) -> None:
+    with pytest.raises(
+        UsageError, match=r"^rows of a decoder must be at least 1 and fit in memory"
+    ):
+        native(SHAPES[0]).decoder(rows)
+
+
+def test_a_document_too_long_for_memory_is_refused_in_a_sentence() -> None:
+    config = GPTConfig(vocab_size=3, block_size=2_000_000, n_layer=1, n_head=1, n_embd=1)
+    engine = NativeEngine(config, Adam(), "cross-entropy", 1)
+    short = laid_out([[0, 1]], 2, config.block_size)
+    assert engine.losses(short) == pytest.approx(np.log(3.0), rel=1e-6)
+    n = config.block_size
+    long = Batch(np.zeros(n, np.int32), np.zeros(n, np.int32), np.array([0, n], np.int64))
+    with pytest.raises(UsageError, match=r"^what is computed at once must fit in memory"):
+        engine.losses(long)
+    assert engine.losses(short) == pytest.approx(np.log(3.0), rel=1e-6)
+
+
+def test_a_vocabulary_of_65536_is_the_largest() -> None:
+    config = GPTConfig(vocab_size=65_536, block_size=4, n_layer=1, n_head=1, n_embd=4)
+    batch = laid_out([[65_534, 0]], 65_535, 4)
+    assert native(config).losses(batch) == pytest.approx(
+        numpy_losses(config, numbers(config).parameters, batch), rel=1e-5
+    )
+    with pytest.raises(UsageError, match=r"^vocab_size must be at most 65,536 for the native"):
+        opened("native", GPTConfig(vocab_size=65_537, n_embd=4))
+
+
+def test_without_the_native_engine_auto_is_the_scalar_one_and_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engines, "why_not_native", lambda: "it was not built")
+    assert open_engine("auto", SHAPES[0]).name == "scalar"
+    with pytest.raises(
+        MissingExtra, match=r'^engine "native" is not there: it was not built\. Try'
+    ):
+        open_engine("native", SHAPES[0])
+
+
+def test_a_module_that_is_not_there_is_the_reason() -> None:
+    code = (
+        "import sys; sys.modules['microgpt.engines._native'] = None\n"
+        "from microgpt.engines import why_not_native; print(why_not_native())"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (
+        said.stdout == "it was not built when microgpt was installed, for want of a C++ compiler\n"
+    )
