@@ -15,7 +15,7 @@ from microgpt.batch import Batch, Batches
 from microgpt.config import GPTConfig
 from microgpt.engines.contract import Floats, State
 from microgpt.loss import LossSum
-from microgpt.optim import Adam
+from microgpt.optim import Optimizer
 
 
 class GPT(torch.nn.Module):
@@ -58,7 +58,7 @@ class Trainer:
         torch.compiler.reset()
         self.gpt = GPT(config)
         self.loss = torch.compile(self.gpt, dynamic=True) if compiled else self.gpt
-        adam = Adam()
+        adam = Optimizer()
         self.adam = torch.optim.Adam(
             self.gpt.parameters(), betas=(adam.beta1, adam.beta2), eps=adam.eps, fused=True
         )

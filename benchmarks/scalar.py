@@ -30,7 +30,7 @@ from microgpt.config import GPTConfig, TrainConfig, preset
 from microgpt.engines import open_engine, scalar
 from microgpt.engines.contract import State
 from microgpt.loss import cross_entropy_by_the_book
-from microgpt.optim import Adam
+from microgpt.optim import Optimizer
 from microgpt.tokenizer import Characters
 
 STEPS = 10
@@ -61,7 +61,7 @@ def main() -> None:
     plan = Plan(layout.batch, training.batch_size, training.seed, training.order)
     rng = random.Random(training.seed)
     batch.shuffled(len(layout.batch), rng)
-    engine = open_engine("scalar", config, Adam.of(training))
+    engine = open_engine("scalar", config, Optimizer.of(training))
     engine.load(State.fresh(model.initial(config, rng)))
     batches = plan.batches(0, STEPS)
     lr = np.full(STEPS, training.lr)

@@ -2,9 +2,11 @@
 // as they are, and other Python threads go on while it computes.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 
+#include <array>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -52,8 +54,8 @@ class NativeDecoder;
 
 class NativeEngine {
   public:
-    NativeEngine(const std::string& build, const Shape& shape, const Adam& adam, Index threads)
-        : shape(shape), engine(make_engine(build.c_str(), shape, adam, threads)) {}
+    NativeEngine(const std::string& build, const Shape& shape, const Optimizer& optimizer, Index threads)
+        : shape(shape), engine(make_engine(build.c_str(), shape, optimizer, threads)) {}
 
     void load(Array<double> parameters, Array<double> m, Array<double> v) {
         for (const auto* array : {&parameters, &m, &v})
@@ -200,17 +202,26 @@ NB_MODULE(_native, m) {
     nb::class_<NativeEngine>(m, "Engine")
         .def("__init__",
              [](NativeEngine* self, const std::string& build, Index vocab_size, Index block_size,
-                Index n_layer, Index n_head, Index n_embd, bool squared_relu,
-                const std::string& loss, double beta1, double beta2, double eps, Index threads) {
-                 new (self) NativeEngine(build,
-                                         {vocab_size, block_size, n_layer, n_head, n_embd,
-                                          squared_relu, objective(loss)},
-                                         {beta1, beta2, eps}, threads);
+                Index n_layer, Index n_head, Index n_embd, bool squared_relu, double rotary_base,
+                bool qk_norm, bool final_norm, const std::string& loss, double beta1, double beta2,
+                double eps, double muon, double momentum, const std::array<double, 3>& polynomial,
+                Index iterations, double smallest_norm, double weight_decay, double dropout,
+                std::uint32_t seed, Index threads) {
+                 const Shape shape{vocab_size,   block_size,      n_layer,     n_head,  n_embd,
+                                   squared_relu, objective(loss), rotary_base, qk_norm, final_norm};
+                 const auto [a, b, c] = polynomial;
+                 const Optimizer optimizer{beta1,        beta2,    eps,       muon,
+                                           momentum,     weight_decay, dropout, seed,
+                                           {a, b, c},    iterations,   smallest_norm};
+                 new (self) NativeEngine(build, shape, optimizer, threads);
              },
              nb::kw_only(), nb::arg("build"), nb::arg("vocab_size"), nb::arg("block_size"),
              nb::arg("n_layer"), nb::arg("n_head"), nb::arg("n_embd"), nb::arg("squared_relu"),
-             nb::arg("loss"), nb::arg("beta1"), nb::arg("beta2"), nb::arg("eps"),
-             nb::arg("threads"))
+             nb::arg("rotary_base"), nb::arg("qk_norm"), nb::arg("final_norm"), nb::arg("loss"),
+             nb::arg("beta1"), nb::arg("beta2"), nb::arg("eps"), nb::arg("muon"),
+             nb::arg("momentum"), nb::arg("polynomial"), nb::arg("iterations"),
+             nb::arg("smallest_norm"), nb::arg("weight_decay"), nb::arg("dropout"),
+             nb::arg("seed"), nb::arg("threads"))
         .def("load", &NativeEngine::load)
         .def("state", &NativeEngine::state)
         .def("losses", &NativeEngine::losses)

@@ -15,17 +15,19 @@ constexpr Index piece_floats = 16 << 20;
 template <int Fixed>
 class EngineOf final : public Engine {
   public:
-    EngineOf(const Shape& shape, const Adam& adam, Index threads)
-        : layout_(shape), attention_(layout_), adam_(adam), pool_(threads),
-          weights_(new Weights), m_(layout_.size()), v_(layout_.size()),
-          work_(layout_, attention_),
-          trainer_(layout_, attention_, work_, buffers_, pool_) {
+    EngineOf(const Shape& shape, const Optimizer& optimizer, Index threads)
+        : layout_(shape), attention_(layout_), heads_(layout_), optimizer_(optimizer),
+          pool_(threads), weights_(new Weights), m_(layout_.size()), v_(layout_.size()),
+          work_(layout_, attention_, heads_,
+                optimizer.muon > 0.0 ? Muon::scratch(layout_.D, layout_.F) : 0),
+          trainer_(layout_, attention_, heads_, work_, buffers_, pool_) {
         weights_->parameters.reserve(layout_.size());
         weights_->turned.reserve(layout_.size());
         point();
         const Index D = layout_.D, L = shape.n_layer;
-        const Index each = L * (6 * D + 2 * layout_.F + shape.n_head * shape.block_size) + 10 * D +
-                           layout_.F + layout_.V;
+        const Index each = L * (6 * D + 2 * layout_.F + heads_.scales() +
+                                shape.n_head * shape.block_size) +
+                           10 * D + layout_.F + layout_.V;
         piece_ = piece_floats / each + 1;
     }
     ~EngineOf() override {
@@ -68,7 +70,7 @@ class EngineOf final : public Engine {
         const TinyIsZero tiny;
         trainer_.reserve(largest(documents));
         kept_.reserve(layout_.size());
-        batch(documents, 1.0, nullptr);
+        batch(documents, 1.0, nullptr, nullptr);
         layout_.each([&](Index to, Index from) {
             slopes[to] = static_cast<double>(kept_.data()[from]);
         });
@@ -85,8 +87,10 @@ class EngineOf final : public Engine {
         kept_.reserve(layout_.size());
         for (Index k = 0; k < n_steps; ++k) {
             const Documents step = documents.part(steps[k], steps[k + 1]);
-            const Update update(adam_, lr_K[k], updates + k + 1);
-            nats_K[k] = batch(step, 1.0 / static_cast<double>(step.positions()), &update);
+            const Updates use(optimizer_, lr_K[k], updates + k + 1);
+            Dropping dropping(optimizer_.dropout, optimizer_.seed, updates + k + 1);
+            nats_K[k] = batch(step, 1.0 / static_cast<double>(step.positions()), &use,
+                              optimizer_.dropout > 0.0 ? &dropping : nullptr);
             if (!std::isfinite(nats_K[k])) return k + 1;
         }
         return n_steps;
@@ -94,7 +98,7 @@ class EngineOf final : public Engine {
 
     Decoder* decoder(Index rows) override {
         trainer_.settle();
-        return new Rows(layout_, attention_, pool_, *weights_, rows);
+        return new Rows(layout_, attention_, heads_, pool_, *weights_, rows);
     }
 
   private:
@@ -118,23 +122,20 @@ class EngineOf final : public Engine {
 
     // One batch: its sum of nats, and its slopes, used or kept. Where it is worked on in several
     // pieces the parameters move at the end: all of the sum must be finite first.
-    double batch(const Documents& documents, double share, const Update* update) {
-        const bool is_whole = piece(documents, 0).count == documents.count;
+    double batch(const Documents& documents, double share, const Updates* updates,
+                 Dropping* dropping) {
         double nats = 0.0;
-        Use use{true, true, is_whole ? update : nullptr};
+        Use use{};
         for (Index d = 0; d < documents.count; use.first = false) {
             const Documents piece = this->piece(documents, d);
             d += piece.count;
-            trainer_.there(piece, share);
+            if (dropping) dropping->first = piece.offsets[0] - documents.offsets[0];
+            trainer_.there(piece, share, dropping);
             const double* losses_N = work_.losses();
             for (Index n = 0; n < piece.positions(); ++n) nats += losses_N[n];
-            if (update && !std::isfinite(nats)) return nats;
+            if (updates && !std::isfinite(nats)) return nats;
             use.last = d == documents.count;
-            trainer_.back(piece, use, kept_.data());
-        }
-        if (update && !is_whole) {
-            (*update)(layout_.size(), kept_.data(), buffers_, 0);
-            trainer_.changed();
+            trainer_.back(piece, use, dropping, updates, kept_.data());
         }
         return nats;
     }
@@ -159,7 +160,8 @@ class EngineOf final : public Engine {
 
     const Layout layout_;
     const Attention attention_;
-    const Adam adam_;
+    const Heads heads_;
+    const Optimizer optimizer_;
     Pool pool_;
     Weights* weights_;
     Buffer m_, v_, kept_;
@@ -171,13 +173,13 @@ class EngineOf final : public Engine {
 
 }  // namespace
 
-Engine* make(const Shape& shape, const Adam& adam, Index threads) {
+Engine* make(const Shape& shape, const Optimizer& optimizer, Index threads) {
     switch (round_up(shape.n_embd, lanes)) {
-        case 16: return new EngineOf<16>(shape, adam, threads);
-        case 32: return new EngineOf<32>(shape, adam, threads);
-        case 64: return new EngineOf<64>(shape, adam, threads);
-        case 128: return new EngineOf<128>(shape, adam, threads);
-        default: return new EngineOf<0>(shape, adam, threads);
+        case 16: return new EngineOf<16>(shape, optimizer, threads);
+        case 32: return new EngineOf<32>(shape, optimizer, threads);
+        case 64: return new EngineOf<64>(shape, optimizer, threads);
+        case 128: return new EngineOf<128>(shape, optimizer, threads);
+        default: return new EngineOf<0>(shape, optimizer, threads);
     }
 }
 

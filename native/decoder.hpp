@@ -15,9 +15,10 @@ struct Weights {
 
 class Rows final : public Decoder {
   public:
-    Rows(const Layout& layout, const Attention& attention, Pool& pool, Weights& weights, Index rows)
-        : layout_(layout), attention_(attention), pool_(pool), weights_(weights), rows_(rows),
-          lengths_(new Index[static_cast<std::size_t>(rows)]()) {
+    Rows(const Layout& layout, const Attention& attention, const Heads& heads, Pool& pool,
+         Weights& weights, Index rows)
+        : layout_(layout), attention_(attention), heads_(heads), pool_(pool), weights_(weights),
+          rows_(rows), lengths_(new Index[static_cast<std::size_t>(rows)]()) {
         const Index D = layout.D, L = layout.shape.n_layer, T = layout.shape.block_size;
         past_.reserve(rows * L * T * 2 * D);
         work_.reserve(rows * each());
@@ -48,7 +49,8 @@ class Rows final : public Decoder {
     // Numbers of working room a row takes, and a thread for attention.
     Index each() const { return 6 * layout_.D + layout_.F + layout_.V + 1; }
     Index scratch_each() const {
-        return layout_.shape.block_size * layout_.D + round_up(layout_.shape.block_size, lanes);
+        return layout_.shape.block_size * layout_.D +
+               round_up(layout_.shape.block_size, lanes) + heads_.scales();
     }
 
     void advance(Index first, Index count, const std::int32_t* tokens_B, double* logits_BV,
@@ -60,13 +62,15 @@ class Rows final : public Decoder {
         float *h = x + count * D, *qkv = h + count * D, *mixed = qkv + count * 3 * D;
         float *hidden = mixed + count * D, *logits = hidden + count * F;
         float* scales = logits + count * V;
-        float* attended = scratch_.data() + thread * scratch_each();
+        float* head_scales = scratch_.data() + thread * scratch_each();
+        float* attended = head_scales + heads_.scales();
 
         for (Index b = 0; b < count; ++b) {
             // A row that rests is computed on, and not looked at.
             const std::int32_t token = tokens_B[first + b] < 0 ? 0 : tokens_B[first + b];
             const Index at = lengths_[first + b] < T ? lengths_[first + b] : T - 1;
-            embed(1, &token, parameters, parameters + layout_.wpe, at, D, h + b * D);
+            embed(1, &token, parameters, layout_.places ? parameters + layout_.wpe : nullptr, at,
+                  D, h + b * D);
         }
         rmsnorm(count, width, h, D, x, scales);
         for (Index l = 0; l < L; ++l) {
@@ -77,7 +81,8 @@ class Rows final : public Decoder {
                 if (tokens_B[first + b] < 0) continue;
                 float* past = past_.data() + ((first + b) * L + l) * T * 2 * D;
                 const Index S = lengths_[first + b];
-                const float* row = qkv + b * 3 * D;
+                float* row = qkv + b * 3 * D;
+                if (heads_.any()) heads_.forward(1, S, row, head_scales);
                 for (Index i = 0; i < 2 * D; i += lanes)
                     store(past + S * 2 * D + i, load(row + D + i));
                 attention_.one(S + 1, row, past, past + D, 2 * D, attended, mixed + b * D);
@@ -88,6 +93,7 @@ class Rows final : public Decoder {
             relu(count * F, hidden, layout_.shape.squared_relu ? hidden : nullptr);
             linear(count, hidden, w.fc2, turned, x, true);
         }
+        if (layout_.shape.final_norm) rmsnorm(count, width, x, D, x, scales);
         linear(count, x, layout_.lm_head, turned, logits);
         for (Index b = 0; b < count; ++b) {
             const bool rests = tokens_B[first + b] < 0;
@@ -100,6 +106,7 @@ class Rows final : public Decoder {
 
     const Layout& layout_;
     const Attention& attention_;
+    const Heads& heads_;
     Pool& pool_;
     Weights& weights_;
     const Index rows_;

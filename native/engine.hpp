@@ -39,6 +39,6 @@ const char* const* builds(Index* count);
 bool runs_here(const char* build);
 // Multiply-adds a second of one core in this build's vectors, two operations each, in GFLOP/s.
 double peak(const char* build);
-Engine* make_engine(const char* build, const Shape& shape, const Adam& adam, Index threads);
+Engine* make_engine(const char* build, const Shape& shape, const Optimizer& optimizer, Index threads);
 
 }  // namespace microgpt

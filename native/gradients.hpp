@@ -10,16 +10,17 @@ struct Buffers {
     float *parameters, *turned, *m, *v;
 };
 
-// Adam's numbers at one update, as src/microgpt/optim.py has them.
+// Adam's numbers at one update, as src/microgpt/optim.py has them; `weight_decay` where there is.
 struct Update {
-    float beta1, beta2, rate, correction, eps, keep1, keep2;
+    float beta1, beta2, rate, correction, eps, keep1, keep2, shrinks;
 
-    Update(const Adam& adam, double lr, Index update)
+    Update(const Optimizer& adam, double lr, Index update, double weight_decay = 0.0)
         : beta1(static_cast<float>(adam.beta1)), beta2(static_cast<float>(adam.beta2)),
           rate(static_cast<float>(lr / (1.0 - std::pow(adam.beta1, update)))),
           correction(static_cast<float>(1.0 / (1.0 - std::pow(adam.beta2, update)))),
           eps(static_cast<float>(adam.eps)), keep1(static_cast<float>(1.0 - adam.beta1)),
-          keep2(static_cast<float>(1.0 - adam.beta2)) {}
+          keep2(static_cast<float>(1.0 - adam.beta2)),
+          shrinks(static_cast<float>(1.0 - lr * weight_decay)) {}
 
     // Bring all that an update of these reads into the first cache.
     void fetch_all(Index count, const Buffers& b, Index at) const {
@@ -38,7 +39,8 @@ struct Update {
             const Vec v = load(vs + i) * beta2 + g * keep2 * g;
             store(ms + i, m);
             store(vs + i, v);
-            store(parameters + i, load(parameters + i) - m * rate / (root(v * correction) + eps));
+            store(parameters + i,
+                  load(parameters + i) * shrinks - m * rate / (root(v * correction) + eps));
         }
     }
 };

@@ -1,4 +1,4 @@
-// Where the parameters lie: the table of src/microgpt/model.py, each matrix padded with zeros to
+// Where the parameters lie: the table of src/microgpt/model, each matrix padded with zeros to
 // whole vectors and kept in panels. What is padded stays zero, because its slopes are zero.
 #pragma once
 
@@ -15,6 +15,13 @@ struct Weight {
     Index end() const { return at + size(); }
 };
 
+// One matrix of the table, (out, in) without padding: some rows of a weight, as queries, keys and
+// values lie in one.
+struct Matrix {
+    Weight weight;
+    Index first, rows, out, in;
+};
+
 struct Layer {
     Weight qkv, wo, fc1, fc2;
 };
@@ -23,12 +30,13 @@ class Layout {
   public:
     explicit Layout(const Shape& shape)
         : shape(shape), D(round_up(shape.n_embd, lanes)), F(round_up(4 * shape.n_embd, lanes)),
-          V(round_up(shape.vocab_size, lanes)), wpe(shape.vocab_size * D),
-          lm_head{V, D, wpe + shape.block_size * D} {}
+          V(round_up(shape.vocab_size, lanes)), places(shape.rotary_base > 0 ? 0 : shape.block_size),
+          wpe(shape.vocab_size * D), lm_head{V, D, wpe + places * D} {}
 
-    // Padded sizes; where the position embedding begins (the token embedding begins at 0).
+    // Padded sizes; how many rows the position embedding has, and where they begin (the token
+    // embedding begins at 0).
     const Shape shape;
-    const Index D, F, V, wpe;
+    const Index D, F, V, places, wpe;
     const Weight lm_head;
 
     Layer layer(Index i) const {
@@ -39,12 +47,25 @@ class Layout {
         return {qkv, wo, fc1, {D, F, fc1.end()}};
     }
 
+    // How many matrices the layers have, and the i-th.
+    Index matrices() const { return 6 * shape.n_layer; }
+    Matrix matrix(Index i) const {
+        const Layer w = layer(i / 6);
+        const Index width = shape.n_embd;
+        switch (i % 6) {
+            case 0: return {w.fc1, 0, F, 4 * width, width};
+            case 1: return {w.fc2, 0, D, width, 4 * width};
+            case 2: return {w.wo, 0, D, width, width};
+            default: return {w.qkv, (i % 6 - 3) * D, D, width, width};
+        }
+    }
+
     Index size() const { return layer(shape.n_layer).qkv.at; }
 
     // Numbers in the table, without padding.
     Index table_size() const {
         const Index width = shape.n_embd;
-        return (2 * shape.vocab_size + shape.block_size + 12 * shape.n_layer * width) * width;
+        return (2 * shape.vocab_size + places + 12 * shape.n_layer * width) * width;
     }
 
     // Call visit(index in the table, place here) for every parameter, in the table's order.
@@ -52,7 +73,7 @@ class Layout {
     void each(Visit visit) const {
         const Index width = shape.n_embd;
         Index at = 0;
-        for (Index row = 0; row < shape.vocab_size + shape.block_size; ++row)
+        for (Index row = 0; row < shape.vocab_size + places; ++row)
             for (Index i = 0; i < width; ++i) visit(at++, row * D + i);
         const auto matrix = [&](const Weight& w, Index first_row, Index rows, Index columns) {
             for (Index o = 0; o < rows; ++o)

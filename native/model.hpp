@@ -1,7 +1,8 @@
-// The model of src/microgpt/model.py, operation by operation, and the same backwards. Each function
+// The model of src/microgpt/model, operation by operation, and the same backwards. Each function
 // works on some of a batch's documents: threads share them out, and no row depends on another's.
 #pragma once
 
+#include "dropout.hpp"
 #include "gradients.hpp"
 #include "workspace.hpp"
 
@@ -10,25 +11,28 @@ namespace microgpt::MICROGPT_BUILD {
 template <int Fixed>
 class Model {
   public:
-    Model(const Layout& layout, const Attention& attention, Workspace& work, const Buffers& buffers)
-        : layout_(layout), attention_(attention), work_(work), buffers_(buffers), D{layout.D},
-          width_(layout.shape.n_embd) {}
+    Model(const Layout& layout, const Attention& attention, const Heads& heads, Workspace& work,
+          const Buffers& buffers)
+        : layout_(layout), attention_(attention), heads_(heads), work_(work), buffers_(buffers),
+          D{layout.D}, width_(layout.shape.n_embd) {}
 
     // Documents [first, last) of a batch, from tokens to logits, and on to losses and d_logits.
     void forward(const Documents& batch, Index first, Index last, double share, const float* turned,
-                 Index thread) {
+                 const Dropping* dropping, Index thread) {
         const Index n = batch.offsets[first] - batch.offsets[0];
         const Index M = batch.offsets[last] - batch.offsets[first];
         float *x = work_.x() + n * D, *x_in = work_.x_in() + n * D;
+        const float* wpe = layout_.places ? buffers_.parameters + layout_.wpe : nullptr;
         for (Index d = first; d < last; ++d) {
             const Index at = batch.offsets[d];
-            embed(batch.length(d), batch.tokens_N + at, buffers_.parameters,
-                  buffers_.parameters + layout_.wpe, 0, D, work_.x() + (at - batch.offsets[0]) * D);
+            embed(batch.length(d), batch.tokens_N + at, buffers_.parameters, wpe, 0, D,
+                  work_.x() + (at - batch.offsets[0]) * D);
         }
         rmsnorm(M, width_, x, D, x_in, work_.scales() + n);
         for (Index i = 0; i < M * D; i += lanes) store(x + i, load(x_in + i));
         for (Index l = 0; l < layout_.shape.n_layer; ++l)
-            layer_forward(batch, first, last, l, n, M, turned, thread);
+            layer_forward(batch, first, last, l, n, M, turned, dropping, thread);
+        if (layout_.shape.final_norm) rmsnorm(M, width_, x, D, x, work_.final_scales() + n);
         float* logits = work_.logits() + n * layout_.V;
         linear(M, x, layout_.lm_head, turned, logits);
         cross_entropy(M, batch.targets_N + batch.offsets[first], layout_.shape, layout_.V, share,
@@ -39,13 +43,18 @@ class Model {
     void head_backward(const Documents& batch, Index first, Index last) {
         const Index n = batch.offsets[first] - batch.offsets[0];
         const Index M = batch.offsets[last] - batch.offsets[first];
+        float* d_out = work_.d_x(layout_.shape.n_layer) + n * D;
         linear_backward(M, work_.logits() + n * layout_.V, layout_.lm_head, buffers_.parameters,
-                        work_.d_x(layout_.shape.n_layer) + n * D);
+                        d_out);
+        if (layout_.shape.final_norm)
+            rmsnorm_backward(M, width_, d_out, work_.x() + n * D, work_.final_scales() + n, D,
+                             nullptr, d_out);
     }
 
     // From the slopes of what leaves a layer to those of what enters it; below the first layer,
     // through the norm to those of the embeddings.
-    void layer_backward(const Documents& batch, Index first, Index last, Index l, Index thread) {
+    void layer_backward(const Documents& batch, Index first, Index last, Index l,
+                        const Dropping* dropping, Index thread) {
         const Index n = batch.offsets[first] - batch.offsets[0];
         const Index M = batch.offsets[last] - batch.offsets[first];
         const Layer w = layout_.layer(l);
@@ -56,16 +65,22 @@ class Model {
         float *d_hidden = work_.d_hidden() + n * F, *d_qkv = work_.d_qkv() + n * 3 * D;
 
         linear_backward(M, d_out, w.fc2, buffers_.parameters, d_hidden);
-        relu_backward(M * F, rows.hidden + n * F, rows.squares != nullptr, d_hidden);
+        relu_backward(M * F, rows.hidden + n * F, rows.squares != nullptr, d_hidden,
+                      dropping ? hidden_scale(*dropping) : 1.0f);
         linear_backward(M, d_hidden, w.fc1, buffers_.parameters, d_h);
         rmsnorm_backward(M, width_, d_h, rows.h2 + n * D, rows.scales2 + n, D, d_out, d_middle);
 
         linear_backward(M, d_middle, w.wo, buffers_.parameters, d_h);
+        if (dropping) (*dropping)(2 * l, n, M, D, width_, dropping->scale(), d_h);
         for (Index d = first; d < last; ++d) {
             const Index at = batch.offsets[d] - batch.offsets[0];
             attention_.causal_attention_backward(batch.length(d), rows.qkv + at * 3 * D,
                                 rows.weights + work_.weights_at(d), work_.d_h() + at * D,
                                 work_.scratch(thread), work_.d_qkv() + at * 3 * D);
+            if (heads_.any())
+                heads_.backward(batch.length(d), rows.qkv + at * 3 * D,
+                                rows.head_scales + at * heads_.scales(),
+                                work_.d_qkv() + at * 3 * D);
         }
         linear_backward(M, d_qkv, w.qkv, buffers_.parameters, d_h);
         rmsnorm_backward(M, width_, d_h, rows.h1 + n * D, rows.scales1 + n, D, d_middle, d_in);
@@ -82,22 +97,25 @@ class Model {
         return whole + (last ? layout_.V / lanes : 0) + (l == 0 ? embedding_parts + 1 : 0);
     }
 
-    void gradient_part(const Documents& batch, Index l, Index part, const Use& use, float* kept) {
+    // `hidden` is the use of the layers' own.
+    void gradient_part(const Documents& batch, Index l, Index part, const Use& use,
+                       const Use& hidden, float* kept) {
         const Layer w = layout_.layer(l);
         const auto rows = work_.layer(l);
         const Index N = batch.positions();
-        const auto weight = [&](const Weight& weight, const float* dy, const float* x) {
+        const auto weight = [&](const Weight& weight, const float* dy, const float* x,
+                                const Use& use) {
             const Index parts = weight.rows / lanes;
             if (part >= 0 && part < parts)
                 weight_rows(weight, part * lanes, N, dy, x, use, buffers_, kept);
             part -= parts;
         };
         // The longest first, so that threads end together.
-        weight(w.fc2, work_.d_x(l + 1), rows.squares ? rows.squares : rows.hidden);
-        weight(w.fc1, work_.d_hidden(), rows.h2);
-        weight(w.qkv, work_.d_qkv(), rows.h1);
-        weight(w.wo, work_.d_middle(), rows.mixed);
-        if (l == layout_.shape.n_layer - 1) weight(layout_.lm_head, work_.logits(), work_.x());
+        weight(w.fc2, work_.d_x(l + 1), rows.squares ? rows.squares : rows.hidden, hidden);
+        weight(w.fc1, work_.d_hidden(), rows.h2, hidden);
+        weight(w.qkv, work_.d_qkv(), rows.h1, hidden);
+        weight(w.wo, work_.d_middle(), rows.mixed, hidden);
+        if (l == layout_.shape.n_layer - 1) weight(layout_.lm_head, work_.logits(), work_.x(), use);
         if (part >= 0) embedding_part(batch, part, use, kept);
     }
 
@@ -105,7 +123,7 @@ class Model {
     static constexpr Index embedding_parts = 8;
 
     void layer_forward(const Documents& batch, Index first, Index last, Index l, Index n, Index M,
-                       const float* turned, Index thread) {
+                       const float* turned, const Dropping* dropping, Index thread) {
         const Layer w = layout_.layer(l);
         const auto rows = work_.layer(l);
         const Index F = layout_.F;
@@ -117,16 +135,28 @@ class Model {
         linear(M, h1, w.qkv, turned, rows.qkv + n * 3 * D);
         for (Index d = first; d < last; ++d) {
             const Index at = batch.offsets[d] - batch.offsets[0];
+            if (heads_.any())
+                heads_.forward(batch.length(d), 0, rows.qkv + at * 3 * D,
+                               rows.head_scales + at * heads_.scales());
             attention_.causal_attention(batch.length(d), rows.qkv + at * 3 * D,
                                rows.weights + work_.weights_at(d), work_.scratch(thread),
                                rows.mixed + at * D);
         }
+        if (dropping) (*dropping)(2 * l, n, M, D, width_, dropping->scale(), rows.mixed + n * D);
         linear(M, rows.mixed + n * D, w.wo, turned, x, true);
 
         rmsnorm(M, width_, x, D, h2, rows.scales2 + n);
         linear(M, h2, w.fc1, turned, hidden);
+        // Left out before it is squared, a number is left out of both.
+        if (dropping)
+            (*dropping)(2 * l + 1, n, M, F, 4 * width_, hidden_scale(*dropping), hidden);
         relu(M * F, hidden, squares);
         linear(M, squares ? squares : hidden, w.fc2, turned, x, true);
+    }
+
+    // A square grows by the square of what its root grows by.
+    float hidden_scale(const Dropping& dropping) const {
+        return layout_.shape.squared_relu ? dropping.root_scale() : dropping.scale();
     }
 
     void embedding_part(const Documents& batch, Index part, const Use& use, float* kept) {
@@ -139,7 +169,8 @@ class Model {
                 while (n >= batch.offsets[d + 1] - batch.offsets[0]) ++d;
                 return n - (batch.offsets[d] - batch.offsets[0]);
             };
-            embedding_rows(layout_.wpe, 0, layout_.shape.block_size, D, N, dx, position, use,
+            if (layout_.places == 0) return;
+            embedding_rows(layout_.wpe, 0, layout_.places, D, N, dx, position, use,
                            buffers_, kept);
             return;
         }
@@ -151,6 +182,7 @@ class Model {
 
     const Layout& layout_;
     const Attention& attention_;
+    const Heads& heads_;
     Workspace& work_;
     const Buffers& buffers_;
     const Width<Fixed> D;

@@ -1,4 +1,4 @@
-// The operations of src/microgpt/model.py as forward/backward pairs, attention apart: rows of
+// The operations of src/microgpt/model as forward/backward pairs, attention apart: rows of
 // positions in, rows out. `D` is the padded width: a number known when this is compiled, or not.
 #pragma once
 
@@ -17,9 +17,10 @@ template <class D_>
 inline void embed(Index T, const std::int32_t* tokens_T, const float* wte, const float* wpe,
                   Index start, D_ D, float* x_TD) {
     for (Index t = 0; t < T; ++t)
-        for (Index i = 0; i < D; i += lanes)
-            store(x_TD + t * D + i,
-                  load(wte + tokens_T[t] * D + i) + load(wpe + (start + t) * D + i));
+        for (Index i = 0; i < D; i += lanes) {
+            const Vec token = load(wte + tokens_T[t] * D + i);
+            store(x_TD + t * D + i, wpe ? token + load(wpe + (start + t) * D + i) : token);
+        }
 }
 
 // y = x * scale with scale = (mean square + 1e-5)^-1/2; the scales are kept for the way back.
@@ -74,9 +75,11 @@ inline void relu(Index count, float* x, float* squared) {
     }
 }
 
-inline void relu_backward(Index count, const float* x, bool squared, float* dx) {
+// `scale` is what dropout has multiplied x by; what it left out is 0, and so has no slope.
+inline void relu_backward(Index count, const float* x, bool squared, float* dx,
+                          float scale = 1.0f) {
     for (Index i = 0; i < count; i += lanes) {
-        const Vec d = load(dx + i), root = load(x + i);
+        const Vec d = load(dx + i) * scale, root = load(x + i);
         store(dx + i, root > Vec{} ? (squared ? d * (root + root) : d) : Vec{});
     }
 }

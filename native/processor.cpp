@@ -8,20 +8,20 @@ namespace microgpt {
 
 #if defined(MICROGPT_X86)
 namespace v2 {
-Engine* make(const Shape&, const Adam&, Index);
+Engine* make(const Shape&, const Optimizer&, Index);
 double peak();
 }  // namespace v2
 namespace v3 {
-Engine* make(const Shape&, const Adam&, Index);
+Engine* make(const Shape&, const Optimizer&, Index);
 double peak();
 }  // namespace v3
 namespace v4 {
-Engine* make(const Shape&, const Adam&, Index);
+Engine* make(const Shape&, const Optimizer&, Index);
 double peak();
 }  // namespace v4
 #else
 namespace portable {
-Engine* make(const Shape&, const Adam&, Index);
+Engine* make(const Shape&, const Optimizer&, Index);
 double peak();
 }  // namespace portable
 #endif
@@ -30,7 +30,7 @@ namespace {
 
 struct Build {
     const char* name;
-    Engine* (*make)(const Shape&, const Adam&, Index);
+    Engine* (*make)(const Shape&, const Optimizer&, Index);
     double (*peak)();
     bool (*runs)();
 };
@@ -71,8 +71,8 @@ bool runs_here(const char* build) { return find(build).runs(); }
 
 double peak(const char* build) { return find(build).peak(); }
 
-Engine* make_engine(const char* build, const Shape& shape, const Adam& adam, Index threads) {
-    return find(build).make(shape, adam, threads);
+Engine* make_engine(const char* build, const Shape& shape, const Optimizer& optimizer, Index threads) {
+    return find(build).make(shape, optimizer, threads);
 }
 
 }  // namespace microgpt

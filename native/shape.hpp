@@ -1,5 +1,5 @@
 // What a model is, as plain numbers, and what a batch of documents is: no Python here, no vectors.
-// Shape suffixes are those of src/microgpt/model.py.
+// Shape suffixes are those of src/microgpt/model.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +15,18 @@ struct Shape {
     Index vocab_size, block_size, n_layer, n_head, n_embd;
     bool squared_relu;
     Objective objective;
+    double rotary_base = 0.0;  // 0: positions are learned
+    bool qk_norm = false, final_norm = false;
 };
 
-struct Adam {
+// The constants of src/microgpt/optim.py.
+struct Optimizer {
     double beta1, beta2, eps;
+    double muon = 0.0, momentum = 0.0, weight_decay = 0.0, dropout = 0.0;
+    std::uint32_t seed = 0;
+    double polynomial[3] = {};
+    Index iterations = 0;
+    double smallest_norm = 0.0;
 };
 
 // Documents end to end: document d has the positions offsets[d] to offsets[d + 1].

@@ -5,6 +5,7 @@
 
 #include "engine.hpp"
 #include "model.hpp"
+#include "muon.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
 
@@ -109,10 +110,10 @@ class Pace {
 template <int Fixed>
 class Trainer {
   public:
-    Trainer(const Layout& layout, const Attention& attention, Workspace& work,
+    Trainer(const Layout& layout, const Attention& attention, const Heads& heads, Workspace& work,
             const Buffers& buffers, Pool& pool)
-        : layout_(layout), work_(work), pool_(pool),
-          model_(layout, attention, work, buffers), turned_(layout, buffers) {}
+        : layout_(layout), buffers_(buffers), work_(work), pool_(pool),
+          model_(layout, attention, heads, work, buffers), turned_(layout, buffers) {}
 
     // Make room for any batch of this extent; throws std::bad_alloc.
     void reserve(const Extent& extent) {
@@ -132,40 +133,63 @@ class Trainer {
         begin(batch);
         auto part = [&](Index i, Index thread) {
             model_.forward(batch, shares_.first(i), shares_.last(i), 1.0, turned_.of(thread),
-                           thread);
+                           nullptr, thread);
         };
         pool_.each(shares_.count(), wanted_, part);
     }
 
     // Through the model to the slopes of the last layer's output; the losses are in the workspace.
-    void there(const Documents& batch, double share) {
+    void there(const Documents& batch, double share, const Dropping* dropping) {
         begin(batch);
         auto part = [&](Index i, Index thread) {
             const Index first = shares_.first(i), last = shares_.last(i);
-            model_.forward(batch, first, last, share, turned_.of(thread), thread);
+            model_.forward(batch, first, last, share, turned_.of(thread), dropping, thread);
             model_.head_backward(batch, first, last);
-            model_.layer_backward(batch, first, last, layout_.shape.n_layer - 1, thread);
+            model_.layer_backward(batch, first, last, layout_.shape.n_layer - 1, dropping, thread);
         };
         pool_.each(shares_.count(), wanted_, part);
     }
 
-    // And back: slopes of all parameters, used or kept.
-    void back(const Documents& batch, Use use, float* kept) {
+    // And back: slopes of all parameters, kept, or used if there are updates and this is the batch.
+    void back(const Documents& batch, Use use, const Dropping* dropping, const Updates* updates,
+              float* kept) {
+        const bool is_whole = use.first && use.last && updates;
         use.turns = wanted_ == 1;
+        Use hidden = use;
+        if (is_whole) use.update = &updates->rest;
+        if (is_whole && !updates->by_muon) hidden.update = &updates->hidden;
         for (Index l = layout_.shape.n_layer - 1; l >= 0; --l) {
-            auto gradient = [&](Index i, Index) { model_.gradient_part(batch, l, i, use, kept); };
+            auto gradient = [&](Index i, Index) {
+                model_.gradient_part(batch, l, i, use, hidden, kept);
+            };
             pool_.each(model_.gradient_parts(l), wanted_, gradient);
             if (l == 0) break;
             auto layer = [&](Index i, Index thread) {
-                model_.layer_backward(batch, shares_.first(i), shares_.last(i), l - 1, thread);
+                model_.layer_backward(batch, shares_.first(i), shares_.last(i), l - 1, dropping,
+                                      thread);
             };
             pool_.each(shares_.count(), wanted_, layer);
         }
-        if (use.last && use.update) turned_.changed(use.turns);
+        if (use.last && updates) {
+            const Index rest = layout_.lm_head.end();
+            if (!is_whole) updates->rest(rest, kept, buffers_, 0);
+            if (updates->by_muon)
+                turn_matrices(updates->muon, kept);
+            else if (!is_whole)
+                updates->hidden(layout_.size() - rest, kept + rest, buffers_, rest);
+            turned_.changed(is_whole && !updates->by_muon && use.turns);
+        }
         pace_.end();
     }
 
   private:
+    void turn_matrices(const Muon& muon, const float* kept) {
+        auto matrix = [&](Index i, Index thread) {
+            muon(layout_.matrix(i), kept, buffers_, work_.scratch(thread));
+        };
+        pool_.each(layout_.matrices(), wanted_, matrix);
+    }
+
     void begin(const Documents& batch) {
         const Index N = batch.positions();
         work_.lay_out(batch);
@@ -187,6 +211,7 @@ class Trainer {
     }
 
     const Layout& layout_;
+    const Buffers& buffers_;
     Workspace& work_;
     Pool& pool_;
     Model<Fixed> model_;

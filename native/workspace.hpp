@@ -2,7 +2,7 @@
 #pragma once
 
 #include "attention.hpp"
-#include "buffer.hpp"
+#include "heads.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
 
@@ -21,8 +21,9 @@ struct Extent {
 
 class Workspace {
   public:
-    explicit Workspace(const Layout& layout, const Attention& attention)
-        : layout_(layout), attention_(attention) {}
+    // Every thread has scratch for attention, and for at least so many numbers.
+    Workspace(const Layout& layout, const Attention& attention, const Heads& heads, Index scratch)
+        : layout_(layout), attention_(attention), heads_(heads), least_scratch_(scratch) {}
     ~Workspace() {
         delete[] weights_at_;
         delete[] losses_;
@@ -52,10 +53,11 @@ class Workspace {
         if (e.longest > grown.longest) grown.longest = e.longest;
 
         const Index D = layout_.D, F = layout_.F, L = layout_.shape.n_layer, N = grown.positions;
-        per_position_ = 6 * D + (layout_.shape.squared_relu ? 2 : 1) * F + 2;
-        const Index scratch = round_up(attention_.scratch(grown.longest), 64);
+        per_position_ = 6 * D + (layout_.shape.squared_relu ? 2 : 1) * F + 2 + heads_.scales();
+        Index scratch = attention_.scratch(grown.longest);
+        scratch = round_up(scratch > least_scratch_ ? scratch : least_scratch_, 64);
         layers_.reserve(L * (N * per_position_ + grown.weights));
-        shared_.reserve(N * (10 * D + F + layout_.V + 1));
+        shared_.reserve(N * (10 * D + F + layout_.V + 2));
         scratch_.reserve(threads * scratch);
         if (grown.documents > room_.documents) {
             auto* at = new Index[static_cast<std::size_t>(grown.documents) + 1];
@@ -82,7 +84,8 @@ class Workspace {
     }
 
     struct LayerRows {
-        float *h1, *qkv, *mixed, *h2, *hidden, *squares, *scales1, *scales2, *weights;
+        float *h1, *qkv, *mixed, *h2, *hidden, *squares, *scales1, *scales2, *weights,
+            *head_scales;
     };
 
     LayerRows layer(Index l) {
@@ -97,6 +100,7 @@ class Workspace {
         rows.hidden = take(N * F);
         rows.squares = layout_.shape.squared_relu ? take(N * F) : nullptr;
         rows.weights = take(room_.weights);
+        rows.head_scales = take(N * heads_.scales());
         rows.scales1 = take(N);
         rows.scales2 = take(N);
         return rows;
@@ -115,6 +119,7 @@ class Workspace {
     float* d_hidden() { return shared_.data() + 9 * room_.positions * layout_.D; }
     float* logits() { return d_hidden() + room_.positions * layout_.F; }
     float* scales() { return logits() + room_.positions * layout_.V; }
+    float* final_scales() { return scales() + room_.positions; }
     float* scratch(Index thread) { return scratch_.data() + thread * scratch_each_; }
     double* losses() { return losses_; }
     Index weights_at(Index d) const { return weights_at_[d]; }
@@ -122,6 +127,8 @@ class Workspace {
   private:
     const Layout& layout_;
     const Attention& attention_;
+    const Heads& heads_;
+    const Index least_scratch_;
     Buffer layers_, shared_, scratch_;
     Extent room_;
     Index per_position_ = 0, scratch_each_ = 0;

@@ -17,9 +17,9 @@ from microgpt.batch import Batch, Batches, Plan
 from microgpt.config import GPTConfig, ObjectiveName, TrainConfig
 from microgpt.engines import open_engine
 from microgpt.engines.contract import State
-from microgpt.engines.scalar import ScalarOps, softmax
+from microgpt.engines.scalar.operations import ScalarOps, softmax
 from microgpt.loss import OBJECTIVES, LossSum, cross_entropy
-from microgpt.optim import Adam
+from microgpt.optim import Optimizer
 from tests.conftest import PRECISION, hair, laid_out, opened
 
 CONFIG = GPTConfig(vocab_size=5, block_size=6, n_layer=2, n_head=2, n_embd=8)
@@ -159,7 +159,7 @@ def test_what_is_reported_is_nats_whatever_is_pushed_down(
 
 def test_eps_keeps_the_division_finite_and_counts(engine_name: str) -> None:
     # With a first update m_hat / (sqrt(v_hat) + eps) is g / (|g| + eps): eps = 1 shows.
-    engine = opened(engine_name, CONFIG, adam=Adam(0.5, 0.5, 1.0))
+    engine = opened(engine_name, CONFIG, optimizer=Optimizer(0.5, 0.5, 1.0))
     batch = laid_out(DOCUMENTS, 4, 6)
     g = np.concatenate([x.ravel() for x in engine.gradients(batch).values()]) / batch.positions
     before = engine.state().parameters
@@ -206,9 +206,9 @@ def test_an_objective_s_slope_on_logits_is_its_weight_times_cross_entropy_s(loss
 
 def test_adam_s_corrections_are_exact_to_a_unit() -> None:
     for b1, b2, t in itertools.product((0.0, 0.85, 0.9), (0.95, 0.99, 0.999), (1, 2, 50, 10_000)):
-        for got, b in zip(Adam(b1, b2).corrections(t), (b1, b2)):
+        for got, b in zip(Optimizer(b1, b2).corrections(t), (b1, b2)):
             assert got == pytest.approx(float(1 - mpmath.mpf(b) ** t), rel=0, abs=2.3e-16)
-    assert Adam.of(TrainConfig(beta1=0.1, beta2=0.2, eps=0.3)) == Adam(0.1, 0.2, 0.3)
+    assert Optimizer.of(TrainConfig(beta1=0.1, beta2=0.2, eps=0.3)) == Optimizer(0.1, 0.2, 0.3)
 
 
 def test_dot_sums_the_slopes_of_a_number_that_stands_twice() -> None:

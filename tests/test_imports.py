@@ -16,7 +16,7 @@ SOURCE = Path(microgpt.__file__).parent
 # A module imports from rows above its own; docs/architecture.md has the same table.
 ROWS = """
 errors alphabet datasets
-config autograd loss
+config autograd loss dropout
 corpus tokenizer model optim baselines
 batch settings
 engines.contract
@@ -89,7 +89,7 @@ def test_an_engine_is_imported_by_the_one_that_opens_it_alone() -> None:
         ):
             module = f"microgpt.{module}"
             if any(f"{other}.".startswith(f"{module}.") for other in imported(tree)):
-                assert name == home
+                assert name == home or place(f"microgpt.{name}") == place(module)
     door = modules()["engines"]
     top = ast.Module(
         [node for node in door.body if not isinstance(node, ast.FunctionDef)], type_ignores=[]
@@ -133,7 +133,11 @@ def test_a_public_name_is_no_submodule_whatever_was_loaded_before() -> None:
 def test_files_are_short() -> None:
     for path in SOURCE.rglob("*.py"):
         length = len(path.read_text("utf-8").splitlines())
-        most = 150 if path.name in ("model.py", "contract.py") else 250
+        most = (
+            150
+            if path.relative_to(SOURCE).as_posix() in ("model/__init__.py", "engines/contract.py")
+            else 250
+        )
         assert length <= most, f"{path.name} has {length} lines"
 
 

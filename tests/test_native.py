@@ -14,7 +14,7 @@ from microgpt.batch import Batch, Batches, Plan
 from microgpt.config import GPTConfig
 from microgpt.engines import open_engine, why_not_native
 from microgpt.engines.contract import State, Tensors
-from microgpt.optim import Adam
+from microgpt.optim import Optimizer
 from tests.conftest import REQUIRED, laid_out
 from tests.test_engines_agree import numpy_losses
 
@@ -55,7 +55,7 @@ def numbers(config: GPTConfig) -> State:
 
 
 def native(config: GPTConfig, threads: int | None = 1, build: str | None = None) -> NativeEngine:
-    engine = NativeEngine(config, Adam(), "cross-entropy", threads, build)
+    engine = NativeEngine(config, Optimizer(), "cross-entropy", threads, build)
     engine.load(numbers(config))
     return engine
 

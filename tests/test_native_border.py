@@ -13,7 +13,7 @@ from microgpt.batch import Batch
 from microgpt.config import GPTConfig
 from microgpt.engines import open_engine, why_not_native
 from microgpt.errors import MissingExtra, UsageError
-from microgpt.optim import Adam
+from microgpt.optim import Optimizer
 from tests.conftest import REQUIRED, laid_out, opened
 from tests.test_engines_agree import numpy_losses
 
@@ -68,7 +68,7 @@ def test_a_decoder_has_rows_that_fit_in_memory(rows: int) -> None:
 
 def test_a_document_too_long_for_memory_is_refused_in_a_sentence() -> None:
     config = GPTConfig(vocab_size=3, block_size=2_000_000, n_layer=1, n_head=1, n_embd=1)
-    engine = NativeEngine(config, Adam(), "cross-entropy", 1)
+    engine = NativeEngine(config, Optimizer(), "cross-entropy", 1)
     short = laid_out([[0, 1]], 2, config.block_size)
     assert engine.losses(short) == pytest.approx(np.log(3.0), rel=1e-6)
     n = config.block_size

@@ -54,6 +54,8 @@ def test_the_way_back_is_the_slope_of_the_way_there_and_steps_allocate_nothing(
         "linear",
         "embed",
         "relu",
+        "turned heads",
+        "normed heads",
         "causal attention",
         "-log p",
         "exp",

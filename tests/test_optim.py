@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from microgpt.config import TrainConfig
-from microgpt.optim import Adam, learning_rate
+from microgpt.optim import Optimizer, learning_rate
 
 
 def test_corrections_make_a_constant_gradient_s_moments_the_gradient() -> None:
-    adam, g = Adam(), 0.3
+    adam, g = Optimizer(), 0.3
     m = v = 0.0
     for update in range(1, 50):
         m = adam.beta1 * m + (1 - adam.beta1) * g

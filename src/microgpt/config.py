@@ -18,6 +18,9 @@ Activation = Literal["relu", "squared-relu"]
 ObjectiveName = Literal["cross-entropy", "linear", "quadratic"]
 Order = Literal["per-epoch", "once"]
 LongDocuments = Literal["window", "cut"]
+Position = Literal["learned", "rotary"]
+Init = Literal["normal", "fan-in"]
+OptimizerName = Literal["adam", "muon"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,12 @@ class GPTConfig:
         n_head: H, attention heads; divides n_embd.
         n_embd: D, the width.
         activation: of the MLP, "relu" or "squared-relu".
+        position: how a token's place is told: "learned", a row of numbers for each place, added to
+            the token's; or "rotary", queries and keys turned by angles that grow with the place.
+        qk_norm: whether each head's queries and keys pass through an RMSNorm.
+        final_norm: whether what enters lm_head does.
+        init: where the numbers start: "normal", all N(0, init_std); or "fan-in", the weights of the
+            layers N(0, 1/in), lm_head at zero, the embeddings N(0, init_std).
         init_std: the standard deviation of the initial numbers.
         zero_init: whether attn_wo and mlp_fc2 start at zero.
 
@@ -48,6 +57,10 @@ class GPTConfig:
     n_head: int = 4
     n_embd: int = 16
     activation: Activation = "relu"
+    position: Position = "learned"
+    qk_norm: bool = False
+    final_norm: bool = False
+    init: Init = "normal"
     init_std: float = 0.08
     zero_init: bool = False
 
@@ -60,6 +73,13 @@ class GPTConfig:
                 f"got n_embd={self.n_embd}, n_head={self.n_head}."
             )
         _check_choice("activation", self.activation, ("relu", "squared-relu"))
+        _check_choice("position", self.position, ("learned", "rotary"))
+        if self.position == "rotary" and self.n_embd // self.n_head % 2:
+            raise UsageError(
+                "n_embd / n_head must be even for rotary positions, which turn pairs; "
+                f"got {self.n_embd} / {self.n_head}."
+            )
+        _check_choice("init", self.init, ("normal", "fan-in"))
         _check_range("init_std", self.init_std, 0.0, math.inf)
 
 
@@ -73,6 +93,12 @@ class TrainConfig:
         batch_size: documents (or windows of long ones) a step.
         lr: the learning rate at the start; it falls linearly to 0.
         beta1, beta2, eps: Adam's.
+        optimizer: of the layers' matrices: "adam", or "muon", whose updates turn and never stretch;
+            everything else is Adam's.
+        muon_lr: Muon's learning rate at the start; it falls as lr does.
+        momentum: Muon's.
+        weight_decay: how fast the layers' matrices shrink, times their learning rate, a step.
+        dropout: the share of what attention and the hidden layer hand on that training leaves out.
         loss: what is pushed down: "cross-entropy", "linear" or "quadratic".
         holdout: the share of documents kept away from training, in [0, 1).
         seed: of the order of the documents and the initial numbers.
@@ -94,6 +120,11 @@ class TrainConfig:
     beta1: float = 0.85
     beta2: float = 0.99
     eps: float = 1e-8
+    optimizer: OptimizerName = "adam"
+    muon_lr: float = 0.02
+    momentum: float = 0.95
+    weight_decay: float = 0.0
+    dropout: float = 0.0
     loss: ObjectiveName = "cross-entropy"
     holdout: float = 0.1
     seed: int = 42
@@ -112,6 +143,11 @@ class TrainConfig:
         _check_range("beta1", self.beta1, 0.0, 1.0)
         _check_range("beta2", self.beta2, 0.0, 1.0)
         _check_range("eps", self.eps, 0.0, math.inf, low_open=True)
+        _check_choice("optimizer", self.optimizer, ("adam", "muon"))
+        _check_range("muon_lr", self.muon_lr, 0.0, math.inf, low_open=True)
+        _check_range("momentum", self.momentum, 0.0, 1.0)
+        _check_range("weight_decay", self.weight_decay, 0.0, math.inf)
+        _check_range("dropout", self.dropout, 0.0, 1.0)
         _check_range("holdout", self.holdout, 0.0, 1.0)
         if self.seed < 0:
             raise UsageError(f"seed must be a whole number from 0; got {self.seed}.")

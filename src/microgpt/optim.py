@@ -1,14 +1,24 @@
-"""The update: Adam's numbers, and the learning rate at a step.
+"""The update: the optimizer's numbers, and the learning rate at a step.
 
-In: a config, how far training has come. Out: numbers. The engines apply them::
+In: a config, how far training has come. Out: numbers. The engines apply them. Adam::
 
     m = beta1 m + (1 - beta1) g             m_hat = m / (1 - beta1^t)
     v = beta2 v + (1 - beta2) g^2           v_hat = v / (1 - beta2^t)
     parameter -= lr m_hat / (sqrt(v_hat) + eps)
 
-with g the gradient of the mean loss of the batch, and t the update, counted from 1.
+with g the gradient of the mean loss of the batch, and t the update, counted from 1. Muon, for the
+matrices of the layers::
 
-Source: Kingma and Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1.
+    m = momentum m + (1 - momentum) g       look = momentum m + (1 - momentum) g
+    matrix -= muon_lr sqrt(max(1, out / in)) orthogonal(look)
+
+where orthogonal(X) = U V^T of X = U S V^T, about: all directions that the gradients agree on are
+taken equally far, the faint ones too. It is found with products alone: see `POLYNOMIAL`. With
+weight decay the layers' matrices are first multiplied by 1 - rate weight_decay.
+
+Sources: Kingma and Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1; Jordan et
+al., "Muon: an optimizer for hidden layers in neural networks" (2024); Loshchilov and Hutter,
+"Decoupled weight decay regularization" (2019).
 """
 
 from __future__ import annotations
@@ -17,30 +27,58 @@ from dataclasses import dataclass
 
 from microgpt.config import TrainConfig
 
+# X <- a X + b (X X^T) X + c (X X^T)^2 X moves every singular value s to a s + b s^3 + c s^5. From X
+# over its norm, five times brings all but the smallest near 1, between 0.7 and 1.2. Source: Jordan
+# et al. (2024), "Newton-Schulz".
+POLYNOMIAL = (3.4445, -4.7750, 2.0315)
+ITERATIONS = 5
+# What keeps the division by the norm finite.
+SMALLEST_NORM = 1e-7
+
 
 @dataclass(frozen=True)
-class Adam:
-    """Adam's constants.
+class Optimizer:
+    """The constants of an update.
 
     Args:
-        beta1: how much of the mean of the gradients is kept at an update.
-        beta2: how much of the mean of their squares is kept.
-        eps: what keeps the division finite.
+        beta1: how much of the mean of the gradients Adam keeps at an update.
+        beta2: how much of the mean of their squares.
+        eps: what keeps Adam's division finite.
+        muon: Muon's learning rate for the layers' matrices, in multiples of Adam's; 0: these are
+            Adam's too.
+        momentum: how much of the mean of the gradients Muon keeps.
+        weight_decay: of the layers' matrices.
+        dropout: the share left out: see `dropout`.
+        seed: of what is left out.
     """
 
     beta1: float = 0.85
     beta2: float = 0.99
     eps: float = 1e-8
+    muon: float = 0.0
+    momentum: float = 0.95
+    weight_decay: float = 0.0
+    dropout: float = 0.0
+    seed: int = 42
 
     @classmethod
-    def of(cls, config: TrainConfig) -> Adam:
+    def of(cls, config: TrainConfig) -> Optimizer:
         """Take the constants from a training's config."""
-        return cls(config.beta1, config.beta2, config.eps)
+        return cls(
+            beta1=config.beta1,
+            beta2=config.beta2,
+            eps=config.eps,
+            muon=config.muon_lr / config.lr if config.optimizer == "muon" else 0.0,
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+            dropout=config.dropout,
+            seed=config.seed,
+        )
 
     def corrections(self, update: int) -> tuple[float, float]:
         """Return 1 - beta1^t and 1 - beta2^t: what m and v lack because they began at zero.
 
-        >>> Adam(beta1=0.5, beta2=0.75).corrections(2)
+        >>> Optimizer(beta1=0.5, beta2=0.75).corrections(2)
         (0.75, 0.4375)
         """
         return 1.0 - self.beta1**update, 1.0 - self.beta2**update

@@ -20,7 +20,7 @@ from microgpt.corpus import Corpus, Source
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine, State
 from microgpt.errors import RunError, UsageError
-from microgpt.optim import Adam
+from microgpt.optim import Optimizer
 from microgpt.session import Session
 from microgpt.settings import Settings
 from microgpt.tokenizer import Bytes, Characters
@@ -180,7 +180,7 @@ def read_again(
 def _open(
     name: str, config: GPTConfig, training: TrainConfig, threads: int | None, device: str | None
 ) -> Engine:
-    return open_engine(name, config, Adam.of(training), training.loss, threads, device)
+    return open_engine(name, config, Optimizer.of(training), training.loss, threads, device)
 
 
 def _sort(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

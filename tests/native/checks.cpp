@@ -105,6 +105,26 @@ void attentions(Index T, Index heads, Index width) {
     compare(sizes("causal attention, positions heads width", {T, heads, width}), qkv, d_qkv, value);
 }
 
+void turned_heads(Index T, Index heads, Index width, bool norms, bool turns) {
+    const Layout layout({5, T, 1, heads, width, false, Objective::cross_entropy,
+                         turns ? 100.0 : 0.0, norms, false});
+    const Heads change(layout);
+    const Index D = layout.D;
+    Floats qkv = rows(3 * T, D, width), turned = qkv, d_qkv = rows(3 * T, D, width);
+    const Floats d_turned = d_qkv;
+    Floats scales = rows(T, change.scales(), 0);
+    const auto value = [&] {
+        turned = qkv;
+        change.forward(T, 0, turned.data(), scales.data());
+        return dot(turned, d_turned);
+    };
+    value();
+    change.backward(T, turned.data(), scales.data(), d_qkv.data());
+    compare(sizes(norms ? "normed heads, positions heads width"
+                        : "turned heads, positions heads width", {T, heads, width}),
+            qkv, d_qkv, value);
+}
+
 void losses(Index M, Index vocabulary, Objective objective, const char* name) {
     const Layout layout({vocabulary, 1, 1, 1, 1, false, objective});
     Floats logits = rows(M, layout.V, vocabulary, 2.0), slopes = logits;
@@ -161,8 +181,10 @@ void exponentials() {
 }
 
 void no_allocations(Index threads) {
-    const Shape shape{27, 16, 2, 4, 32, false, Objective::cross_entropy};
-    Engine* engine = make(shape, {0.85, 0.99, 1e-8}, threads);
+    const Shape shape{27, 16, 2, 4, 32, true, Objective::cross_entropy, 100.0, true, true};
+    const Optimizer optimizer{0.85, 0.99, 1e-8, 2.0,    0.95, 0.1, 0.1,
+                              1,    {3.4445, -4.775, 2.0315}, 5, 1e-7};
+    Engine* engine = make(shape, optimizer, threads);
     const Floats drawn = rows(1, engine->size(), engine->size(), 0.1);
     const std::vector<double> numbers(drawn.begin(), drawn.end()), zeros(drawn.size());
     engine->load(numbers.data(), zeros.data(), zeros.data());
@@ -201,6 +223,13 @@ int check() {
         attentions(T, 3, 12), attentions(T, 4, 20), attentions(T, 20, 20), attentions(T, 1, 32);
         attentions(T, 2, 6);
     }
+    turned_heads(5, 4, 8, false, true);
+    for (const Index width : {16, 32, 64, 128}) {
+        turned_heads(5, 4, width, true, true), turned_heads(5, 4, width, false, true);
+        turned_heads(5, 1, width, true, false);
+    }
+    turned_heads(3, 2, 12, true, true), turned_heads(3, 2, 20, true, true);
+    turned_heads(3, 3, 60, true, true);
     for (const Index V : {2, 5, 1000}) {
         losses(4, V, Objective::cross_entropy, "-log p, rows vocabulary");
         losses(4, V, Objective::linear, "1 - p, rows vocabulary");

@@ -37,6 +37,11 @@ def whole(text: str, group: Group | None = None) -> Parameter:
     return Parameter.combine(flag(text, group), Parameter(converter=_to_whole))
 
 
+def switch(text: str, name: str) -> Parameter:
+    """Return a flag of the model that a preset may have set: `--name` and `--no-name`."""
+    return Parameter(help=f"{text[:-1]}, or not.", group=MODEL, negative=f"--no-{name}")
+
+
 def _to_whole(_: Any, tokens: Sequence[Token]) -> int:
     try:
         return int(tokens[0].value)

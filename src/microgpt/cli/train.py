@@ -9,11 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import Parameter
-
 from microgpt import prepare
 from microgpt.cli import flags
-from microgpt.cli.flags import DATA, MODEL, TRAINING, flag, whole
+from microgpt.cli.flags import DATA, MODEL, TRAINING, flag, switch, whole
 from microgpt.cli.progress import Bar, JsonLines, Lines, Reporter
 from microgpt.cli.show import find_run, stderr, stdout
 from microgpt.cli.summary import closing, opening, word
@@ -43,14 +41,18 @@ def train(
     activation: Annotated[
         Literal["relu", "squared-relu"] | None, flag("Of the MLP.", MODEL)
     ] = None,
+    position: Annotated[
+        Literal["learned", "rotary"] | None, flag("How it knows where a character stands.", MODEL)
+    ] = None,
+    qk_norm: Annotated[bool | None, switch("Norm each head's queries and keys.", "qk-norm")] = None,
+    final_norm: Annotated[bool | None, switch("Norm what enters lm_head.", "final-norm")] = None,
+    init: Annotated[
+        Literal["normal", "fan-in"] | None,
+        flag("All first numbers of one spread, or each weight's by its width.", MODEL),
+    ] = None,
     init_std: Annotated[float | None, flag("The spread of the first numbers.", MODEL)] = None,
     zero_init: Annotated[
-        bool | None,
-        Parameter(
-            help="Start attn_wo and mlp_fc2 at zero, or not.",
-            group=MODEL,
-            negative="--no-zero-init",
-        ),
+        bool | None, switch("Start attn_wo and mlp_fc2 at zero.", "zero-init")
     ] = None,
     steps: Annotated[int | None, whole("Updates of the parameters.", TRAINING)] = None,
     seconds: Annotated[
@@ -63,6 +65,18 @@ def train(
     beta1: Annotated[float | None, flag("Adam's memory of gradients.", TRAINING)] = None,
     beta2: Annotated[float | None, flag("Adam's memory of their squares.", TRAINING)] = None,
     eps: Annotated[float | None, flag("Adam's smallest divisor.", TRAINING)] = None,
+    optimizer: Annotated[
+        Literal["adam", "muon"] | None,
+        flag("Of the layers' matrices; all else is Adam's.", TRAINING),
+    ] = None,
+    muon_lr: Annotated[float | None, flag("Muon's learning rate at first.", TRAINING)] = None,
+    momentum: Annotated[float | None, flag("Muon's memory of gradients.", TRAINING)] = None,
+    weight_decay: Annotated[
+        float | None, flag("How fast the layers' matrices shrink, times their rate.", TRAINING)
+    ] = None,
+    dropout: Annotated[
+        float | None, flag("The share of what layers hand on that a step leaves out.", TRAINING)
+    ] = None,
     loss: Annotated[
         flags.Objective | None,
         flag("What is pushed down: -log p, 1 - p, (1 - p)^2. Reported is always -log p.", TRAINING),
@@ -97,9 +111,12 @@ def train(
     """
     told: dict[str, Any] = {
         "n_layer": n_layer, "n_head": n_head, "n_embd": n_embd, "block_size": block_size,
-        "activation": activation, "init_std": init_std, "zero_init": zero_init, "steps": steps,
-        "seconds": seconds, "batch_size": batch_size, "lr": lr, "beta1": beta1, "beta2": beta2,
-        "eps": eps, "loss": loss, "holdout": holdout, "seed": seed, "order": order, "long": long,
+        "activation": activation, "position": position, "qk_norm": qk_norm,
+        "final_norm": final_norm, "init": init, "init_std": init_std, "zero_init": zero_init,
+        "steps": steps, "seconds": seconds, "batch_size": batch_size, "lr": lr, "beta1": beta1,
+        "beta2": beta2, "eps": eps, "optimizer": optimizer, "muon_lr": muon_lr,
+        "momentum": momentum, "weight_decay": weight_decay, "dropout": dropout, "loss": loss,
+        "holdout": holdout, "seed": seed, "order": order, "long": long,
     }  # fmt: skip
     source = Source(files=files, column=column, field=field, encoding=encoding, stream=stream)
     if resume is None:

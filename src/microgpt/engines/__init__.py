@@ -9,7 +9,7 @@ from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.engines.contract import Engine
 from microgpt.errors import MissingExtra, UsageError
 from microgpt.model import size
-from microgpt.optim import Adam
+from microgpt.optim import Optimizer
 
 ENGINES = ("native", "scalar")
 """The names that `open_engine` knows, best first."""
@@ -22,7 +22,7 @@ _BYTES = {"scalar": 200, "native": 24}
 def open_engine(
     name: str,
     config: GPTConfig,
-    adam: Adam | None = None,
+    optimizer: Optimizer | None = None,
     loss: ObjectiveName = "cross-entropy",
     threads: int | None = None,
     device: str | None = None,
@@ -32,7 +32,7 @@ def open_engine(
     Args:
         name: one of ENGINES, or "auto" for the best one there is.
         config: the model's shape.
-        adam: the optimizer's constants.
+        optimizer: the optimizer's constants.
         loss: the objective that `gradients` and `train` follow.
         threads: at most so many; None: as many as help. The scalar engine uses one.
         device: "cpu", the only one that these engines know.
@@ -57,12 +57,12 @@ def open_engine(
     if name == "scalar":
         from microgpt.engines.scalar import ScalarEngine
 
-        return ScalarEngine(config, adam or Adam(), loss)
+        return ScalarEngine(config, optimizer or Optimizer(), loss)
     if reason := why_not_native():
         raise MissingExtra(f'engine "native" is not there: {reason}. {_REMEDY}')
     from microgpt.engines.native import NativeEngine
 
-    return NativeEngine(config, adam or Adam(), loss, threads)
+    return NativeEngine(config, optimizer or Optimizer(), loss, threads)
 
 
 _REMEDY = "Try: install a C++ compiler (GCC or Clang), then microgpt again; or --engine scalar."

@@ -1,4 +1,4 @@
-"""What every engine promises: seven operations, and the verbs above them.
+"""What every engine promises: nine operations, and the verbs above them.
 
 An engine computes; it decides nothing. Names, shapes, first numbers, order, rates and averages come
 from the modules above, and a state saved by one engine goes on under another.
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.batch import Batch, Batches
+from microgpt.dropout import Dropping
 from microgpt.loss import LossSum
 
 Floats = NDArray[np.float64]
@@ -25,16 +26,20 @@ A = TypeVar("A")
 class Ops(Protocol[A]):
     """The words in which `model.gpt` is written."""
 
-    def embed(self, tokens_T: Sequence[int], wte_VD: A, wpe_TD: A, start: int) -> A:
-        """Add each token's row to its position's, positions counted from `start`."""
+    def embed(self, tokens_T: Sequence[int], wte_VD: A, wpe_TD: A | None, start: int) -> A:
+        """Add each token's row to its position's, if these have rows, counted from `start`."""
         ...
 
-    def rmsnorm(self, x_TD: A) -> A:
-        """Divide each row by the root of its mean square plus 1e-5."""
+    def rmsnorm(self, x_TD: A, groups: int = 1) -> A:
+        """Divide each row, or each of its groups, by the root of its mean square plus 1e-5."""
         ...
 
     def linear(self, x_TD: A, weight: A) -> A:
         """Multiply each row by a weight of (out, in)."""
+        ...
+
+    def rotate(self, x_TD: A, n_head: int, start: int) -> A:
+        """Turn each head's pairs (i, i + K / 2) by `model.angles` of their position."""
         ...
 
     def causal_attention(self, q_TD: A, k_TD: A, v_TD: A, n_head: int, memory: Any) -> A:
@@ -46,6 +51,10 @@ class Ops(Protocol[A]):
 
     def relu(self, x_TF: A, squared: bool) -> A:
         """Replace what is negative by 0; square the rest if asked."""
+        ...
+
+    def dropout(self, x_TD: A, dropping: Dropping, place: int) -> A:
+        """Replace what `dropping` does not keep by 0, and scale the rest."""
         ...
 
     def add(self, x_TD: A, y_TD: A) -> A:
@@ -63,8 +72,8 @@ class State:
 
     Attributes:
         parameters: one flat buffer in the order of `model.parameters`.
-        m: Adam's mean of gradients, likewise.
-        v: Adam's mean of squared gradients, likewise.
+        m: the mean of gradients, Adam's or Muon's, likewise.
+        v: Adam's mean of squared gradients, likewise; of matrices that are Muon's, as it was.
         updates: how many updates have been made.
     """
 
@@ -124,6 +133,9 @@ class Engine(Protocol):
 
     def train(self, batches: Batches, lr_K: Floats) -> list[LossSum]:
         """Make K updates; return each step's sum of nats, taken before its update.
+
+        `lr_K` are Adam's rates; Muon's are the optimizer's multiple of them. Only here is anything
+        left out by dropout.
 
         A step whose sum is not finite makes no update and is the last one answered.
         """

@@ -18,7 +18,7 @@ from microgpt.engines._native import Decoder, Engine, builds, peak
 from microgpt.engines.contract import Floats, State, Tensors, Tokens
 from microgpt.errors import UsageError
 from microgpt.loss import LossSum
-from microgpt.optim import Adam
+from microgpt.optim import ITERATIONS, POLYNOMIAL, SMALLEST_NORM, Optimizer
 
 __all__ = ["BUILDS", "NativeDecoder", "NativeEngine", "peak", "processors"]
 
@@ -40,7 +40,7 @@ class NativeEngine:
 
     Args:
         config: the model's shape.
-        adam: the optimizer's constants.
+        optimizer: the optimizer's constants.
         loss: the objective that `gradients` and `train` follow.
         threads: at most so many; None: as many as there are processors.
         build: one of BUILDS; None: the widest.
@@ -54,7 +54,7 @@ class NativeEngine:
     def __init__(
         self,
         config: GPTConfig,
-        adam: Adam,
+        optimizer: Optimizer,
         loss: ObjectiveName,
         threads: int | None = None,
         build: str | None = None,
@@ -75,10 +75,21 @@ class NativeEngine:
             n_head=config.n_head,
             n_embd=config.n_embd,
             squared_relu=config.activation == "squared-relu",
+            rotary_base=model.ROTARY_BASE if config.position == "rotary" else 0.0,
+            qk_norm=config.qk_norm,
+            final_norm=config.final_norm,
             loss=loss,
-            beta1=adam.beta1,
-            beta2=adam.beta2,
-            eps=adam.eps,
+            beta1=optimizer.beta1,
+            beta2=optimizer.beta2,
+            eps=optimizer.eps,
+            muon=optimizer.muon,
+            momentum=optimizer.momentum,
+            polynomial=POLYNOMIAL,
+            iterations=ITERATIONS,
+            smallest_norm=SMALLEST_NORM,
+            weight_decay=optimizer.weight_decay,
+            dropout=optimizer.dropout,
+            seed=optimizer.seed % 2**32,
             threads=self.threads,
         )
 

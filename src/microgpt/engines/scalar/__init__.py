@@ -10,92 +10,22 @@ import gc
 import math
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from functools import reduce
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
 
 from microgpt import model
-from microgpt.autograd import Scalar, Value, dot, exp, relu
+from microgpt.autograd import Scalar, Value
 from microgpt.batch import Batch, Batches
 from microgpt.config import GPTConfig, ObjectiveName
+from microgpt.dropout import Dropping
 from microgpt.engines.contract import Floats, State, Tensors, Tokens
+from microgpt.engines.scalar.operations import Matrix, Row, ScalarOps
+from microgpt.engines.scalar.update import Update
 from microgpt.errors import UsageError
-from microgpt.loss import OBJECTIVES, LossSum, check_target, cross_entropy
-from microgpt.optim import Adam
-
-Row = list[Scalar]
-Matrix = list[Row]
-Memory = tuple[Matrix, Matrix]
-
-
-class ScalarOps:
-    """The seven operations over rows of scalars."""
-
-    def embed(self, tokens_T: Sequence[int], wte_VD: Matrix, wpe_TD: Matrix, start: int) -> Matrix:
-        return [
-            [t + p for t, p in zip(wte_VD[token], wpe_TD[start + i])]
-            for i, token in enumerate(tokens_T)
-        ]
-
-    def rmsnorm(self, x_TD: Matrix) -> Matrix:
-        rows: Matrix = []
-        for x_D in x_TD:
-            scale = (dot(x_D, x_D) / len(x_D) + 1e-5) ** -0.5
-            rows.append([x * scale for x in x_D])
-        return rows
-
-    def linear(self, x_TD: Matrix, weight: Matrix) -> Matrix:
-        return [[dot(w, x) for w in weight] for x in x_TD]
-
-    def causal_attention(
-        self, q_TD: Matrix, k_TD: Matrix, v_TD: Matrix, n_head: int, memory: Memory | None
-    ) -> Matrix:
-        keys_SD, values_SD = memory or ([], [])
-        K = len(q_TD[0]) // n_head
-        rows: Matrix = []
-        for q_D, k_D, v_D in zip(q_TD, k_TD, v_TD):
-            # What is not there yet cannot be attended to: causality without a mask.
-            keys_SD.append(k_D)
-            values_SD.append(v_D)
-            row: Row = []
-            for h in range(0, n_head * K, K):
-                q_K = q_D[h : h + K]
-                weights_S = softmax([dot(q_K, k[h : h + K]) / K**0.5 for k in keys_SD])
-                row += [
-                    dot(weights_S, column) for column in zip(*[v[h : h + K] for v in values_SD])
-                ]
-            rows.append(row)
-        return rows
-
-    def relu(self, x_TF: Matrix, squared: bool) -> Matrix:
-        rows = [[relu(x) for x in row] for row in x_TF]
-        # Not ** 2: where that overflows Python raises, and a product is inf, which stops training.
-        return [[x * x for x in row] for row in rows] if squared else rows
-
-    def add(self, x_TD: Matrix, y_TD: Matrix) -> Matrix:
-        return [[a + b for a, b in zip(x, y)] for x, y in zip(x_TD, y_TD)]
-
-    def cross_entropy(self, logits_TV: Matrix, targets_T: Sequence[int]) -> Row:
-        losses_T: Row = []
-        for position, (logits_V, target) in enumerate(zip(logits_TV, targets_T)):
-            check_target(target, len(logits_V), position)
-            if isinstance(logits_V[0], Value):
-                nodes_V = cast("list[Value]", logits_V)
-                loss, d_logits_V = cross_entropy([z.data for z in nodes_V], target)
-                losses_T.append(Value(loss, nodes_V, d_logits_V))
-            else:
-                losses_T.append(cross_entropy(cast("list[float]", logits_V), target)[0])
-        return losses_T
-
-
-def softmax(scores_S: Row) -> Row:
-    """Return exp(score) over their sum, the largest score taken off first."""
-    top = max([s.data if isinstance(s, Value) else s for s in scores_S])
-    exps_S = [exp(s - top) for s in scores_S]
-    # Not `sum`: since Python 3.12 it rounds floats otherwise than it can round Values.
-    scale = reduce(lambda a, b: a + b, exps_S) ** -1
-    return [e * scale for e in exps_S]
+from microgpt.loss import OBJECTIVES, LossSum
+from microgpt.optim import Optimizer
 
 
 class ScalarEngine:
@@ -104,9 +34,9 @@ class ScalarEngine:
     name = "scalar"
     threads = 1
 
-    def __init__(self, config: GPTConfig, adam: Adam, loss: ObjectiveName) -> None:
+    def __init__(self, config: GPTConfig, optimizer: Optimizer, loss: ObjectiveName) -> None:
         self.config = config
-        self._adam = adam
+        self._optimizer = optimizer
         self._objective = OBJECTIVES[loss]
         self._ops = ScalarOps()
         self.load(State.fresh(np.zeros(model.size(config))))
@@ -135,11 +65,17 @@ class ScalarEngine:
 
     def train(self, batches: Batches, lr_K: Floats) -> list[LossSum]:
         sums: list[LossSum] = []
+        optimizer = self._optimizer
         for k, lr in enumerate(lr_K.tolist()):
-            sums.append(self._backward(batches.step(k)))
+            dropping = None
+            if optimizer.dropout:
+                dropping = Dropping(optimizer.dropout, optimizer.seed, self._updates + 1)
+            sums.append(self._backward(batches.step(k), dropping))
             if not math.isfinite(sums[-1].nats):
                 break
-            self._update(lr, sums[-1].positions)
+            self._updates += 1
+            update = Update(optimizer, lr, self._updates, sums[-1].positions)
+            update(self.config, self._values, self._m, self._v)
         return sums
 
     def decoder(self, rows: int) -> ScalarDecoder:
@@ -156,35 +92,35 @@ class ScalarEngine:
             start += out * width
         return matrices
 
-    def _losses(self, parameters: dict[str, Matrix], batch: Batch, d: int) -> Row:
+    def _losses(
+        self,
+        parameters: dict[str, Matrix],
+        batch: Batch,
+        d: int,
+        dropping: Dropping | None = None,
+    ) -> Row:
         tokens_T, targets_T = batch.document(d)
-        logits_TV = model.gpt(self._ops, self.config, parameters, tokens_T.tolist())
+        if dropping:
+            dropping = replace(dropping, first=int(batch.documents[d]))
+        logits_TV = model.gpt(
+            self._ops, self.config, parameters, tokens_T.tolist(), dropping=dropping
+        )
         return self._ops.cross_entropy(logits_TV, targets_T.tolist())
 
-    def _backward(self, batch: Batch) -> LossSum:
+    def _backward(self, batch: Batch, dropping: Dropping | None = None) -> LossSum:
         """Set every parameter's grad to the slope of the objective's sum; return the nats."""
         for value in self._values:
             value.grad = 0.0
         losses_N: list[float] = []
         for d in range(len(batch)):
             with without_collector():
-                losses_T = cast("list[Value]", self._losses(self._nodes, batch, d))
+                losses_T = cast("list[Value]", self._losses(self._nodes, batch, d, dropping))
                 nats_T = [loss.data for loss in losses_T]
                 weights_T = [self._objective.weight(nats) for nats in nats_T]
                 # The objective's slope is a weight times cross-entropy's, position by position.
                 Value(0.0, losses_T, weights_T).backward()
             losses_N += nats_T
         return LossSum.of(losses_N)
-
-    def _update(self, lr: float, positions: int) -> None:
-        adam = self._adam
-        self._updates += 1
-        m_lacks, v_lacks = adam.corrections(self._updates)
-        for i, value in enumerate(self._values):
-            grad = value.grad / positions
-            m = self._m[i] = adam.beta1 * self._m[i] + (1.0 - adam.beta1) * grad
-            v = self._v[i] = adam.beta2 * self._v[i] + (1.0 - adam.beta2) * grad * grad
-            value.data -= lr * (m / m_lacks) / ((v / v_lacks) ** 0.5 + adam.eps)
 
 
 class ScalarDecoder:

@@ -1,0 +1,105 @@
+"""The GPT, once: its table of parameters, and its forward pass in nine operations.
+
+In: a config; operations on whatever an engine computes with. Out: logits. The legend of all shape
+suffixes: `B` rows, `T` positions, `S` positions attended to, `D` width (n_embd), `H` heads, `K`
+width per head, `F` hidden width 4D, `V` vocabulary, `L` layers, `N` positions of a ragged batch. A
+weight is (out, in).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from microgpt.config import GPTConfig
+from microgpt.dropout import Dropping
+from microgpt.model.table import Parameter, initial, parameters, size, views
+
+if TYPE_CHECKING:
+    from microgpt.engines.contract import Ops
+
+__all__ = ["Past", "Parameter", "angles", "gpt", "initial", "parameters", "size", "views"]
+
+A = TypeVar("A")
+
+ROTARY_BASE = 100.0
+"""The slowest pair of a head turns by almost 1 / base a position, the fastest by 1 radian."""
+
+
+def angles(head_width: int, position: int) -> list[float]:
+    """Return by how many radians each pair of a head turns at a position.
+
+    >>> [round(angle, 3) for angle in angles(8, position=2)]
+    [2.0, 0.632, 0.2, 0.063]
+    """
+    half = head_width // 2
+    return [position * ROTARY_BASE ** (-i / half) for i in range(half)]
+
+
+@dataclass
+class Past:
+    """What a decoder remembers: each layer's keys and values, and of how many positions."""
+
+    layers: list[Any] = field(default_factory=list[Any])
+    length: int = 0
+
+
+def gpt(
+    ops: Ops[A],
+    config: GPTConfig,
+    weights: Mapping[str, A],
+    tokens_T: Sequence[int],
+    past: Past | None = None,
+    dropping: Dropping | None = None,
+) -> A:
+    """Compute the logits of the next token at every position.
+
+    Args:
+        ops: the nine operations of an engine.
+        config: the model's shape.
+        weights: the matrices by name.
+        tokens_T: what is read; position 0 is the document's first unless there is a past.
+        past: positions read before; grows by these.
+        dropping: what this step of training leaves out; None: nothing.
+
+    Returns:
+        logits_TV, unnormalised log-probabilities.
+
+    Source: Radford et al., "Language models are unsupervised multitask learners" (2019), with
+    RMSNorm (Zhang and Sennrich 2019) in place of LayerNorm, no biases, and a norm right after the
+    embedding rather than before the head; Karpathy's microgpt. Rotary positions: Su et al.,
+    "RoFormer" (2021); norms of queries and keys: Henry et al., "Query-key normalization for
+    transformers" (2020); dropout: Srivastava et al. (2014).
+    """
+    start = past.length if past else 0
+    x_TD = ops.rmsnorm(ops.embed(tokens_T, weights["wte"], weights.get("wpe"), start))
+    for i in range(config.n_layer):
+        w = {name: weights[f"layer{i}.{name}"] for name in _LAYER}
+        h_TD = ops.rmsnorm(x_TD)
+        q_TD = ops.linear(h_TD, w["attn_wq"])
+        k_TD = ops.linear(h_TD, w["attn_wk"])
+        v_TD = ops.linear(h_TD, w["attn_wv"])
+        if config.qk_norm:
+            q_TD, k_TD = (ops.rmsnorm(x, config.n_head) for x in (q_TD, k_TD))
+        if config.position == "rotary":
+            q_TD, k_TD = (ops.rotate(x, config.n_head, start) for x in (q_TD, k_TD))
+        memory = past.layers[i] if past else None
+        h_TD = ops.causal_attention(q_TD, k_TD, v_TD, config.n_head, memory)
+        if dropping:
+            h_TD = ops.dropout(h_TD, dropping, 2 * i)
+        x_TD = ops.add(x_TD, ops.linear(h_TD, w["attn_wo"]))
+
+        h_TF = ops.linear(ops.rmsnorm(x_TD), w["mlp_fc1"])
+        h_TF = ops.relu(h_TF, squared=config.activation == "squared-relu")
+        if dropping:
+            h_TF = ops.dropout(h_TF, dropping, 2 * i + 1)
+        x_TD = ops.add(x_TD, ops.linear(h_TF, w["mlp_fc2"]))
+    if past:
+        past.length += len(tokens_T)
+    if config.final_norm:
+        x_TD = ops.rmsnorm(x_TD)
+    return ops.linear(x_TD, weights["lm_head"])
+
+
+_LAYER = ("attn_wq", "attn_wk", "attn_wv", "attn_wo", "mlp_fc1", "mlp_fc2")

@@ -1,0 +1,96 @@
+"""The table of parameters: names, shapes, order, the spread of the first numbers.
+
+In: a config. Out: one row a matrix; flat buffers in the table's order, and views by name. The
+legend of shapes stands in `model`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgpt.config import GPTConfig
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row of the table: a matrix, its (out, in) shape and the spread of its first numbers.
+
+    `hidden` says that it is a layer's: one that Muon turns and weight decay shrinks.
+    """
+
+    name: str
+    shape: tuple[int, int]
+    std: float
+    hidden: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has."""
+        return self.shape[0] * self.shape[1]
+
+
+def parameters(config: GPTConfig) -> list[Parameter]:
+    """Return the table of parameters: the only place for names, shapes, order and spread.
+
+    >>> [p.name for p in parameters(GPTConfig(vocab_size=27))][:4]
+    ['wte', 'wpe', 'lm_head', 'layer0.attn_wq']
+    """
+    V, T, D, F = config.vocab_size, config.block_size, config.n_embd, 4 * config.n_embd
+    std, fan_in = config.init_std, config.init == "fan-in"
+    table = [Parameter("wte", (V, D), std)]
+    if config.position == "learned":
+        table += [Parameter("wpe", (T, D), std)]
+    table += [Parameter("lm_head", (V, D), 0.0 if fan_in else std)]
+    for i in range(config.n_layer):
+        for name, rows, columns in (
+            ("attn_wq", D, D),
+            ("attn_wk", D, D),
+            ("attn_wv", D, D),
+            ("attn_wo", D, D),
+            ("mlp_fc1", F, D),
+            ("mlp_fc2", D, F),
+        ):
+            spread = columns**-0.5 if fan_in else std
+            if config.zero_init and name in ("attn_wo", "mlp_fc2"):
+                spread = 0.0
+            table += [Parameter(f"layer{i}.{name}", (rows, columns), spread, hidden=True)]
+    return table
+
+
+def size(config: GPTConfig) -> int:
+    """Count the parameters.
+
+    >>> size(GPTConfig(vocab_size=27))
+    4192
+    """
+    # A table of a million layers is not made to be counted.
+    short = (parameters(dataclasses.replace(config, n_layer=n)) for n in (1, 2))
+    one, two = (sum(p.size for p in table) for table in short)
+    return one + (config.n_layer - 1) * (two - one)
+
+
+def initial(config: GPTConfig, rng: random.Random) -> NDArray[np.float64]:
+    """Draw all first numbers, N(0, std), in the table's order; a std of 0 is drawn too."""
+    return np.array(
+        [rng.gauss(0.0, p.std) for p in parameters(config) for _ in range(p.size)], dtype=np.float64
+    )
+
+
+def views(flat: NDArray[np.float64], config: GPTConfig) -> dict[str, NDArray[np.float64]]:
+    """Return the matrices of a flat buffer by name; they share its memory.
+
+    >>> config = GPTConfig(vocab_size=27)
+    >>> views(np.zeros(size(config)), config)["lm_head"].shape
+    (27, 16)
+    """
+    result: dict[str, NDArray[np.float64]] = {}
+    start = 0
+    for p in parameters(config):
+        result[p.name] = np.reshape(flat[start : start + p.size], p.shape)
+        start += p.size
+    return result
