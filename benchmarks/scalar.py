@@ -26,11 +26,12 @@ import numpy as np
 from microgpt import batch, checkpoint, corpus, model
 from microgpt.autograd import Value
 from microgpt.batch import Plan, lay_out
-from microgpt.config import GPTConfig, TrainConfig, preset
+from microgpt.config import GPTConfig, TrainConfig
 from microgpt.engines import open_engine, scalar
 from microgpt.engines.contract import State
 from microgpt.loss import cross_entropy_by_the_book
 from microgpt.optim import Optimizer
+from microgpt.presets import preset
 from microgpt.tokenizer import Characters
 
 STEPS = 10

@@ -13,9 +13,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from microgpt import checkpoint
-from microgpt.checkpoint import Settings, claimed
+from microgpt.checkpoint import Settings
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.corpus import Source
+from microgpt.disk import claimed
 from microgpt.engines.contract import State
 from microgpt.errors import RunError
 from microgpt.tokenizer import Bytes, Characters

@@ -7,8 +7,9 @@ import json
 
 import pytest
 
-from microgpt.config import PRESETS, GPTConfig, TrainConfig, from_json, preset
+from microgpt.config import GPTConfig, TrainConfig, from_json
 from microgpt.errors import UsageError
+from microgpt.presets import PRESETS, preset
 
 MODEL = [
     ({"n_embd": 18}, "n_embd must be a multiple of n_head; got n_embd=18, n_head=4."),
@@ -16,6 +17,12 @@ MODEL = [
     ({"block_size": 2.5}, "block_size must be a whole number from 1; got 2.5."),
     ({"vocab_size": True}, "vocab_size must be a whole number from 1; got True."),
     ({"activation": "gelu"}, 'activation must be one of relu, squared-relu; got "gelu".'),
+    (
+        {"position": "rotary", "n_embd": 12},
+        "n_embd / n_head must be even for rotary positions, which turn pairs; got 12 / 4.",
+    ),
+    ({"position": "x"}, 'position must be one of learned, rotary; got "x".'),
+    ({"init": "x"}, 'init must be one of normal, fan-in; got "x".'),
     ({"init_std": -1}, "init_std must be a number from 0; got -1."),
 ]
 TRAINING = [
@@ -26,6 +33,12 @@ TRAINING = [
     ({"lr": float("nan")}, "lr must be a number above 0; got nan."),
     ({"lr": "x"}, "lr must be a number above 0; got x."),
     ({"beta1": 1.0}, "beta1 must be in [0, 1); got 1.0."),
+    ({"optimizer": "sgd"}, 'optimizer must be one of adam, muon; got "sgd".'),
+    ({"muon_lr": 0.0}, "muon_lr must be a number above 0; got 0.0."),
+    ({"momentum": 1.0}, "momentum must be in [0, 1); got 1.0."),
+    ({"weight_decay": -1.0}, "weight_decay must be a number from 0; got -1.0."),
+    ({"dropout": 1.0}, "dropout must be in [0, 1); got 1.0."),
+    ({"ngram": -1}, "ngram must be a whole number from 1; got -1."),
     ({"holdout": 1.0}, "holdout must be in [0, 1); got 1.0."),
     ({"eps": 0.0}, "eps must be a number above 0; got 0.0."),
     ({"seed": -1}, "seed must be a whole number from 0; got -1."),
@@ -67,4 +80,5 @@ def test_presets_are_whole_and_an_unknown_one_is_named() -> None:
         TrainConfig(**recipe.training)
     with pytest.raises(UsageError) as caught:
         preset("huge")
-    assert str(caught.value) == 'preset must be one of microgpt, microgpt-v1; got "huge".'
+    names = "microgpt, microgpt-v1, micro, small, medium"
+    assert str(caught.value) == f'preset must be one of {names}; got "huge".'

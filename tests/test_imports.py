@@ -17,13 +17,17 @@ SOURCE = Path(microgpt.__file__).parent
 ROWS = """
 errors alphabet datasets
 config autograd loss dropout
+presets
 corpus tokenizer model optim baselines
 batch settings
+disk ngram
 engines.contract
 engines.scalar engines.native
 engines
 train evaluate sample checkpoint log bench
-heldout
+mixture budget
+heldout best
+saver recipe
 session
 prepare
 run
@@ -100,7 +104,7 @@ def test_an_engine_is_imported_by_the_one_that_opens_it_alone() -> None:
 def test_heavy_libraries_are_imported_where_they_are_used_alone() -> None:
     allowed = {
         "cyclopts": "cli", "rich": "cli", "plotille": "cli.plot", "matplotlib": "cli.plot",
-        "safetensors": "checkpoint", "filelock": "checkpoint", "torch": "engines.torch",
+        "safetensors": "disk", "filelock": "disk", "torch": "engines.torch",
     }  # fmt: skip
     for name, tree in modules().items():
         for other in imported(tree):

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from microgpt import prepare, session
+from microgpt import prepare, saver
 from microgpt.cli import run
 from microgpt.corpus import Source
 from microgpt.session import Session
@@ -39,8 +39,8 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the engine stand still, and the checkpoint be saved, after every step."""
     monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
-    monkeypatch.setattr(session, "_SAVE_SECONDS", -1.0)
-    monkeypatch.setattr(session, "_SAVE_SHARE", 1e9)
+    monkeypatch.setattr(saver, "_SECONDS", -1.0)
+    monkeypatch.setattr(saver, "_SHARE", 1e9)
 
 
 @pytest.fixture
@@ -158,10 +158,10 @@ def test_the_closing_lines_of_a_resumed_training_tell_of_as_many_steps_as_they_s
 
 def started(words: str, often: bool = False) -> subprocess.Popen[str]:
     """A training in a process of its own, that Ctrl-C reaches as in a terminal."""
-    patch = "session._SAVE_SECONDS = 0.02; session._SAVE_SHARE = 1e9;" if often else ""
+    patch = "saver._SECONDS = 0.02; saver._SHARE = 1e9;" if often else ""
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-        f"from microgpt import session; {patch} from microgpt.cli import main; main()"
+        f"from microgpt import saver; {patch} from microgpt.cli import main; main()"
     )
     command = [sys.executable, "-u", "-c", program, *words.split()]
     pipe = subprocess.PIPE

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from microgpt import model, prepare
-from microgpt.config import GPTConfig, preset
+from microgpt.config import GPTConfig
 from microgpt.corpus import Source
 from microgpt.optim import learning_rate
+from microgpt.presets import preset
 from microgpt.session import Session
 from tests.conftest import TINY
 
@@ -123,7 +124,9 @@ def test_all_1000_losses_are_the_original_s(name: str, names: Path) -> None:
 
 
 def test_the_native_engine_follows_the_original_s_1000_losses(names: Path) -> None:
-    session = prepare.new(Source(files=(str(names),)), engine="native", out=Path("r"))
+    session = prepare.new(
+        Source(files=(str(names),)), preset_name="microgpt", engine="native", out=Path("r")
+    )
     assert losses(session, 1000) == pytest.approx(golden("microgpt"), abs=2e-3)
 
 

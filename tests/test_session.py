@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microgpt import checkpoint, prepare, session
+from microgpt import checkpoint, prepare, saver
 from microgpt.errors import DivergedError
 from microgpt.run import Run
 from microgpt.sample import Choice
@@ -174,8 +174,8 @@ def test_a_training_that_diverges_names_the_last_good_checkpoint(
     tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
-    monkeypatch.setattr(session, "_SAVE_SECONDS", -1.0)
-    monkeypatch.setattr(session, "_SAVE_SHARE", 1e9)
+    monkeypatch.setattr(saver, "_SECONDS", -1.0)
+    monkeypatch.setattr(saver, "_SHARE", 1e9)
     folder = tmp_path / "r"
     seen = []
     with begin(folder, tiny, steps=100, lr=1e200) as training:

@@ -10,10 +10,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from microgpt.config import PRESETS, GPTConfig, TrainConfig
+    from microgpt.config import GPTConfig, TrainConfig
     from microgpt.errors import DataError, DivergedError, MicroGPTError, RunError, UsageError
     from microgpt.evaluate import Evaluation, Score
     from microgpt.loss import LossSum, cross_entropy
+    from microgpt.presets import PRESETS
     from microgpt.run import Run, load, train
 
 __all__ = [
@@ -35,7 +36,8 @@ __all__ = [
 ]
 
 _HOME = {
-    "config": ("PRESETS", "GPTConfig", "TrainConfig"),
+    "config": ("GPTConfig", "TrainConfig"),
+    "presets": ("PRESETS",),
     "errors": ("DataError", "DivergedError", "MicroGPTError", "RunError", "UsageError"),
     "evaluate": ("Evaluation", "Score"),
     "loss": ("LossSum", "cross_entropy"),

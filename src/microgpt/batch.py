@@ -193,6 +193,9 @@ def shuffled(n: int, rng: random.Random) -> Offsets:
 
 @lru_cache(maxsize=4)
 def _permutation(n: int, seed: int, epoch: int) -> Offsets:
-    # Epoch 0 is the original's: the generator that goes on to draw the initial numbers.
-    rng = random.Random(seed) if epoch == 0 else random.Random(f"{seed} {epoch}")
-    return shuffled(n, rng)
+    # Epoch 0 is the original's: the generator that goes on to draw the initial numbers. For the
+    # others numpy's old one, which is frozen, and 30 times as fast.
+    if epoch == 0:
+        return shuffled(n, random.Random(seed))
+    words = [seed >> 32 * i & 0xFFFFFFFF for i in range(seed.bit_length() // 32 + 1)]
+    return np.random.RandomState([*words, epoch]).permutation(n).astype(np.int64)

@@ -8,7 +8,8 @@ replaced atomically: whoever reads, or pulls the plug, finds the old one or the 
     runs/names-1/
     ├── config.json              model, training, data with its fingerprint, versions
     ├── tokenizer.json
-    ├── checkpoint.safetensors   parameters by name, Adam's moments, updates so far, a checksum
+    ├── checkpoint.safetensors   parameters by name, their moments, updates so far, a checksum
+    ├── counts.safetensors       what the model is mixed with, if it is
     ├── log.jsonl                a line a step
     └── samples.txt
 """
@@ -18,9 +19,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,15 +27,17 @@ import numpy as np
 
 from microgpt import model, tokenizer
 from microgpt.config import GPTConfig
+from microgpt.disk import read_notes, read_tensors, write_atomically, write_tensors
 from microgpt.engines.contract import Floats, State
 from microgpt.errors import RunError, UsageError
 from microgpt.loss import LossSum
-from microgpt.settings import FORMAT, Settings
+from microgpt.settings import Settings
 from microgpt.tokenizer import Tokenizer
 
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 CHECKPOINT = "checkpoint.safetensors"
+COUNTS = "counts.safetensors"
 SAMPLES = "samples.txt"
 
 T = TypeVar("T")
@@ -90,82 +91,70 @@ def _read(folder: Path, name: str, parse: Callable[[Mapping[str, Any]], T]) -> T
         raise RunError(f"{folder / name}: damaged or foreign ({error}).") from None
 
 
-def save(folder: Path, config: GPTConfig, state: State, pending: LossSum | None = None) -> None:
+def save(
+    folder: Path,
+    config: GPTConfig,
+    state: State,
+    pending: LossSum | None = None,
+    name: str = CHECKPOINT,
+    weight: float | None = None,
+) -> None:
     """Replace the checkpoint. Equal states make equal bytes.
 
     Args:
         folder: the run's.
         config: the model's shape.
         state: what training has made.
-        pending: the losses that the log has no line of yet; they come back with `load_pending`.
+        pending: the losses that the log has no line of yet; they come back with `load_notes`.
+        name: the file's, where it is another state than the last.
+        weight: of the counts that the model is mixed with; None: there are none.
     """
-    from safetensors.numpy import save as to_bytes
-
     tensors = _tensors(config, state)
-    # One key: the format keeps no order among several.
     about = {
-        "format": FORMAT,
         "updates": state.updates,
         "pending": dataclasses.astuple(pending or LossSum()),
-        "checksum": _checksum(tensors),
+        "weight": weight,
     }
-    about["of_this"] = _hash(about)
-    data = to_bytes(tensors, {"microgpt": json.dumps(about)})
-    write_atomically(folder / CHECKPOINT, data)
+    write_tensors(folder / name, tensors, about)
 
 
-def load(folder: Path, config: GPTConfig) -> State:
+def load(folder: Path, config: GPTConfig, name: str = CHECKPOINT) -> State:
     """Read the checkpoint.
 
     Raises:
         RunError: it is missing, damaged, or of another model than `config`.
     """
-    from safetensors import SafetensorError, safe_open
-
-    path = folder / CHECKPOINT
+    path = folder / name
     n = model.size(config)
     state = State(np.zeros(n), np.zeros(n), np.zeros(n))
-    try:
-        opened: Any = safe_open(path, "numpy")  # it has no types
-        with opened as file:
-            about = _about(file.metadata())
-            found: dict[str, Floats] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise RunError(f"{folder}: not a run: it has no {CHECKPOINT}.") from None
-    except SafetensorError as error:
-        raise RunError(f"{path}: damaged ({error}).") from None
-    except (KeyError, ValueError, TypeError):
-        raise RunError(f"{path}: damaged or foreign: not as microgpt writes it.") from None
+    about, found = read_tensors(path)
     expected = _tensors(config, state)
     if {k: v.shape for k, v in found.items()} != {k: v.shape for k, v in expected.items()}:
         raise RunError(f"{path}: foreign: its tensors are not those of the model in {CONFIG}.")
-    if about["checksum"] != _checksum(found):
-        raise RunError(f"{path}: damaged: its checksum is not that of its numbers.")
-    for name, tensor in expected.items():
-        tensor[:] = found[name]
+    for key, tensor in expected.items():
+        tensor[:] = found[key]
     state.updates = about["updates"]
     return state
 
 
-def load_pending(folder: Path) -> LossSum:
-    """Read what `save` was given as pending, from a checkpoint that `load` has found whole."""
-    from safetensors import safe_open
-
-    opened: Any = safe_open(folder / CHECKPOINT, "numpy")
-    with opened as file:
-        return LossSum(*_about(file.metadata())["pending"])
+def load_notes(folder: Path, name: str = CHECKPOINT) -> tuple[LossSum, float | None]:
+    """Read what `save` was given as pending and as weight, from a file that `load` found whole."""
+    about = read_notes(folder / name)
+    return LossSum(*about["pending"]), about["weight"]
 
 
-def _about(told: dict[str, str] | None) -> dict[str, Any]:
-    """Parse the notes of a checkpoint; a ValueError, KeyError or TypeError if they are no such."""
-    about = json.loads((told or {})["microgpt"])
-    if about["format"] != FORMAT or about.pop("of_this") != _hash(about):
-        raise ValueError
-    return about
+def save_counts(folder: Path, arrays: Mapping[str, Any]) -> None:
+    """Write the counts that the model is mixed with."""
+    write_tensors(folder / COUNTS, arrays, {})
 
 
-def _hash(about: Mapping[str, Any]) -> str:
-    return hashlib.blake2b(json.dumps(about).encode(), digest_size=8).hexdigest()
+def load_counts(folder: Path) -> dict[str, Any]:
+    """Read them.
+
+    Raises:
+        RunError: they are missing or damaged.
+    """
+    return read_tensors(folder / COUNTS)[1]
 
 
 def _tensors(config: GPTConfig, state: State) -> dict[str, Floats]:
@@ -175,55 +164,3 @@ def _tensors(config: GPTConfig, state: State) -> dict[str, Floats]:
         for prefix, flat in (("", state.parameters), ("adam.m.", state.m), ("adam.v.", state.v))
         for name, view in model.views(flat, config).items()
     }
-
-
-def _checksum(tensors: Mapping[str, Floats]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(tensors[name], dtype="<f8").tobytes())
-    return digest.hexdigest()
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file: written beside it, flushed to the disk, renamed."""
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)  # noqa: PTH105
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-@contextmanager
-def claimed(folder: Path) -> Generator[None]:
-    """Hold a folder against a second training.
-
-    The lock is the operating system's: it goes with the process, however that ends.
-
-    Raises:
-        RunError: another process is training in it.
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)  # pyright: ignore[reportUnknownMemberType]
-    except Timeout:
-        raise RunError(
-            f"{folder}: another training is writing to it. Wait for it, or choose another --out."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()

@@ -1,7 +1,6 @@
 """What a model is and how it is trained: two frozen records, checked at birth, to and from JSON.
 
-In: keywords, a preset's name, or a JSON object. Out: `GPTConfig` and `TrainConfig`. A preset is
-data: what it sets differently from the defaults below.
+In: keywords, or a JSON object. Out: `GPTConfig` and `TrainConfig`.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from microgpt.errors import UsageError
@@ -72,14 +71,14 @@ class GPTConfig:
                 "n_embd must be a multiple of n_head; "
                 f"got n_embd={self.n_embd}, n_head={self.n_head}."
             )
-        _check_choice("activation", self.activation, ("relu", "squared-relu"))
-        _check_choice("position", self.position, ("learned", "rotary"))
+        check_choice("activation", self.activation, ("relu", "squared-relu"))
+        check_choice("position", self.position, ("learned", "rotary"))
         if self.position == "rotary" and self.n_embd // self.n_head % 2:
             raise UsageError(
                 "n_embd / n_head must be even for rotary positions, which turn pairs; "
                 f"got {self.n_embd} / {self.n_head}."
             )
-        _check_choice("init", self.init, ("normal", "fan-in"))
+        check_choice("init", self.init, ("normal", "fan-in"))
         _check_range("init_std", self.init_std, 0.0, math.inf)
 
 
@@ -100,6 +99,7 @@ class TrainConfig:
         weight_decay: how fast the layers' matrices shrink, times their learning rate, a step.
         dropout: the share of what attention and the hidden layer hand on that training leaves out.
         loss: what is pushed down: "cross-entropy", "linear" or "quadratic".
+        ngram: mix the model with counts of so many tokens in a row; 0: with none.
         holdout: the share of documents kept away from training, in [0, 1).
         seed: of the order of the documents and the initial numbers.
         order: whether documents are shuffled anew "per-epoch" or "once".
@@ -126,6 +126,7 @@ class TrainConfig:
     weight_decay: float = 0.0
     dropout: float = 0.0
     loss: ObjectiveName = "cross-entropy"
+    ngram: int = 0
     holdout: float = 0.1
     seed: int = 42
     order: Order = "per-epoch"
@@ -143,58 +144,19 @@ class TrainConfig:
         _check_range("beta1", self.beta1, 0.0, 1.0)
         _check_range("beta2", self.beta2, 0.0, 1.0)
         _check_range("eps", self.eps, 0.0, math.inf, low_open=True)
-        _check_choice("optimizer", self.optimizer, ("adam", "muon"))
+        check_choice("optimizer", self.optimizer, ("adam", "muon"))
         _check_range("muon_lr", self.muon_lr, 0.0, math.inf, low_open=True)
         _check_range("momentum", self.momentum, 0.0, 1.0)
         _check_range("weight_decay", self.weight_decay, 0.0, math.inf)
         _check_range("dropout", self.dropout, 0.0, 1.0)
+        if self.ngram:
+            check_count("ngram", self.ngram)
         _check_range("holdout", self.holdout, 0.0, 1.0)
         if self.seed < 0:
             raise UsageError(f"seed must be a whole number from 0; got {self.seed}.")
-        _check_choice("loss", self.loss, ("cross-entropy", "linear", "quadratic"))
-        _check_choice("order", self.order, ("per-epoch", "once"))
-        _check_choice("long", self.long, ("window", "cut"))
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A named recipe: what it says in one line, and what it sets."""
-
-    summary: str
-    bos: Literal["first", "last"] = "last"
-    model: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    training: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-
-_ORIGINAL = {"holdout": 0.0, "order": "once", "long": "cut"}
-
-PRESETS = {
-    "microgpt": Preset(
-        summary="the original, number for number: width 16, 1 layer, block 16, 1,000 documents",
-        training=_ORIGINAL,
-    ),
-    "microgpt-v1": Preset(
-        summary="its first form: block 8, squared ReLU, smaller initial numbers, slower Adam",
-        bos="first",
-        model={
-            "block_size": 8,
-            "activation": "squared-relu",
-            "init_std": 0.02,
-            "zero_init": True,
-        },
-        training={**_ORIGINAL, "beta1": 0.9, "beta2": 0.95},
-    ),
-}
-
-
-def preset(name: str) -> Preset:
-    """Look a preset up by its name.
-
-    >>> preset("microgpt").bos
-    'last'
-    """
-    _check_choice("preset", name, tuple(PRESETS))
-    return PRESETS[name]
+        check_choice("loss", self.loss, ("cross-entropy", "linear", "quadratic"))
+        check_choice("order", self.order, ("per-epoch", "once"))
+        check_choice("long", self.long, ("window", "cut"))
 
 
 Config = TypeVar("Config", GPTConfig, TrainConfig)
@@ -222,7 +184,8 @@ def check_count(name: str, value: object) -> None:
         raise UsageError(f"{name} must be a whole number from 1; got {value}.")
 
 
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raise UsageError unless the value is one of the choices."""
     if value not in choices:
         raise UsageError(f'{name} must be one of {", ".join(choices)}; got "{value}".')
 

@@ -35,13 +35,14 @@ def train_line(step: int, total: LossSum, lr: float, seconds: float) -> dict[str
     }
 
 
-def heldout_line(step: int, total: LossSum) -> dict[str, Any]:
+def heldout_line(step: int, total: LossSum, kept: int | None = None) -> dict[str, Any]:
     """Return the line of an evaluation on held-out documents.
 
     >>> heldout_line(100, LossSum(48.0, 20))
     {'step': 100, 'heldout': {'loss': 2.4, 'positions': 20}}
     """
-    return {"step": step, "heldout": {"loss": total.mean, "positions": total.positions}}
+    told = {"loss": total.mean, "positions": total.positions}
+    return {"step": step, "heldout": {**told, "kept": kept} if kept else told}
 
 
 @dataclass
@@ -166,9 +167,9 @@ class LogWriter:
         if step.step % self._every == 0:
             self.settle()
 
-    def heldout(self, step: int, total: LossSum) -> None:
+    def heldout(self, step: int, total: LossSum, kept: int | None = None) -> None:
         """Write the line of an evaluation."""
-        self._write(heldout_line(step, total))
+        self._write(heldout_line(step, total, kept))
 
     def settle(self) -> None:
         """Write what has come since the last line, if anything."""

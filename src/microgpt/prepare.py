@@ -14,13 +14,15 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
-from microgpt import batch, checkpoint, corpus, model
-from microgpt.config import GPTConfig, TrainConfig, check_count, preset
+from microgpt import batch, checkpoint, corpus, model, recipe
+from microgpt.config import GPTConfig, TrainConfig, check_count
 from microgpt.corpus import Corpus, Source
+from microgpt.disk import claimed
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine, State
 from microgpt.errors import RunError, UsageError
 from microgpt.optim import Optimizer
+from microgpt.presets import MODERN, MUON, Preset, preset
 from microgpt.session import Session
 from microgpt.settings import Settings
 from microgpt.tokenizer import Bytes, Characters
@@ -35,7 +37,7 @@ _MEMORY = Source(files=("(documents)",))
 def new(
     data: Source | Sequence[str],
     *,
-    preset_name: str = "microgpt",
+    preset_name: str | None = None,
     tokenizer: Literal["characters", "bytes"] = "characters",
     engine: str = "auto",
     threads: int | None = None,
@@ -48,7 +50,9 @@ def new(
 
     Args:
         data: where the documents are, or the documents.
-        preset_name: where all numbers begin.
+        preset_name: where all numbers begin. None: with `seconds` alone the recipe is chosen for
+            this machine and this data (`budget`); else "micro", or, without the native engine,
+            "microgpt".
         tokenizer: "characters" or "bytes".
         engine: by name, or "auto".
         threads: for the engine.
@@ -61,19 +65,25 @@ def new(
         UsageError, DataError, RunError: what is wrong, in one sentence.
     """
     check_count("log_every", log_every)
-    recipe = preset(preset_name)
     shape, how = _sort(overrides)
+    is_chosen = preset_name is None and how.get("seconds") and not how.get("steps")
+    preset_name = preset_name or (recipe.CHOSEN if is_chosen else recipe.default(engine))
+    begin = Preset("", model=MODERN, training=MUON) if is_chosen else preset(preset_name)
     if isinstance(data, Source) and data.stream:
         how.setdefault("long", "window")  # of a book cut to one block nothing would be left
-    shape, training = {**recipe.model, **shape}, TrainConfig(**{**recipe.training, **how})
-    GPTConfig(vocab_size=1, **shape)  # a mistake is told before a long file is read
+    training = TrainConfig(**{**begin.training, **how})
+    # A mistake is told before a long file is read.
+    GPTConfig(vocab_size=1, **{**begin.model, **shape})
     read = corpus.read(data) if isinstance(data, Source) else corpus.from_documents(data)
     if tokenizer not in ("characters", "bytes"):
         raise UsageError(f'tokenizer must be one of characters, bytes; got "{tokenizer}".')
-    tokens = (
-        Bytes(recipe.bos) if tokenizer == "bytes" else Characters.of(read.documents, recipe.bos)
-    )
-    config = GPTConfig(vocab_size=tokens.vocab_size, **shape)
+    tokens = Bytes(begin.bos) if tokenizer == "bytes" else Characters.of(read.documents, begin.bos)
+    choice, spent = None, 0.0
+    if is_chosen:
+        choice, spent = recipe.choose(read, tokens, training, engine, threads, device)
+        shape = {**choice.model, **shape}
+        training = TrainConfig(**{**choice.training, **how})
+    config = GPTConfig(vocab_size=tokens.vocab_size, **{**begin.model, **shape})
     opened = _open(engine, config, training, threads, device)
     settings = Settings(
         preset=preset_name,
@@ -85,14 +95,14 @@ def new(
         engine=opened.name,
         log_every=log_every,
     )
-    session = Session(settings, tokens, read, opened)
+    session = Session(settings, tokens, read, opened, choice.why if choice else None, spent)
     # One generator, as in the original: it shuffles the documents, then draws the first numbers.
     rng = random.Random(training.seed)
     batch.shuffled(len(session.layout.batch), rng)
     opened.load(State.fresh(model.initial(config, rng)))
     folder = _new_folder(out, settings.source.name)
     with ExitStack() as stack:
-        stack.enter_context(checkpoint.claimed(folder))
+        stack.enter_context(claimed(folder))
         _check_empty(folder)
         try:
             session.open(folder, stack)
@@ -128,7 +138,7 @@ def resume(
     """
     settings, tokens = checkpoint.read_settings(folder)
     with ExitStack() as stack:
-        stack.enter_context(checkpoint.claimed(folder))
+        stack.enter_context(claimed(folder))
         state = checkpoint.load(folder, settings.model)
         opened = _open(
             engine or settings.engine, settings.model, settings.training, threads, device
@@ -136,7 +146,7 @@ def resume(
         opened.load(state)
         read = read_again(folder, settings, documents, piped=True)
         session = Session(settings, tokens, read, opened)
-        session.open(folder, stack, checkpoint.load_pending(folder))
+        session.open(folder, stack, *checkpoint.load_notes(folder))
         session.stack = stack.pop_all()
     return session
 

@@ -23,6 +23,8 @@ from microgpt.errors import UsageError
 from microgpt.evaluate import Evaluation, Score
 from microgpt.log import Log
 from microgpt.loss import LossSum
+from microgpt.mixture import Mixture
+from microgpt.ngram import NGram
 from microgpt.sample import Choice, Sample
 
 
@@ -60,7 +62,13 @@ class Run:
         state = checkpoint.load(self.folder, self.settings.model)
         opened = open_engine(name, self.settings.model, threads=threads, device=device)
         opened.load(state)
-        return opened
+        _, weight = checkpoint.load_notes(self.folder)
+        if weight is None:
+            return opened
+        ngram = NGram.from_arrays(
+            checkpoint.load_counts(self.folder), self.tokenizer.vocab_size, self.tokenizer.bos
+        )
+        return Mixture(opened, ngram, weight)
 
     @property
     def log(self) -> Log:
@@ -142,7 +150,7 @@ def load(folder: str | Path) -> Run:
 def train(
     data: str | Path | Sequence[str] | None = None,
     *,
-    preset: str = "microgpt",
+    preset: str | None = None,
     out: str | Path | None = None,
     **settings: Any,
 ) -> Run:
@@ -150,7 +158,7 @@ def train(
 
     Args:
         data: a file with a document a line, or documents; None: the embedded names.
-        preset: where all numbers begin.
+        preset: where all numbers begin; None: as `microgpt train` does.
         out: the run's folder; None: the first free of runs/NAME-1, runs/NAME-2, ...
         settings: what is set differently, by the names of GPTConfig, TrainConfig and
             `prepare.new`: steps, seconds, lr, n_embd, engine, seed, ...

@@ -6,38 +6,35 @@ printed here.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from microgpt import batch, checkpoint, corpus
 from microgpt.alphabet import printable
 from microgpt.baselines import Ladder, ladder
 from microgpt.batch import Layout, Plan
+from microgpt.best import Best
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.corpus import Corpus
-from microgpt.engines.contract import Engine, State
+from microgpt.disk import write_atomically
+from microgpt.engines.contract import Engine
 from microgpt.errors import DivergedError
-from microgpt.evaluate import mean_loss
-from microgpt.heldout import HeldOut, HeldOutDocuments
+from microgpt.heldout import HeldOut, HeldOutDocuments, Timetable
 from microgpt.log import Log, LogWriter, loss_sum
 from microgpt.loss import LossSum
+from microgpt.mixture import Mixture
+from microgpt.ngram import NGram
 from microgpt.sample import Sample
+from microgpt.saver import Saver
 from microgpt.settings import Settings
 from microgpt.tokenizer import Tokenizer
 from microgpt.train import Step, train
 
 TAIL = 50
 """The closing mean is over so many steps."""
-
-# A checkpoint at most every so often, and never for more than 1 % of the time.
-_SAVE_SECONDS = 2.0
-_SAVE_SHARE = 0.01
 
 
 class Session:
@@ -49,10 +46,21 @@ class Session:
     Attributes:
         stack: what is let go of at the end.
         last_heldout: the newest evaluation on them.
+        kept: the step whose state was kept at the end, where that was not the last.
+        why: what its recipe was chosen by, if it was.
     """
 
-    def __init__(self, settings: Settings, tokens: Tokenizer, data: Corpus, engine: Engine) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tokens: Tokenizer,
+        data: Corpus,
+        engine: Engine,
+        why: str | None = None,
+        spent: float = 0.0,
+    ) -> None:
         self.settings, self.tokenizer, self.corpus, self.engine = settings, tokens, data, engine
+        self.why = why
         self.stack = ExitStack()
         self.folder = Path()
         self.train_documents, self.heldout_documents = corpus.split(data, self.training.holdout)
@@ -60,22 +68,39 @@ class Session:
         self.plan = Plan(
             self.layout.batch, self.training.batch_size, self.training.seed, self.training.order
         )
+        began = time.perf_counter()
+        if self.training.ngram:
+            counts = NGram.of(self.layout.batch, tokens.vocab_size, tokens.bos, self.training.ngram)
+            self.engine = Mixture(engine, counts)
+        self._spent = spent + time.perf_counter() - began
         self.heldout = HeldOutDocuments(
             self.heldout_documents, tokens, self.model.block_size, self.training.seed
         )
+        self.timetable = Timetable(self.training, self.layout.batch, len(self.heldout))
         self.last_heldout: HeldOut | None = None
+        self.kept: int | None = None
         self._stopped = False
         self._tail: list[tuple[int, LossSum]] = []
         self._evaluated = (0, 0.0)
         self._at: Step | None = None
 
-    def open(self, folder: Path, stack: ExitStack, pending: LossSum | None = None) -> None:
+    def open(
+        self,
+        folder: Path,
+        stack: ExitStack,
+        pending: LossSum | None = None,
+        weight: float | None = None,
+    ) -> None:
         """Take a claimed folder for log and checkpoints; the stack closes what is opened."""
         self.folder = folder
+        if isinstance(self.engine, Mixture):
+            self.engine.weight = self.engine.weight if weight is None else weight
+            checkpoint.save_counts(folder, self.engine.ngram.arrays())
+        self.best = Best(folder, self.model)
         self.log = LogWriter(folder, self.settings.log_every, self.updates, pending)
         stack.callback(self.log.close)
         self._recall(self.log.before)
-        self._saved, self._saved_at, self._save_cost = self.updates, time.perf_counter(), 0.0
+        self.saver = Saver(folder, self.engine, self.plan, self.settings, self.log, self.best)
 
     def _recall(self, log: Log) -> None:
         """Take up what the log of an earlier part tells."""
@@ -88,6 +113,7 @@ class Session:
             last = log.heldout[-1]
             total = loss_sum(last["heldout"])
             self.last_heldout = self.heldout.told(last["step"], total)
+            self.kept = last["heldout"].get("kept")
             # When that was is not told: at the latest now.
             self._evaluated = (last["step"], log.seconds)
 
@@ -133,13 +159,13 @@ class Session:
             DivergedError: the loss is not finite; the last good checkpoint is kept and named.
             OSError: the disk is full, say; the last good checkpoint is kept.
         """
-        training, every = self.training, self._evaluate_every
+        training, every = self.training, self.timetable.every
         try:
             for step in train(
                 self.engine,
                 self.plan,
                 training,
-                seconds=self.log.seconds,
+                seconds=max(self.log.seconds, self._spent),
                 align=self.settings.log_every,
                 pause_every=every,
             ):
@@ -149,10 +175,15 @@ class Session:
                 yield step
                 if not step.settled:
                     continue
-                if self._evaluation_is_due(step):
-                    yield self._evaluate(step, every or step.step - self._evaluated[0])
+                if self.timetable.is_due(step.step, step.seconds - self._evaluated[1]):
+                    # The first one decides how many, so that the others can be compared with it.
+                    steps = every or step.step - self._evaluated[0]
+                    sample = self.best.loss.positions if self.best.loss else None
+                    heldout = self._evaluate(step, sample or self.timetable.positions(steps))
+                    self.best.see(heldout.sum, self.engine)
+                    yield heldout
                 if step.step % self.settings.log_every == 0:
-                    self._save_now_and_then()
+                    self.saver.now_and_then(self._at)
                 if self._stopped:
                     break
             finished = not self._stopped or self.updates == training.steps
@@ -160,16 +191,26 @@ class Session:
                 yield from self._close(self._at)
             if finished:
                 self.log.settle()
-            self.save()
+            self.save(finished=finished)
         except DivergedError as error:
             self.log.flush()
-            kept = f"{self.folder} (step {self._saved})"
+            kept = f"{self.folder} (step {self.saver.updates})"
             raise DivergedError(error.step, error.loss, error.lr, kept) from None
 
     def _close(self, step: Step) -> Iterator[HeldOut]:
-        """Measure once more, unless the log has it: on half as many positions as trained on."""
-        if self.heldout and (not self.last_heldout or self.last_heldout.step != step.step):
-            yield self._evaluate(step, 2 * step.step)
+        """Measure once more, unless the log has it: on half as many positions as trained on.
+
+        If an earlier state costs less on the documents that it was measured on, it is kept.
+        """
+        if not self.heldout or (self.last_heldout and self.last_heldout.step == step.step):
+            return
+        if self.best.loss:
+            same = self.heldout.measure(self.engine, step.step, self.best.loss.positions)
+            self.best.see(same.sum, self.engine)
+            self.kept = self.best.step if self.best.step < step.step else None
+        if self.kept:
+            self.best.restore(self.engine)
+        yield self._evaluate(step, self.timetable.positions(2 * step.step))
 
     def ladder(self) -> Ladder:
         """Compare the model with counting, on the same documents.
@@ -189,59 +230,19 @@ class Session:
     def write_samples(self, drawn: Sequence[Sample]) -> None:
         """Write `samples.txt`, a sample a line."""
         text = "".join(f"{printable(sample.text)}\n" for sample in drawn)
-        checkpoint.write_atomically(self.folder / checkpoint.SAMPLES, text.encode())
+        write_atomically(self.folder / checkpoint.SAMPLES, text.encode())
 
     def _lay_out(self, documents: Sequence[str], long: Literal["window", "cut"]) -> Layout:
         encoded = map(self.tokenizer.encode, documents)
         return batch.lay_out(encoded, self.tokenizer.bos, self.model.block_size, long)
 
-    @property
-    def _evaluate_every(self) -> int | None:
-        """Steps between evaluations, where the budget is in steps: the clock must not decide."""
-        training = self.training
-        timed = training.steps is None or training.seconds is not None
-        return None if timed or not self.heldout else max(1, (training.steps or 0) // 10)
-
-    def _evaluation_is_due(self, step: Step) -> bool:
-        if not self.heldout or step.step == self.training.steps:
-            return False
-        if self._evaluate_every:
-            return step.step % self._evaluate_every == 0
-        return step.seconds - self._evaluated[1] >= (self.training.seconds or 0.0) / 10
-
-    def _evaluate(self, step: Step, steps: int) -> HeldOut:
-        """Measure on held-out documents, on a quarter of the positions of so many steps."""
-        data = self.layout.batch
-        positions = steps * self.training.batch_size * data.positions // len(data) // 4
+    def _evaluate(self, step: Step, positions: int) -> HeldOut:
+        """Measure on the first held-out documents."""
         self.last_heldout = self.heldout.measure(self.engine, step.step, positions)
-        self.log.heldout(step.step, self.last_heldout.sum)
+        self.log.heldout(step.step, self.last_heldout.sum, self.kept)
         self._evaluated = (step.step, step.seconds)
         return self.last_heldout
 
-    def _save_now_and_then(self) -> None:
-        since = time.perf_counter() - self._saved_at
-        if since > max(_SAVE_SECONDS, self._save_cost / _SAVE_SHARE):
-            self.save()
-
-    def save(self) -> None:
+    def save(self, *, finished: bool = False) -> None:
         """Write log and checkpoint; the checkpoint before stays until the new one is whole."""
-        # The log first: it must tell of every step that the checkpoint has made.
-        self.log.flush()
-        began = time.perf_counter()
-        state = self.engine.state()
-        self._check(state)
-        checkpoint.save(self.folder, self.model, state, self.log.pending)
-        self._saved, self._saved_at = state.updates, time.perf_counter()
-        self._save_cost = self._saved_at - began
-
-    def _check(self, state: State) -> None:
-        """Raise DivergedError if the state is no good one: the loss of one more document tells."""
-        if not state.updates:
-            return
-        following = self.plan.batches(state.updates, 1).head(1)
-        loss = mean_loss(self.engine, following).mean
-        buffers = (state.parameters, state.m, state.v)
-        if not math.isfinite(loss) or not all(np.isfinite(x).all() for x in buffers):
-            # The loss is that of the step to come, where there is one.
-            step = min(state.updates + 1, self.training.steps or state.updates + 1)
-            raise DivergedError(step, loss, self._at.lr if self._at else self.training.lr)
+        self.saver.save(self._at, finished=finished)

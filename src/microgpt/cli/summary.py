@@ -8,7 +8,8 @@ from pathlib import Path
 
 from microgpt import model
 from microgpt.alphabet import printable
-from microgpt.baselines import uniform
+from microgpt.baselines import Ladder, uniform
+from microgpt.budget import gain
 from microgpt.cli.show import count, rungs, sample_words, say, say_json, unit_of, units
 from microgpt.engines import why_not_native
 from microgpt.run import Run
@@ -31,6 +32,12 @@ def opening(session: Session, *, auto: bool) -> None:
         f"GPT · {layers}, {heads}, width {config.n_embd}, block {config.block_size} · "
         f"{model.size(config):,} parameters · {session.engine.name} engine"
     )
+    if session.why:
+        rate = f"{session.training.batch_size} documents a step"
+        say(
+            f"{session.why}; chosen for that: the size, {rate}, Muon, dropout "
+            f"{session.training.dropout:g}."
+        )
     if auto and session.engine.name == "scalar":
         say(f"The native engine, thousands of times faster, is not there: {why_not_native()}.")
     unit = unit_of(tokens)
@@ -77,13 +84,29 @@ def closing(session: Session, *, json: bool) -> None:
     say(f"Mean of the last {count(steps, 'step')}: {units(tail, unit)}")
     if session.last_heldout:
         say(f"Held out: {units(ladder.model, unit)}")
+    if session.kept:
+        say(f"Kept: the state after step {session.kept:,}; held-out documents cost more since.")
     say(rungs(ladder.baselines, ladder.model))
     say(f"    (nats a {unit} on {ladder.what}; ● you are here)", "dim")
+    if more := _more(session, ladder):
+        say(more)
     note = "   (* stands in the training data)" if any(seen[:8]) else ""
     say(f"Samples: {sample_words([s.text for s in drawn[:8]], seen[:8])}{note}")
     at = word(folder)
     say(f"Saved in {at}.   Next, with any text:")
     say(f"    microgpt sample {at} · microgpt score {at} TEXT · microgpt why {at} TEXT")
+
+
+def _more(session: Session, ladder: Ladder) -> str | None:
+    """Say what more time would bring, where the time was the limit."""
+    seconds = session.training.seconds
+    if not seconds or not session.last_heldout:
+        return None
+    epochs = session.updates * session.training.batch_size / len(session.layout.batch)
+    gained = gain(epochs, ladder.baselines["bigram"].mean - ladder.model.mean)
+    if session.kept:
+        return "More time would not help: this text has been learnt by heart. More text would."
+    return f"Another {seconds:g} s would gain about {gained:.2g}."
 
 
 def word(folder: Path) -> str:

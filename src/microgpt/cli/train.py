@@ -15,15 +15,15 @@ from microgpt.cli.flags import DATA, MODEL, TRAINING, flag, switch, whole
 from microgpt.cli.progress import Bar, JsonLines, Lines, Reporter
 from microgpt.cli.show import find_run, stderr, stdout
 from microgpt.cli.summary import closing, opening, word
-from microgpt.config import PRESETS
 from microgpt.corpus import Source
 from microgpt.errors import UsageError
+from microgpt.presets import PRESETS
 from microgpt.session import Session
 
-_DEFAULT = "microgpt"
 _PRESETS = (
-    f"Where all numbers begin; other flags override them. Without one: {_DEFAULT}.\n"
-    + "\n".join(f"{name}: {preset.summary}." for name, preset in PRESETS.items())
+    "Where all numbers begin; other flags override them. Without one: with --seconds alone, what "
+    "is best for that time, this machine and this text; else micro (microgpt on the scalar engine)."
+    "\n" + "\n".join(f"{name}: {preset.summary}." for name, preset in PRESETS.items())
 )
 
 
@@ -77,6 +77,9 @@ def train(
     dropout: Annotated[
         float | None, flag("The share of what layers hand on that a step leaves out.", TRAINING)
     ] = None,
+    ngram: Annotated[
+        int | None, whole("Mix it with counts of so many characters in a row; 0: do not.", TRAINING)
+    ] = None,
     loss: Annotated[
         flags.Objective | None,
         flag("What is pushed down: -log p, 1 - p, (1 - p)^2. Reported is always -log p.", TRAINING),
@@ -115,14 +118,15 @@ def train(
         "final_norm": final_norm, "init": init, "init_std": init_std, "zero_init": zero_init,
         "steps": steps, "seconds": seconds, "batch_size": batch_size, "lr": lr, "beta1": beta1,
         "beta2": beta2, "eps": eps, "optimizer": optimizer, "muon_lr": muon_lr,
-        "momentum": momentum, "weight_decay": weight_decay, "dropout": dropout, "loss": loss,
+        "momentum": momentum, "weight_decay": weight_decay, "dropout": dropout, "ngram": ngram,
+        "loss": loss,
         "holdout": holdout, "seed": seed, "order": order, "long": long,
     }  # fmt: skip
     source = Source(files=files, column=column, field=field, encoding=encoding, stream=stream)
     if resume is None:
         session = prepare.new(
             source,
-            preset_name=preset or _DEFAULT,
+            preset_name=preset,
             tokenizer=tokenizer or "characters",
             out=out,
             log_every=1 if log_every is None else log_every,

@@ -19,7 +19,7 @@ from microgpt.model.table import Parameter, initial, parameters, size, views
 if TYPE_CHECKING:
     from microgpt.engines.contract import Ops
 
-__all__ = ["Past", "Parameter", "angles", "gpt", "initial", "parameters", "size", "views"]
+__all__ = ["Parameter", "Past", "angles", "gpt", "initial", "parameters", "size", "views"]
 
 A = TypeVar("A")
 

@@ -1,0 +1,128 @@
+"""The GPT and a model that counts, mixed: what one is sure of, the other need not have learnt.
+
+In: an engine, an `NGram`, a weight. Out: an engine whose probabilities are::
+
+    p = (1 - weight) p_GPT + weight p_counts
+
+Training, parameters and gradients are the GPT's alone. The weight is fitted on documents that
+neither has seen; it is one number, so that it cannot learn them.
+
+Source: Jelinek and Mercer, "Interpolated estimation of Markov source parameters from sparse data"
+(1980), for the weight: expectation and maximisation in turns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgpt.batch import Batch, Batches
+from microgpt.engines.contract import Decoder, Engine, Floats, State, Tensors, Tokens
+from microgpt.loss import LossSum
+from microgpt.ngram import NGram
+
+DEFAULT_WEIGHT = 0.2
+"""Where there are no documents to fit it on."""
+
+
+class Mixture:
+    """An engine whose losses and decoders are mixed with counts; all else is the engine's.
+
+    Args:
+        engine: the GPT's.
+        ngram: the counts.
+        weight: theirs, in [0, 1).
+    """
+
+    def __init__(self, engine: Engine, ngram: NGram, weight: float = DEFAULT_WEIGHT) -> None:
+        self.engine, self.ngram, self.weight = engine, ngram, weight
+
+    @property
+    def name(self) -> str:
+        """The engine's."""
+        return self.engine.name
+
+    @property
+    def threads(self) -> int:
+        """The engine's."""
+        return self.engine.threads
+
+    def load(self, state: State) -> None:
+        """Take over a state."""
+        self.engine.load(state)
+
+    def state(self) -> State:
+        """Return a copy of all that training changes."""
+        return self.engine.state()
+
+    def losses(self, batch: Batch) -> Floats:
+        """Return losses_N, nats."""
+        return mixed(self.engine.losses(batch), self.ngram.losses(batch), self.weight)
+
+    def gradients(self, batch: Batch) -> Tensors:
+        """Return the GPT's."""
+        return self.engine.gradients(batch)
+
+    def train(self, batches: Batches, lr_K: Floats) -> list[LossSum]:
+        """Train the GPT."""
+        return self.engine.train(batches, lr_K)
+
+    def decoder(self, rows: int) -> MixedDecoder:
+        """Return a decoder of both."""
+        return MixedDecoder(self.engine.decoder(rows), self.ngram, self.weight, rows)
+
+    def fit(self, batch: Batch) -> LossSum:
+        """Choose the weight under which documents cost least; return what they cost."""
+        gpt_N, counts_N = self.engine.losses(batch), self.ngram.losses(batch)
+        self.weight = fitted(gpt_N, counts_N)
+        return LossSum.of(mixed(gpt_N, counts_N, self.weight).tolist())
+
+
+def mixed(gpt_N: Floats, counts_N: Floats, weight: float) -> Floats:
+    """Return the losses of the mixture of two.
+
+    >>> mixed(np.array([np.log(2.0)]), np.array([np.log(4.0)]), weight=0.5).round(4)
+    array([0.9808])
+    """
+    with np.errstate(divide="ignore"):
+        return -np.logaddexp(np.log1p(-weight) - gpt_N, np.log(weight) - counts_N)
+
+
+def fitted(gpt_N: Floats, counts_N: Floats) -> float:
+    """Return the weight of the second under which the mixture costs least.
+
+    >>> round(fitted(np.array([0.5, 0.5, 3.0]), np.array([2.0, 2.0, 1.0])), 2)
+    0.32
+    """
+    weight = 0.5
+    for _ in range(200):
+        # The share of each position that the counts answer for; their mean is the better weight.
+        share_N = np.exp(np.log(weight) - counts_N + mixed(gpt_N, counts_N, weight))
+        before, weight = weight, float(share_N.mean())
+        if abs(weight - before) < 1e-6 or weight < 1e-9:
+            break
+    # A text that the GPT never expected must not cost infinitely much more than it would.
+    return min(max(weight, 0.0), 0.999)
+
+
+class MixedDecoder:
+    """Rows that advance together, and the last tokens of each."""
+
+    def __init__(self, decoder: Decoder, ngram: NGram, weight: float, rows: int) -> None:
+        self._decoder, self._ngram, self._weight = decoder, ngram, weight
+        self._contexts: NDArray[np.int64] = np.full((rows, ngram.n - 1), ngram.bos, dtype=np.int64)
+
+    def push(self, tokens_B: Tokens) -> Floats:
+        """Read one token a row; return the logarithms of p_BV, which are logits too."""
+        tokens_B = np.asarray(tokens_B, dtype=np.int64)
+        logits_BV = self._decoder.push(tokens_B)
+        read = tokens_B >= 0
+        if self._contexts.shape[1]:
+            self._contexts[read, :-1] = self._contexts[read, 1:]
+            self._contexts[read, -1] = tokens_B[read]
+        p_BV = self._ngram.probabilities(self._contexts[read])
+        shifted = logits_BV[read] - logits_BV[read].max(axis=1, keepdims=True)
+        e_BV = np.exp(shifted)
+        e_BV /= e_BV.sum(axis=1, keepdims=True)
+        logits_BV[read] = np.log((1.0 - self._weight) * e_BV + self._weight * p_BV)
+        return logits_BV

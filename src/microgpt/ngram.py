@@ -1,0 +1,176 @@
+"""A model that counts: what has followed the last few tokens; where that is rare, fewer of them.
+
+In: documents. Out: the probability of every next token. Interpolated Kneser-Ney smoothing::
+
+    p_k(c | a) = (max(n(a, c) - d, 0) + d types(a) p_k-1(c | a')) / n(a)
+
+with `a` the last k tokens, a' all of them but the first, d the order's discount, and types(a) how
+many different tokens have followed a. n counts how often; but in the orders below the highest, how
+many different tokens have stood before: Francisco is frequent and follows one word. A context never
+seen leaves the word to the shorter one; below the last, all tokens are equally likely. There is
+nothing to tune, no probability is 0, and it works on ten documents as on ten million.
+
+Source: Kneser and Ney, "Improved backing-off for m-gram language modeling" (1995); the discounts of
+Ney, Essen and Kneser (1994), d = n1 / (n1 + 2 n2), with n1 and n2 how many counts are 1 and 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgpt.batch import Batch
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """What follows contexts of one length.
+
+    Attributes:
+        pairs: context * V + token, ascending.
+        counts: of each pair.
+        contexts: those seen, ascending.
+        totals: counts summed over a context's pairs.
+        types: how many pairs it has.
+        discount: d.
+    """
+
+    pairs: Ints
+    counts: Floats
+    contexts: Ints
+    totals: Floats
+    types: Floats
+    discount: float
+
+    @classmethod
+    def of(cls, pairs: Ints, counts: Floats, vocab_size: int) -> Order:
+        """Sum up pairs and their counts."""
+        contexts, first = np.unique(pairs // vocab_size, return_index=True)
+        once, twice = (int((counts == n).sum()) for n in (1, 2))
+        # Of a few documents all counts may be 1, or none: then half is as good a guess as any.
+        discount = once / (once + 2 * twice) if once and twice else 0.5
+        types = np.diff(np.append(first, len(pairs))).astype(np.float64)
+        totals = np.add.reduceat(counts, first) if len(pairs) else np.zeros(0)
+        return cls(pairs, counts, contexts, totals, types, discount)
+
+
+class NGram:
+    """Counts of all orders.
+
+    Args:
+        orders: from the empty context up.
+        vocab_size: V.
+        bos: what stands before a document.
+    """
+
+    def __init__(self, orders: list[Order], vocab_size: int, bos: int) -> None:
+        self._orders, self._V, self.bos = orders, vocab_size, bos
+
+    @classmethod
+    def of(cls, batch: Batch, vocab_size: int, bos: int, n: int = 5) -> NGram:
+        """Count n-grams, or shorter ones where their numbers would not fit in 63 bits.
+
+        >>> from microgpt.batch import lay_out
+        >>> batch = lay_out([[0, 1], [0, 1], [1]], bos=2, block_size=8).batch
+        >>> model = NGram.of(batch, vocab_size=3, bos=2, n=3)
+        >>> [round(float(p), 3) for p in np.exp(-model.losses(batch))]
+        [0.642, 0.963, 0.972, 0.642, 0.963, 0.972, 0.333, 0.944]
+        """
+        while n > 1 and n * np.log2(vocab_size) > 62:
+            n -= 1
+        contexts = list(_contexts(batch, n, vocab_size, bos))
+        pairs, counts = np.unique(contexts[-1] * vocab_size + batch.targets_N, return_counts=True)
+        orders = [Order.of(pairs, counts.astype(np.float64), vocab_size)]
+        for k in range(n - 2, -1, -1):
+            # Without its first token every different pair counts once.
+            shorter = pairs % (vocab_size ** (k + 1))
+            pairs, counts = np.unique(shorter, return_counts=True)
+            orders.insert(0, Order.of(pairs, counts.astype(np.float64), vocab_size))
+        return cls(orders, vocab_size, bos)
+
+    @property
+    def n(self) -> int:
+        """How many tokens the longest n-gram has."""
+        return len(self._orders)
+
+    def losses(self, batch: Batch) -> Floats:
+        """Return losses_N, nats."""
+        p_N = np.full(batch.positions, 1.0 / self._V)
+        contexts = _contexts(batch, self.n, self._V, self.bos)
+        for order, contexts_N in zip(self._orders, contexts):
+            totals_N, back_N = self._backing(order, contexts_N)
+            keys_N = contexts_N * self._V + batch.targets_N
+            at = np.minimum(np.searchsorted(order.pairs, keys_N), len(order.pairs) - 1)
+            seen_N = np.where(order.pairs[at] == keys_N, order.counts[at] - order.discount, 0.0)
+            p_N = (seen_N + back_N * p_N) / totals_N
+        return -np.log(p_N)
+
+    def probabilities(self, contexts: Ints) -> Floats:
+        """Return p_BV of what comes next.
+
+        Args:
+            contexts: (B, n - 1), the last tokens, the newest last; before a document stands BOS.
+        """
+        B = len(contexts)
+        p_BV = np.full((B, self._V), 1.0 / self._V)
+        contexts_B = np.zeros(B, dtype=np.int64)
+        for k, order in enumerate(self._orders):
+            if k:
+                contexts_B = contexts_B + contexts[:, -k] * self._V ** (k - 1)
+            totals_B, back_B = self._backing(order, contexts_B)
+            p_BV *= back_B[:, None]
+            first = np.searchsorted(order.pairs, contexts_B * self._V)
+            stop = np.searchsorted(order.pairs, (contexts_B + 1) * self._V)
+            lengths = stop - first
+            rows = np.repeat(np.arange(B), lengths)
+            offsets: Ints = first - (np.cumsum(lengths) - lengths)
+            at: Ints = np.arange(len(rows), dtype=np.int64) + np.repeat(offsets, lengths)
+            p_BV[rows, order.pairs[at] % self._V] += order.counts[at] - order.discount
+            p_BV /= totals_B[:, None]
+        return p_BV
+
+    def _backing(self, order: Order, contexts: Ints) -> tuple[Floats, Floats]:
+        """Return each context's total, and how much of it is left to the shorter one.
+
+        Of a context never seen that is 1 of 1.
+        """
+        at = np.minimum(np.searchsorted(order.contexts, contexts), len(order.contexts) - 1)
+        known = order.contexts[at] == contexts
+        totals = np.where(known, order.totals[at], 1.0)
+        return totals, np.where(known, order.discount * order.types[at], 1.0)
+
+    def arrays(self) -> dict[str, Ints]:
+        """Return all that must be kept."""
+        return {
+            f"{what}{k}": values
+            for k, order in enumerate(self._orders)
+            for what, values in (("pairs", order.pairs), ("counts", order.counts.astype(np.int64)))
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Ints], vocab_size: int, bos: int) -> NGram:
+        """Make it again from what was kept."""
+        orders = [
+            Order.of(arrays[f"pairs{k}"], arrays[f"counts{k}"].astype(np.float64), vocab_size)
+            for k in range(len(arrays) // 2)
+        ]
+        return cls(orders, vocab_size, bos)
+
+
+def _contexts(batch: Batch, n: int, vocab_size: int, bos: int) -> Iterator[Ints]:
+    """Yield the numbers of all positions' contexts of 0, 1, ... n - 1 tokens."""
+    starts = np.repeat(batch.documents[:-1], np.diff(batch.documents))
+    places = np.arange(batch.positions, dtype=np.int64)
+    contexts = np.zeros(batch.positions, dtype=np.int64)
+    yield contexts
+    for k in range(1, n):
+        source = places - (k - 1)
+        tokens = np.where(source >= starts, batch.tokens_N[np.maximum(source, 0)], bos)
+        contexts = contexts + tokens.astype(np.int64) * vocab_size ** (k - 1)
+        yield contexts

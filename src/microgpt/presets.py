@@ -1,0 +1,84 @@
+"""Recipes by name: what each sets differently from the defaults of `config`.
+
+The original's two keep its numbers; docs/race.md has what those of the others are worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from microgpt.config import check_choice
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named recipe: what it says in one line, and what it sets."""
+
+    summary: str
+    bos: Literal["first", "last"] = "last"
+    model: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    training: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+MODERN: Mapping[str, Any] = {
+    "activation": "squared-relu",
+    "position": "rotary",
+    "qk_norm": True,
+    "final_norm": True,
+    "init": "fan-in",
+    "init_std": 0.1,
+    "zero_init": True,
+}
+"""The model of every recipe but the original's."""
+
+MUON: Mapping[str, Any] = {
+    "optimizer": "muon", "lr": 0.01, "beta1": 0.9, "beta2": 0.99, "weight_decay": 0.1, "ngram": 5,
+}  # fmt: skip
+"""How they are trained."""
+
+_ORIGINAL = {"holdout": 0.0, "order": "once", "long": "cut"}
+
+PRESETS = {
+    "microgpt": Preset(
+        summary="the original, number for number: width 16, 1 layer, block 16, 1,000 documents",
+        training=_ORIGINAL,
+    ),
+    "microgpt-v1": Preset(
+        summary="its first form: block 8, squared ReLU, smaller initial numbers, slower Adam",
+        bos="first",
+        model={
+            "block_size": 8,
+            "activation": "squared-relu",
+            "init_std": 0.02,
+            "zero_init": True,
+        },
+        training={**_ORIGINAL, "beta1": 0.9, "beta2": 0.95},
+    ),
+    "micro": Preset(
+        summary="about 1 s for names: width 32, 2 layers, Muon, mixed with counts of five in a row",
+        model={**MODERN, "block_size": 64, "n_embd": 32, "n_layer": 2},
+        training={**MUON, "steps": 1000, "batch_size": 80, "weight_decay": 0.03},
+    ),
+    "small": Preset(
+        summary="about 10 s: the same with width 64",
+        model={**MODERN, "block_size": 64, "n_embd": 64, "n_layer": 2},
+        training={**MUON, "steps": 2000, "batch_size": 100, "dropout": 0.02},
+    ),
+    "medium": Preset(
+        summary="about 60 s: the same with width 64, 4 layers, and dropout",
+        model={**MODERN, "block_size": 64, "n_embd": 64, "n_layer": 4},
+        training={**MUON, "steps": 4500, "batch_size": 160, "dropout": 0.15},
+    ),
+}
+
+
+def preset(name: str) -> Preset:
+    """Look a preset up by its name.
+
+    >>> preset("microgpt").bos
+    'last'
+    """
+    check_choice("preset", name, tuple(PRESETS))
+    return PRESETS[name]

@@ -1,0 +1,105 @@
+"""When a training is saved, and whether what would be saved is any good.
+
+In: an engine, the log and the best state beside it. Out: checkpoints in the run's folder.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+
+from microgpt import checkpoint
+from microgpt.batch import Plan
+from microgpt.best import Best
+from microgpt.engines.contract import Engine, State
+from microgpt.errors import DivergedError
+from microgpt.evaluate import mean_loss
+from microgpt.log import LogWriter
+from microgpt.mixture import Mixture
+from microgpt.settings import Settings
+from microgpt.train import Step
+
+# A checkpoint at most every so often, and never for more than 1 % of the time.
+_SECONDS = 2.0
+_SHARE = 0.01
+
+
+class Saver:
+    """Writes log and checkpoint, the log first.
+
+    Args:
+        folder: the run's.
+        engine: what is saved.
+        plan: the documents to come: the next one tells whether a state is any good.
+        settings: the run's.
+        log: the run's.
+        best: the state to keep if what comes is worse.
+
+    Attributes:
+        updates: how many the newest checkpoint has made.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        engine: Engine,
+        plan: Plan,
+        settings: Settings,
+        log: LogWriter,
+        best: Best,
+    ) -> None:
+        self._folder, self._engine, self._plan = folder, engine, plan
+        self._settings, self._log, self._best = settings, log, best
+        self.updates = engine.state().updates
+        self._at, self._cost = time.perf_counter(), 0.0
+
+    def now_and_then(self, last: Step | None) -> None:
+        """Save if it is time again."""
+        if time.perf_counter() - self._at > max(_SECONDS, self._cost / _SHARE):
+            self.save(last)
+
+    def save(self, last: Step | None, *, finished: bool = False) -> None:
+        """Save; the checkpoint before stays until the new one is whole.
+
+        Args:
+            last: the step made last, if there was one.
+            finished: whether this is the end: then the best state is this one.
+
+        Raises:
+            DivergedError: the state is no good one.
+            OSError: the disk is full, say.
+        """
+        # The log first: it must tell of every step that the checkpoint has made.
+        self._log.flush()
+        began = time.perf_counter()
+        state = self._engine.state()
+        self._check(state, last)
+        checkpoint.save(
+            self._folder,
+            self._settings.model,
+            state,
+            self._log.pending,
+            weight=self._engine.weight if isinstance(self._engine, Mixture) else None,
+        )
+        if finished:
+            self._best.forget()
+        else:
+            self._best.write(state.updates)
+        self.updates, self._at = state.updates, time.perf_counter()
+        self._cost = self._at - began
+
+    def _check(self, state: State, last: Step | None) -> None:
+        """Raise DivergedError if the state is no good one: the loss of one more document tells."""
+        if not state.updates:
+            return
+        training = self._settings.training
+        following = self._plan.batches(state.updates, 1).head(1)
+        loss = mean_loss(self._engine, following).mean
+        buffers = (state.parameters, state.m, state.v)
+        if not math.isfinite(loss) or not all(np.isfinite(x).all() for x in buffers):
+            # The loss is that of the step to come, where there is one.
+            step = min(state.updates + 1, training.steps or state.updates + 1)
+            raise DivergedError(step, loss, last.lr if last else training.lr)
