@@ -23,7 +23,7 @@ from microgpt.errors import RunError, UsageError
 from microgpt.optim import Adam
 from microgpt.session import Session
 from microgpt.settings import Settings
-from microgpt.tokenizer import Bytes, Characters
+from microgpt.tokenizer import Bytes, Characters, Tokenizer
 
 RUNS = Path("runs")
 """Where runs go that are not told where to."""
@@ -68,13 +68,9 @@ def new(
     shape, training = {**recipe.model, **shape}, TrainConfig(**{**recipe.training, **how})
     GPTConfig(vocab_size=1, **shape)  # a mistake is told before a long file is read
     read = corpus.read(data) if isinstance(data, Source) else corpus.from_documents(data)
-    if tokenizer not in ("characters", "bytes"):
-        raise UsageError(f'tokenizer must be one of characters, bytes; got "{tokenizer}".')
-    tokens = (
-        Bytes(recipe.bos) if tokenizer == "bytes" else Characters.of(read.documents, recipe.bos)
-    )
+    tokens = tokenizer_for(tokenizer, read.documents, recipe.bos)
     config = GPTConfig(vocab_size=tokens.vocab_size, **shape)
-    opened = _open(engine, config, training, threads, device)
+    opened = open_for(engine, config, training, threads, device)
     settings = Settings(
         preset=preset_name,
         model=config,
@@ -86,10 +82,7 @@ def new(
         log_every=log_every,
     )
     session = Session(settings, tokens, read, opened)
-    # One generator, as in the original: it shuffles the documents, then draws the first numbers.
-    rng = random.Random(training.seed)
-    batch.shuffled(len(session.layout.batch), rng)
-    opened.load(State.fresh(model.initial(config, rng)))
+    opened.load(first_state(config, training.seed, len(session.layout.batch)))
     folder = _new_folder(out, settings.source.name)
     with ExitStack() as stack:
         stack.enter_context(checkpoint.claimed(folder))
@@ -130,7 +123,7 @@ def resume(
     with ExitStack() as stack:
         stack.enter_context(checkpoint.claimed(folder))
         state = checkpoint.load(folder, settings.model)
-        opened = _open(
+        opened = open_for(
             engine or settings.engine, settings.model, settings.training, threads, device
         )
         opened.load(state)
@@ -177,9 +170,31 @@ def read_again(
     return read
 
 
-def _open(
-    name: str, config: GPTConfig, training: TrainConfig, threads: int | None, device: str | None
+def tokenizer_for(
+    name: Literal["characters", "bytes"], documents: Sequence[str], bos: Literal["first", "last"]
+) -> Tokenizer:
+    """Make the tokenizer of documents."""
+    if name not in ("characters", "bytes"):
+        raise UsageError(f'tokenizer must be one of characters, bytes; got "{name}".')
+    return Bytes(bos) if name == "bytes" else Characters.of(documents, bos)
+
+
+def first_state(config: GPTConfig, seed: int, documents: int) -> State:
+    """Draw the state that a training of so many documents, or windows, begins with."""
+    # One generator, as in the original: it shuffles the documents, then draws the first numbers.
+    rng = random.Random(seed)
+    batch.shuffled(documents, rng)
+    return State.fresh(model.initial(config, rng))
+
+
+def open_for(
+    name: str,
+    config: GPTConfig,
+    training: TrainConfig,
+    threads: int | None = None,
+    device: str | None = None,
 ) -> Engine:
+    """Open the engine of a training."""
     return open_engine(name, config, Adam.of(training), training.loss, threads, device)
 
 
