@@ -29,7 +29,7 @@ from microgpt.loss import OBJECTIVES
 DOCS = Path(__file__).resolve().parent
 PAGES = (DOCS.parent / "README.md", DOCS / "loss.md")
 IMAGES = DOCS / "images"
-RECORD = DOCS.parent / "benchmarks" / "records" / "speed.json"
+RECORDS = DOCS.parent / "benchmarks" / "records"
 _TABLE = re.compile(r"(?<=<!-- rows -->\n).*?(?=<!-- end -->)", re.DOTALL)
 _BLOCK = re.compile(r"(?<=```console\n)\$ .*?(?=```)", re.DOTALL)
 
@@ -65,7 +65,7 @@ def reference(folder: Path) -> str:
 
 def speed(text: str) -> str:
     """Put the rows of the record into the page on speed."""
-    record = json.loads(RECORD.read_text("utf-8"))
+    record = json.loads((RECORDS / "speed.json").read_text("utf-8"))
     ours, others = {}, {}
     for row in record["rows"]:
         kind = ours if row["engine"] == "native" else others
@@ -88,6 +88,50 @@ def speed(text: str) -> str:
             cells += [f"{r['document'] / row['document']:.1f}x" if r else "" for r in beside]
             lines.append("| " + " | ".join(map(str, cells)) + " |")
     return _TABLE.sub("\n".join(lines) + "\n", text)
+
+
+def race(text: str) -> str:
+    """Put the rows of the record into the page on the race."""
+    record = json.loads((RECORDS / "race.json").read_text("utf-8"))
+    lines = [
+        f"Medians, with the least and the most; {record['date']}, {record['threads']} threads, "
+        f"{record['build']}, commit {record['commit'][:7]}.",
+        "",
+        "| split | `--seconds` | seeds | nats a character | training, s | process, s | read |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        low, middle, high = row["loss"]
+        cells = [row["split"], row["budget"], row["n"]]
+        cells.append(f"{middle:.4f}" + (f" ({low:.4f} to {high:.4f})" if row["n"] > 1 else ""))
+        cells += [f"{row['seconds'][1]:.2f}", f"{row['process'][1]:.1f}"]
+        cells.append(f"{row['epochs'][1]:.1f} times")
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    alone = ", ".join(f"{name} {loss:.3f}" for name, loss in record["counts"].items())
+    lines += ["", f"Counts of five in a row alone: {alone}."]
+    return _TABLE.sub("\n".join(lines) + "\n", text)
+
+
+def race_picture(path: Path) -> None:
+    """Draw held-out loss against seconds, a line a split."""
+    record = json.loads((RECORDS / "race.json").read_text("utf-8"))
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for name, colour, mark in zip(("names", "surnames", "shakespeare"), COLOURS, "os^"):
+        rows = [row for row in record["rows"] if row["split"] == name]
+        if not rows:
+            continue
+        losses = list(zip(*(row["loss"] for row in rows)))
+        spread = [[middle - low for low, middle in zip(losses[0], losses[1])]]
+        spread.append([high - middle for middle, high in zip(losses[1], losses[2])])
+        seconds = [row["budget"] for row in rows]
+        axes.errorbar(seconds, losses[1], spread, color=colour, marker=mark, capsize=3, label=name)
+        axes.axhline(record["counts"][name], color=colour, linestyle=":", linewidth=1)
+    axes.set(xscale="log", xlabel="seconds of training", ylabel="held out, nats a character")
+    axes.set_title("Dotted: counts of five in a row alone", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(path, metadata={"Date": None})
 
 
 def losses_picture(path: Path) -> None:
@@ -120,6 +164,9 @@ def main() -> None:
         page_on_speed = DOCS / "speed.md"
         written = speed(page_on_speed.read_text("utf-8"))
         page_on_speed.write_text(written, "utf-8", newline="\n")
+        page_on_race = DOCS / "race.md"
+        page_on_race.write_text(race(page_on_race.read_text("utf-8")), "utf-8", newline="\n")
+        race_picture(IMAGES / "race.svg")
         (DOCS / "cli.md").write_text(reference(folder), "utf-8", newline="\n")
         run(f"microgpt plot names-1 --save {IMAGES / 'curve.svg'}", folder)
 

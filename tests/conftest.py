@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from microgpt.engines.contract import Engine, State
 
 # Where this names engines, one that is missing fails instead of skipping.
 REQUIRED = tuple(filter(None, os.environ.get("MICROGPT_TEST_ENGINES", "").split(",")))
+# Likewise what other programs a test needs: "postgresql".
+REQUIRED_PROGRAMS = tuple(filter(None, os.environ.get("MICROGPT_TEST_PROGRAMS", "").split(",")))
 # Beside the checkout unless this says where.
 DATA = Path(
     os.environ.get("MICROGPT_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
@@ -42,6 +45,13 @@ def engine_name(request: pytest.FixtureRequest) -> str:
             raise
         pytest.skip(str(error))
     return name
+
+
+def required(program: str, reason: str) -> NoReturn:
+    """Skip a test for want of a program; fail it where that must be there."""
+    if program in REQUIRED_PROGRAMS:
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture

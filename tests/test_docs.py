@@ -45,6 +45,12 @@ def test_the_table_of_speeds_is_the_record_s(make: ModuleType) -> None:
     assert text.count("\n| 16, block 16, batch 1 |") == 2
 
 
+def test_the_table_of_the_race_is_the_record_s(make: ModuleType) -> None:
+    text = (ROOT / "docs" / "race.md").read_text("utf-8")
+    assert make.race(text) == text
+    assert "\n| names | 1 | 5 |" in text
+
+
 @pytest.mark.slow
 def test_the_transcripts_are_what_the_commands_print(make: ModuleType, tmp_path: Path) -> None:
     for path in make.PAGES:

@@ -125,3 +125,17 @@ def claimed(folder: Path) -> Generator[None]:
         yield
     finally:
         lock.release()
+
+
+def numbered(parent: Path, name: str) -> Path:
+    """Make the first folder of NAME-1, NAME-2, ... that is free."""
+    parent.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        folder = parent / f"{name}-{number}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return folder

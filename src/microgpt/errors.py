@@ -7,6 +7,7 @@
     MicroGPTError         the world's: what was met is not what it should be
     ├── DataError         text that cannot be read or has nothing to learn from
     ├── RunError          a run's folder that is missing, damaged, foreign or in use
+    ├── SweepError        a sweep's folder or database that cannot be used
     ├── MissingExtra      an optional part that is not installed
     └── DivergedError     a loss that is no longer a number
 
@@ -34,6 +35,10 @@ class DataError(MicroGPTError):
 
 class RunError(MicroGPTError):
     """A run's folder that is missing, damaged, foreign or in use."""
+
+
+class SweepError(MicroGPTError):
+    """A sweep's folder or database that is missing, damaged, foreign or in use."""
 
 
 class MissingExtra(MicroGPTError):  # noqa: N818  (it names what is missing, not a failure)

@@ -49,6 +49,11 @@ class HeldOutDocuments:
     def __len__(self) -> int:
         return len(self._batch)
 
+    @property
+    def positions(self) -> int:
+        """How many positions they have."""
+        return self._batch.positions
+
     def head(self, positions: int) -> Batch:
         """Return the first ones, as many as fit in so many positions, at least one."""
         return self._batch.head(positions)
@@ -67,8 +72,8 @@ class HeldOutDocuments:
         return HeldOut(step, total, documents)
 
 
-# Positions whose mean is within some 0.02 nats of that of all.
-_ENOUGH = 4000
+ENOUGH = 4000
+"""Positions whose mean is within some 0.02 nats of that of all."""
 
 
 class Timetable:
@@ -103,4 +108,4 @@ class Timetable:
         Where the clock runs, a tenth, which is taken from the training; but enough to tell.
         """
         seen = steps * self._training.batch_size * self._data.positions // len(self._data)
-        return seen // 4 if self.every else max(seen // 10, _ENOUGH)
+        return seen // 4 if self.every else max(seen // 10, ENOUGH)

@@ -8,7 +8,7 @@ Training, parameters and gradients are the GPT's alone. The weight is fitted on 
 neither has seen; it is one number, so that it cannot learn them.
 
 Source: Jelinek and Mercer, "Interpolated estimation of Markov source parameters from sparse data"
-(1980), for the weight: expectation and maximisation in turns.
+(1980).
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from microgpt.ngram import NGram
 
 DEFAULT_WEIGHT = 0.2
 """Where there are no documents to fit it on."""
+
+MOST_WEIGHT = 0.999
+"""What the counts never saw must not cost everything."""
 
 
 class Mixture:
@@ -94,15 +97,16 @@ def fitted(gpt_N: Floats, counts_N: Floats) -> float:
     >>> round(fitted(np.array([0.5, 0.5, 3.0]), np.array([2.0, 2.0, 1.0])), 2)
     0.32
     """
-    weight = 0.5
-    for _ in range(200):
-        # The share of each position that the counts answer for; their mean is the better weight.
-        share_N = np.exp(np.log(weight) - counts_N + mixed(gpt_N, counts_N, weight))
-        before, weight = weight, float(share_N.mean())
-        if abs(weight - before) < 1e-6 or weight < 1e-9:
-            break
-    # A text that the GPT never expected must not cost infinitely much more than it would.
-    return min(max(weight, 0.0), 0.999)
+    # The gain over the GPT alone is the sum of log(1 + weight r): concave, its slope falls.
+    r_N = np.expm1(np.minimum(gpt_N - counts_N, 500.0))
+    low, high = 0.0, MOST_WEIGHT
+    for _ in range(30):
+        middle = (low + high) / 2
+        if float((r_N / (1.0 + middle * r_N)).sum()) > 0.0:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 class MixedDecoder:

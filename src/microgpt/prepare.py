@@ -17,7 +17,7 @@ from typing import Any, Literal
 from microgpt import batch, checkpoint, corpus, model, recipe
 from microgpt.config import GPTConfig, TrainConfig, check_count
 from microgpt.corpus import Corpus, Source
-from microgpt.disk import claimed
+from microgpt.disk import claimed, numbered
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine, State
 from microgpt.errors import RunError, UsageError
@@ -25,7 +25,7 @@ from microgpt.optim import Optimizer
 from microgpt.presets import MODERN, MUON, Preset, preset
 from microgpt.session import Session
 from microgpt.settings import Settings
-from microgpt.tokenizer import Bytes, Characters
+from microgpt.tokenizer import Bytes, Characters, Tokenizer
 
 RUNS = Path("runs")
 """Where runs go that are not told where to."""
@@ -75,16 +75,14 @@ def new(
     # A mistake is told before a long file is read.
     GPTConfig(vocab_size=1, **{**begin.model, **shape})
     read = corpus.read(data) if isinstance(data, Source) else corpus.from_documents(data)
-    if tokenizer not in ("characters", "bytes"):
-        raise UsageError(f'tokenizer must be one of characters, bytes; got "{tokenizer}".')
-    tokens = Bytes(begin.bos) if tokenizer == "bytes" else Characters.of(read.documents, begin.bos)
+    tokens = tokenizer_for(tokenizer, read.documents, begin.bos)
     choice, spent = None, 0.0
     if is_chosen:
         choice, spent = recipe.choose(read, tokens, training, engine, threads, device)
         shape = {**choice.model, **shape}
         training = TrainConfig(**{**choice.training, **how})
     config = GPTConfig(vocab_size=tokens.vocab_size, **{**begin.model, **shape})
-    opened = _open(engine, config, training, threads, device)
+    opened = open_for(engine, config, training, threads, device)
     settings = Settings(
         preset=preset_name,
         model=config,
@@ -96,10 +94,7 @@ def new(
         log_every=log_every,
     )
     session = Session(settings, tokens, read, opened, choice.why if choice else None, spent)
-    # One generator, as in the original: it shuffles the documents, then draws the first numbers.
-    rng = random.Random(training.seed)
-    batch.shuffled(len(session.layout.batch), rng)
-    opened.load(State.fresh(model.initial(config, rng)))
+    opened.load(first_state(config, training.seed, len(session.layout.batch)))
     folder = _new_folder(out, settings.source.name)
     with ExitStack() as stack:
         stack.enter_context(claimed(folder))
@@ -140,7 +135,7 @@ def resume(
     with ExitStack() as stack:
         stack.enter_context(claimed(folder))
         state = checkpoint.load(folder, settings.model)
-        opened = _open(
+        opened = open_for(
             engine or settings.engine, settings.model, settings.training, threads, device
         )
         opened.load(state)
@@ -187,9 +182,31 @@ def read_again(
     return read
 
 
-def _open(
-    name: str, config: GPTConfig, training: TrainConfig, threads: int | None, device: str | None
+def tokenizer_for(
+    name: Literal["characters", "bytes"], documents: Sequence[str], bos: Literal["first", "last"]
+) -> Tokenizer:
+    """Make the tokenizer of documents."""
+    if name not in ("characters", "bytes"):
+        raise UsageError(f'tokenizer must be one of characters, bytes; got "{name}".')
+    return Bytes(bos) if name == "bytes" else Characters.of(documents, bos)
+
+
+def first_state(config: GPTConfig, seed: int, documents: int) -> State:
+    """Draw the state that a training of so many documents, or windows, begins with."""
+    # One generator, as in the original: it shuffles the documents, then draws the first numbers.
+    rng = random.Random(seed)
+    batch.shuffled(documents, rng)
+    return State.fresh(model.initial(config, rng))
+
+
+def open_for(
+    name: str,
+    config: GPTConfig,
+    training: TrainConfig,
+    threads: int | None = None,
+    device: str | None = None,
 ) -> Engine:
+    """Open the engine of a training."""
     return open_engine(name, config, Optimizer.of(training), training.loss, threads, device)
 
 
@@ -208,7 +225,7 @@ def _sort(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _new_folder(out: Path | None, name: str) -> Path:
     if out is None:
-        return _numbered(name)
+        return numbered(RUNS, name)
     if out.is_file():
         raise RunError(f"{out}: a file. Expected a folder, or a name for a new one.")
     out.mkdir(parents=True, exist_ok=True)
@@ -222,16 +239,3 @@ def _check_empty(out: Path) -> None:
         raise RunError(f"{out}: holds a run already. Try --resume {out}, or another --out.")
     if found:
         raise RunError(f"{out}: must be empty or new; it holds {found[0]}. Try another --out.")
-
-
-def _numbered(name: str) -> Path:
-    RUNS.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
-        folder = RUNS / f"{name}-{number}"
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return folder

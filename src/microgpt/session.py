@@ -22,7 +22,7 @@ from microgpt.corpus import Corpus
 from microgpt.disk import write_atomically
 from microgpt.engines.contract import Engine
 from microgpt.errors import DivergedError
-from microgpt.heldout import HeldOut, HeldOutDocuments, Timetable
+from microgpt.heldout import ENOUGH, HeldOut, HeldOutDocuments, Timetable
 from microgpt.log import Log, LogWriter, loss_sum
 from microgpt.loss import LossSum
 from microgpt.mixture import Mixture
@@ -204,7 +204,8 @@ class Session:
         """
         if not self.heldout or (self.last_heldout and self.last_heldout.step == step.step):
             return
-        if self.best.loss:
+        # What a few documents say decides nothing.
+        if self.best.loss and self.best.loss.positions >= min(ENOUGH, self.heldout.positions):
             same = self.heldout.measure(self.engine, step.step, self.best.loss.positions)
             self.best.see(same.sum, self.engine)
             self.kept = self.best.step if self.best.step < step.step else None

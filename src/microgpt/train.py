@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +60,7 @@ def train(
     seconds: float = 0.0,
     align: int = 1,
     pause_every: int | None = None,
+    clock: Callable[[], float] | None = None,
 ) -> Iterator[Step]:
     """Train until the budget is spent, yielding every step.
 
@@ -72,15 +73,17 @@ def train(
         seconds: spent before, by the training that this one resumes.
         align: prefer to be settled at multiples of this.
         pause_every: be settled at every multiple of this.
+        clock: what seconds are counted by; None: `time.perf_counter`.
 
     Raises:
         DivergedError: a loss is not finite. The engine made no update from it.
     """
-    began = time.perf_counter() - seconds
+    clock = clock or time.perf_counter
+    began = clock() - seconds
     step = engine.state().updates
     chunk, each = 1, 0.0
     while (config.steps is None or step < config.steps) and (
-        config.seconds is None or time.perf_counter() - began < config.seconds
+        config.seconds is None or clock() - began < config.seconds
     ):
         stop = step + chunk
         if stop // align * align > step:
@@ -89,13 +92,13 @@ def train(
             stop = min(stop, (step // pause_every + 1) * pause_every)
         stop = min(stop, config.steps or stop)
 
-        started = time.perf_counter()
+        started = clock()
         lr_K = [
             learning_rate(config, k, started - began + each * (k - step - 1))
             for k in range(step + 1, stop + 1)
         ]
         sums = engine.train(plan.batches(step, stop - step), np.array(lr_K))
-        now = time.perf_counter()
+        now = clock()
         each = max((now - started) / len(sums), 1e-9)
         chunk = max(1, int(_budget(config, now - began) / each))
         for lr, total in zip(lr_K, sums):

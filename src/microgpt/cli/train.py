@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from microgpt import prepare
 from microgpt.cli import flags
 from microgpt.cli.flags import DATA, MODEL, TRAINING, flag, switch, whole
+from microgpt.cli.interruption import interruption
 from microgpt.cli.progress import Bar, JsonLines, Lines, Reporter
 from microgpt.cli.show import find_run, stderr, stdout
 from microgpt.cli.summary import closing, opening, word
@@ -165,7 +162,7 @@ def train(
 def _train(session: Session, *, json: bool, every: int | None) -> bool:
     """Train; return whether it came to its end."""
     reporter = _reporter(session, json=json, every=every)
-    with _interruption(session) as asked, reporter:
+    with interruption(session.stop, "after this step") as asked, reporter:
         for event in session:
             try:
                 reporter.show(event)
@@ -187,26 +184,3 @@ def _reporter(session: Session, *, json: bool, every: int | None) -> Reporter:
     console = stdout()
     on_terminal = console.is_terminal and not console.is_dumb_terminal
     return Bar(session) if on_terminal else Lines(session, every)
-
-
-@contextmanager
-def _interruption(session: Session) -> Generator[list[bool]]:
-    """Let the first Ctrl-C stop and save, and the second one end at once."""
-    asked = [False]
-
-    def stop(*_: Any) -> None:
-        asked[0] = True
-        session.stop()
-        for number in before:
-            signal.signal(number, signal.default_int_handler)
-        print("Stopping after this step. Ctrl-C again ends at once.", file=sys.stderr)
-
-    # A closed window and a polite kill are interruptions too.
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

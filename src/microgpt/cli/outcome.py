@@ -1,0 +1,120 @@
+"""What a sweep says before its first trial and after its last one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from microgpt import prepare
+from microgpt.cli import knobs
+from microgpt.cli.progress import Bar
+from microgpt.cli.show import count, say, say_json, stderr, stdout, unit_of
+from microgpt.cli.summary import word
+from microgpt.cli.trials import best_table, counted, record
+from microgpt.engines import why_not_native
+from microgpt.errors import MissingExtra, SweepError
+from microgpt.run import Run
+from microgpt.sweep import best
+from microgpt.sweep.loop import Sweep
+from microgpt.sweep.study import Trial
+
+PICTURE = "knobs.png"
+# A training that takes longer is shown.
+_PATIENCE = 2.0
+
+
+def opening(sweep: Sweep, limit: float, jobs: int) -> None:
+    """Say what is about to be tried."""
+    settings = sweep.settings
+    say(f"{settings.source.name} · {count(len(sweep.data.documents), 'document')}")
+    each = f"{settings.seconds:g} s" if settings.seconds else count(settings.steps or 0, "step")
+    names = ", ".join(knob.name for knob in settings.space.knobs)
+    say(f"Trainings of {each}, {jobs} at once, {limit:g} s in all · {settings.engine} engine")
+    say(f"Turning {names}")
+    if settings.engine == "scalar" and (reason := why_not_native()):
+        say(f"The native engine, thousands of times faster, is not there: {reason}.")
+    if sweep.trials:
+        say(f"Going on after {count(len(sweep.trials), 'trial')}.")
+    say()
+
+
+def told_nothing(sweep: Sweep) -> SweepError:
+    """Return what is to be said when no trial came to its end."""
+    counts = Counter(trial.outcome for trial in sweep.trials)
+    what = ", ".join(f"{number} {outcome}" for outcome, number in counts.items()) or "none ended"
+    return SweepError(
+        f"no trial came to its end ({what}); they are kept in {sweep.folder}. "
+        "Try a longer --budget, shorter trainings, or lower learning rates."
+    )
+
+
+def train_best(sweep: Sweep, trial: Trial, seconds: float | None, *, json: bool) -> Run | None:
+    """Train the best trial as a run; None: it was interrupted."""
+    session = best.session(sweep, trial, seconds)
+    if session is None:
+        return Run(sweep.folder / best.BEST)
+    on_terminal = stdout().is_terminal and not stdout().is_dumb_terminal and not json
+    with session:
+        bar = (
+            Bar(session) if on_terminal and max(trial.seconds, seconds or 0.0) > _PATIENCE else None
+        )
+        if bar:
+            bar.__enter__()
+        try:
+            for event in session:
+                if bar:
+                    bar.show(event)
+                if sweep.stopped:
+                    session.stop()
+        finally:
+            if bar:
+                bar.__exit__(None, None, None)
+    return None if sweep.stopped else best.place(sweep, session)
+
+
+def closing(
+    sweep: Sweep, trial: Trial, run: Run, final: float | None, seconds: float, *, json: bool
+) -> None:
+    """Say what was found: the best trials, which knobs matter, the picture, the run."""
+    importance = sweep.study.importance()
+    loss = sweep.trainer.measure(run.engine, run.settings.model)
+    picture = sweep.folder / PICTURE
+    try:
+        knobs.check_installed()
+        knobs.save(picture, sweep, importance)
+    except MissingExtra as error:
+        stderr().print(f"microgpt: no picture: {error}", soft_wrap=True)
+    _, training = best.configs(sweep, trial, final)
+    command = sweep.settings.words(trial.values, training, prepare.RUNS / sweep.folder.name)
+    if json:
+        counts = Counter(each.outcome for each in sweep.trials)
+        told: dict[str, Any] = {
+            "sweep": str(sweep.folder),
+            "trials": len(sweep.trials),
+            **{name: counts[name] for name in ("done", "pruned", "diverged", "failed")},
+            "best": record(trial),
+            "importance": importance,
+            "run": str(run.folder),
+            "loss": loss,
+            "command": command,
+        }
+        say_json(told)
+        return
+    say()
+    say(f"{counted(sweep.trials)}; {seconds:.0f} s")
+    say()
+    stdout().print(best_table(sweep, run.settings.model.vocab_size, importance))
+    say()
+    if importance:
+        shares = " · ".join(f"{name} {share:.0%}" for name, share in importance.items())
+        say(f"What matters for being among the best: {shares}")
+    if picture.exists():
+        say(f"Loss against each knob: {word(picture)}")
+    unit = unit_of(run.tokenizer)
+    say(f"The best, trained again as a run: {loss:.4f} nats a {unit} held out. The same by hand:")
+    say(f"    {command}")
+    at = word(run.folder)
+    say(
+        f"Saved in {word(sweep.folder)}.   Next: microgpt sample {at} · "
+        f"microgpt sweep --resume {word(sweep.folder)}"
+    )

@@ -1,0 +1,185 @@
+"""How a sweep is told: a line that is redrawn on a terminal, lines on a pipe; a table at the end.
+
+In: the trials of a `Sweep` as they end. Out: what a person, or a program, wants to know of them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from microgpt.cli.show import say, say_json, stdout, table
+from microgpt.model import size
+from microgpt.sweep.loop import Sweep
+from microgpt.sweep.space import Value
+from microgpt.sweep.study import Trial, best
+
+ROWS = 10
+"""How many trials a table has."""
+
+
+class Reporter(Protocol):
+    """Shows trials, between its entry and its exit."""
+
+    def __enter__(self) -> object: ...
+    def __exit__(self, *_: object) -> None: ...
+    def show(self, trial: Trial) -> None:
+        """Take one that has ended in."""
+        ...
+
+
+class Lines:
+    """A line for each trial that is better than all before: what a pipe gets."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        known = best(sweep.trials)
+        self._best = known.loss if known else math.inf
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def show(self, trial: Trial) -> None:
+        """Take one trial in."""
+        if trial.outcome == "done" and trial.loss < self._best:
+            self._best = trial.loss
+            say(f"trial {trial.number}: loss {trial.loss:.4f}  {words(trial.values)}")
+
+
+class JsonLines:
+    """Every trial as an object."""
+
+    def __init__(self, _: Sweep) -> None: ...
+
+    def __enter__(self) -> JsonLines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def show(self, trial: Trial) -> None:
+        """Take one trial in."""
+        say_json(record(trial))
+
+
+class Bar:
+    """How far it is, how many trials there are, and the best one.
+
+    Args:
+        sweep: the sweep.
+        began, until: by the clock `time.perf_counter`.
+    """
+
+    def __init__(self, sweep: Sweep, began: float, until: float) -> None:
+        self._began, self._until = began, until
+        self._counts = Counter(trial.outcome for trial in sweep.trials)
+        self._best = best(sweep.trials)
+        # Drawn by itself too: time goes on where no trial ends.
+        self._live = Live(get_renderable=self._render, console=stdout(), refresh_per_second=8)
+
+    def __enter__(self) -> Bar:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._live.__exit__(*error)  # type: ignore[arg-type]
+
+    def show(self, trial: Trial) -> None:
+        """Take one trial in."""
+        self._counts[trial.outcome] += 1
+        if trial.outcome == "done" and (self._best is None or trial.loss < self._best.loss):
+            self._best = trial
+
+    def _render(self) -> Table:
+        now = time.perf_counter()
+        left = max(0.0, self._until - now)
+        grid = Table.grid(padding=(0, 2), expand=True)
+        grid.add_column(no_wrap=True)
+        grid.add_column(ratio=1)
+        grid.add_column(no_wrap=True)
+        bar = ProgressBar(
+            self._until - self._began, min(now, self._until) - self._began, finished_style="green"
+        )
+        counted = f"{sum(self._counts.values()):,} trials"
+        lowest = f"best {self._best.loss:.4f} · " if self._best else ""
+        grid.add_row(counted, bar, f"{lowest}{left:.0f} s left")
+        told = words(self._best.values) if self._best else ""
+        whole = Table.grid(expand=True)
+        whole.add_column(no_wrap=True, overflow="ellipsis")
+        whole.add_row(grid)
+        whole.add_row(Text(f"  {told}", "dim", no_wrap=True, overflow="ellipsis"))
+        return whole
+
+
+def words(values: Mapping[str, Value]) -> str:
+    """Write values of knobs on a line.
+
+    >>> words({"lr": 0.01, "n_embd": 16})
+    'lr 0.01 · n_embd 16'
+    """
+    return " · ".join(f"{name} {value}" for name, value in values.items())
+
+
+def record(trial: Trial) -> dict[str, Any]:
+    """Return a trial as an object."""
+    loss = trial.loss if math.isfinite(trial.loss) else None
+    return {
+        "trial": trial.number,
+        "outcome": trial.outcome,
+        "loss": loss,
+        "knobs": trial.values,
+        "steps": trial.steps,
+        "seconds": trial.seconds,
+    }
+
+
+def counted(trials: Sequence[Trial]) -> str:
+    """Say how many trials there are, and what became of them."""
+    counts = Counter(trial.outcome for trial in trials)
+    names = {
+        "done": "whole",
+        "pruned": "given up early",
+        "diverged": "diverged",
+        "failed": "failed",
+    }
+    parts = [f"{counts[name]:,} {word}" for name, word in names.items() if counts[name]]
+    return f"{len(trials):,} trainings: {', '.join(parts)}"
+
+
+def best_table(sweep: Sweep, vocab_size: int, importance: Mapping[str, float]) -> Table:
+    """Lay the best trials out, the preset's own below them if it is not one of them.
+
+    What matters most comes first; columns that a terminal has no room for are left out.
+    """
+    done = sorted((t for t in sweep.trials if t.outcome == "done"), key=lambda t: t.loss)
+    own = sweep.settings.of_the_preset()
+    shown = done[:ROWS] + [t for t in done[ROWS:] if t.values == own][:1]
+    knobs = sorted(sweep.settings.space.knobs, key=lambda knob: -importance.get(knob.name, 0.0))
+    columns = ["trial", "loss", *(knob.name for knob in knobs), "steps", "parameters"]
+    rows: list[dict[str, str]] = []
+    for trial in shown:
+        model, _ = sweep.settings.configs(trial.values, vocab_size)
+        values = {name: str(value) for name, value in trial.values.items()}
+        name = "preset" if trial.values == own else str(trial.number)
+        rows.append({
+            "trial": name, "loss": f"{trial.loss:.4f}", **values,
+            "steps": f"{trial.steps:,}", "parameters": f"{size(model):,}",
+        })  # fmt: skip
+    widths = {name: 2 + max(len(text) for text in (name, *(row[name] for row in rows)))
+              for name in columns}  # fmt: skip
+    while sum(widths[name] for name in columns) > stdout().width:
+        columns.pop(-1)
+    made = table(*columns, left=0)
+    for row in rows:
+        made.add_row(*(row[name] for name in columns))
+    return made

@@ -1,0 +1,186 @@
+"""A sweep's folder: made, or gone on with.
+
+In: what a person says, or a folder. Out: a `Sweep` that can begin. All that can be wrong is found
+here, before a worker is started.
+
+::
+
+    sweeps/names-1/
+    ├── sweep.json   what it was told, and where its trials are
+    ├── study.db     the trials, unless they are in another database
+    ├── knobs.png    loss against each knob
+    └── best/        a run
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from microgpt import corpus
+from microgpt.corpus import Corpus
+from microgpt.disk import claimed, write_atomically
+from microgpt.errors import RunError, SweepError
+from microgpt.sweep.loop import Sweep
+from microgpt.sweep.settings import SweepSettings
+from microgpt.sweep.storage import hidden
+from microgpt.sweep.study import Study, check_installed
+from microgpt.sweep.trainer import Trainer
+
+SWEEPS = Path("sweeps")
+"""Where sweeps go that are not told where to."""
+
+ABOUT = "sweep.json"
+STUDY = "study.db"
+
+
+@contextmanager
+def new(
+    settings: SweepSettings,
+    data: Corpus,
+    *,
+    out: Path | None = None,
+    storage: str | None = None,
+    name: str | None = None,
+) -> Generator[Sweep]:
+    """Make a sweep's folder and its study, and hold the folder until the end.
+
+    Args:
+        settings: of the sweep.
+        data: its documents.
+        out: the folder; None: the first free of sweeps/NAME-1, sweeps/NAME-2, ...
+        storage: a database's address; None: a file in the folder.
+        name: of the study; with a database, other machines join it by this.
+
+    Raises:
+        SweepError, DataError, MissingExtra: what is wrong, in one sentence.
+    """
+    check_installed()
+    Trainer(settings, data)  # too little text is told before anything is made
+    if out is None:
+        out = _numbered(name or settings.source.name, plain=name is not None)
+    mine = not out.exists()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise SweepError(f"{out}: a file. Expected a folder, or a name for a new one.") from None
+    with _claimed(out):
+        _check_empty(out)
+        study_name = name or out.name
+        try:
+            study = _open(out, settings, storage, study_name)
+        except BaseException:
+            # What could not begin leaves nothing.
+            if mine:
+                shutil.rmtree(out, ignore_errors=True)
+                with suppress(OSError):
+                    SWEEPS.rmdir()
+            raise
+        told = {
+            "study": study_name,
+            "storage": hidden(storage) if storage else None,
+            **settings.to_json(),
+        }
+        text = json.dumps(told, indent=2, ensure_ascii=False)
+        write_atomically(out / ABOUT, f"{text}\n".encode())
+        try:
+            yield Sweep(out, settings, data, study)
+        finally:
+            study.close()
+
+
+@contextmanager
+def resume(folder: Path, *, storage: str | None = None) -> Generator[Sweep]:
+    """Go on with a sweep, and hold its folder until the end.
+
+    Args:
+        folder: the sweep's.
+        storage: its database's address again, if that has a password, which is not kept.
+
+    Raises:
+        SweepError: no sweep, damaged, in use, or its data has changed.
+    """
+    check_installed()
+    told = _read(folder)
+    settings = SweepSettings.from_json(told, folder / ABOUT)
+    if told["storage"] is None and storage:
+        raise SweepError(f"{folder}: its trials are in its {STUDY}; --storage must not be given.")
+    storage = storage or told["storage"]
+    if storage is None and not (folder / STUDY).exists():
+        raise SweepError(f"{folder}: damaged: it has no {STUDY}.")
+    if storage and ":***@" in storage:
+        raise SweepError(f"{folder}: its database has a password. Give --storage again.")
+    data = corpus.read(settings.source)
+    if data.fingerprint != settings.fingerprint:
+        raise SweepError(
+            f"{folder}: {', '.join(settings.source.files) or 'the embedded names'} must be what "
+            "the sweep was begun on; got other text. Bring it back, or begin another sweep."
+        )
+    with _claimed(folder):
+        study = _open(folder, settings, storage, told["study"])
+        try:
+            if storage is None:
+                study.sweep_up()
+            yield Sweep(folder, settings, data, study)
+        finally:
+            study.close()
+
+
+def _open(folder: Path, settings: SweepSettings, storage: str | None, name: str) -> Study:
+    if storage is None:
+        return Study(f"sqlite:///{(folder / STUDY).absolute()}", name, settings)
+    # Machines that begin with the same seed must not try the same.
+    salt = f"{platform.node()} {os.getpid()} {time.time_ns()}"
+    return Study(storage, name, settings, salt)
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    try:
+        told = json.loads((folder / ABOUT).read_text("utf-8"))
+        _ = told["study"], told["storage"]
+    except FileNotFoundError:
+        missing = f"it has no {ABOUT}" if folder.is_dir() else "there is no such folder"
+        raise SweepError(f"{folder}: not a sweep: {missing}.") from None
+    except NotADirectoryError:
+        raise SweepError(f"{folder}: not a sweep: it is a file. Expected a folder.") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise SweepError(f"{folder / ABOUT}: damaged or foreign ({error}).") from None
+    return told
+
+
+@contextmanager
+def _claimed(folder: Path) -> Generator[None]:
+    try:
+        with claimed(folder):
+            yield
+    except RunError as error:
+        if "another training" not in str(error):
+            raise
+        raise SweepError(
+            f"{folder}: another sweep is writing to it. Wait for it, or choose another --out."
+        ) from None
+
+
+def _check_empty(out: Path) -> None:
+    found = sorted(p.name for p in out.iterdir() if p.name != ".lock")
+    if ABOUT in found:
+        raise SweepError(f"{out}: holds a sweep already. Try --resume {out}, or another --out.")
+    if found:
+        raise SweepError(f"{out}: must be empty or new; it holds {found[0]}. Try another --out.")
+
+
+def _numbered(name: str, *, plain: bool) -> Path:
+    """Return the folder of a name, or of the first number after it that is free."""
+    if plain:
+        return SWEEPS / name
+    number = 1
+    while (SWEEPS / f"{name}-{number}").exists():
+        number += 1
+    return SWEEPS / f"{name}-{number}"

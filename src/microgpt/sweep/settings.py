@@ -1,0 +1,146 @@
+"""What a sweep was told: all that machines must agree on which sweep together.
+
+In: a preset, knobs, the size of one training, where the documents are. Out: the same as a JSON
+object, and back; the configs and the command of one trial.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from microgpt.config import GPTConfig, TrainConfig
+from microgpt.corpus import Source
+from microgpt.errors import SweepError, UsageError
+from microgpt.presets import preset
+from microgpt.sweep.space import Space, Value, configs
+
+FORMAT = 1
+
+# Of held-out text, for each second of training: what takes a few percent of that time.
+_POSITIONS_A_SECOND = {"native": 40_000, "scalar": 400}
+_POSITIONS_OF_STEPS = {"native": 20_000, "scalar": 1_000}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepSettings:
+    """All that a study holds besides its trials.
+
+    Attributes:
+        preset: where the settings of all trials begin.
+        tokenizer: "characters" or "bytes".
+        source: where the documents are.
+        fingerprint: of the documents.
+        engine: what computes.
+        seconds, steps: the size of one training.
+        holdout: the share of documents kept away from all trainings.
+        seed: of all trainings, and of what is tried.
+        knobs: in words, as `space.parse` takes them.
+    """
+
+    preset: str
+    tokenizer: Literal["characters", "bytes"]
+    source: Source
+    fingerprint: str
+    engine: str
+    seconds: float | None
+    steps: int | None
+    holdout: float
+    seed: int
+    knobs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.holdout < 1.0:
+            raise UsageError(
+                "holdout must be in (0, 1): trials are compared on what is held out; "
+                f"got {self.holdout}."
+            )
+        _ = self.space  # a mistake in it is told here
+        self.configs({}, 1)
+
+    @cached_property
+    def space(self) -> Space:
+        """The knobs and their values."""
+        recipe = preset(self.preset)
+        return Space.of(self.knobs, recipe.model, self._training)
+
+    @property
+    def _training(self) -> dict[str, Any]:
+        shared = {"holdout": self.holdout, "steps": self.steps, "seconds": self.seconds}
+        # Of a book cut to one block nothing would be left.
+        long = {"long": "window"} if self.source.stream else {}
+        return {**preset(self.preset).training, **long, **shared, "seed": self.seed}
+
+    @property
+    def positions(self) -> int:
+        """How many held-out positions every trial is measured on, if there are as many."""
+        if self.seconds is None:
+            return _POSITIONS_OF_STEPS.get(self.engine, 1_000)
+        return max(200, int(self.seconds * _POSITIONS_A_SECOND.get(self.engine, 400)))
+
+    def configs(
+        self, values: Mapping[str, Value], vocab_size: int
+    ) -> tuple[GPTConfig, TrainConfig]:
+        """Return what a trial of these values is made with."""
+        values = {**self.space.fixed, **values}
+        return configs(values, vocab_size, preset(self.preset).model, self._training)
+
+    def of_the_preset(self) -> dict[str, Value] | None:
+        """Return the preset's own values of the knobs; None: one is outside its range."""
+        model, training = self.configs({}, 1)
+        every = {**vars(model), **vars(training)}
+        values = {knob.name: every[knob.name] for knob in self.space.knobs}
+        return values if all(knob.holds(values[knob.name]) for knob in self.space.knobs) else None
+
+    def words(self, values: Mapping[str, Value], training: TrainConfig, out: Path) -> str:
+        """Write the command that trains these values as a run."""
+        told: dict[str, Any] = {"preset": self.preset, **self.space.fixed, **values}
+        told |= {name: getattr(training, name) for name in ("seed", "holdout", "steps", "seconds")}
+        source = self.source
+        told |= {
+            "tokenizer": self.tokenizer if self.tokenizer != "characters" else None,
+            "column": source.column,
+            "field": source.field,
+            "encoding": source.encoding if source.encoding != "utf-8" else None,
+            "stream": source.stream or None,
+            "engine": self.engine,
+            "out": out,
+        }
+        flags = [_flag(name, value) for name, value in told.items() if value is not None]
+        return " ".join(["microgpt train", *map(shlex.quote, source.files), *flags])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes."""
+        data = dataclasses.asdict(self)
+        return {"format": FORMAT, **data, "source": self.source.to_json(), "knobs": [*self.knobs]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], where: object) -> SweepSettings:
+        """Make settings from a JSON object.
+
+        Raises:
+            SweepError: it is not one that `to_json` makes; the message begins with `where`.
+        """
+        try:
+            if data["format"] != FORMAT:
+                raise UsageError(f"format must be {FORMAT}; got {data['format']}.")
+            known: dict[str, Any] = {f.name: data[f.name] for f in dataclasses.fields(cls)}
+            known["source"] = Source.from_json(data["source"])
+            known["knobs"] = tuple(data["knobs"])
+            return cls(**known)
+        except UsageError as error:
+            raise SweepError(f"{where}: {error}") from None
+        except (KeyError, TypeError) as error:
+            raise SweepError(f"{where}: damaged or foreign ({error}).") from None
+
+
+def _flag(name: str, value: Any) -> str:
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{flag}" if value else f"--no-{flag}"
+    return f"--{flag} {shlex.quote(str(value))}"
