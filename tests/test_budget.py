@@ -1,0 +1,127 @@
+"""What is chosen for the seconds there are; that they are kept; and which state is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import microgpt
+from microgpt import budget, prepare, recipe
+from microgpt.best import FILE, Best
+from microgpt.config import GPTConfig, TrainConfig
+from microgpt.corpus import Source
+from microgpt.engines import why_not_native
+from microgpt.heldout import HeldOut
+from microgpt.loss import LossSum
+from tests.conftest import opened
+
+native = pytest.mark.skipif(why_not_native() is not None, reason=why_not_native() or "")
+
+
+def test_whatever_is_chosen_is_a_model_and_a_training() -> None:
+    for work in 10.0 ** np.arange(3, 18):
+        for lengths in ([1], [7] * 30_000, [1_000_000], [3, 500, 20] * 50):
+            choice = budget.choose(work, lengths, 27)
+            GPTConfig(vocab_size=27, **choice.model)
+            TrainConfig(**choice.training)
+
+
+def test_more_time_is_a_larger_model_and_a_longer_text_less_held_back() -> None:
+    sizes = [s.model["n_layer"] * s.model["n_embd"] ** 2 for s in _chosen([7] * 30_000)]
+    assert sizes == sorted(sizes)
+    short, long = (_chosen([7] * n)[-1].training["dropout"] for n in (1_000, 1_000_000))
+    assert short > long == 0.0
+
+
+def _chosen(lengths: list[int]) -> list[budget.Choice]:
+    return [budget.choose(10.0**power, lengths, 27) for power in range(8, 14)]
+
+
+def test_the_speed_is_the_operations_of_the_steps_over_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = GPTConfig(vocab_size=5, block_size=8, n_head=2, n_embd=8)
+    ticks = iter([10.0, 10.5, 11.0, 13.0, 13.0])
+    monkeypatch.setattr(budget.time, "perf_counter", lambda: next(ticks))
+    from tests.test_ngram import DOCUMENTS, batch
+
+    data = batch(DOCUMENTS)
+    measured = budget.speed(opened("scalar", config), config, data, seconds=1.0)
+    assert measured == 2 * data.positions * budget.operations(8, 1, 5) / 3.0
+
+
+def test_without_seconds_the_preset_is_by_the_engine() -> None:
+    assert recipe.default("scalar") == "microgpt"
+    assert recipe.default("native") == "micro"
+
+
+@native
+def test_seconds_alone_choose_and_what_is_told_stands(tmp_path: Path, tiny: list[str]) -> None:
+    run = microgpt.train(tiny * 50, seconds=0.3, n_layer=1, dropout=0.25, out=tmp_path / "r")
+    assert run.settings.preset == recipe.CHOSEN
+    assert run.settings.model.n_layer == 1
+    assert run.settings.training.dropout == 0.25
+    assert run.settings.training.optimizer == "muon"
+    # A preset that was asked for is not replaced.
+    run = microgpt.train(tiny, preset="microgpt", seconds=0.05, out=tmp_path / "s")
+    assert run.settings.model.n_embd == 16
+
+
+@native
+def test_the_rate_ends_at_zero_with_the_seconds(tmp_path: Path) -> None:
+    with prepare.new(Source(), seconds=1.0, out=tmp_path / "r") as session:
+        steps = [event for event in session if not isinstance(event, HeldOut)]
+    assert steps[0].seconds < 0.5
+    assert 0.98 < steps[-1].seconds < 1.1
+    assert steps[-1].lr < 0.06 * steps[0].lr
+
+
+def test_doubling_the_time_gains_less_the_more_often_a_text_was_read() -> None:
+    gains = [budget.gain(epochs, 0.5) for epochs in (0.1, 1.0, 5.0, 50.0)]
+    assert gains == sorted(gains, reverse=True)
+    assert budget.gain(3.0, -0.1) == 0.0
+
+
+def test_the_best_state_is_kept_over_a_stop(tmp_path: Path) -> None:
+    config = GPTConfig(vocab_size=5, block_size=8, n_head=2, n_embd=8)
+    good, bad = opened("scalar", config, seed=1), opened("scalar", config, seed=2)
+    state = good.state()
+    state.updates = 3
+    good.load(state)
+    best = Best(tmp_path, config)
+    best.see(LossSum(10.0, 10), good)
+    best.see(LossSum(20.0, 10), bad)
+    best.write(updates=3)
+    assert not (tmp_path / FILE).exists()
+    best.write(updates=5)
+    again = Best(tmp_path, config)
+    assert (again.step, again.loss) == (3, LossSum(10.0, 10))
+    again.restore(bad)
+    assert bad.state().parameters.tolist() == good.state().parameters.tolist()
+    assert bad.state().updates == 0
+    again.forget()
+    assert not (tmp_path / FILE).exists()
+
+
+@native
+def test_a_text_learnt_by_heart_ends_with_the_best_state_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from microgpt.cli import run
+
+    words = [f"{a}{b}{c}" for a in "bcdfg" for b in "aeiou" for c in "lmnrst"]
+    (tmp_path / "t.txt").write_text("\n".join(words))
+    told = "train t.txt --preset small --steps 300 --dropout 0 --weight-decay 0 --ngram 0 --out r"
+    assert run([*told.split(), "--batch-size", "64", "--holdout", "0.3"]) == 0
+    said = capsys.readouterr().out
+    kept = microgpt.load("r")
+    lines = kept.log.heldout
+    losses = [line["heldout"]["loss"] for line in lines]
+    assert lines[-1]["heldout"]["kept"] < 300
+    assert losses[-1] == pytest.approx(min(losses), abs=0.02)
+    assert losses[-1] < losses[-2]
+    assert f"Kept: the state after step {lines[-1]['heldout']['kept']:,};" in said
+    assert kept.evaluate().loss == pytest.approx(losses[-1], abs=1e-6)
+    assert not (Path("r") / FILE).exists()

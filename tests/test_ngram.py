@@ -1,0 +1,134 @@
+"""The model that counts, against one written anew with dictionaries; its mixture with the GPT."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import microgpt
+from microgpt import checkpoint
+from microgpt.batch import Batch
+from microgpt.config import GPTConfig
+from microgpt.errors import RunError
+from microgpt.mixture import MOST_WEIGHT, Mixture, fitted, mixed
+from microgpt.ngram import NGram
+from tests.conftest import laid_out, opened
+
+V, BOS, N = 5, 4, 4
+DOCUMENTS = [[0, 1, 2, 3], [0, 1, 2], [1, 1, 2, 0], [3], [0, 1, 3, 3, 3], [2, 1, 0]]
+OTHERS = [[0, 1, 2, 2], [3, 3, 3, 3, 3, 3], [1]]
+
+
+def batch(documents: list[list[int]]) -> Batch:
+    return laid_out(documents, bos=BOS, block_size=8)
+
+
+def by_the_book(trained: list[list[int]], documents: list[list[int]]) -> list[float]:
+    """Kneser and Ney's formula, one position after the other."""
+    grams = Counter()
+    for document in trained:
+        padded = [BOS] * N + document + [BOS]
+        grams.update(tuple(padded[i - N + 1 : i + 1]) for i in range(N, len(padded)))
+    tables = {N: grams}
+    for n in range(N - 1, 0, -1):
+        tables[n] = Counter(gram[1:] for gram in tables[n + 1])  # different ones before, once each
+
+    def p(context: tuple[int, ...], token: int) -> float:
+        n = len(context) + 1
+        lower = p(context[1:], token) if context else 1 / V
+        follow: dict[int, int] = defaultdict(int)
+        for gram, count in tables[n].items():
+            if gram[:-1] == context:
+                follow[gram[-1]] += count
+        if not follow:
+            return lower
+        once, twice = (sum(c == k for c in tables[n].values()) for k in (1, 2))
+        d = once / (once + 2 * twice) if once and twice else 0.5
+        seen = max(follow.get(token, 0) - d, 0.0)
+        return (seen + d * len(follow) * lower) / sum(follow.values())
+
+    losses = []
+    for document in documents:
+        padded = [BOS] * N + document + [BOS]
+        for i in range(N, len(padded)):
+            losses.append(-math.log(p(tuple(padded[i - N + 1 : i]), padded[i])))
+    return losses
+
+
+def test_counts_are_those_of_the_formula_written_anew() -> None:
+    model = NGram.of(batch(DOCUMENTS), V, BOS, N)
+    for documents in (DOCUMENTS, OTHERS):
+        assert model.losses(batch(documents)) == pytest.approx(by_the_book(DOCUMENTS, documents))
+
+
+def test_probabilities_of_any_context_sum_to_1_and_are_the_losses() -> None:
+    model = NGram.of(batch(DOCUMENTS), V, BOS, N)
+    contexts = np.array(np.meshgrid(*[range(V)] * (N - 1))).reshape(N - 1, -1).T
+    p_BV = model.probabilities(contexts)
+    assert p_BV.sum(axis=1) == pytest.approx(np.ones(V ** (N - 1)))
+    assert p_BV.min() > 0.0
+    told = batch(OTHERS)
+    rows = []
+    for d in range(len(told)):
+        tokens, _ = told.document(d)
+        padded = [BOS] * (N - 2) + tokens.tolist()
+        rows += [padded[i : i + N - 1] for i in range(len(tokens))]
+    losses = -np.log(model.probabilities(np.array(rows))[range(len(rows)), told.targets_N])
+    assert model.losses(told) == pytest.approx(losses)
+
+
+def test_what_was_kept_makes_the_same_counts() -> None:
+    model = NGram.of(batch(DOCUMENTS), V, BOS, N)
+    again = NGram.from_arrays(model.arrays(), V, BOS)
+    assert again.losses(batch(OTHERS)).tolist() == model.losses(batch(OTHERS)).tolist()
+
+
+def test_one_document_is_enough_and_numbers_never_overflow() -> None:
+    few = NGram.of(batch([[0]]), V, BOS, N)
+    assert np.isfinite(few.losses(batch(OTHERS))).all()
+    many = NGram.of(laid_out([[60_000, 3]], bos=65_535), 65_536, 65_535, 8)
+    assert many.n == 3
+    assert np.isfinite(many.losses(laid_out([[5, 60_000]], bos=65_535))).all()
+
+
+def test_the_fitted_weight_is_the_best_of_a_thousand() -> None:
+    rng = np.random.default_rng(1)
+    gpt_N, counts_N = rng.gamma(2.0, size=500), rng.gamma(2.5, size=500)
+    tried = [(mixed(gpt_N, counts_N, w).mean(), w) for w in np.linspace(0.0, MOST_WEIGHT, 1001)]
+    assert fitted(gpt_N, counts_N) == pytest.approx(min(tried)[1], abs=1e-3)
+    assert fitted(gpt_N, gpt_N + 1.0) == 0.0
+    assert fitted(gpt_N + 1.0, gpt_N) == pytest.approx(MOST_WEIGHT, abs=1e-6)
+    assert np.isfinite(mixed(np.array([2000.0]), np.array([3.0]), 0.5)).all()
+
+
+def test_a_mixture_s_decoder_says_what_its_losses_are(engine_name: str) -> None:
+    config = GPTConfig(vocab_size=V, block_size=8, n_head=2, n_embd=8)
+    model = Mixture(opened(engine_name, config), NGram.of(batch(DOCUMENTS), V, BOS, N), weight=0.3)
+    told, losses = batch(OTHERS), []
+    for d in range(len(told)):
+        decoder = model.decoder(2)
+        for token, target in zip(*told.document(d)):
+            row, rest = decoder.push(np.array([token, -1]))
+            assert np.exp(row).sum() == pytest.approx(1.0)
+            assert not rest.any()
+            losses.append(-row[target])
+    assert model.losses(told) == pytest.approx(losses, rel=1e-5)
+
+
+def test_a_run_of_a_mixture_is_read_back_and_its_counts_are_checked(
+    tmp_path: Path, tiny: list[str]
+) -> None:
+    run = microgpt.train(tiny * 20, preset="micro", steps=3, holdout=0.3, out=tmp_path / "r")
+    assert isinstance(run.engine, Mixture)
+    assert 0.0 < run.engine.weight < 1.0
+    again = microgpt.load(tmp_path / "r")
+    assert again.score("ada").losses == run.score("ada").losses
+    assert again.sample(3, seed=5) == run.sample(3, seed=5)
+    path = tmp_path / "r" / checkpoint.COUNTS
+    path.write_bytes(path.read_bytes()[:-8] + b"\x01" * 8)
+    with pytest.raises(RunError, match=r"counts\.safetensors: damaged"):
+        microgpt.load(tmp_path / "r").score("ada")
