@@ -21,7 +21,7 @@ from .conftest import TINY, required
 
 pytestmark = pytest.mark.slow
 SWEEP = (
-    "sweep t.txt --name shared --steps 30 --holdout 0.2 --jobs 1 --json "
+    "sweep t.txt --preset microgpt --name shared --steps 30 --holdout 0.2 --jobs 1 --json "
     "--knob lr=0.001..0.1 --knob n_embd=4,8,16 --knob block_size=8"
 )
 
