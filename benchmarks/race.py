@@ -24,7 +24,8 @@ import numpy as np
 import microgpt
 from microgpt.batch import lay_out
 from microgpt.corpus import Source, read, split
-from microgpt.engines.native import BUILDS, processors
+from microgpt.engines.native import BUILDS
+from microgpt.machine import processors
 from microgpt.ngram import NGram
 from microgpt.tokenizer import Characters
 

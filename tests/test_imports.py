@@ -15,7 +15,7 @@ SOURCE = Path(microgpt.__file__).parent
 
 # A module imports from rows above its own; docs/architecture.md has the same table.
 ROWS = """
-errors alphabet datasets
+errors alphabet machine datasets
 config autograd loss dropout
 presets
 corpus tokenizer model optim baselines

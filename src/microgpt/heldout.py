@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from microgpt.batch import Batch, lay_out, shuffled
 from microgpt.config import TrainConfig
@@ -45,6 +46,7 @@ class HeldOutDocuments:
         batch = lay_out(map(tokenizer.encode, documents), tokenizer.bos, block_size).batch
         self._batch = batch.take(shuffled(len(batch), random.Random(seed)))
         self._bos = tokenizer.bos
+        self._head = lru_cache(2)(self._batch.head)
 
     def __len__(self) -> int:
         return len(self._batch)
@@ -56,7 +58,7 @@ class HeldOutDocuments:
 
     def head(self, positions: int) -> Batch:
         """Return the first ones, as many as fit in so many positions, at least one."""
-        return self._batch.head(positions)
+        return self._head(positions)
 
     def measure(self, engine: Engine, step: int, positions: int) -> HeldOut:
         """Measure an engine's loss on the first ones; of a mixture, fit the weight on them."""

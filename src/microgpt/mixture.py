@@ -39,6 +39,8 @@ class Mixture:
 
     def __init__(self, engine: Engine, ngram: NGram, weight: float = DEFAULT_WEIGHT) -> None:
         self.engine, self.ngram, self.weight = engine, ngram, weight
+        self._fitted_on: Batch | None = None
+        self._counts_N: Floats = np.zeros(0)
 
     @property
     def name(self) -> str:
@@ -76,9 +78,11 @@ class Mixture:
 
     def fit(self, batch: Batch) -> LossSum:
         """Choose the weight under which documents cost least; return what they cost."""
-        gpt_N, counts_N = self.engine.losses(batch), self.ngram.losses(batch)
-        self.weight = fitted(gpt_N, counts_N)
-        return LossSum.of(mixed(gpt_N, counts_N, self.weight).tolist())
+        if batch is not self._fitted_on:  # training measures on the same ones again and again
+            self._fitted_on, self._counts_N = batch, self.ngram.losses(batch)
+        gpt_N = self.engine.losses(batch)
+        self.weight = fitted(gpt_N, self._counts_N)
+        return LossSum.of(mixed(gpt_N, self._counts_N, self.weight).tolist())
 
 
 def mixed(gpt_N: Floats, counts_N: Floats, weight: float) -> Floats:

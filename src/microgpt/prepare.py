@@ -18,10 +18,8 @@ from microgpt import batch, checkpoint, corpus, model, recipe
 from microgpt.config import GPTConfig, TrainConfig, check_count
 from microgpt.corpus import Corpus, Source
 from microgpt.disk import claimed, numbered
-from microgpt.engines import open_engine
-from microgpt.engines.contract import Engine, State
+from microgpt.engines.contract import State
 from microgpt.errors import RunError, UsageError
-from microgpt.optim import Optimizer
 from microgpt.presets import MODERN, MUON, Preset, preset
 from microgpt.session import Session
 from microgpt.settings import Settings
@@ -82,7 +80,7 @@ def new(
         shape = {**choice.model, **shape}
         training = TrainConfig(**{**choice.training, **how})
     config = GPTConfig(vocab_size=tokens.vocab_size, **{**begin.model, **shape})
-    opened = open_for(engine, config, training, threads, device)
+    opened = recipe.open_for(engine, config, training, threads, device)
     settings = Settings(
         preset=preset_name,
         model=config,
@@ -135,7 +133,7 @@ def resume(
     with ExitStack() as stack:
         stack.enter_context(claimed(folder))
         state = checkpoint.load(folder, settings.model)
-        opened = open_for(
+        opened = recipe.open_for(
             engine or settings.engine, settings.model, settings.training, threads, device
         )
         opened.load(state)
@@ -197,17 +195,6 @@ def first_state(config: GPTConfig, seed: int, documents: int) -> State:
     rng = random.Random(seed)
     batch.shuffled(documents, rng)
     return State.fresh(model.initial(config, rng))
-
-
-def open_for(
-    name: str,
-    config: GPTConfig,
-    training: TrainConfig,
-    threads: int | None = None,
-    device: str | None = None,
-) -> Engine:
-    """Open the engine of a training."""
-    return open_engine(name, config, Optimizer.of(training), training.loss, threads, device)
 
 
 def _sort(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

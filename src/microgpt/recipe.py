@@ -13,6 +13,7 @@ from microgpt import batch, budget, corpus
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.corpus import Corpus
 from microgpt.engines import open_engine, why_not_native
+from microgpt.engines.contract import Engine
 from microgpt.optim import Optimizer
 from microgpt.presets import MODERN
 from microgpt.tokenizer import Bytes, Tokenizer
@@ -25,6 +26,17 @@ def default(engine: str) -> str:
     """Return the preset of a training that was told none: on the slow engine the original."""
     is_fast = engine == "native" or (engine == "auto" and not why_not_native())
     return "micro" if is_fast else "microgpt"
+
+
+def open_for(
+    name: str,
+    config: GPTConfig,
+    training: TrainConfig,
+    threads: int | None = None,
+    device: str | None = None,
+) -> Engine:
+    """Open the engine of a training."""
+    return open_engine(name, config, Optimizer.of(training), training.loss, threads, device)
 
 
 def choose(
@@ -42,9 +54,10 @@ def choose(
     data = batch.lay_out(map(tokens.encode, few), tokens.bos, 32).batch
     began = time.perf_counter()
     for width, layers, sample in ((16, 1, data.head(1)), (64, 4, data)):
-        config = GPTConfig(vocab_size=tokens.vocab_size, n_embd=width, n_layer=layers, **MODERN)
-        config = replace(config, block_size=32)
-        opened = open_engine(engine, config, Optimizer.of(training), training.loss, threads, device)
+        config = GPTConfig(
+            vocab_size=tokens.vocab_size, block_size=32, n_embd=width, n_layer=layers, **MODERN
+        )
+        opened = open_for(engine, config, training, threads, device)
         speed = budget.speed(opened, config, sample, min(0.01 * seconds, 0.1))
         # The scalar engine would still be at it.
         if speed < 1e9:

@@ -102,10 +102,10 @@ def _more(session: Session, ladder: Ladder) -> str | None:
     seconds = session.training.seconds
     if not seconds or not session.last_heldout:
         return None
-    epochs = session.updates * session.training.batch_size / len(session.layout.batch)
-    gained = gain(epochs, ladder.baselines["bigram"].mean - ladder.model.mean)
     if session.kept:
         return "More time would not help: this text has been learnt by heart. More text would."
+    epochs = session.updates * session.training.batch_size / len(session.layout.batch)
+    gained = gain(epochs, ladder.baselines["bigram"].mean - ladder.model.mean)
     return f"Another {seconds:g} s would gain about {gained:.2g}."
 
 

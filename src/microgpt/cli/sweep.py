@@ -22,12 +22,12 @@ from microgpt.config import check_count
 from microgpt.corpus import Source
 from microgpt.engines import why_not_native
 from microgpt.errors import UsageError
+from microgpt.machine import processors
 from microgpt.sweep import folder
 from microgpt.sweep.loop import Sweep
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.space import KNOBS
 from microgpt.sweep.study import best, check_installed
-from microgpt.sweep.worker import processors
 
 _BUDGET = "60s"
 _SECONDS = 0.5

@@ -6,7 +6,6 @@ parameters are shared out over threads; the result is the same for any number of
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -18,21 +17,15 @@ from microgpt.engines._native import Decoder, Engine, builds, peak
 from microgpt.engines.contract import Floats, State, Tensors, Tokens
 from microgpt.errors import UsageError
 from microgpt.loss import LossSum
+from microgpt.machine import processors
 from microgpt.optim import ITERATIONS, POLYNOMIAL, SMALLEST_NORM, Optimizer
 
-__all__ = ["BUILDS", "NativeDecoder", "NativeEngine", "peak", "processors"]
+__all__ = ["BUILDS", "NativeDecoder", "NativeEngine", "peak"]
 
 BUILDS: tuple[str, ...] = tuple(builds())
 """The builds that this processor can run, widest vectors last."""
 
 MOST_VOCABULARY = 65_536
-
-
-def processors() -> int:
-    """Count the processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class NativeEngine:

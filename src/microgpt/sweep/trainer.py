@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from microgpt import corpus, prepare
+from microgpt import corpus, prepare, recipe
 from microgpt.batch import Batch, Plan, lay_out, shuffled
 from microgpt.config import GPTConfig, LongDocuments
 from microgpt.corpus import Corpus
@@ -91,7 +91,7 @@ class Trainer:
             DivergedError: the loss is not finite any more.
         """
         config, training = self.settings.configs(values, self.tokens.vocab_size)
-        engine = prepare.open_for(self.settings.engine, config, training, threads=1)
+        engine = recipe.open_for(self.settings.engine, config, training, threads=1)
         layout = self._laid_out("train", config.block_size, training.long)
         engine.load(self._first(config, training.seed, len(layout)))
         if training.ngram:

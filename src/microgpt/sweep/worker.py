@@ -7,7 +7,6 @@ worker waits for no answer: it goes on until it is told that its trial is given 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -37,13 +36,6 @@ class Failed:
 
 Message = Report | Failed | None
 """What a worker tells of its trial; None: it was given up, as asked; or is ready for the first."""
-
-
-def processors() -> int:
-    """Count the processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def work(connection: Connection, settings: SweepSettings, data: Corpus) -> None:
