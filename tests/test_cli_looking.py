@@ -146,7 +146,7 @@ def test_an_evaluation_has_the_fields_of_the_format(capsys: Capture) -> None:
     texts = ["ada", "xyz", "lea", *CORPUS]
     assert (told["documents"], told["positions"]) == (15, sum(len(t) + 1 for t in texts))
     assert told["unknown"] == 3
-    assert set(told["baselines"]) == {"uniform", "unigram", "bigram"}
+    assert set(told["baselines"]) == {"uniform", "unigram", "bigram", "ngram", "xz"}
 
 
 def test_an_evaluation_is_the_sum_of_the_scores(capsys: Capture) -> None:

@@ -18,9 +18,10 @@ ROWS = """
 errors alphabet machine datasets
 config autograd loss dropout
 presets
-corpus tokenizer model optim baselines
+corpus tokenizer model optim
 batch settings
 disk ngram
+baselines
 engines.contract
 engines.scalar engines.native
 engines

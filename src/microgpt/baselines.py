@@ -1,20 +1,23 @@
 """What a loss is to be compared with: models that only count.
 
 In: the documents to count, the documents to be measured on. Out: a `LossSum` for each rung of the
-ladder: uniform ("blind"), unigram ("letters"), bigram ("pairs").
+ladder: uniform ("blind"), unigram ("letters"), bigram ("pairs"), the best n-gram, and `xz`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import lzma
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.loss import LossSum
+from microgpt.loss import LN_2, LossSum
+from microgpt.ngram import NGram
 
 if TYPE_CHECKING:
     from microgpt.batch import Batch
@@ -104,15 +107,59 @@ class Ladder:
         what: the documents, in words.
         baselines: by name, from the worst.
         model: this model's.
+        n: how many characters the n-gram's longest have; 0: there is none.
     """
 
     what: str
     baselines: dict[str, LossSum]
     model: LossSum
+    n: int = 0
 
 
-def ladder(counted: Batch, measured: Batch, tokenizer: Tokenizer) -> dict[str, LossSum]:
-    """Return the losses of uniform, unigram and bigram on the same documents.
+def ngram(counted: Batch, tokenizer: Tokenizer, held_out: Batch | None = None) -> NGram:
+    """Count n-grams of the length that held-out documents cost least with.
+
+    Args:
+        counted: the documents trained on.
+        tokenizer: what made the ids.
+        held_out: others; None: every tenth of those trained on, which are then counted too.
+    """
+    V, bos = tokenizer.vocab_size, tokenizer.bos
+    if held_out is not None and len(held_out):
+        return NGram.chosen(counted, V, bos, held_out)
+    tenth = np.arange(len(counted)) % 10 == 9
+    if not tenth.any():
+        return NGram.of(counted, V, bos, n=min(3, len(counted) + 1))
+    others, kept = (counted.take(np.flatnonzero(which)) for which in (~tenth, tenth))
+    return NGram.of(counted, V, bos, NGram.chosen(others, V, bos, kept).n)
+
+
+_NEAR = 8 << 20
+
+
+def xz(trained: Iterable[str], texts: Iterable[str], positions: int) -> LossSum:
+    """Return what `xz -9e` takes for texts behind those trained on: what they add to its file.
+
+    It has seen what the model has seen, or the last 8 MB of it. No loss, but a size in the same
+    unit.
+
+    >>> xz(["emma"] * 9, ["emma", "ava"], positions=9).nats > 0
+    True
+    """
+    before, after = ("".join(f"{text}\n" for text in some).encode() for some in (trained, texts))
+    before = before[-_NEAR:]
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
+
+    def size(data: bytes) -> int:
+        return len(lzma.compress(data, lzma.FORMAT_RAW, filters=filters))
+
+    return LossSum((size(before + after) - size(before)) * 8 * LN_2, positions)
+
+
+def ladder(
+    counted: Batch, measured: Batch, tokenizer: Tokenizer, counts: NGram | None = None
+) -> dict[str, LossSum]:
+    """Return the losses of uniform, unigram, bigram and n-gram on the same documents.
 
     Characters that the vocabulary lacks cost `tokenizer.unknown_nats`, as they cost the model.
 
@@ -120,20 +167,23 @@ def ladder(counted: Batch, measured: Batch, tokenizer: Tokenizer) -> dict[str, L
         counted: the documents trained on.
         measured: the documents to compare on; unknown characters are negative ids.
         tokenizer: what made the ids.
+        counts: the n-gram; None: there is no such rung.
     """
-    counts = Counts.of(counted, tokenizer.vocab_size)
+    pairs = Counts.of(counted, tokenizer.vocab_size)
     unknown_N = measured.targets_N < 0
     read = dataclasses.replace(
         measured,
         tokens_N=np.where(measured.tokens_N < 0, tokenizer.stand_in, measured.tokens_N),
         targets_N=np.where(unknown_N, tokenizer.stand_in, measured.targets_N),
     )
-    blind_N = np.full(measured.positions, uniform(tokenizer.vocab_size))
+    rungs = {
+        "uniform": np.full(measured.positions, uniform(tokenizer.vocab_size)),
+        "unigram": pairs.unigram(read),
+        "bigram": pairs.bigram(read),
+    }
+    if counts:
+        rungs["ngram"] = counts.losses(read)
     return {
         name: LossSum.of(np.where(unknown_N, tokenizer.unknown_nats, losses_N).tolist())
-        for name, losses_N in (
-            ("uniform", blind_N),
-            ("unigram", counts.unigram(read)),
-            ("bigram", counts.bigram(read)),
-        )
+        for name, losses_N in rungs.items()
     }

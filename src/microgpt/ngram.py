@@ -27,6 +27,9 @@ from microgpt.batch import Batch
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+MOST = 8
+"""Longer n-grams gain nothing on names, and cost memory."""
+
 
 @dataclass(frozen=True, eq=False)
 class Order:
@@ -39,6 +42,7 @@ class Order:
         totals: counts summed over a context's pairs.
         types: how many pairs it has.
         discount: d.
+        vocab_size: V.
     """
 
     pairs: Ints
@@ -47,6 +51,7 @@ class Order:
     totals: Floats
     types: Floats
     discount: float
+    vocab_size: int
 
     @classmethod
     def of(cls, pairs: Ints, counts: Floats, vocab_size: int) -> Order:
@@ -57,7 +62,25 @@ class Order:
         discount = once / (once + 2 * twice) if once and twice else 0.5
         types = np.diff(np.append(first, len(pairs))).astype(np.float64)
         totals = np.add.reduceat(counts, first) if len(pairs) else np.zeros(0)
-        return cls(pairs, counts, contexts, totals, types, discount)
+        return cls(pairs, counts, contexts, totals, types, discount, vocab_size)
+
+    def mixed(self, contexts_N: Ints, targets_N: NDArray[np.integer], p_N: Floats) -> Floats:
+        """Return the probabilities of targets, given those by the contexts one token shorter."""
+        totals_N, back_N = self.backing(contexts_N)
+        keys_N = contexts_N * self.vocab_size + targets_N
+        at = np.minimum(np.searchsorted(self.pairs, keys_N), len(self.pairs) - 1)
+        seen_N = np.where(self.pairs[at] == keys_N, self.counts[at] - self.discount, 0.0)
+        return (seen_N + back_N * p_N) / totals_N
+
+    def backing(self, contexts: Ints) -> tuple[Floats, Floats]:
+        """Return each context's total, and how much of it is left to the shorter one.
+
+        Of a context never seen that is 1 of 1.
+        """
+        at = np.minimum(np.searchsorted(self.contexts, contexts), len(self.contexts) - 1)
+        known = self.contexts[at] == contexts
+        totals = np.where(known, self.totals[at], 1.0)
+        return totals, np.where(known, self.discount * self.types[at], 1.0)
 
 
 class NGram:
@@ -88,11 +111,41 @@ class NGram:
         pairs, counts = np.unique(contexts[-1] * vocab_size + batch.targets_N, return_counts=True)
         orders = [Order.of(pairs, counts.astype(np.float64), vocab_size)]
         for k in range(n - 2, -1, -1):
-            # Without its first token every different pair counts once.
-            shorter = pairs % (vocab_size ** (k + 1))
-            pairs, counts = np.unique(shorter, return_counts=True)
-            orders.insert(0, Order.of(pairs, counts.astype(np.float64), vocab_size))
+            orders.insert(0, _shorter(orders[0].pairs, k, vocab_size))
         return cls(orders, vocab_size, bos)
+
+    @classmethod
+    def chosen(
+        cls, batch: Batch, vocab_size: int, bos: int, held_out: Batch, most: int = MOST
+    ) -> NGram:
+        """Count n-grams of the length under which held-out documents cost least.
+
+        The orders below the highest are the same whichever that is, so that all are tried for
+        little more than the longest costs.
+
+        Args:
+            batch: the documents to count.
+            vocab_size: V.
+            bos: what stands before a document.
+            held_out: documents that are not among them.
+            most: the longest to try.
+        """
+        most = max(1, min(most, int(62 / np.log2(max(vocab_size, 2)))))
+        contexts = list(_contexts(batch, most, vocab_size, bos))
+        measured = list(_contexts(held_out, most, vocab_size, bos))
+        longest: list[Order] = []  # of each length, as the highest order counts
+        for contexts_N in contexts:
+            pairs, counts = np.unique(contexts_N * vocab_size + batch.targets_N, return_counts=True)
+            longest.append(Order.of(pairs, counts.astype(np.float64), vocab_size))
+        below = [_shorter(longest[k + 1].pairs, k, vocab_size) for k in range(most - 1)]
+        p_N = np.full(held_out.positions, 1.0 / vocab_size)
+        costs: list[float] = []
+        for k, order in enumerate(longest):
+            costs.append(-float(np.log(order.mixed(measured[k], held_out.targets_N, p_N)).sum()))
+            if k < most - 1:
+                p_N = below[k].mixed(measured[k], held_out.targets_N, p_N)
+        best = int(np.argmin(costs))
+        return cls([*below[:best], longest[best]], vocab_size, bos)
 
     @property
     def n(self) -> int:
@@ -104,11 +157,7 @@ class NGram:
         p_N = np.full(batch.positions, 1.0 / self._V)
         contexts = _contexts(batch, self.n, self._V, self.bos)
         for order, contexts_N in zip(self._orders, contexts):
-            totals_N, back_N = self._backing(order, contexts_N)
-            keys_N = contexts_N * self._V + batch.targets_N
-            at = np.minimum(np.searchsorted(order.pairs, keys_N), len(order.pairs) - 1)
-            seen_N = np.where(order.pairs[at] == keys_N, order.counts[at] - order.discount, 0.0)
-            p_N = (seen_N + back_N * p_N) / totals_N
+            p_N = order.mixed(contexts_N, batch.targets_N, p_N)
         return -np.log(p_N)
 
     def probabilities(self, contexts: Ints) -> Floats:
@@ -123,7 +172,7 @@ class NGram:
         for k, order in enumerate(self._orders):
             if k:
                 contexts_B = contexts_B + contexts[:, -k] * self._V ** (k - 1)
-            totals_B, back_B = self._backing(order, contexts_B)
+            totals_B, back_B = order.backing(contexts_B)
             p_BV *= back_B[:, None]
             first = np.searchsorted(order.pairs, contexts_B * self._V)
             stop = np.searchsorted(order.pairs, (contexts_B + 1) * self._V)
@@ -134,16 +183,6 @@ class NGram:
             p_BV[rows, order.pairs[at] % self._V] += order.counts[at] - order.discount
             p_BV /= totals_B[:, None]
         return p_BV
-
-    def _backing(self, order: Order, contexts: Ints) -> tuple[Floats, Floats]:
-        """Return each context's total, and how much of it is left to the shorter one.
-
-        Of a context never seen that is 1 of 1.
-        """
-        at = np.minimum(np.searchsorted(order.contexts, contexts), len(order.contexts) - 1)
-        known = order.contexts[at] == contexts
-        totals = np.where(known, order.totals[at], 1.0)
-        return totals, np.where(known, order.discount * order.types[at], 1.0)
 
     def arrays(self) -> dict[str, Ints]:
         """Return all that must be kept."""
@@ -161,6 +200,12 @@ class NGram:
             for k in range(len(arrays) // 2)
         ]
         return cls(orders, vocab_size, bos)
+
+
+def _shorter(pairs: Ints, k: int, vocab_size: int) -> Order:
+    """Count contexts of k tokens; each different longer pair counts once, without its first."""
+    shorter, counts = np.unique(pairs % (vocab_size ** (k + 1)), return_counts=True)
+    return Order.of(shorter, counts.astype(np.float64), vocab_size)
 
 
 def _contexts(batch: Batch, n: int, vocab_size: int, bos: int) -> Iterator[Ints]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from microgpt import checkpoint, corpus, evaluate, prepare, sample
 from microgpt import log as log_module
-from microgpt.baselines import ladder
+from microgpt.baselines import ladder, ngram, xz
 from microgpt.batch import Batch, lay_out
 from microgpt.corpus import Source
 from microgpt.engines import open_engine
@@ -125,13 +125,31 @@ class Run:
             raise UsageError("texts must not be empty; got none.")
         return result
 
-    def ladder(self, texts: Iterable[str]) -> dict[str, LossSum]:
-        """Measure the baselines on documents, counted on those trained on.
+    @cached_property
+    def ngram(self) -> NGram:
+        """The best model that only counts, its length chosen on the held-out documents.
 
         Raises:
             RunError, DataError: the documents trained on are not there any more.
         """
-        return ladder(self._lay_out(self.documents[0]), self._lay_out(texts), self.tokenizer)
+        trained, held_out = self.documents
+        return ngram(self._lay_out(trained), self.tokenizer, self._lay_out(held_out))
+
+    def ladder(self, texts: Sequence[str], *, seen: bool = False) -> dict[str, LossSum]:
+        """Measure the baselines on documents, counted on those trained on.
+
+        Args:
+            texts: the documents.
+            seen: they are among those trained on; n-grams and `xz` would know them by heart, and
+                are left out.
+
+        Raises:
+            RunError, DataError: the documents trained on are not there any more.
+        """
+        trained, measured = self.documents[0], self._lay_out(texts)
+        counts = None if seen else self.ngram
+        rungs = ladder(self._lay_out(trained), measured, self.tokenizer, counts)
+        return rungs if seen else {**rungs, "xz": xz(trained, texts, measured.positions)}
 
     def _lay_out(self, texts: Iterable[str]) -> Batch:
         encoded = ([i for c in self.tokenizer.ids(text) for i in c] for text in texts)

@@ -10,12 +10,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
 
-from microgpt import batch, checkpoint, corpus
+from microgpt import checkpoint, corpus
 from microgpt.alphabet import printable
-from microgpt.baselines import Ladder, ladder
-from microgpt.batch import Layout, Plan
+from microgpt.baselines import Ladder, ladder, ngram
+from microgpt.batch import Plan, lay_out
 from microgpt.best import Best
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.corpus import Corpus
@@ -64,7 +63,8 @@ class Session:
         self.stack = ExitStack()
         self.folder = Path()
         self.train_documents, self.heldout_documents = corpus.split(data, self.training.holdout)
-        self.layout = self._lay_out(self.train_documents, self.training.long)
+        encoded = map(tokens.encode, self.train_documents)
+        self.layout = lay_out(encoded, tokens.bos, self.model.block_size, self.training.long)
         self.plan = Plan(
             self.layout.batch, self.training.batch_size, self.training.seed, self.training.order
         )
@@ -204,7 +204,7 @@ class Session:
         """
         if not self.heldout or (self.last_heldout and self.last_heldout.step == step.step):
             return
-        # What a few documents say decides nothing.
+        # What a few say decides nothing.
         if self.best.loss and self.best.loss.positions >= min(ENOUGH, self.heldout.positions):
             same = self.heldout.measure(self.engine, step.step, self.best.loss.positions)
             self.best.see(same.sum, self.engine)
@@ -216,26 +216,27 @@ class Session:
     def ladder(self) -> Ladder:
         """Compare the model with counting, on the same documents.
 
-        They are the held-out ones of the last evaluation; without any, those of the last 50 steps.
+        They are the held-out ones of the last evaluation; without any, those of the last 50 steps,
+        which n-grams would know by heart.
         """
+        counts: NGram | None = None
         if self.last_heldout:
             measured = self.heldout.head(self.last_heldout.sum.positions)
             what = f"{self.last_heldout.documents:,} held-out documents"
             loss = self.last_heldout.sum
+            counted = getattr(self.engine, "ngram", None)
+            counts = counted or ngram(self.layout.batch, self.tokenizer, measured)
         else:
             n, loss = self.tail
             measured = self.plan.batches(self.updates - n, n)
             what = f"the documents of the last {n} step{'s' * (n > 1)}, not held out"
-        return Ladder(what, ladder(self.layout.batch, measured, self.tokenizer), loss)
+        rungs = ladder(self.layout.batch, measured, self.tokenizer, counts)
+        return Ladder(what, rungs, loss, counts.n if counts else 0)
 
     def write_samples(self, drawn: Sequence[Sample]) -> None:
         """Write `samples.txt`, a sample a line."""
         text = "".join(f"{printable(sample.text)}\n" for sample in drawn)
         write_atomically(self.folder / checkpoint.SAMPLES, text.encode())
-
-    def _lay_out(self, documents: Sequence[str], long: Literal["window", "cut"]) -> Layout:
-        encoded = map(self.tokenizer.encode, documents)
-        return batch.lay_out(encoded, self.tokenizer.bos, self.model.block_size, long)
 
     def _evaluate(self, step: Step, positions: int) -> HeldOut:
         """Measure on the first held-out documents."""

@@ -11,11 +11,12 @@ from rich.progress import track
 from microgpt import corpus
 from microgpt.cli import flags
 from microgpt.cli.flags import whole
+from microgpt.cli.parts import show_honesty, show_parts, unknown_line
 from microgpt.cli.show import (
-    NAMES,
     bar,
     count,
     find_run,
+    name_of,
     say,
     say_json,
     stderr,
@@ -26,7 +27,9 @@ from microgpt.cli.show import (
 )
 from microgpt.corpus import Source
 from microgpt.errors import DataError, RunError, UsageError
-from microgpt.loss import LossSum
+from microgpt.evaluate import Evaluation
+from microgpt.evaluate.record import record
+from microgpt.loss import LN_2, LossSum
 from microgpt.run import Run
 
 # Documents trained on say little about others: so many are enough to see.
@@ -46,7 +49,9 @@ def evaluate(
     device: flags.Device = None,
     threads: flags.Threads = None,
 ) -> None:
-    """Measure a run's mean loss on documents, beside models that only count.
+    """Measure a run's mean loss on documents: where it comes from, and what it is worth.
+
+    Beside it stand models that only count, and how honest the model is about its doubts.
 
     Without a file: on the documents it held out, or else on 1,000 of those it was trained on.
 
@@ -67,50 +72,56 @@ def evaluate(
     chosen = _draw(documents, limit, opened.settings.training.seed)
     of = f" of {len(documents):,}" if len(chosen) < len(documents) else ""
     result = opened.evaluate(_progress(chosen))
-    baselines = _ladder(opened, chosen)
+    baselines = _ladder(opened, chosen, seen="trained" in what)
+    n = opened.ngram.n if "ngram" in baselines else 0
     if json:
-        say_json(
-            {
-                "loss": result.loss,
-                "nats": result.sum.nats,
-                "positions": result.sum.positions,
-                "documents": result.documents,
-                "bits": result.bits,
-                "bits_per_byte": result.bits_per_byte,
-                "perplexity": result.perplexity,
-                "document_loss": result.document_loss,
-                "accuracy": result.accuracy,
-                "unknown": result.unknown,
-                "on": what,
-                "baselines": {name: total.mean for name, total in baselines.items()},
-            }
-        )
+        told: dict[str, object] = {
+            **record(result),
+            "on": what,
+            "baselines": {name: total.mean for name, total in baselines.items()},
+        }
+        say_json(told | {"ngram_n": n} if n else told)
         return
+    unit = unit_of(opened.tokenizer)
     positions = count(result.sum.positions, "position")
     say(f"{opened.folder} on {result.documents:,}{of} {what}, {positions}")
-    say(units(result.sum, unit_of(opened.tokenizer)))
+    say(units(result.sum, unit))
     say()
-    rows = table("", "nats", "bits", "choices", "", left=1)
+    _show_ladder(baselines, n, result)
+    say()
+    say(f"{result.accuracy:.1%} of the {unit}s were the likeliest one")
+    say(f"{result.bits_per_byte:.3f} bits a byte of UTF-8, the ends counted as a byte each")
+    say(f"{result.document_loss:.4f} nats: the mean of the documents' own means")
+    if result.unknown:
+        say(unknown_line(result, opened.tokenizer.unknown_nats))
+    show_parts(result)
+    show_honesty(result)
+
+
+def _show_ladder(baselines: dict[str, LossSum], n: int, result: Evaluation) -> None:
+    """Print what the number is worth: the models that only count, the worst first."""
+    rows = table("", "nats", "bits", "bits a byte", "perplexity", "", left=1)
     rows.columns[-1].justify = "left"
-    blind = max(total.mean for total in [*baselines.values(), result.sum])
-    for name, total in [*baselines.items(), ("this model", result.sum)]:
+    rungs = [(name_of(name, n), total) for name, total in baselines.items()]
+    rungs.append(("this model", result.sum))
+    blind = max(total.mean for _, total in rungs)
+    for name, total in sorted(rungs, key=lambda rung: -rung[1].mean):
         rows.add_row(
-            NAMES.get(name, name),
+            name,
             f"{total.mean:.4f}",
             f"{total.bits:.3f}",
+            f"{total.nats / LN_2 / result.n_bytes:.3f}",
             f"{total.perplexity:.1f}",
             bar(total.mean, blind, 30),
             style="bold green" if name == "this model" else "",
         )
     stdout().print(rows)
-    say()
-    say(f"{result.accuracy:.1%} of the {unit_of(opened.tokenizer)}s were the likeliest one")
-    say(f"{result.bits_per_byte:.3f} bits a byte of UTF-8, the ends counted as a byte each")
-    say(f"{result.document_loss:.4f} nats: the mean of the documents' own means")
-    if result.unknown:
-        price = opened.tokenizer.unknown_nats
-        unknown = count(result.unknown, "character")
-        say(f"{unknown} unknown to the model, priced at {price:.1f} nats each")
+    if n:
+        say(
+            "n-grams: interpolated Kneser-Ney, their length chosen on held-out documents; xz: what",
+            "dim",
+        )
+        say("the documents add to the file of `xz -9e` that holds those trained on", "dim")
 
 
 def _draw(documents: Sequence[str], limit: int | None, seed: int) -> Sequence[str]:
@@ -127,10 +138,10 @@ def _progress(documents: Sequence[str]) -> Iterable[str]:
     )
 
 
-def _ladder(run: Run, documents: Sequence[str]) -> dict[str, LossSum]:
+def _ladder(run: Run, documents: Sequence[str], *, seen: bool) -> dict[str, LossSum]:
     """Measure the baselines; without the training data there is only the blind one."""
     try:
-        return run.ladder(documents)
+        return run.ladder(documents, seen=seen)
     except (DataError, RunError) as error:
         stderr().print(f"microgpt: no baselines: {error}", soft_wrap=True)
         return {}

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from microgpt.cli import flags
 from microgpt.cli.flags import flag
-from microgpt.cli.show import NAMES, find_run, say, say_json, stderr, stdout, width
+from microgpt.cli.show import find_run, name_of, say, say_json, stderr, stdout, width
 from microgpt.errors import MicroGPTError, MissingExtra, RunError, UsageError
 from microgpt.run import Run
 
@@ -74,7 +74,10 @@ def _baselines(run: Run) -> dict[str, float]:
     """Measure the baselines on the run's held-out documents, or on those trained on."""
     try:
         trained, held_out = run.documents
-        return {name: total.mean for name, total in run.ladder(held_out or trained).items()}
+        rungs = run.ladder(held_out or trained, seen=not held_out)
+        rungs.pop("xz", None)
+        n = run.ngram.n if held_out else 0
+        return {name_of(name, n): total.mean for name, total in rungs.items()}
     except MicroGPTError as error:
         stderr().print(f"microgpt: no baselines: {error}", soft_wrap=True)
         return {}
@@ -98,14 +101,14 @@ def _draw(curves: list[Curve], baselines: dict[str, float]) -> None:
         if len(c.heldout) > 1:
             figure.plot(*zip(*c.heldout), lc=15, label=f"{c.name}, held out")
     for name, loss in baselines.items():
-        figure.plot([0, max(last, 1)], [loss, loss], lc=245, label=f"{NAMES[name]} {loss:.2f}")
+        figure.plot([0, max(last, 1)], [loss, loss], lc=245, label=f"{name} {loss:.2f}")
     print(figure.show(legend=False))
     say()
     for c in curves:
         held = f" · held out {c.heldout[-1][1]:.4f}" if c.heldout else ""
         say(f"{c.name}: {c.losses[0]:.4f} → {c.losses[-1]:.4f} nats a character{held}")
     if baselines:
-        say("Level lines: " + " · ".join(f"{NAMES[n]} {v:.2f}" for n, v in baselines.items()))
+        say("Level lines: " + " · ".join(f"{n} {v:.2f}" for n, v in baselines.items()))
 
 
 def _label(value: float, chars: int, delta: float, left: bool = False) -> str:
@@ -134,7 +137,7 @@ def _save(path: Path, curves: list[Curve], baselines: dict[str, float]) -> None:
     right = max(c.steps[-1] for c in curves)
     for name, loss in baselines.items():
         axes.axhline(loss, color="0.55", linewidth=1, linestyle=":")
-        text = f"{NAMES[name]} {loss:.2f}"
+        text = f"{name} {loss:.2f}"
         axes.text(right, loss, text, va="bottom", ha="right", color="0.35", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

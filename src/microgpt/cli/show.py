@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from microgpt.alphabet import printable
+from microgpt.baselines import Ladder
 from microgpt.checkpoint import CONFIG
 from microgpt.errors import RunError
 from microgpt.loss import LossSum
@@ -28,8 +29,15 @@ from microgpt.tokenizer import Bytes, Tokenizer
 _SURPRISE = ("default", "color(223)", "color(215)", "color(208)", "color(202)", "bold color(196)")
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
-NAMES = {"uniform": "blind", "unigram": "letters", "bigram": "pairs"}
-"""What the baselines are called among people."""
+
+def name_of(baseline: str, n: int) -> str:
+    """Return what a baseline is called among people.
+
+    >>> name_of("uniform", n=5), name_of("ngram", n=5), name_of("xz", n=5)
+    ('blind', '5-grams', 'xz')
+    """
+    names = {"uniform": "blind", "unigram": "letters", "bigram": "pairs", "ngram": f"{n}-grams"}
+    return names.get(baseline, baseline)
 
 
 def stdout() -> Console:
@@ -142,10 +150,13 @@ def units(loss: LossSum, unit: str = "character") -> str:
     )
 
 
-def rungs(baselines: Mapping[str, LossSum], model: LossSum) -> Text:
+def rungs(ladder: Ladder) -> Text:
     """Write the ladder on one line, the worst first, this model in its place."""
-    steps = [(total.mean, f"{NAMES[name]} {total.mean:.2f}") for name, total in baselines.items()]
-    steps.append((model.mean, f"this model {model.mean:.2f} ●"))
+    steps = [
+        (total.mean, f"{name_of(name, ladder.n)} {total.mean:.2f}")
+        for name, total in ladder.baselines.items()
+    ]
+    steps.append((ladder.model.mean, f"this model {ladder.model.mean:.2f} ●"))
     line = Text("    ")
     for i, (_, words) in enumerate(sorted(steps, reverse=True)):
         line.append(" ┃ " if i else "")

@@ -86,7 +86,7 @@ def closing(session: Session, *, json: bool) -> None:
         say(f"Held out: {units(ladder.model, unit)}")
     if session.kept:
         say(f"Kept: the state after step {session.kept:,}; held-out documents cost more since.")
-    say(rungs(ladder.baselines, ladder.model))
+    say(rungs(ladder))
     say(f"    (nats a {unit} on {ladder.what}; ● you are here)", "dim")
     if more := _more(session, ladder):
         say(more)

@@ -1,0 +1,130 @@
+"""The tables of `evaluate`: what a mean is made of, and whether the model is honest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from microgpt.alphabet import printable
+from microgpt.cli.show import bar, count, say, stdout, surprise_style, table, width
+from microgpt.evaluate import Evaluation
+from microgpt.evaluate.parts import Document, Part
+from microgpt.evaluate.rules import RULES
+
+END = "⏎"
+_ROWS = 10
+
+
+def show_parts(result: Evaluation) -> None:
+    """Print the decompositions, the most telling rows of each."""
+    parts = result.parts
+    _title("By position", "the number of the character in its text")
+    _parts("position", parts.by_position(), result)
+    by_character = parts.by_character()
+    _title("By character", _of(len(by_character), "those that cost most in all"))
+    _parts("char", by_character[:_ROWS], result)
+    _title("By length", "characters of a document, the end not counted")
+    _parts("length", parts.by_length(), result)
+    best, worst, _ = parts.documents(5)
+    _title("Documents that cost least and most", "[...] is where one surprises most")
+    _documents([*best, *reversed(worst)])
+    confusions = parts.confusions()
+    _title("Mistaken", _of(len(confusions), "what came, and what was likelier"))
+    rows = table("came", "expected", "times", "nats each", left=2)
+    for c in confusions[:_ROWS]:
+        rows.add_row(_glyph(c.char), _glyph(c.likely), f"{c.sum.positions:,}", f"{c.sum.mean:.2f}")
+    stdout().print(rows)
+
+
+def show_honesty(result: Evaluation) -> None:
+    """Print the reliability diagram, the scores and the temperature."""
+    every, top = result.calibration, result.confidence
+    _title("Honest about its doubts?", "of all (position, character) predictions, in equal bins")
+    rows = table("predictions", "told", "came true", "95 %", "", left=0)
+    rows.columns[-1].justify = "left"
+    for b in every.bins:
+        near = "as told" if b.low <= b.p <= b.high else "less" if b.observed < b.p else "more"
+        rows.add_row(
+            f"{b.predictions:,}", f"{b.p:.4f}", f"{b.observed:.4f}", f"{b.low:.4f} to {b.high:.4f}",
+            near, style="" if near == "as told" else "color(208)",
+        )  # fmt: skip
+    stdout().print(rows)
+    say()
+    for name, c in (("all predictions", every), ("the likeliest ones", top)):
+        say(f"Expected calibration error of {name}: {c.error:.4f} ({c.low:.4f} to {c.high:.4f}); "
+            f"an honest model's would be {c.chance:.4f} by chance")  # fmt: skip
+    fitted = result.temperature
+    if fitted.positions:
+        gain = f"gain {fitted.gain:.4f}" if fitted.gain > 0 else f"cost {-fitted.gain:.4f}"
+        sure = "too sure" if fitted.value > 1 else "not sure enough"
+        say(f"Fitted temperature {fitted.value:.3f} ({sure}): it would {gain} nats "
+            "on documents it was not fitted on")  # fmt: skip
+    say()
+    values = (result.loss, result.brier, result.spherical, result.accuracy, every.error)
+    rows = table("score", "", "best is", "", "source", left=1)
+    for column in rows.columns[2:]:
+        column.justify = "left"
+    for rule, value in zip(RULES, values):
+        rows.add_row(rule.name, f"{value:.4f}", rule.better, rule.proper, rule.source)
+    stdout().print(rows)
+
+
+def _title(what: str, note: str) -> None:
+    say()
+    line = Text(what, "bold")
+    line.append(f"   {note}", "default not bold dim")
+    say(line)
+
+
+def _of(number: int, what: str) -> str:
+    return what if number <= _ROWS else f"{what}; {_ROWS} of {number:,}"
+
+
+def _parts(what: str, parts: Sequence[Part], result: Evaluation) -> None:
+    rows = table(what, "nats", "positions", "of the total", "right", "", left=1)
+    rows.columns[-1].justify = "left"
+    top = max(part.sum.mean for part in parts)
+    for part in parts:
+        share = part.sum.nats / result.sum.nats if result.sum.nats else 0.0
+        rows.add_row(
+            _glyph(part.name),
+            f"{part.sum.mean:.4f}",
+            f"{part.sum.positions:,}",
+            f"{share:.1%}",
+            f"{part.hits / part.sum.positions:.1%}",
+            Text(
+                bar(part.sum.mean, top, min(30, max(width() - 55, 0))),
+                surprise_style(part.sum.mean),
+            ),
+        )
+    stdout().print(rows)
+
+
+def _documents(documents: Sequence[Document]) -> None:
+    rows: Table = table("nats", "characters", "", left=0)
+    rows.columns[-1].justify = "left"
+    for d in documents:
+        start, stop = d.span
+        text = Text(_cut(d.text[:start], 30, last=True) + "[")
+        text.append(_cut(d.text[start:stop], 30), "bold")
+        text.append(f"{END * (stop > len(d.text))}]{_cut(d.text[stop:], 20)}")
+        rows.add_row(f"{d.sum.mean:.2f}", f"{len(d.text):,}", text)
+    stdout().print(rows)
+
+
+def _cut(text: str, most: int, *, last: bool = False) -> str:
+    if len(text) > most:
+        text = f"…{text[-most:]}" if last else f"{text[:most]}…"
+    return printable(text)
+
+
+def _glyph(char: str | None) -> str:
+    return END if char is None else "␣" if char == " " else printable(char)
+
+
+def unknown_line(result: Evaluation, price: float) -> str:
+    """Say what the vocabulary lacked."""
+    unknown = count(result.unknown, "character")
+    return f"{unknown} unknown to the model, priced at {price:.1f} nats each"
