@@ -31,7 +31,7 @@ heldout best
 saver recipe
 session
 prepare
-run
+run experiment
 sweep
 cli
 """
@@ -105,8 +105,9 @@ def test_an_engine_is_imported_by_the_one_that_opens_it_alone() -> None:
 
 def test_heavy_libraries_are_imported_where_they_are_used_alone() -> None:
     allowed = {
-        "cyclopts": "cli", "rich": "cli", "plotille": "cli.plot",
-        "matplotlib": ("cli.plot", "cli.knobs"), "optuna": ("sweep.study", "sweep.storage"),
+        "cyclopts": "cli", "rich": "cli", "plotille": ("cli.plot", "cli.why_drawn"),
+        "matplotlib": ("cli.plot", "cli.knobs", "cli.why_drawn"),
+        "optuna": ("sweep.study", "sweep.storage"),
         "sqlalchemy": "sweep.storage",
         "safetensors": "disk", "filelock": "disk", "torch": "engines.torch",
     }  # fmt: skip

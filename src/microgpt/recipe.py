@@ -24,8 +24,12 @@ CHOSEN = "chosen"
 
 def default(engine: str) -> str:
     """Return the preset of a training that was told none: on the slow engine the original."""
-    is_fast = engine == "native" or (engine == "auto" and not why_not_native())
-    return "micro" if is_fast else "microgpt"
+    return "micro" if is_fast(engine) else "microgpt"
+
+
+def is_fast(engine: str) -> bool:
+    """Say whether an engine's name, or "auto", stands for one that trains in seconds."""
+    return engine == "native" or (engine == "auto" and not why_not_native())
 
 
 def open_for(

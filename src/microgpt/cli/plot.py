@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -116,17 +117,27 @@ def _label(value: float, chars: int, delta: float, left: bool = False) -> str:
     return text.ljust(chars) if left else text.rjust(chars)
 
 
-def _save(path: Path, curves: list[Curve], baselines: dict[str, float]) -> None:
+def check_picture(path: Path) -> None:
+    """Raise unless a picture can be written there: it is told before anything is computed.
+
+    Raises:
+        UsageError: its name or its folder.
+        MissingExtra: matplotlib is not installed.
+    """
     if path.suffix.lower() not in (".png", ".svg"):
         raise UsageError(f"save must end in .png or .svg; got {path}.")
     if not path.parent.is_dir():
         raise UsageError(f"save must be in a folder that exists; got {path}.")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
+    if not find_spec("matplotlib"):
         raise MissingExtra(
             "--save needs matplotlib, which is not installed. Try: pip install 'microgpt-lm[plot]'"
-        ) from None
+        )
+
+
+def _save(path: Path, curves: list[Curve], baselines: dict[str, float]) -> None:
+    check_picture(path)
+    from matplotlib.figure import Figure
+
     figure: Any = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot(xlabel="step", ylabel="loss (nats a character)")
     for i, c in enumerate(curves):

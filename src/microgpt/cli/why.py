@@ -3,38 +3,78 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
+from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
 from microgpt.alphabet import printable
 from microgpt.cli import flags
-from microgpt.cli.flags import flag
+from microgpt.cli.flags import TRAINING, flag, whole, word
 from microgpt.cli.score import END
 from microgpt.cli.show import bar, find_run, say, say_json, stdout, surprise_style, table
+from microgpt.corpus import Source
+from microgpt.errors import UsageError
 from microgpt.evaluate import Score
 from microgpt.loss import LN_2, OBJECTIVES, LossSum
+from microgpt.presets import PRESETS
 from microgpt.run import Run
 
 CHANCES = (1.0, 0.5, 0.1, 0.01, 0.0001)
 
 
 def why(
-    run: flags.RunName = None,
+    run: Annotated[
+        str | None, word("A run's folder, or its name in runs/; with --train a file as well.")
+    ] = None,
     text: Annotated[str | None, flag("A text to show it on; needs a run.")] = None,
     *,
+    train: Annotated[
+        bool,
+        Parameter(
+            help="Prove it: train one model with each loss, and compare. On the embedded names, a "
+            "file of text, or a run's own text with its own recipe.",
+            show_default=False,
+        ),
+    ] = False,
+    preset: Annotated[
+        str | None, flag(f"{', '.join(PRESETS)}; else the original.", TRAINING)
+    ] = None,
+    steps: Annotated[int | None, whole("Of each training; else 1,000 at most.", TRAINING)] = None,
+    seed: Annotated[int | None, whole("Of the order and the first numbers.", TRAINING)] = None,
+    save: Annotated[
+        Path | None, flag("Write the curves as .png or .svg too (needs matplotlib).", TRAINING)
+    ] = None,
     json: flags.Json = False,
+    column: flags.Column = None,
+    field: flags.Field = None,
+    encoding: flags.Encoding = "utf-8",
+    stream: flags.Stream = False,
     engine: flags.Engine = None,
     device: flags.Device = None,
     threads: flags.Threads = None,
 ) -> None:
     """Explain the loss: what it is, why the logarithm, how positions average.
 
-    Alone it is the explanation; with a run and a text, the same on real numbers.
+    Alone it is the explanation; with a run and a text, the same on real numbers; with --train the
+    proof by experiment, in seconds on the native engine.
 
     Example: microgpt why runs/names-1 emma
     """
+    source = Source(column=column, field=field, encoding=encoding, stream=stream)
+    told: dict[str, Any] = {"preset": preset, "steps": steps, "seed": seed, "save": save}
+    if train:
+        if text is not None:
+            raise UsageError(f'--train must have one file or run at most; got "{text}" as well.')
+        from microgpt.cli.why_train import tried
+
+        tried(run, source, **told, json=json, engine=(engine or "auto", threads, device))
+        return
+    for name, value in {**told, "data": None if source == Source() else source}.items():
+        if value is not None:
+            raise UsageError(f"{name} must stand with --train: only what is trained has it.")
     score = None
     if run is not None:
         opened = Run(find_run(run), engine or "auto", threads, device)
@@ -95,6 +135,7 @@ def _the_slopes() -> None:
     say("Each slope is w(p) times (probabilities - 1[target]), with w = 1, p and 2 p (1 - p).")
     say("Read the last line: sure and wrong. -log p still pushes with full force; the other two")
     say("have gone silent, and a model trained with them does not learn from its worst mistakes.")
+    say("See it happen: microgpt why --train")
     say()
     for o in OBJECTIVES.values():
         say(f"{o.formula:9}  {o.domain}")

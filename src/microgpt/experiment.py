@@ -1,0 +1,270 @@
+"""The objectives, tried: one model, trained with each in turn from one start on the same batches.
+
+In: a source of text and a preset, or a run's folder. Out: an `Experiment`, whose curves have one
+measure, whatever was pushed down: nats and hits on the same held-out positions. Beside the recipe's
+own optimizer stand plain steps, ``parameters -= rate * slope``: Adam divides a slope by its usual
+size, and so makes up for a w(p) that is small everywhere, though not for one that is small at some
+positions and not at others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgpt import batch, checkpoint, corpus, prepare, recipe
+from microgpt.baselines import ladder
+from microgpt.batch import Batch, Plan
+from microgpt.config import GPTConfig, ObjectiveName, TrainConfig, check_count
+from microgpt.corpus import Corpus, Source
+from microgpt.engines.contract import Engine
+from microgpt.errors import DataError, DivergedError
+from microgpt.heldout import ENOUGH, HeldOutDocuments
+from microgpt.loss import OBJECTIVES, LossSum
+from microgpt.optim import learning_rate
+from microgpt.presets import preset
+from microgpt.tokenizer import Tokenizer
+
+SURE_AND_WRONG = 0.01
+"""Below this p the model was sure of something else than what came."""
+
+STEPS = 1000
+"""At most so many, unless told."""
+
+PLAIN_RATE = 0.1
+"""Of plain steps at first. Ten times as much and `-log p` diverges on the original's batches."""
+
+# What the scalar engine does in half a minute.
+_FEW_STEPS, _FEW_POSITIONS = 100, 100
+# Adam with a divisor so large that the slopes do not count in it: plain steps, in any engine.
+_LARGE = 1e4
+# Looks at a training, closer together at its beginning.
+_MARKS = 24
+
+
+@dataclass(frozen=True)
+class Point:
+    """How a model stands after a step, on the positions that all are measured on.
+
+    Attributes:
+        step: 0 before the first.
+        loss: nats a position, whatever was pushed down.
+        accuracy: the share of positions where the likeliest token came.
+        slope: the length (L2) of the gradient of the objective's mean, over all parameters.
+        weight: the mean of w(p).
+        wrong: the share of positions with p below `SURE_AND_WRONG`.
+        wrong_weight: the mean of w(p) at those; None: there are none.
+        stayed: of those there were after a quarter of the steps, the share that are among them
+            now; None: there were none, or it is not over yet.
+    """
+
+    step: int
+    loss: float
+    accuracy: float
+    slope: float
+    weight: float
+    wrong: float
+    wrong_weight: float | None
+    stayed: float | None = None
+
+
+class Experiment:
+    """One model and its data, ready to be trained with each objective.
+
+    Args:
+        data: the documents.
+        tokens: their tokenizer.
+        config: the model.
+        training: how; its objective, and counts to be mixed with, are not used.
+        engine: by name.
+        threads: for the engine.
+        device: for the engine.
+
+    Attributes:
+        measured: the held-out positions.
+        baselines: what counting costs there.
+        quarter: the step after a quarter of all.
+
+    Raises:
+        UsageError, DataError: what is wrong, in one sentence.
+    """
+
+    def __init__(
+        self,
+        data: Corpus,
+        tokens: Tokenizer,
+        config: GPTConfig,
+        training: TrainConfig,
+        engine: str = "auto",
+        threads: int | None = None,
+        device: str | None = None,
+    ) -> None:
+        is_fast = recipe.is_fast(engine)
+        steps = training.steps or 1
+        self.config = config
+        self.training = replace(training, seconds=None, ngram=0, holdout=training.holdout or 0.1)
+        trained, held_out = corpus.split(data, self.training.holdout)
+        if not held_out:
+            raise DataError(
+                f"documents must be enough to hold some out; got {len(trained)}, and "
+                f"holdout={self.training.holdout:g} holds out none. Try more text."
+            )
+        self.documents = len(trained)
+        encoded = map(tokens.encode, trained)
+        self._data = batch.lay_out(encoded, tokens.bos, config.block_size, training.long).batch
+        self._plan = Plan(self._data, training.batch_size, training.seed, training.order)
+        self._opening = (engine, threads, device)
+        documents = HeldOutDocuments(held_out, tokens, config.block_size, training.seed)
+        self.measured = documents.head(ENOUGH if is_fast else _FEW_POSITIONS)
+        self.baselines: dict[str, LossSum] = ladder(self._data, self.measured, tokens)
+        self.quarter = steps // 4
+        self.marks = sorted({0, self.quarter, *(round(steps ** (i / _MARKS)) for i in range(25))})
+        self.engine = self.opened("cross-entropy", plain=False).name
+
+    def opened(self, objective: ObjectiveName, *, plain: bool) -> Engine:
+        """Open an engine at the start, which is the same for all, bit for bit."""
+        training = self.how(objective, plain=plain)
+        engine = recipe.open_for(self._opening[0], self.config, training, *self._opening[1:])
+        engine.load(prepare.first_state(self.config, training.seed, len(self._data)))
+        return engine
+
+    def how(self, objective: ObjectiveName, *, plain: bool) -> TrainConfig:
+        """Return the recipe with an objective, and with plain steps if asked."""
+        training = replace(self.training, loss=objective)
+        if not plain:
+            return training
+        return replace(
+            training, optimizer="adam", beta1=0.0, eps=_LARGE, lr=PLAIN_RATE * _LARGE,
+            weight_decay=0.0,
+        )  # fmt: skip
+
+    def curve(self, objective: ObjectiveName, *, plain: bool) -> Iterator[Point]:
+        """Train with an objective, yielding the points of its curve as they come.
+
+        Raises:
+            DivergedError: the loss is no longer finite.
+        """
+        training, engine = self.how(objective, plain=plain), self.opened(objective, plain=plain)
+        early: NDArray[np.bool_] | None = None
+        at = 0
+        for mark in self.marks:
+            while at < mark:
+                # Short pieces: between two of them Ctrl-C is heard.
+                piece = min(mark - at, self.marks[-1] // 50 + 1)
+                rates = [learning_rate(training, at + k, 0.0) for k in range(1, piece + 1)]
+                sums = engine.train(self._plan.batches(at, piece), np.array(rates))
+                at += len(sums)
+                if not math.isfinite(sums[-1].nats):
+                    raise DivergedError(at, sums[-1].mean, rates[len(sums) - 1])
+            point, wrong_N = measure(engine, self.measured, objective, mark)
+            if early is not None and early.any():
+                point = replace(point, stayed=float(wrong_N[early].mean()))
+            if mark == self.quarter:
+                early = wrong_N
+            yield point
+
+
+def new(
+    source: Source,
+    preset_name: str = "microgpt",
+    steps: int | None = None,
+    seed: int | None = None,
+    engine: str = "auto",
+    threads: int | None = None,
+    device: str | None = None,
+) -> Experiment:
+    """Prepare an experiment on a text, with a preset's model and recipe.
+
+    Args:
+        source: where the text is.
+        preset_name: the preset.
+        steps: of each training; None: the preset's, 1,000 at most, or 100 on the scalar engine.
+        seed: of the order and the first numbers; None: the preset's.
+        engine: by name, or "auto".
+        threads: for the engine.
+        device: for the engine.
+
+    Raises:
+        UsageError, DataError: what is wrong, in one sentence.
+    """
+    begin = preset(preset_name)
+    training = _short(TrainConfig(**begin.training), steps, seed, engine)
+    data = corpus.read(source)
+    tokens = prepare.tokenizer_for("characters", data.documents, begin.bos)
+    config = GPTConfig(vocab_size=tokens.vocab_size, **begin.model)
+    return Experiment(data, tokens, config, training, engine, threads, device)
+
+
+def of_run(
+    folder: Path,
+    steps: int | None = None,
+    seed: int | None = None,
+    engine: str = "auto",
+    threads: int | None = None,
+    device: str | None = None,
+) -> Experiment:
+    """Prepare an experiment on a run's text, with its model and recipe; it trains from the start.
+
+    Args:
+        folder: the run's.
+        steps: of each training; None: the run's, as in `new`.
+        seed: of the order and the first numbers; None: the run's.
+        engine: by name, or "auto".
+        threads: for the engine.
+        device: for the engine.
+
+    Raises:
+        UsageError, DataError, RunError: what is wrong, in one sentence.
+    """
+    settings, tokens = checkpoint.read_settings(folder)
+    training = _short(settings.training, steps, seed, engine)
+    data = prepare.read_again(folder, settings)
+    return Experiment(data, tokens, settings.model, training, engine, threads, device)
+
+
+def measure(
+    engine: Engine, positions: Batch, objective: ObjectiveName, step: int
+) -> tuple[Point, NDArray[np.bool_]]:
+    """Measure a model; return too at which positions it is sure and wrong."""
+    nats_N = engine.losses(positions)
+    weights_N = np.array([OBJECTIVES[objective].weight(nats) for nats in nats_N.tolist()])
+    wrong_N: NDArray[np.bool_] = nats_N > -math.log(SURE_AND_WRONG)
+    squares = sum(float(np.square(d).sum()) for d in engine.gradients(positions).values())
+    point = Point(
+        step=step,
+        loss=LossSum.of(nats_N.tolist()).mean,
+        accuracy=_hits(engine, positions) / positions.positions,
+        slope=math.sqrt(squares) / positions.positions,
+        weight=float(weights_N.mean()),
+        wrong=float(wrong_N.mean()),
+        wrong_weight=float(weights_N[wrong_N].mean()) if wrong_N.any() else None,
+    )
+    return point, wrong_N
+
+
+def _hits(engine: Engine, positions: Batch) -> int:
+    """Count where the likeliest token came, all documents side by side."""
+    starts, lengths = positions.documents[:-1], np.diff(positions.documents)
+    decoder = engine.decoder(len(positions))
+    hits = 0
+    for t in range(int(lengths.max())):
+        going_B = lengths > t
+        at_B = np.where(going_B, starts + t, 0)
+        logits_BV = decoder.push(np.where(going_B, positions.tokens_N[at_B], -1))
+        hit_B = logits_BV.argmax(axis=1) == positions.targets_N[at_B]
+        hits += int(hit_B[going_B].sum())
+    return hits
+
+
+def _short(training: TrainConfig, steps: int | None, seed: int | None, engine: str) -> TrainConfig:
+    """Take what was told; for the rest, so many steps as end soon."""
+    most = STEPS if recipe.is_fast(engine) else _FEW_STEPS
+    if steps is None:
+        steps = min(training.steps or most, most)
+    check_count("steps", steps)
+    return replace(training, steps=steps, seed=training.seed if seed is None else seed)
