@@ -2,8 +2,8 @@
 
 In: `README.md` and the pages beside this file, in which a block that begins with ``$ microgpt``
 shows a command. Out: the same pages with what the commands print now, `cli.md`, and `images/`. All
-commands run in one empty folder, in the order of the pages. The table of `speed.md` is that of the
-record in `benchmarks/`. A test fails while any of it is stale.
+commands run in one empty folder, in the order of the pages. The tables of `loss.md`, `race.md` and
+`speed.md` are those of the records in `benchmarks/`. A test fails while any of it is stale.
 
     python docs/make.py
 """
@@ -112,6 +112,28 @@ def race(text: str) -> str:
     return _TABLE.sub("\n".join(lines) + "\n", text)
 
 
+def losses(text: str) -> str:
+    """Put the rows of the record into the page on the loss."""
+    record = json.loads((RECORDS / "why.json").read_text("utf-8"))
+
+    def cell(values: list[float] | None, form: str) -> str:
+        if values is None:
+            return ""
+        low, middle, high = (format(value, form) for value in values)
+        return f"{middle} ({low} to {high})" if low != high else middle
+
+    lines = [
+        "| text | steps | loss | nats | the likeliest came | p < 0.01 | w there | stayed |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        cells = [row["text"], row["steps"], OBJECTIVES[row["objective"]].formula]
+        cells += [cell(row["loss"], ".2f"), cell(row["accuracy"], ".1%"), cell(row["wrong"], ".0%")]
+        cells += [cell(row["wrong_weight"], ".1g"), cell(row["stayed"], ".0%")]
+        lines.append("| " + " | ".join(cells) + " |")
+    return _TABLE.sub("\n".join(lines) + "\n", text)
+
+
 def race_picture(path: Path) -> None:
     """Draw held-out loss against seconds, a line a split."""
     record = json.loads((RECORDS / "race.json").read_text("utf-8"))
@@ -164,10 +186,14 @@ def main() -> None:
         page_on_speed = DOCS / "speed.md"
         written = speed(page_on_speed.read_text("utf-8"))
         page_on_speed.write_text(written, "utf-8", newline="\n")
+        page_on_loss = DOCS / "loss.md"
+        written = losses(page_on_loss.read_text("utf-8"))
+        page_on_loss.write_text(written, "utf-8", newline="\n")
         page_on_race = DOCS / "race.md"
         page_on_race.write_text(race(page_on_race.read_text("utf-8")), "utf-8", newline="\n")
         race_picture(IMAGES / "race.svg")
         (DOCS / "cli.md").write_text(reference(folder), "utf-8", newline="\n")
+        run(f"microgpt why --train --save {IMAGES / 'why.svg'}", folder)
         run(f"microgpt plot names-1 --save {IMAGES / 'curve.svg'}", folder)
 
 

@@ -51,6 +51,12 @@ def test_the_table_of_the_race_is_the_record_s(make: ModuleType) -> None:
     assert "\n| names | 1 | 5 |" in text
 
 
+def test_the_table_of_the_losses_is_the_record_s(make: ModuleType) -> None:
+    text = (ROOT / "docs" / "loss.md").read_text("utf-8")
+    assert make.losses(text) == text
+    assert text.count("\n| surnames | ") == 6
+
+
 @pytest.mark.slow
 def test_the_transcripts_are_what_the_commands_print(make: ModuleType, tmp_path: Path) -> None:
     for path in make.PAGES:
