@@ -101,7 +101,7 @@ def _late(prepared: Experiment, curves: Curves) -> Iterator[str]:
     at = next((i for i, point in enumerate(base) if point.loss < letters), 0)
     fall = base[0].loss - base[at].loss
     falls = [points[0].loss - points[at].loss for points in others.values()]
-    if at and max(falls) < fall / 4:
+    if at and max(map(abs, falls)) < fall / 4:
         now = [f"{points[at].loss:.2f}" for points in others.values()]
         yield (
             f"After {count(base[at].step, 'step')} {_HERE} has come from {base[0].loss:.2f} to "

@@ -215,13 +215,14 @@ def _table(prepared: Experiment, curves: Curves) -> Table:
             "stayed": "" if end.stayed is None else f"{end.stayed:.0%}",
         })  # fmt: skip
     columns = list(heads)
-    widths = {c: 2 + max(len(heads[c]), *(len(row[c]) for row in rows)) for c in columns}
     for column in _LEAST:
-        if sum(widths[c] for c in columns) > width():
-            columns.remove(column)
-    # Where its first column went, a group's others say alone what they are.
-    if "nats first" not in columns:
-        heads["nats late"] = f"nats, step {last}"
+        widths = [2 + max(len(heads[c]), *(len(row[c]) for row in rows)) for c in columns]
+        if sum(widths) <= width():
+            break
+        columns.remove(column)
+        if column == "nats first":
+            # It said what the others of its group are.
+            heads["nats late"] = f"nats, step {last}"
     made = table(*(heads[c] for c in columns))
     for row in rows:
         made.add_row(*(row[c] for c in columns))

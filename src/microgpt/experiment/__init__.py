@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +19,28 @@ from numpy.typing import NDArray
 
 from microgpt import batch, checkpoint, corpus, prepare, recipe
 from microgpt.baselines import ladder
-from microgpt.batch import Batch, Plan
+from microgpt.batch import Plan
 from microgpt.config import GPTConfig, ObjectiveName, TrainConfig, check_count
 from microgpt.corpus import Corpus, Source
 from microgpt.engines.contract import Engine
 from microgpt.errors import DataError, DivergedError
+from microgpt.experiment.point import SURE_AND_WRONG, Point, measure
 from microgpt.heldout import ENOUGH, HeldOutDocuments
-from microgpt.loss import OBJECTIVES, LossSum
+from microgpt.loss import LossSum
 from microgpt.optim import learning_rate
 from microgpt.presets import preset
 from microgpt.tokenizer import Tokenizer
 
-SURE_AND_WRONG = 0.01
-"""Below this p the model was sure of something else than what came."""
+__all__ = [
+    "PLAIN_RATE",
+    "STEPS",
+    "SURE_AND_WRONG",
+    "Experiment",
+    "Point",
+    "measure",
+    "new",
+    "of_run",
+]
 
 STEPS = 1000
 """At most so many, unless told."""
@@ -45,32 +54,6 @@ _FEW_STEPS, _FEW_POSITIONS = 100, 100
 _LARGE = 1e4
 # Looks at a training, closer together at its beginning.
 _MARKS = 24
-
-
-@dataclass(frozen=True)
-class Point:
-    """How a model stands after a step, on the positions that all are measured on.
-
-    Attributes:
-        step: 0 before the first.
-        loss: nats a position, whatever was pushed down.
-        accuracy: the share of positions where the likeliest token came.
-        slope: the length (L2) of the gradient of the objective's mean, over all parameters.
-        weight: the mean of w(p).
-        wrong: the share of positions with p below `SURE_AND_WRONG`.
-        wrong_weight: the mean of w(p) at those; None: there are none.
-        stayed: of those there were after a quarter of the steps, the share that are among them
-            now; None: there were none, or it is not over yet.
-    """
-
-    step: int
-    loss: float
-    accuracy: float
-    slope: float
-    weight: float
-    wrong: float
-    wrong_weight: float | None
-    stayed: float | None = None
 
 
 class Experiment:
@@ -225,40 +208,6 @@ def of_run(
     training = _short(settings.training, steps, seed, engine)
     data = prepare.read_again(folder, settings)
     return Experiment(data, tokens, settings.model, training, engine, threads, device)
-
-
-def measure(
-    engine: Engine, positions: Batch, objective: ObjectiveName, step: int
-) -> tuple[Point, NDArray[np.bool_]]:
-    """Measure a model; return too at which positions it is sure and wrong."""
-    nats_N = engine.losses(positions)
-    weights_N = np.array([OBJECTIVES[objective].weight(nats) for nats in nats_N.tolist()])
-    wrong_N: NDArray[np.bool_] = nats_N > -math.log(SURE_AND_WRONG)
-    squares = sum(float(np.square(d).sum()) for d in engine.gradients(positions).values())
-    point = Point(
-        step=step,
-        loss=LossSum.of(nats_N.tolist()).mean,
-        accuracy=_hits(engine, positions) / positions.positions,
-        slope=math.sqrt(squares) / positions.positions,
-        weight=float(weights_N.mean()),
-        wrong=float(wrong_N.mean()),
-        wrong_weight=float(weights_N[wrong_N].mean()) if wrong_N.any() else None,
-    )
-    return point, wrong_N
-
-
-def _hits(engine: Engine, positions: Batch) -> int:
-    """Count where the likeliest token came, all documents side by side."""
-    starts, lengths = positions.documents[:-1], np.diff(positions.documents)
-    decoder = engine.decoder(len(positions))
-    hits = 0
-    for t in range(int(lengths.max())):
-        going_B = lengths > t
-        at_B = np.where(going_B, starts + t, 0)
-        logits_BV = decoder.push(np.where(going_B, positions.tokens_N[at_B], -1))
-        hit_B = logits_BV.argmax(axis=1) == positions.targets_N[at_B]
-        hits += int(hit_B[going_B].sum())
-    return hits
 
 
 def _short(training: TrainConfig, steps: int | None, seed: int | None, engine: str) -> TrainConfig:
