@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from functools import cache
 
 from microgpt.config import GPTConfig, ObjectiveName
@@ -93,6 +94,19 @@ def native_peak() -> float | None:
     from microgpt.engines import native
 
     return max(map(native.peak, native.BUILDS))
+
+
+def build_of(name: str) -> str:
+    """Name what an engine's numbers depend on beside its version: a build, or a Python.
+
+    >>> build_of("scalar").startswith("Python 3.")
+    True
+    """
+    if name == "scalar":
+        return f"Python {platform.python_version()}"
+    from microgpt.engines import native
+
+    return native.BUILDS[-1]
 
 
 def _check_memory(name: str, config: GPTConfig) -> None:

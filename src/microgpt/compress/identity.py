@@ -1,0 +1,106 @@
+"""Who computes: the run, the build, and what numbers come out of the two.
+
+In: a model ready to compute. Out: an `Identity` that a compressed file carries. To decode, the same
+probabilities must come again to the last bit, and those are of one run, one build and one kind of
+processor; any other is recognised and refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+
+import numpy as np
+
+from microgpt.compress.fixed import cumulated
+from microgpt.config import GPTConfig
+from microgpt.engines import build_of
+from microgpt.engines.contract import Engine
+from microgpt.errors import DataError
+from microgpt.mixture import Mixture
+from microgpt.tokenizer import Tokenizer
+
+DIGEST = 8
+"""Bytes of a hash."""
+
+# Tokens that the probe pushes: so many rows, so many times.
+_PROBE = (3, 8)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What must be the same on both sides.
+
+    Attributes:
+        run: a hash of parameters, counts, their weight, shape and vocabulary.
+        build: versions of microgpt and numpy, the engine and its build, the machine, in words.
+        probe: a hash of the probabilities of a few tokens.
+    """
+
+    run: bytes
+    build: str
+    probe: bytes
+
+    @classmethod
+    def of(cls, engine: Engine, tokenizer: Tokenizer, config: GPTConfig) -> Identity:
+        """Take it from a model."""
+        build = (
+            f"microgpt {metadata.version('microgpt-lm')}",
+            f"{engine.name} {build_of(engine.name)}",
+            f"numpy {metadata.version('numpy')}",
+            f"{platform.system()} {platform.machine()}",
+        )
+        return cls(_run(engine, tokenizer, config), ", ".join(build), _probe(engine, config))
+
+    def check(self, theirs: Identity, name: str) -> None:
+        """Raise DataError where a file was made by another, and say which part differs."""
+        if theirs.run != self.run:
+            raise DataError(
+                f"{name}: the run must be the one it was compressed with, {theirs.run.hex()}; "
+                f"got {self.run.hex()}. Try another run, or this one as it was before more training."
+            )
+        if theirs.build != self.build:
+            raise DataError(
+                f"{name}: the build must be the one it was compressed with, {theirs.build}; "
+                f"got {self.build}. {_remedy(theirs.build, self.build)}"
+            )
+        if theirs.probe != self.probe:
+            raise DataError(
+                f"{name}: the model must give the probabilities it was compressed with; this "
+                f"processor gives others ({self.build}). Try the machine it was made on."
+            )
+
+
+def _remedy(theirs: str, ours: str) -> str:
+    engines = [build.split(", ")[1].split(" ")[0] for build in (theirs, ours)]
+    if engines[0] != engines[1]:
+        return f"Try --engine {engines[0]}."
+    return "Try the machine it was made on, or the same versions."
+
+
+def _run(engine: Engine, tokenizer: Tokenizer, config: GPTConfig) -> bytes:
+    digest = hashlib.blake2b(digest_size=DIGEST)
+    about = [dataclasses.asdict(config), tokenizer.to_json()]
+    digest.update(json.dumps(about, sort_keys=True).encode())
+    # As the native engine keeps them: a run is the same whoever computes it.
+    digest.update(engine.state().parameters.astype("<f4").tobytes())
+    if isinstance(engine, Mixture):
+        digest.update(engine.weight.hex().encode())
+        for name, values in engine.ngram.arrays().items():
+            digest.update(name.encode())
+            digest.update(values.astype("<i8").tobytes())
+    return digest.digest()
+
+
+def _probe(engine: Engine, config: GPTConfig) -> bytes:
+    digest = hashlib.blake2b(digest_size=DIGEST)
+    rows, times = _PROBE
+    decoder = engine.decoder(rows)
+    for t in range(min(times, config.block_size)):
+        tokens = [(1 + t * rows + row) * 7 % config.vocab_size for row in range(rows)]
+        digest.update(cumulated(decoder.push(tokens)).cumulated.astype("<i8").tobytes())
+    return digest.digest()

@@ -1,0 +1,121 @@
+"""A file's bytes to documents and back, so that nothing of the file is lost.
+
+In: bytes. Out: a `Form`, which is all that the documents do not say (a byte order mark, how lines
+end, whether the last one does), and the documents as token ids; and from both the same bytes. A
+document is a line, or, for a run that was trained on one long text, the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgpt.errors import DataError
+from microgpt.tokenizer import Bytes, Tokenizer
+
+_BOM = b"\xef\xbb\xbf"
+_ENDS = (b"\n", b"\r\n", b"\r")
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a file is beside its documents.
+
+    Attributes:
+        bom: whether it begins with a byte order mark.
+        end: how its lines end.
+        open: whether the last of several documents lacks its line's end.
+    """
+
+    bom: bool
+    end: bytes
+    open: bool
+
+    def to_number(self) -> int:
+        """Return it as a number below 16."""
+        return self.bom | self.open << 1 | _ENDS.index(self.end) << 2
+
+    @classmethod
+    def from_number(cls, number: int) -> Form:
+        """Make it from that; a ValueError if there is no such form."""
+        if number >> 2 >= len(_ENDS):
+            raise ValueError
+        return cls(bool(number & 1), _ENDS[number >> 2], bool(number & 2))
+
+
+def take_apart(data: bytes, *, stream: bool) -> tuple[Form, bytes]:
+    r"""Return a file's form, and its text; unless it is a stream, with every line closed by LF.
+
+    Lines that end in more than one way end at LF, and CR is a character of theirs.
+
+    >>> take_apart(b"ada\r\nbob", stream=False)
+    (Form(bom=False, end=b'\r\n', open=True), b'ada\nbob\n')
+    """
+    bom = data.startswith(_BOM)
+    data = data[len(_BOM) * bom :]
+    end = b"\n"
+    if b"\r" in data:
+        pairs = data.count(b"\r\n")
+        if pairs == data.count(b"\r") == data.count(b"\n"):
+            end = b"\r\n"
+        elif b"\n" not in data:
+            end = b"\r"
+    data = data.replace(end, b"\n")
+    is_open = bool(data) and not data.endswith(b"\n") and not stream
+    return Form(bom, end, is_open), data + b"\n" * is_open
+
+
+def put_together(form: Form, text: bytes) -> bytes:
+    """Return the file of a form and a text: the inverse of `take_apart`."""
+    data = text[: len(text) - form.open].replace(b"\n", form.end)
+    return _BOM * form.bom + data
+
+
+def documents(text: bytes, tokenizer: Tokenizer, name: str, *, stream: bool) -> Iterator[list[int]]:
+    """Yield the token ids of each document of a text that `take_apart` has returned.
+
+    Raises:
+        DataError: it is no UTF-8, and the tokenizer is not one of bytes.
+        UsageError: it has a character that the vocabulary lacks.
+    """
+    if not text:
+        return
+    whole = text if stream else text[:-1]
+    if isinstance(tokenizer, Bytes):
+        first = _first(tokenizer)
+        for document in [whole] if stream else whole.split(b"\n"):
+            yield [byte + first for byte in document]
+        return
+    try:
+        characters = whole.decode()
+    except UnicodeDecodeError as error:
+        line = whole.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{name}: line {line}: not UTF-8 (0x{whole[error.start]:02x}), which this model's "
+            "characters are. Try a run of --tokenizer bytes."
+        ) from None
+    if stream:
+        yield tokenizer.encode(characters)
+        return
+    for number, line in enumerate(characters.split("\n"), start=1):
+        yield tokenizer.encode(line, f"text in line {number:,}")
+
+
+def text_of(ids_N: NDArray[np.int64], tokenizer: Tokenizer, *, stream: bool) -> bytes:
+    """Return the text of documents laid end to end, each closed by BOS."""
+    if isinstance(tokenizer, Bytes):
+        first = _first(tokenizer)
+        table = {byte + first: bytes([byte]) for byte in range(256)}
+    else:
+        every = range(tokenizer.vocab_size)
+        table = {i: tokenizer.decode([i]).encode("utf-8", "surrogatepass") for i in every}
+    table[tokenizer.bos] = b"" if stream else b"\n"
+    return b"".join(map(table.__getitem__, ids_N.tolist()))
+
+
+def _first(tokenizer: Bytes) -> int:
+    """Return the id of byte 0."""
+    return tokenizer.encode("\0")[0]
