@@ -16,6 +16,7 @@ from microgpt import checkpoint, corpus, evaluate, prepare, sample
 from microgpt import log as log_module
 from microgpt.baselines import ladder, ngram, xz
 from microgpt.batch import Batch, lay_out
+from microgpt.compress import Codec
 from microgpt.corpus import Source
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine
@@ -124,6 +125,28 @@ class Run:
         if not result.documents:
             raise UsageError("texts must not be empty; got none.")
         return result
+
+    @cached_property
+    def codec(self) -> Codec:
+        """What compresses with this run, and tells what it costs."""
+        stream = self.settings.source.stream
+        return Codec(self.engine, self.tokenizer, self.settings.model, stream=stream)
+
+    def compress(self, data: bytes) -> bytes:
+        """Return any file in the vocabulary in as many bits as its losses, and a header.
+
+        Raises:
+            UsageError, DataError: it has what the vocabulary lacks.
+        """
+        return self.codec.compress(data).data
+
+    def decompress(self, data: bytes) -> bytes:
+        """Return the file that `compress` was given.
+
+        Raises:
+            DataError: it is damaged, or made by another run, build or machine.
+        """
+        return self.codec.decompress(data)
 
     @cached_property
     def ngram(self) -> NGram:

@@ -32,6 +32,8 @@ FORMAT = 1
 _SUM_FROM = len(MAGIC) + 1
 _SUM_TO = _SUM_FROM + DIGEST
 
+_LONGEST_BUILD = 255  # it may have to be shown
+
 # Seven bits a byte: no number has more than 63 bits.
 _LONGEST = 9
 
@@ -96,23 +98,25 @@ def unpack(data: bytes, name: str) -> tuple[Header, bytes]:
         )
     rest = data[_SUM_TO:]
     if data[_SUM_FROM:_SUM_TO] != digest(rest):
-        raise DataError(f"{name}: damaged: its checksum is not that of its bytes. {WHOLE}")
+        raise DataError(
+            f"{name}: damaged: its checksum is not that of its bytes. Try another copy."
+        )
     try:
         return _read(rest)
     except ValueError:
         raise DataError(f"{name}: foreign: its header is not as microgpt writes it.") from None
 
 
-WHOLE = "Try another copy."
-
-
 def _read(rest: bytes) -> tuple[Header, bytes]:
     reader = _Reader(rest)
     content, run, probe = (reader.take(DIGEST) for _ in range(3))
-    build = reader.take(reader.number()).decode()
+    length = reader.number()
+    if length > _LONGEST_BUILD:
+        raise ValueError
+    build = reader.take(length).decode()
     form = Form.from_number(reader.number())
     size, windows, lanes, several = (reader.number() for _ in range(4))
-    # A window takes a byte of the text at least; one whose lines are open lacks one.
+    # A window is a byte of the file at least; but one that no byte is: the last end.
     if windows > size + 1 or not (1 <= lanes <= windows or lanes == windows == 0):
         raise ValueError
     if several not in (0, lanes):

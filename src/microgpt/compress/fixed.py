@@ -30,24 +30,25 @@ class Intervals(NamedTuple):
     """The intervals of B rows, and the losses of their tokens.
 
     Attributes:
-        cumulated: (B, V + 1); token i has the numbers from cumulated[i] to cumulated[i + 1].
+        upto: (B, V + 1); token i has the numbers from upto[i] to upto[i + 1].
         losses_BV: nats, `loss.cross_entropy` of each token.
     """
 
-    cumulated: NDArray[np.int64]
+    upto: NDArray[np.int64]
     losses_BV: Floats
 
 
-def cumulated(logits_BV: Floats) -> Intervals:
+def intervals(logits_BV: Floats) -> Intervals:
     """Return the intervals of each row.
 
     Raises:
         RunError: the logits are no numbers.
 
-    >>> (cumulated(np.log([[0.5, 0.25, 0.25]])).cumulated / 2**48).round(3).tolist()
+    >>> (intervals(np.log([[0.5, 0.25, 0.25]])).upto / 2**48).round(3).tolist()
     [[0.0, 0.5, 0.75, 1.0]]
     """
-    shifted_BV = logits_BV - logits_BV.max(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # told below
+        shifted_BV = logits_BV - logits_BV.max(axis=1, keepdims=True)
     e_BV = np.exp(shifted_BV)
     sums_B = e_BV.sum(axis=1, keepdims=True)
     if not np.isfinite(sums_B).all():

@@ -16,9 +16,9 @@ from importlib import metadata
 
 import numpy as np
 
-from microgpt.compress.fixed import cumulated
+from microgpt.compress.fixed import intervals
 from microgpt.config import GPTConfig
-from microgpt.engines import build_of
+from microgpt.engines import ENGINES, build_of
 from microgpt.engines.contract import Engine
 from microgpt.errors import DataError
 from microgpt.mixture import Mixture
@@ -38,7 +38,7 @@ class Identity:
     Attributes:
         run: a hash of parameters, counts, their weight, shape and vocabulary.
         build: versions of microgpt and numpy, the engine and its build, the machine, in words.
-        probe: a hash of the probabilities of a few tokens.
+        probe: a hash of what comes out for a few tokens, to the last bit.
     """
 
     run: bytes
@@ -61,7 +61,7 @@ class Identity:
         if theirs.run != self.run:
             raise DataError(
                 f"{name}: the run must be the one it was compressed with, {theirs.run.hex()}; "
-                f"got {self.run.hex()}. Try another run, or this one as it was before more training."
+                f"got {self.run.hex()}. Try another; more training makes it another, too."
             )
         if theirs.build != self.build:
             raise DataError(
@@ -76,9 +76,9 @@ class Identity:
 
 
 def _remedy(theirs: str, ours: str) -> str:
-    engines = [build.split(", ")[1].split(" ")[0] for build in (theirs, ours)]
-    if engines[0] != engines[1]:
-        return f"Try --engine {engines[0]}."
+    for name in ENGINES:
+        if f", {name} " in theirs and f", {name} " not in ours:
+            return f"Try --engine {name}."
     return "Try the machine it was made on, or the same versions."
 
 
@@ -102,5 +102,9 @@ def _probe(engine: Engine, config: GPTConfig) -> bytes:
     decoder = engine.decoder(rows)
     for t in range(min(times, config.block_size)):
         tokens = [(1 + t * rows + row) * 7 % config.vocab_size for row in range(rows)]
-        digest.update(cumulated(decoder.push(tokens)).cumulated.astype("<i8").tobytes())
+        logits_BV = decoder.push(tokens)
+        upto, losses_BV = intervals(logits_BV)
+        # The fixed point would not show every last bit of what it was made from.
+        for numbers in (logits_BV, np.exp(-losses_BV), losses_BV, upto):
+            digest.update(np.ascontiguousarray(numbers).tobytes())
     return digest.digest()

@@ -7,11 +7,8 @@ document is a line, or, for a run that was trained on one long text, the whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from microgpt.errors import DataError
 from microgpt.tokenizer import Bytes, Tokenizer
@@ -104,7 +101,7 @@ def documents(text: bytes, tokenizer: Tokenizer, name: str, *, stream: bool) -> 
         yield tokenizer.encode(line, f"text in line {number:,}")
 
 
-def text_of(ids_N: NDArray[np.int64], tokenizer: Tokenizer, *, stream: bool) -> bytes:
+def text_of(ids: Iterable[int], tokenizer: Tokenizer, *, stream: bool) -> bytes:
     """Return the text of documents laid end to end, each closed by BOS."""
     if isinstance(tokenizer, Bytes):
         first = _first(tokenizer)
@@ -113,7 +110,7 @@ def text_of(ids_N: NDArray[np.int64], tokenizer: Tokenizer, *, stream: bool) -> 
         every = range(tokenizer.vocab_size)
         table = {i: tokenizer.decode([i]).encode("utf-8", "surrogatepass") for i in every}
     table[tokenizer.bos] = b"" if stream else b"\n"
-    return b"".join(map(table.__getitem__, ids_N.tolist()))
+    return b"".join(map(table.__getitem__, ids))
 
 
 def _first(tokenizer: Bytes) -> int:

@@ -66,19 +66,30 @@ def lines(text: str) -> list[str]:
     return parts[:-1] if parts[-1] == "" else parts
 
 
-def _bytes(file: str, name: str) -> bytes:
+def raw(file: str, expected: str = "a file") -> bytes:
+    """Return a file's bytes as they are.
+
+    Args:
+        file: a path, or "-".
+        expected: what a message says if it is a folder.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     if not file:
         raise UsageError("a file must have a name; got an empty one.")
     try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except FileNotFoundError:
         raise DataError(f"{file}: no such file.{_did_you_mean(file)}") from None
     except IsADirectoryError:
-        raise DataError(
-            f"{file}: a folder. Expected a file of text, one document a line."
-        ) from None
+        raise DataError(f"{file}: a folder. Expected {expected}.") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{file}: cannot be read ({getattr(error, 'strerror', error)}).") from None
+
+
+def _bytes(file: str, name: str) -> bytes:
+    data = raw(file, "a file of text, one document a line")
     if data[:2] == b"\x1f\x8b":
         import gzip
 

@@ -1,0 +1,193 @@
+"""`microgpt compress`: a file in as many bits as it surprises the model."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.progress import track
+
+from microgpt.checkpoint import CHECKPOINT, COUNTS
+from microgpt.cli import flags
+from microgpt.cli.flags import flag, word
+from microgpt.cli.show import (
+    bar,
+    count,
+    find_run,
+    say,
+    say_json,
+    stderr,
+    stdout,
+    table,
+    unit_of,
+    units,
+)
+from microgpt.compress import Compressed
+from microgpt.compress.lanes import Rounds
+from microgpt.corpus.formats import name_of, raw
+from microgpt.disk import write_atomically
+from microgpt.errors import MicroGPTError, UsageError
+from microgpt.run import Run
+
+SUFFIX = ".mgpt"
+
+Out = Parameter(name=["--out", "-o"])
+Force = Annotated[bool, Parameter(help="Replace a file that is there.", show_default=False)]
+
+# What xz takes for its dictionary at -9: for more than that it does not look back.
+_DICTIONARY = 2**26
+
+
+def compress(
+    run: Annotated[str, flag("A run's folder, or its name in runs/.")],
+    file: Annotated[str, word("Any file in the run's vocabulary; - for standard input.")],
+    *,
+    out: Annotated[
+        str | None, Out, word(f"The compressed file, else FILE{SUFFIX}; - for standard output.")
+    ] = None,
+    force: Force = False,
+    check: Annotated[
+        bool,
+        Parameter(help="Decompress it before it is written, and compare.", show_default=False),
+    ] = False,
+    json: flags.Json = False,
+    engine: flags.Engine = None,
+    device: flags.Device = None,
+    threads: flags.Threads = None,
+) -> None:
+    """Compress a file with a run: the sum of its losses in bits, 8 bytes at most, and a header.
+
+    It can be decompressed with the same run on the machine and build that made it.
+
+    Example: microgpt compress runs/names-1 names.txt
+    """
+    opened = Run(find_run(run), engine or "auto", threads, device)
+    data = raw(file)
+    to = "-" if file == "-" else file + SUFFIX
+    to = check_out(out if out is not None else to, force=force, json=json)
+    name = name_of(file)
+    if to == "-" and sys.stdout.isatty():
+        raise UsageError("out must be a file, for no terminal can show bytes. Try -o FILE.")
+    made = opened.codec.compress(data, name, rounds("compressing"))
+    if check and opened.codec.decompress(made.data, name, rounds("checking")) != data:
+        raise MicroGPTError(f"{name}: does not come out as it went in. Nothing was written.")
+    write(to, made.data)
+    if to == "-":
+        return
+    others = _others(data)
+    if json:
+        say_json(_record(file, to, data, made, others))
+        return
+    _show(opened, name, to, data, made, others)
+
+
+def check_out(out: str, *, force: bool, json: bool) -> str:
+    """Return where to write, if one may write there.
+
+    Raises:
+        UsageError: there is a file already, or no such folder.
+    """
+    path = Path(out)
+    if out == "-":
+        if json:
+            raise UsageError("json must stand without --out -: both are for standard output.")
+    elif path.is_dir():
+        raise UsageError(f"out must be a file; got the folder {out}.")
+    elif path.is_file() and not force:
+        raise UsageError(f"out must be new; {out} is there. Try --force, or another --out.")
+    elif not path.parent.is_dir():
+        raise UsageError(f"out must be in a folder that exists; got {out}.")
+    return out
+
+
+def write(out: str, data: bytes) -> None:
+    """Write to a file, whole or not at all, or to standard output."""
+    path = Path(out)
+    if out == "-":
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    elif path.exists() and not path.is_file():
+        path.write_bytes(data)  # a device or a pipe is written to, not replaced
+    else:
+        write_atomically(path.resolve(), data)
+
+
+def rounds(what: str) -> Rounds:
+    """Return a bar on stderr, on a terminal, where it takes a while."""
+    console = stderr()
+
+    def shown(every: range) -> Iterable[int]:
+        return track(every, what, console=console, transient=True, disable=not console.is_terminal)
+
+    return shown
+
+
+def _others(data: bytes) -> dict[str, int]:
+    """Return how many bytes other programs make of it; xz is left out where Python lacks it."""
+    sizes = {"gzip -9": len(gzip.compress(data, 9, mtime=0))}
+    try:
+        import lzma
+    except ImportError:
+        return sizes
+    # As xz has it, but for room in memory that no shorter text needs.
+    size = min(max(len(data), 4096), _DICTIONARY)
+    lzma2 = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": size}
+    sizes["xz -9e"] = len(lzma.compress(data, check=lzma.CHECK_CRC64, filters=[lzma2]))
+    return sizes
+
+
+def _record(
+    file: str, out: str, data: bytes, made: Compressed, others: dict[str, int]
+) -> dict[str, Any]:
+    return {
+        "file": file,
+        "out": out,
+        "bytes": len(data),
+        "compressed": len(made.data),
+        "header": made.header,
+        "losses": made.ideal,
+        "loss": made.sum.mean if made.sum.positions else None,
+        "nats": made.sum.nats,
+        "positions": made.sum.positions,
+        "gzip": others["gzip -9"],
+        "xz": others.get("xz -9e"),
+    }
+
+
+def _show(
+    run: Run, name: str, out: str, data: bytes, made: Compressed, others: dict[str, int]
+) -> None:
+    code = len(made.data) - made.header
+    share = f", {len(made.data) / len(data):.1%}" if data else ""
+    say(f"{name}: {count(len(data), 'byte')} -> {out}: {len(made.data):,}{share}")
+    positions = made.sum.positions
+    if positions:
+        say(units(made.sum, unit_of(run.tokenizer)))
+    say(
+        f"The losses of {count(positions, unit_of(run.tokenizer))} come to {made.ideal:,.1f} "
+        f"bytes; in the file {code:,}, and {made.header:,} of header"
+    )
+    say()
+    rows = table("", "bytes", f"bits a {unit_of(run.tokenizer)}", "")
+    rows.columns[-1].justify = "left"
+    sizes = {"as it is": len(data), **others, "this model": len(made.data)}
+    for label, size in sizes.items():
+        rows.add_row(
+            label,
+            f"{size:,}",
+            f"{8 * size / positions:.3f}" if positions else "-",
+            bar(size, max(sizes.values()), 30),
+            style="bold green" if label == "this model" else "",
+        )
+    stdout().print(rows)
+    say()
+    files = [run.folder / CHECKPOINT, run.folder / COUNTS]
+    model = sum(path.stat().st_size for path in files if path.exists())
+    say(
+        f"Not counted: the model, {model:,} bytes in {run.folder}, which decompressing needs.",
+        "dim",
+    )

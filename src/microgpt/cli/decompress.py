@@ -1,0 +1,47 @@
+"""`microgpt decompress`: a compressed file as it was."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from microgpt.cli import flags
+from microgpt.cli.compress import SUFFIX, Force, Out, check_out, rounds, write
+from microgpt.cli.flags import flag, word
+from microgpt.cli.show import count, find_run, say, say_json
+from microgpt.corpus.formats import name_of, raw
+from microgpt.errors import UsageError
+from microgpt.run import Run
+
+
+def decompress(
+    run: Annotated[str, flag("The run that it was compressed with.")],
+    file: Annotated[str, word("What microgpt compress has written; - for standard input.")],
+    *,
+    out: Annotated[
+        str | None, Out, word(f"The file, else FILE without {SUFFIX}; - for standard output.")
+    ] = None,
+    force: Force = False,
+    json: flags.Json = False,
+    engine: flags.Engine = None,
+    device: flags.Device = None,
+    threads: flags.Threads = None,
+) -> None:
+    """Decompress a file: it comes out as it went in, byte for byte, or not at all.
+
+    Example: microgpt decompress runs/names-1 names.txt.mgpt
+    """
+    opened = Run(find_run(run), engine or "auto", threads, device)
+    data = raw(file)
+    if out is None:
+        out = "-" if file == "-" else file.removesuffix(SUFFIX)
+        if out == file != "-":
+            raise UsageError(
+                f"out must be given, for {file} does not end in {SUFFIX}. Try -o FILE."
+            )
+    check_out(out, force=force, json=json)
+    made = opened.codec.decompress(data, name_of(file), rounds("decompressing"))
+    write(out, made)
+    if json:
+        say_json({"file": file, "out": out, "bytes": len(made)})
+    elif out != "-":
+        say(f"{name_of(file)}: {count(len(data), 'byte')} -> {out}: {len(made):,}, as they were")
