@@ -2,8 +2,9 @@
 
 In: `README.md` and the pages beside this file, in which a block that begins with ``$ microgpt``
 shows a command. Out: the same pages with what the commands print now, `cli.md`, and `images/`. All
-commands run in one empty folder, in the order of the pages. The tables of `loss.md`, `race.md` and
-`speed.md` are those of the records in `benchmarks/`. A test fails while any of it is stale.
+commands run in one empty folder, in the order of the pages. The tables of `loss.md`, `race.md`,
+`speed.md` and `compress.md` are those of the records in `benchmarks/`. A test fails while any of it
+is stale.
 
     python docs/make.py
 """
@@ -134,6 +135,28 @@ def losses(text: str) -> str:
     return _TABLE.sub("\n".join(lines) + "\n", text)
 
 
+def compressed(text: str) -> str:
+    """Put the rows of the record into the page on compression."""
+    record = json.loads((RECORDS / "compress.json").read_text("utf-8"))
+    lines = [
+        f"One training each; {record['date']}, {record['threads']} threads, {record['build']}.",
+        "",
+        "| text | bytes | nats a character | its losses, bytes | code | header | gzip -9 | xz -9e |"
+        " xz -9e behind the rest | there, s | back, s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        cells = [f"{row['text']}, {row['file']}", f"{row['bytes']:,}", f"{row['loss']:.4f}"]
+        cells += [f"{row['losses']:,.1f}", f"{row['compressed'] - row['header']:,}", row["header"]]
+        cells += [f"{row['gzip']:,}", f"{row['xz']:,}"]
+        cells.append(f"{row['seen']:,}" if "seen" in row else "")
+        cells += [f"{row[way]:.1f}" for way in ("seconds", "seconds_back")]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    models = {row["text"]: f"{row['text']} {row['model']:,} bytes" for row in record["rows"]}
+    lines += ["", f"The models, which no column counts: {', '.join(models.values())}."]
+    return _TABLE.sub("\n".join(lines) + "\n", text)
+
+
 def race_picture(path: Path) -> None:
     """Draw held-out loss against seconds, a line a split."""
     record = json.loads((RECORDS / "race.json").read_text("utf-8"))
@@ -191,6 +214,9 @@ def main() -> None:
         page_on_loss.write_text(written, "utf-8", newline="\n")
         page_on_race = DOCS / "race.md"
         page_on_race.write_text(race(page_on_race.read_text("utf-8")), "utf-8", newline="\n")
+        page_on_sizes = DOCS / "compress.md"
+        written = compressed(page_on_sizes.read_text("utf-8"))
+        page_on_sizes.write_text(written, "utf-8", newline="\n")
         race_picture(IMAGES / "race.svg")
         (DOCS / "cli.md").write_text(reference(folder), "utf-8", newline="\n")
         run(f"microgpt why --train --save {IMAGES / 'why.svg'}", folder)

@@ -57,6 +57,16 @@ def test_the_table_of_the_losses_is_the_record_s(make: ModuleType) -> None:
     assert text.count("\n| surnames | ") == 6
 
 
+def test_the_table_of_sizes_is_the_record_s_and_within_the_bound(make: ModuleType) -> None:
+    text = (ROOT / "docs" / "compress.md").read_text("utf-8")
+    assert make.compressed(text) == text
+    rows = [row.split(" | ") for row in re.findall(r"\n\| (\w+, (?:held out|whole) .*) \|", text)]
+    assert len(rows) == 4
+    for row in rows:
+        losses, code = (float(cell.replace(",", "")) for cell in row[3:5])
+        assert -2 < code - losses <= 8
+
+
 @pytest.mark.slow
 def test_the_transcripts_are_what_the_commands_print(make: ModuleType, tmp_path: Path) -> None:
     for path in make.PAGES:

@@ -27,7 +27,7 @@ engines.scalar engines.native
 engines
 train evaluate sample checkpoint log bench
 mixture budget
-heldout best
+heldout best compress
 saver recipe
 session
 prepare
