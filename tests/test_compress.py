@@ -87,7 +87,7 @@ def test_every_form_of_a_file_comes_back(data: bytes, *, stream: bool) -> None:
     check(codec("scalar", stream=stream, block_size=3), data)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     data=st.one_of(st.binary(max_size=80), st.text("ab\r\n", max_size=40).map(str.encode)),
     stream=st.booleans(),
@@ -118,7 +118,7 @@ def test_the_size_is_the_sum_of_the_losses_that_evaluate_reports(
     engine = opened(engine_name, config)
     if weight is not None:
         engine = mixed(engine, tokenizer, weight)
-    names = random_names(1, 120, 20)
+    names = random_names(1, 50, 20)
     data = ("\n".join(names) + "\n").encode()
     packed = Codec(engine, tokenizer, config).compress(data)
     total = evaluate.evaluate(engine, tokenizer, 6, names).sum
@@ -133,7 +133,7 @@ def test_the_size_is_the_sum_of_the_losses_that_evaluate_reports(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("length", [0, 1, 2, 15, 16, 17, 400, 30_000])
+@pytest.mark.parametrize("length", [0, 1, 2, 15, 16, 17, 400, 20_000])
 def test_the_bound_holds_for_short_and_long_files(length: int, *, stream: bool) -> None:
     pytest.importorskip("microgpt.engines._native")
     text = "\n".join(random_names(length, length // 5 + 1, 12)).encode()[:length]
@@ -144,10 +144,10 @@ def test_the_bound_holds_for_short_and_long_files(length: int, *, stream: bool) 
 def test_one_long_line_has_many_lanes_and_a_byte_or_two_of_header_for_each() -> None:
     pytest.importorskip("microgpt.engines._native")
     made = codec("native", block_size=8, n_embd=8)
-    one, many = (bytes([97, 98, 99, 100, 101, 102, 103, end]) * 5000 for end in (97, 10))
+    one, many = (bytes([97, 98, 99, 100, 101, 102, 103, end]) * 2000 for end in (97, 10))
     headers = [unpack(made.compress(data).data, "it")[0] for data in (one, many)]
-    assert (headers[0].lanes, len(headers[0].firsts)) == (1 + 40_001 // 4096, 10)
-    assert (headers[1].lanes, headers[1].firsts) == (2048, ())
+    assert (headers[0].lanes, len(headers[0].firsts)) == (1 + 16_001 // 4096, 4)
+    assert (headers[1].lanes, headers[1].firsts) == (2000, ())
     for data in (one, many):
         check(made, data)
     assert made.compress(one).header - made.compress(many).header < 20
@@ -155,7 +155,7 @@ def test_one_long_line_has_many_lanes_and_a_byte_or_two_of_header_for_each() -> 
 
 def test_the_same_file_makes_the_same_bytes_for_any_number_of_threads() -> None:
     pytest.importorskip("microgpt.engines._native")
-    data = "\n".join(random_names(3, 200, 14)).encode()
+    data = "\n".join(random_names(3, 90, 14)).encode()
     makers = [codec("native", n_embd=16, threads=threads, weight=0.2) for threads in (1, 2, 3, 1)]
     first, *others = [made.compress(data).data for made in makers]
     assert all(other == first for other in others)
@@ -182,7 +182,7 @@ def test_a_character_that_is_unknown_is_named_with_its_line() -> None:
 def test_an_interval_is_never_empty_and_hardly_narrower_than_its_probability() -> None:
     rng = np.random.default_rng(1)
     for V, spread in ((2, 1.0), (27, 5.0), (257, 30.0), (1000, 400.0), (5, 0.0)):
-        logits_BV = rng.normal(0, spread, (50, V))
+        logits_BV = rng.normal(0, spread, (20, V))
         upto, losses_BV = intervals(logits_BV)
         sizes, totals = np.diff(upto, axis=1), upto[:, -1:]
         assert (sizes >= 1).all()
@@ -190,7 +190,7 @@ def test_an_interval_is_never_empty_and_hardly_narrower_than_its_probability() -
         # Python's whole numbers have a logarithm to the last place.
         cost_BV = np.vectorize(lambda size, total: math.log2(total / size))(sizes, totals)
         assert (cost_BV - losses_BV / LN_2 < 1.45 * V / SCALE + 1e-14 * (1 + cost_BV)).all()
-        for logits_V, losses_V in zip(logits_BV[:3].tolist(), losses_BV):
+        for logits_V, losses_V in zip(logits_BV[:1].tolist(), losses_BV):
             expected = [cross_entropy(logits_V, i)[0] for i in range(V)]
             assert losses_V == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
