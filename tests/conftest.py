@@ -18,7 +18,7 @@ from microgpt.engines.contract import Engine, State
 
 # Where this names engines, one that is missing fails instead of skipping.
 REQUIRED = tuple(filter(None, os.environ.get("MICROGPT_TEST_ENGINES", "").split(",")))
-# Likewise what other programs a test needs: "postgresql".
+# Likewise what other programs a test needs: "postgresql", "scikit-learn".
 REQUIRED_PROGRAMS = tuple(filter(None, os.environ.get("MICROGPT_TEST_PROGRAMS", "").split(",")))
 # Beside the checkout unless this says where.
 DATA = Path(
@@ -51,7 +51,7 @@ def required(program: str, reason: str) -> NoReturn:
     """Skip a test for want of a program; fail it where that must be there."""
     if program in REQUIRED_PROGRAMS:
         pytest.fail(reason)
-    pytest.skip(reason)
+    pytest.skip(reason, allow_module_level=True)
 
 
 @pytest.fixture

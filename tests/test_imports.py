@@ -33,7 +33,7 @@ session
 prepare
 run experiment
 sweep
-cli
+cli sklearn
 """
 ROW = {name: row for row, names in enumerate(ROWS.split("\n")) for name in names.split()}
 
@@ -108,7 +108,7 @@ def test_heavy_libraries_are_imported_where_they_are_used_alone() -> None:
         "cyclopts": "cli", "rich": "cli", "plotille": ("cli.plot", "cli.why_drawn"),
         "matplotlib": ("cli.plot", "cli.knobs", "cli.why_drawn"),
         "optuna": ("sweep.study", "sweep.storage"),
-        "sqlalchemy": "sweep.storage",
+        "sqlalchemy": "sweep.storage", "sklearn": "sklearn",
         "safetensors": "disk", "filelock": "disk", "torch": "engines.torch",
     }  # fmt: skip
     for name, tree in modules().items():

@@ -8,7 +8,7 @@
     ├── DataError         text that cannot be read or has nothing to learn from
     ├── RunError          a run's folder that is missing, damaged, foreign or in use
     ├── SweepError        a sweep's folder or database that cannot be used
-    ├── MissingExtra      an optional part that is not installed
+    ├── MissingExtra      an optional part that is not installed; an ImportError too
     └── DivergedError     a loss that is no longer a number
 
 Every message reads ``<subject> must <condition>; got <value>.``, then the remedy if there is one.
@@ -41,7 +41,7 @@ class SweepError(MicroGPTError):
     """A sweep's folder or database that is missing, damaged, foreign or in use."""
 
 
-class MissingExtra(MicroGPTError):  # noqa: N818  (it names what is missing, not a failure)
+class MissingExtra(MicroGPTError, ImportError):  # noqa: N818  (it names what is missing, not a failure)
     """An optional part of microgpt that is not installed."""
 
 

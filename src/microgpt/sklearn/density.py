@@ -1,0 +1,250 @@
+"""The estimator: a training behind scikit-learn's words.
+
+In: texts. Out: their log-likelihoods, outliers among them, new texts. What is computed is the
+package's own; here is only what scikit-learn expects around it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgpt.config import check_count
+from microgpt.errors import MissingExtra, RunError, UsageError
+from microgpt.run import Run
+from microgpt.sklearn import files
+from microgpt.sklearn.texts import Floats, characters, nats, strings
+
+try:
+    from sklearn.base import BaseEstimator, DensityMixin, OutlierMixin  # pyright: ignore
+    from sklearn.utils import check_random_state  # pyright: ignore
+    from sklearn.utils.validation import check_is_fitted  # pyright: ignore
+except ModuleNotFoundError:
+    raise MissingExtra(
+        "microgpt.sklearn needs scikit-learn, which is not installed. "
+        "Try: pip install 'microgpt-lm[sklearn]'"
+    ) from None
+
+# Parameters of the estimator that are no settings of a training.
+_OWN = ("preset", "contamination", "per_character", "random_state")
+
+
+class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
+    """A GPT trained on texts: log p(x) of any text, outliers, new texts.
+
+    X is strings throughout: a list, an array of one dimension or one column, a pandas Series.
+    Texts that are blank are priced but not trained on.
+
+    Args:
+        preset: where all numbers begin; None: as `microgpt.train` does.
+        steps, seconds: the budget. With seconds alone the recipe is chosen for this machine.
+        n_layer, n_head, n_embd, block_size: the model's shape; None: the preset's.
+        batch_size, lr, dropout, weight_decay, ngram: the training's; None: the preset's.
+        tokenizer: "characters" or "bytes".
+        holdout: the share of X kept away from training: the weight of the counts, the best step and
+            the threshold of `predict` come from it.
+        contamination: the share of ordinary texts that `predict` calls outliers, in (0, 0.5].
+        per_character: whether `decision_function` judges log p(x) per character. If not, by the
+            whole: then it is `score_samples - offset_`, as in other estimators, and a long text is
+            an outlier.
+        engine: by name, or "auto".
+        threads: for the engine; 1 where many are fitted side by side (n_jobs).
+        random_state: of the order and the first numbers: the seed, a RandomState, or None for
+            another one each time.
+
+    Attributes:
+        run_: the `Run`, to price character by character; its folder is in memory.
+        offset_: the threshold.
+        n_held_out_: how many texts that was taken from; 0: from those trained on.
+
+    >>> X = ["ada", "anna", "bea", "ben", "bob", "dana", "eda", "ella", "lea", "lena"] * 2
+    >>> model = TextDensity(preset="microgpt", steps=50, contamination=0.1, random_state=0).fit(X)
+    >>> bool(model.score_samples(["anna"])[0] > model.score_samples(["xzqy"])[0])
+    True
+    >>> model.predict(["anna", "xzqy"])
+    array([ 1, -1])
+    """
+
+    def __init__(
+        self,
+        *,
+        preset: str | None = None,
+        steps: int | None = None,
+        seconds: float | None = None,
+        n_layer: int | None = None,
+        n_head: int | None = None,
+        n_embd: int | None = None,
+        block_size: int | None = None,
+        batch_size: int | None = None,
+        lr: float | None = None,
+        dropout: float | None = None,
+        weight_decay: float | None = None,
+        ngram: int | None = None,
+        tokenizer: Literal["characters", "bytes"] = "characters",
+        holdout: float = 0.1,
+        contamination: float = 0.01,
+        per_character: bool = True,
+        engine: str = "auto",
+        threads: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.preset, self.steps, self.seconds = preset, steps, seconds
+        self.n_layer, self.n_head, self.n_embd = n_layer, n_head, n_embd
+        self.block_size, self.batch_size, self.lr = block_size, batch_size, lr
+        self.dropout, self.weight_decay, self.ngram = dropout, weight_decay, ngram
+        self.tokenizer, self.holdout = tokenizer, holdout
+        self.contamination, self.per_character = contamination, per_character
+        self.engine, self.threads, self.random_state = engine, threads, random_state
+
+    def fit(self, X: Iterable[Any], y: object = None) -> TextDensity:
+        """Train on texts; y is ignored.
+
+        The threshold is taken from the texts held out, as a model prices those that it was trained
+        on too well.
+
+        Raises:
+            UsageError: a parameter outside its domain, or X holds no strings.
+            DivergedError: the loss is no longer finite.
+        """
+        texts = strings(X)
+        if not any(map(str.strip, texts)):
+            raise UsageError(f"X must have a text that is not blank; got {len(texts)} blank.")
+        plain = self._plain()
+        share = plain["contamination"]
+        if not isinstance(share, (int, float)) or not 0.0 < share <= 0.5:
+            raise UsageError(f"contamination must be in (0, 0.5]; got {share}.")
+        settings = {k: v for k, v in plain.items() if k not in _OWN}
+        settings["seed"] = _seed(self.random_state)
+        kept, trained, held_out = files.trained(texts, self.preset, settings)
+        if self.holdout and not held_out:
+            warnings.warn(
+                f"none of {len(texts):,} texts fell into holdout={self.holdout:g}: the threshold "
+                "of predict is taken from those trained on, which the model prices too well. "
+                "Try more texts, or a larger holdout.",
+                stacklevel=2,
+            )
+        self._take(kept, 0.0, len(held_out))
+        judged = self._judged(held_out or trained)
+        self.offset_ = float(np.percentile(judged, 100.0 * share))
+        return self
+
+    @property
+    def run_(self) -> Run:
+        """The run: `run_.score(text)` prices a text character by character."""
+        check_is_fitted(self)
+        if self._run is None:
+            self._run = files.opened(self._files, self.engine, self.threads)
+        return self._run
+
+    def score_samples(self, X: Iterable[Any]) -> Floats:
+        """Return log p(x) of each text, its end included: minus the sum of its nats."""
+        run = self.run_
+        return -nats(run, strings(X))
+
+    def score(self, X: Iterable[Any], y: object = None) -> float:  # pyright: ignore
+        """Return the mean log-likelihood of a character, ends included; more is better.
+
+        That is sum of log p(x) / sum of characters: minus the loss, in nats a character, whatever
+        the tokenizer.
+        """
+        run, texts = self.run_, strings(X)
+        return -float(nats(run, texts).sum() / characters(texts).sum())
+
+    def decision_function(self, X: Iterable[Any]) -> Floats:
+        """Return how far each text is above the threshold: below 0 it is an outlier.
+
+        That is log p(x) / characters - offset_, in nats a character; without `per_character`
+        log p(x) - offset_.
+        """
+        check_is_fitted(self)
+        return self._judged(strings(X)) - self.offset_
+
+    def predict(self, X: Iterable[Any]) -> NDArray[np.int64]:
+        """Return -1 for each outlier and 1 for all others."""
+        return np.where(self.decision_function(X) < 0.0, -1, 1)
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        random_state: int | np.random.RandomState | None = None,
+        temperature: float = 1.0,
+    ) -> NDArray[np.object_]:
+        """Draw new texts from the density, each up to `block_size` characters.
+
+        Args:
+            n_samples: how many.
+            random_state: the seed, a RandomState, or None for other ones each time.
+            temperature: 1 draws by the model's own probabilities; below it is bolder.
+        """
+        check_count("n_samples", n_samples)
+        seed = _seed(random_state)
+        drawn = self.run_.sample(n_samples, temperature=temperature, seed=seed)
+        return np.array(drawn, dtype=object)
+
+    def save(self, folder: str | Path) -> None:
+        """Write a run's folder, with the estimator's own parameters beside it; nothing is pickled.
+
+        `microgpt score` and its siblings take the folder, and so does `load`. A RandomState is not
+        kept.
+
+        Raises:
+            RunError: the folder holds something already.
+        """
+        check_is_fitted(self)
+        plain = self._plain()
+        if isinstance(plain["random_state"], np.random.RandomState):
+            plain["random_state"] = None
+        about = {"parameters": plain, "offset": self.offset_, "n_held_out": self.n_held_out_}
+        files.write(self._files, about, Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> TextDensity:
+        """Read what `save` has written.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        kept, about = files.read(Path(folder))
+        try:
+            model = cls(**about["parameters"])
+            model._take(kept, float(about["offset"]), int(about["n_held_out"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{Path(folder, files.FILE)}: damaged or foreign ({error}).") from None
+        _ = model.run_
+        return model
+
+    def _take(self, kept: files.Files, offset: float, n_held_out: int) -> None:
+        self._files, self._run = kept, None
+        self.offset_, self.n_held_out_ = offset, n_held_out
+
+    def _plain(self) -> dict[str, Any]:
+        """Return the parameters, numbers of numpy as Python's: a grid has such."""
+        told = cast("dict[str, Any]", self.get_params(deep=False))
+        return {k: v.item() if isinstance(v, np.generic) else v for k, v in told.items()}
+
+    def _judged(self, texts: list[str]) -> Floats:
+        log_p = -nats(self.run_, texts)
+        return log_p / characters(texts) if self.per_character else log_p
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the engine out: the files say all."""
+        state = cast("dict[str, Any]", super().__getstate__())
+        return {**state, "_run": None} if "_run" in state else state
+
+    def __sklearn_tags__(self) -> Any:
+        tags = cast("Any", super().__sklearn_tags__())  # pyright: ignore
+        tags.input_tags.string = tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+def _seed(random_state: Any) -> int:
+    """Return an integer as it is; of a generator, or numpy's own, the next one."""
+    if isinstance(random_state, (int, np.integer)):
+        return int(cast("int", random_state))
+    return int(check_random_state(random_state).randint(2**31 - 1))

@@ -1,0 +1,104 @@
+"""A run whose folder is in memory: what can be copied, sent to another process, and written.
+
+In: texts to train on, or a folder. Out: the folder's files as bytes, a `Run` of such, a folder
+again. Beside a run's own files there is one more of the estimator's.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from microgpt import prepare
+from microgpt.disk import write_atomically
+from microgpt.errors import DivergedError, RunError
+from microgpt.run import Run
+from microgpt.settings import FORMAT
+
+FILE = "estimator.json"
+"""What the estimator adds to a run's folder."""
+
+Files = dict[str, bytes]
+
+
+def trained(
+    texts: list[str], preset: str | None, settings: Mapping[str, Any]
+) -> tuple[Files, list[str], list[str]]:
+    """Train; return the run's files, the texts trained on and those held out."""
+    with TemporaryDirectory() as place:
+        out = Path(place, "run")
+        with prepare.new(texts, preset_name=preset, out=out, **settings) as session:
+            try:
+                for _ in session:
+                    pass
+            except DivergedError as error:  # what it has saved goes with the folder
+                raise DivergedError(error.step, error.loss, error.lr) from None
+        return _files(out), session.train_documents, session.heldout_documents
+
+
+def opened(files: Files, engine: str, threads: int | None) -> Run:
+    """Open the run that the files are of; its engine is there, its folder is not."""
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+        run = Run(folder, engine, threads)
+        _ = run.engine
+    return run
+
+
+def write(files: Files, about: Mapping[str, Any], folder: Path) -> None:
+    """Make a folder of files and of what the estimator adds, all of it or nothing.
+
+    Raises:
+        RunError: there is something already.
+    """
+    folder = folder.absolute()
+    if folder.is_file():
+        raise RunError(f"{folder}: a file. Expected a folder, or a name for a new one.")
+    held = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if held:
+        raise RunError(f"{folder}: must be empty or new; it holds {held[0]}. Try another folder.")
+    text = json.dumps({"format": FORMAT, **about}, indent=2, ensure_ascii=False)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
+        beside = Path(place, folder.name)
+        beside.mkdir()
+        for name, data in {**files, FILE: f"{text}\n".encode()}.items():
+            write_atomically(beside / name, data)
+        if folder.is_dir():
+            folder.rmdir()
+        shutil.move(beside, folder)
+
+
+def read(folder: Path) -> tuple[Files, dict[str, Any]]:
+    """Read what `write` has written.
+
+    Raises:
+        RunError: it is no run, or of no estimator, or damaged.
+    """
+    Run(folder)  # says what is wrong with a folder that is no run
+    files = _files(folder)
+    if FILE not in files:
+        raise RunError(f"{folder}: a run, but of no estimator: it has no {FILE}.")
+    try:
+        about: dict[str, Any] = json.loads(files.pop(FILE))
+        found = about["format"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{folder / FILE}: damaged or foreign ({error}).") from None
+    if found != FORMAT:
+        raise RunError(f"{folder / FILE}: format must be {FORMAT}; got {found}.")
+    return files, about
+
+
+def _files(folder: Path) -> Files:
+    """Read a folder's files, the lock left out."""
+    return {
+        path.name: path.read_bytes()
+        for path in sorted(folder.iterdir())
+        if path.is_file() and not path.name.startswith(".")
+    }

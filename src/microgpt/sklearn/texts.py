@@ -1,0 +1,88 @@
+"""What an estimator is given as X, and what a model makes of it.
+
+In: strings in a list, an array, a column of a table. Out: a list of str, or one sentence about the
+first that is none; and the nats of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgpt.batch import lay_out
+from microgpt.errors import UsageError
+from microgpt.run import Run
+from microgpt.tokenizer import UNKNOWN
+
+Floats = NDArray[np.float64]
+
+# Texts priced at once: their token ids are lists of Python's.
+_TEXTS = 8192
+
+
+def strings(X: Iterable[Any]) -> list[str]:
+    """Return the texts of X, of one dimension or of one column.
+
+    Raises:
+        UsageError: it is something else, empty, or one of its texts is no string.
+
+    >>> strings(np.array([["ada"], ["bea"]]))
+    ['ada', 'bea']
+    >>> strings(["ada", None])
+    Traceback (most recent call last):
+    microgpt.errors.UsageError: X[1] must be a string; got None. Drop what is missing, or fill it.
+    """
+    if isinstance(X, (str, bytes)):
+        raise UsageError(f"X must be many strings; got one, {X!r:.40}. Try [X].")
+    values = np.asarray(list(X) if isinstance(X, Iterator) else X, dtype=object)
+    if values.ndim == 0:
+        raise UsageError(
+            f"X must be a list, an array or a column of strings; got {type(X).__name__}."
+        )
+    if values.ndim > 1 and values.size != len(values):
+        raise UsageError(
+            f"X must have one column, of strings; got shape {values.shape}. Choose one of them."
+        )
+    found: list[Any] = values.ravel().tolist()
+    if not found:
+        raise UsageError("X must have at least one string; got none.")
+    for i, text in enumerate(found):
+        if not isinstance(text, str):
+            missing = text is None or type(text).__name__ == "NAType" or text != text
+            remedy = " Drop what is missing, or fill it." if missing else ""
+            raise UsageError(f"X[{i}] must be a string; got {text!r:.40}.{remedy}")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"X[{i}] must be Unicode; got {text!a:.40}.") from None
+    return list(map(str, found))
+
+
+def characters(texts: Sequence[str]) -> Floats:
+    """Return how many characters each has, its end included.
+
+    >>> characters(["ada", ""]).tolist()
+    [4.0, 1.0]
+    """
+    return np.array([len(text) + 1.0 for text in texts])
+
+
+def nats(run: Run, texts: Sequence[str]) -> Floats:
+    """Return what each costs: what `Run.score` tells, computed by the engine at full speed."""
+    parts = [_nats(run, texts[i : i + _TEXTS]) for i in range(0, len(texts), _TEXTS)]
+    return np.concatenate(parts)
+
+
+def _nats(run: Run, texts: Sequence[str]) -> Floats:
+    tokens = run.tokenizer
+    ids = [[i for c in tokens.ids(text) for i in c] for text in texts]
+    batch = lay_out(ids, tokens.bos, run.settings.model.block_size).batch
+    unknown_N = batch.targets_N == UNKNOWN
+    for ids_N in (batch.tokens_N, batch.targets_N):
+        ids_N[ids_N == UNKNOWN] = tokens.stand_in
+    losses_N = cast("Floats", np.where(unknown_N, tokens.unknown_nats, run.engine.losses(batch)))
+    starts = np.cumsum([0, *(len(text) + 1 for text in ids[:-1])])
+    return np.add.reduceat(losses_N, starts)
