@@ -108,7 +108,8 @@ def checks() -> Iterator[Any]:
     """Every check of scikit-learn's, by the whole and by character; those not of text skip."""
     for per_character in (False, True):
         # The checks count outliers among what was trained on: nothing may be held out.
-        spelled = Spelled(**{**SMALL, "holdout": 0.0, "per_character": per_character})
+        told = {"holdout": 0.0, "per_character": per_character, "steps": 3, "n_embd": 4}
+        spelled = Spelled(**{**SMALL, **told})
         for i, (estimator, check) in enumerate(estimator_checks_generator(spelled, mark=None)):
             name = name_of(check)
             marks: list[Any] = []
@@ -219,7 +220,7 @@ def test_samples_are_drawn_from_the_density(model: TextDensity) -> None:
     assert model.sample().shape == (1,)
     assert len(set(model.sample(4, temperature=0.0))) == 1
     # How often a text is drawn is its p: within 5 standard deviations of the binomial.
-    n = 20_000
+    n = 5000
     many = model.sample(n, random_state=1).tolist()
     for text in ("", "a", "n", "na"):
         p = math.exp(model.score_samples([text])[0])
@@ -252,6 +253,8 @@ def test_strings_are_taken_in_whatever_holds_them(model: TextDensity, form: Any)
         (["a", math.nan], "X[1] must be a string; got nan. Drop what is missing, or fill it."),
         ([["a", "b"]] * 3,
          "X must have one column, of strings; got shape (3, 2). Choose one of them."),
+        ([["a"], ["b", "c"]], "X[0] must be a string; got ['a']."),
+        ([1.5, "a"], "X[0] must be a string; got 1.5."),
         (["a", "\ud800"], "X[1] must be Unicode; got '\\ud800'."),
     ],
 )  # fmt: skip

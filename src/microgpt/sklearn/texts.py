@@ -51,7 +51,8 @@ def strings(X: Iterable[Any]) -> list[str]:
         raise UsageError("X must have at least one string; got none.")
     for i, text in enumerate(found):
         if not isinstance(text, str):
-            missing = text is None or type(text).__name__ == "NAType" or text != text
+            nan = isinstance(text, float) and text != text
+            missing = text is None or nan or type(text).__name__ == "NAType"
             remedy = " Drop what is missing, or fill it." if missing else ""
             raise UsageError(f"X[{i}] must be a string; got {text!r:.40}.{remedy}")
         try:
