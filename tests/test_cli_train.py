@@ -103,7 +103,7 @@ def test_json_lines_are_those_of_the_log_and_a_summary_at_the_end(
         "seconds",
     }
     assert (summary["run"], summary["steps"]) == ("r", 18)
-    assert set(summary["baselines"]) == {"uniform", "unigram", "bigram", "model"}
+    assert set(summary["baselines"]) == {"uniform", "unigram", "bigram", "ngram", "model"}
     assert summary["samples"] == Path("r", "samples.txt").read_text("utf-8").split("\n")[:-1]
 
 
