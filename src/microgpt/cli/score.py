@@ -1,40 +1,57 @@
-"""`microgpt score`: how surprised the model is, character by character."""
+"""`microgpt score`: how surprised the model is, character by character, or line by line."""
 
 from __future__ import annotations
 
 import difflib
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
+import numpy as np
 from cyclopts import Parameter
-from rich.text import Text
+from rich.live import Live
 
-from microgpt import corpus
 from microgpt.alphabet import printable
-from microgpt.cli import flags
+from microgpt.cli import flags, score_detail
 from microgpt.cli.flags import flag, word
-from microgpt.cli.show import count, find_run, say, say_json, spark, stderr, surprise_style, width
-from microgpt.corpus import Source
+from microgpt.cli.judge import Judge
+from microgpt.cli.score_lines import Teller, Told, in_order, pricer_of
+from microgpt.cli.show import count, find_run, say_json, short, stderr
+from microgpt.corpus.stream import Block, Stream
 from microgpt.errors import DataError, UsageError
-from microgpt.evaluate import Character, Score
+from microgpt.evaluate import Score
+from microgpt.machine import processors
 from microgpt.run import Run
 
-END = "⏎"
-_COLUMN = 6
-_LABEL = 8
+Format = Literal["table", "jsonl", "csv"]
+
+# So many broken lines are told of one by one.
+_BROKEN = 10
 
 
 def score(
     run: Annotated[str, flag("A run's folder, or its name in runs/.")],
     *texts: Annotated[str, word("Text, or a file of documents; - for standard input.")],
+    form: Annotated[
+        Format | None,
+        Parameter(
+            "--format", help="A line each: a table (of files, unless told), JSON lines, CSV."
+        ),
+    ] = None,
+    flag_rate: Annotated[
+        float | None, flag("Flag what is rarer than all but this share of held-out documents.")
+    ] = None,
     sort: Annotated[
-        Literal["worst", "best"] | None, flag("Order by loss, not as they come.")
+        Literal["worst", "best"] | None, flag("Order by loss, not as they come; holds all.")
     ] = None,
     text: Annotated[
         bool, Parameter(help="Take all words for text, none for a file.", show_default=False)
     ] = False,
-    json: flags.Json = False,
+    json: Annotated[
+        bool, Parameter(help="Print JSON with every character of every text.", show_default=False)
+    ] = False,
     column: flags.Column = None,
     field: flags.Field = None,
     encoding: flags.Encoding = "utf-8",
@@ -42,40 +59,125 @@ def score(
     device: flags.Device = None,
     threads: flags.Threads = None,
 ) -> None:
-    """Show what each character of a text cost, the first one and the end included.
+    """Show how surprised the model is: of a text at each character, of a file at each line.
+
+    A line has its loss (nats a character) and bits, the share of held-out documents of similar
+    length that surprise less, the part that surprises most, and how many characters are unknown.
+    The columns of CSV and the fields of JSON lines stay. What is broken is told of and skipped.
 
     Example: microgpt score runs/names-1 emma karlxn
+
+    Example: microgpt score runs/names-1 new.csv --column name --format csv --flag-rate 0.01
     """
     if not texts:
         raise UsageError("score must have something to score. Try: microgpt score RUN emma")
+    if json and form:
+        raise UsageError("json or format must be given, not both: --format jsonl is a line each.")
     opened = Run(find_run(run), engine or "auto", threads, device)
-    source = Source(column=column, field=field, encoding=encoding)
-    documents = list(texts) if text else [d for t in texts for d in _documents(t, source)]
-    scores: Iterator[Score] | Sequence[Score] = opened.scores(documents)
+    files = [] if text else [w for w in texts if _is_file(w)]
+    broken = _Broken()
+    streams = {w: Stream(w, column, field, encoding, broken) for w in files}
+    for w in texts:
+        if w not in streams:
+            _check(w, is_text=text)
+    blocks = _blocks(texts, streams, broken)
+    judge = Judge(opened, flag_rate)
+    if json or not (files or form):
+        _one_by_one(opened, judge, blocks, sort, json=json)
+    else:
+        most = 1 if opened.engine.name == "scalar" else threads or processors()
+        teller = Teller(form or "table", judge, pricer_of(opened, engine or "auto", device))
+        told = in_order(teller.tell, blocks, most)
+        _line_by_line(teller, told, streams, sort)
+    if broken.blank:
+        stderr().print(f"{count(broken.blank, 'blank line')} skipped.")
+    if broken.number:
+        stderr().print(f"{count(broken.number, 'broken line')} skipped.")
+
+
+class _Broken:
+    """Tells of the first broken lines, and counts them all, and the blank ones."""
+
+    def __init__(self) -> None:
+        self.number = self.blank = 0
+
+    def __call__(self, message: str) -> None:
+        self.number += 1
+        if self.number <= _BROKEN:
+            stderr().print(f"microgpt: {printable(message)} Skipped.", soft_wrap=True)
+
+
+def _blocks(words: Sequence[str], streams: dict[str, Stream], broken: _Broken) -> Iterator[Block]:
+    for w in words:
+        for block in streams[w] if w in streams else [Block([w], [None])]:
+            broken.blank += block.blank
+            yield block
+
+
+def _one_by_one(
+    run: Run, judge: Judge, blocks: Iterator[Block], sort: str | None, *, json: bool
+) -> None:
+    scores: Iterator[Score] | Sequence[Score]
+    scores = (one for block in blocks for one in run.scores(block.texts))
     if sort:
         scores = sorted(scores, key=lambda s: s.mean, reverse=sort == "worst")
     for one in scores:
+        where = np.array([len(one.text)]), np.array([one.mean])
+        rarer, flagged = judge.percentiles(*where), judge.flags(*where)
         if json:
-            say_json(_record(one))
+            told = score_detail.record(one) | {"percentile": rarer[0] if rarer else None}
+            say_json(told | {"flagged": flagged[0]} if flagged else told)
         else:
-            _show(one, opened.tokenizer.unknown_nats)
+            score_detail.show(one, run.tokenizer.unknown_nats, rarer[0] if rarer else None)
 
 
-def _documents(word: str, source: Source) -> Sequence[str]:
+def _line_by_line(
+    teller: Teller, all_told: Iterator[Told], streams: dict[str, Stream], sort: str | None
+) -> None:
+    """Print a line each, with the speed on standard error where the lines go elsewhere."""
+    began, characters, lines, flagged = time.perf_counter(), 0, 0, 0
+    kept: list[tuple[float, str]] = []
+    headed = False
+    console = stderr()
+    quiet = not console.is_terminal or sys.stdout.isatty()
+    with Live(console=console, transient=True, refresh_per_second=4) as live:
+        for told in all_told:
+            if not headed:
+                heading = next((s.heading for s in streams.values() if s.heading), [])
+                sys.stdout.write(teller.head(heading))
+                headed = True
+            characters, lines = characters + told.characters, lines + len(told.lines)
+            flagged += told.flagged
+            if sort:
+                kept += zip(told.losses, told.lines)
+            else:
+                sys.stdout.writelines(told.lines)
+                sys.stdout.flush()
+            if not quiet:
+                rate = characters / (time.perf_counter() - began)
+                live.update(
+                    f"{lines:,} lines · {short(characters)} characters · {short(rate)} a second"
+                )
+    kept.sort(key=lambda pair: pair[0], reverse=sort == "worst")
+    sys.stdout.writelines(line for _, line in kept)
+    sys.stdout.flush()
+    if teller.flags:
+        share = flagged / lines if lines else 0.0
+        console.print(f"{flagged:,} of {count(lines, 'line')} flagged ({share:.2%}).")
+
+
+def _is_file(word: str) -> bool:
     """Take a word for a file if there is one of that name, else for text."""
-    path = Path(word)
     try:
-        is_file = word == "-" or path.is_file()
+        return word == "-" or Path(word).exists()
     except (OSError, ValueError):
-        is_file = False
-    if is_file:
-        files = Source(files=(word,), column=source.column, field=source.field,
-                       encoding=source.encoding)  # fmt: skip
-        read = corpus.read(files)
-        if read.blank:
-            stderr().print(f"{word}: {count(read.blank, 'blank line')} skipped.")
-        return read.documents
-    if path.suffix in (".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".gz"):
+        return False
+
+
+def _check(word: str, *, is_text: bool) -> None:
+    """Raise an error if a word that is no file must have been meant for one, or is no text."""
+    path = Path(word)
+    if not is_text and path.suffix in (".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".gz"):
         try:
             near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], 1)
         except OSError:
@@ -86,63 +188,3 @@ def _documents(word: str, source: Source) -> Sequence[str]:
         word.encode()
     except UnicodeEncodeError:
         raise UsageError(f"text must be UTF-8; got {printable(word)}.") from None
-    return [word]
-
-
-def _record(one: Score) -> dict[str, Any]:
-    return {
-        "text": one.text,
-        "loss": one.mean,
-        "nats": one.nats,
-        "positions": one.sum.positions,
-        "bits": one.bits,
-        "perplexity": one.perplexity,
-        "characters": [
-            {"char": c.char, "nats": c.nats, "p": c.p} | ({"unknown": True} if c.unknown else {})
-            for c in one.characters
-        ],
-    }
-
-
-def _show(one: Score, unknown_nats: float) -> None:
-    """Print a text's loss, and a table of its characters, in as many pieces as the width needs."""
-    head = Text(printable(one.text), "bold")
-    head.append(f"    {one.mean:.2f} nats a character · {one.bits:.2f} bits", "default not bold")
-    head.append(f" · perplexity {one.perplexity:.1f}", "default not bold")
-    say(head)
-    say()
-    top = max(6.0, *(c.nats for c in one.characters))
-    each = max(1, (width() - _LABEL) // _COLUMN)
-    for start in range(0, len(one.characters), each):
-        part = one.characters[start : start + each]
-        styles = [surprise_style(c.nats) for c in part]
-        _row("", [_name(c) for c in part], styles)
-        _row("nats", [f"{c.nats:.1f}" for c in part], styles)
-        _row("", [spark([c.nats], 0.0, top) for c in part], styles)
-        _row("likely", [_likely(c) for c in part], ["dim"] * len(part))
-        say()
-    if any(c.unknown for c in one.characters):
-        say(f"? unknown to this model: priced at {unknown_nats:.1f} nats, once for each.\n")
-
-
-def _row(label: str, cells: Sequence[str], styles: Sequence[str]) -> None:
-    line = Text(f"{label:{_LABEL}}", "dim")
-    for cell, style in zip(cells, styles):
-        padding = " " * max(1, _COLUMN - Text(cell).cell_len)
-        line.append(cell + padding, style)
-    line.rstrip()
-    say(line)
-
-
-def _name(c: Character) -> str:
-    if c.char is None:
-        return END
-    return _glyph(c.char) + ("?" if c.unknown else "")
-
-
-def _likely(c: Character) -> str:
-    return " ".join(_glyph(token) if token else END for token in c.likely)[: _COLUMN - 1]
-
-
-def _glyph(char: str) -> str:
-    return "␣" if char == " " else printable(char)

@@ -13,7 +13,7 @@ from rich.text import Text
 from microgpt.alphabet import printable
 from microgpt.cli import flags
 from microgpt.cli.flags import TRAINING, flag, whole, word
-from microgpt.cli.score import END
+from microgpt.cli.score_detail import END
 from microgpt.cli.show import bar, find_run, say, say_json, stdout, surprise_style, table
 from microgpt.corpus import Source
 from microgpt.errors import UsageError

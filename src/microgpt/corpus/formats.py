@@ -13,9 +13,10 @@ import json
 import re
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, Literal, cast
 
 from microgpt.errors import DataError, UsageError
 
@@ -32,23 +33,40 @@ def texts(
     The form follows the name (.csv, .tsv, .jsonl, .ndjson, else text); `column` and `field` say it
     for other names. A file that starts as gzip does is unpacked.
     """
-    if column is not None and field is not None:
-        raise UsageError(
-            "column or field must be given, not both: one is of CSV, one of JSON lines."
-        )
+    form = form_of(file, column, field)
     name = name_of(file)
     text = _decode(_bytes(file, name), name, encoding)
-    suffix = Path(file.removesuffix(".gz")).suffix.lower()
     if stream:
         if column is not None or field is not None:
             raise UsageError("stream must go with plain text; got a column or a field.")
         yield _LINE_END.sub("\n", text)
-    elif field is not None or suffix in (".jsonl", ".ndjson"):
+    elif form == "json":
         yield from _json_lines(text, name, field or "text")
-    elif column is not None or suffix in (".csv", ".tsv"):
-        yield from _table(text, name, column, "\t" if suffix == ".tsv" else ",")
+    elif form == "csv":
+        yield from _table(text, name, column, delimiter_of(file))
     else:
         yield from lines(text)
+
+
+def form_of(file: str, column: str | None, field: str | None) -> Literal["text", "csv", "json"]:
+    """Say how a file is to be read: by what was asked for, or by its name."""
+    if column is not None and field is not None:
+        raise UsageError(
+            "column or field must be given, not both: one is of CSV, one of JSON lines."
+        )
+    suffix = _suffix(file)
+    if field is not None or suffix in (".jsonl", ".ndjson"):
+        return "json"
+    return "csv" if column is not None or suffix in (".csv", ".tsv") else "text"
+
+
+def delimiter_of(file: str) -> str:
+    """Return what stands between the cells of a table."""
+    return "\t" if _suffix(file) == ".tsv" else ","
+
+
+def _suffix(file: str) -> str:
+    return Path(file.removesuffix(".gz")).suffix.lower()
 
 
 def name_of(file: str) -> str:
@@ -76,10 +94,25 @@ def raw(file: str, expected: str = "a file") -> bytes:
     Raises:
         DataError: it cannot be read.
     """
+    with opened(file, expected) as found:
+        return found.read()
+
+
+@contextmanager
+def opened(file: str, expected: str = "a file") -> Generator[BinaryIO]:
+    """Open a file, or standard input, which is left open.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     if not file:
         raise UsageError("a file must have a name; got an empty one.")
     try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        if file == "-":
+            yield sys.stdin.buffer
+        else:
+            with Path(file).open("rb") as found:
+                yield found
     except FileNotFoundError:
         raise DataError(f"{file}: no such file.{_did_you_mean(file)}") from None
     except IsADirectoryError:
@@ -133,7 +166,7 @@ def _table(text: str, name: str, column: str | None, delimiter: str) -> Iterator
         header = next(rows, None)
         if header is None:
             return
-        index = _column_index(header, name, column)
+        index = column_index(header, name, column)
         for row in rows:
             if not row:
                 yield ""
@@ -148,7 +181,8 @@ def _table(text: str, name: str, column: str | None, delimiter: str) -> Iterator
         raise DataError(f"{name}: line {rows.line_num}: not CSV ({error}).") from None
 
 
-def _column_index(header: list[str], name: str, column: str | None) -> int:
+def column_index(header: list[str], name: str, column: str | None) -> int:
+    """Return which of the columns is meant: by its heading, or its number from 1."""
     if column is None:
         if len(header) == 1:
             return 0
@@ -165,30 +199,30 @@ def _json_lines(text: str, name: str, field: str) -> Iterator[str]:
         if not line.strip():
             yield ""
             continue
-        where = f"{name}: line {number}"
-        try:
-            record = cast("object", json.loads(line))
-        except ValueError as error:
-            raise DataError(f"{where}: not JSON ({error}).") from None
-        except RecursionError:
-            raise DataError(f"{where}: not JSON that can be read (nested too deep).") from None
-        if not isinstance(record, dict):
-            raise DataError(
-                f"{where}: expected an object with the field {field!r}; got {line[:40]}"
-            )
-        record = cast("dict[str, object]", record)
-        if field not in record:
-            fields = ", ".join(map(str, record)) or "no fields"
-            raise DataError(
-                f'{where}: no field "{field}" but {fields}. Say which with --field NAME.'
-            )
-        value = record[field]
-        if not isinstance(value, str):
-            raise DataError(
-                f'{where}: field "{field}" must be a string; got {json.dumps(value)[:40]}.'
-            )
-        if re.search("[\ud800-\udfff]", value):
-            raise DataError(
-                f'{where}: field "{field}" holds half a surrogate pair, which is no text.'
-            )
-        yield value
+        yield json_text(line, f"{name}: line {number}", field)[1]
+
+
+def json_text(line: str, where: str, field: str) -> tuple[dict[str, object], str]:
+    """Return the object of a line, and its text.
+
+    Raises:
+        DataError: it is no object, or has no such text.
+    """
+    try:
+        record = cast("object", json.loads(line))
+    except ValueError as error:
+        raise DataError(f"{where}: not JSON ({error}).") from None
+    except RecursionError:
+        raise DataError(f"{where}: not JSON that can be read (nested too deep).") from None
+    if not isinstance(record, dict):
+        raise DataError(f"{where}: expected an object with the field {field!r}; got {line[:40]}")
+    record = cast("dict[str, object]", record)
+    if field not in record:
+        fields = ", ".join(map(str, record)) or "no fields"
+        raise DataError(f'{where}: no field "{field}" but {fields}. Say which with --field NAME.')
+    value = record[field]
+    if not isinstance(value, str):
+        raise DataError(f'{where}: field "{field}" must be a string; got {json.dumps(value)[:40]}.')
+    if re.search("[\ud800-\udfff]", value):
+        raise DataError(f'{where}: field "{field}" holds half a surrogate pair, which is no text.')
+    return record, value

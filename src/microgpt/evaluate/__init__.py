@@ -21,7 +21,7 @@ from microgpt.evaluate.parts import Parts
 from microgpt.evaluate.rules import Marks
 from microgpt.evaluate.score import Character, Score, scores
 from microgpt.evaluate.temperature import Temperature, Thermometer
-from microgpt.evaluate.walk import Offsets, columns, lay
+from microgpt.evaluate.walk import Layer, Offsets, columns
 from microgpt.loss import LN_2, LossSum
 from microgpt.loss.many import log_softmax
 from microgpt.tokenizer import Tokenizer
@@ -103,9 +103,9 @@ def evaluate(
     calibration, confidence, marks, meter = Reliability(), Reliability(), Marks(), Thermometer()
     kept: list[str] = []
     pieces: list[tuple[np.ndarray, ...]] = []
-    remaining = iter(texts)
+    layer, remaining = Layer(tokenizer, block_size), iter(texts)
     while group := list(islice(remaining, TEXTS)):
-        laid = lay(group, tokenizer, block_size)
+        laid = layer.lay(group)
         number_N = len(kept) + np.repeat(np.arange(len(group)), np.diff(laid.texts))
         losses_N = np.full(laid.batch.positions, tokenizer.unknown_nats)
         likely_N = np.zeros(laid.batch.positions, dtype=np.int32)

@@ -14,7 +14,7 @@ from itertools import islice
 import numpy as np
 
 from microgpt.engines.contract import Engine
-from microgpt.evaluate.walk import columns, lay
+from microgpt.evaluate.walk import Layer, columns
 from microgpt.loss import LossSum, cross_entropy
 from microgpt.tokenizer import UNKNOWN, Tokenizer
 
@@ -102,9 +102,9 @@ def scores(
     A character that the vocabulary lacks costs `tokenizer.unknown_nats`; the model then reads the
     commonest character in its place, and goes on.
     """
-    remaining = iter(texts)
+    layer, remaining = Layer(tokenizer, block_size), iter(texts)
     while group := list(islice(remaining, TEXTS)):
-        laid = lay(group, tokenizer, block_size)
+        laid = layer.lay(group)
         positions = [_UNSEEN] * laid.batch.positions
         targets_N = laid.batch.targets_N.tolist()
         for at_B, logits_BV in columns(engine, laid.batch):

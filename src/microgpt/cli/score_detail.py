@@ -1,0 +1,78 @@
+"""`microgpt score` on a few texts: what each character cost, and what was expected in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.text import Text
+
+from microgpt.alphabet import printable
+from microgpt.cli.show import say, spark, surprise_style, width
+from microgpt.evaluate import Character, Score
+
+END = "⏎"
+_COLUMN = 6
+_LABEL = 8
+
+
+def record(one: Score) -> dict[str, Any]:
+    """Return a score as one JSON object."""
+    return {
+        "text": one.text,
+        "loss": one.mean,
+        "nats": one.nats,
+        "positions": one.sum.positions,
+        "bits": one.bits,
+        "perplexity": one.perplexity,
+        "characters": [
+            {"char": c.char, "nats": c.nats, "p": c.p} | ({"unknown": True} if c.unknown else {})
+            for c in one.characters
+        ],
+    }
+
+
+def show(one: Score, unknown_nats: float, rarer: float | None) -> None:
+    """Print a text's loss, and a table of its characters, in as many pieces as the width needs."""
+    head = Text(printable(one.text), "bold")
+    head.append(f"    {one.mean:.2f} nats a character · {one.bits:.2f} bits", "default not bold")
+    head.append(f" · perplexity {one.perplexity:.1f}", "default not bold")
+    if rarer is not None:
+        head.append(f" · rarer than {rarer:.0f} % of held-out ones", "default not bold")
+    say(head)
+    say()
+    top = max(6.0, *(c.nats for c in one.characters))
+    each = max(1, (width() - _LABEL) // _COLUMN)
+    for start in range(0, len(one.characters), each):
+        part = one.characters[start : start + each]
+        styles = [surprise_style(c.nats) for c in part]
+        _row("", [_name(c) for c in part], styles)
+        _row("nats", [f"{c.nats:.1f}" for c in part], styles)
+        _row("", [spark([c.nats], 0.0, top) for c in part], styles)
+        _row("likely", [_likely(c) for c in part], ["dim"] * len(part))
+        say()
+    if any(c.unknown for c in one.characters):
+        say(f"? unknown to this model: priced at {unknown_nats:.1f} nats, once for each.\n")
+
+
+def _row(label: str, cells: Sequence[str], styles: Sequence[str]) -> None:
+    line = Text(f"{label:{_LABEL}}", "dim")
+    for cell, style in zip(cells, styles):
+        padding = " " * max(1, _COLUMN - Text(cell).cell_len)
+        line.append(cell + padding, style)
+    line.rstrip()
+    say(line)
+
+
+def _name(c: Character) -> str:
+    if c.char is None:
+        return END
+    return _glyph(c.char) + ("?" if c.unknown else "")
+
+
+def _likely(c: Character) -> str:
+    return " ".join(_glyph(token) if token else END for token in c.likely)[: _COLUMN - 1]
+
+
+def _glyph(char: str) -> str:
+    return "␣" if char == " " else printable(char)
