@@ -11,6 +11,8 @@ namespace {
 
 // A batch is worked on in pieces of about so many numbers, so that any batch fits in memory.
 constexpr Index piece_floats = 16 << 20;
+// For losses alone a thread's part stays in its caches: nobody comes back for what it leaves.
+constexpr Index passing_floats = 1 << 19;
 
 template <int Fixed>
 class EngineOf final : public Engine {
@@ -29,6 +31,8 @@ class EngineOf final : public Engine {
                                 shape.n_head * shape.block_size) +
                            10 * D + layout_.F + layout_.V;
         piece_ = piece_floats / each + 1;
+        passing_ = threads * passing_floats / each + 1;
+        if (passing_ > piece_) passing_ = piece_;
     }
     ~EngineOf() override {
         if (--weights_->readers < 0) delete weights_;
@@ -56,9 +60,9 @@ class EngineOf final : public Engine {
 
     void losses(const Documents& documents, double* losses_N) override {
         const TinyIsZero tiny;
-        trainer_.reserve(largest(documents));
+        trainer_.reserve(largest(documents, passing_));
         for (Index d = 0; d < documents.count;) {
-            const Documents piece = this->piece(documents, d);
+            const Documents piece = this->piece(documents, d, passing_);
             trainer_.forward(piece);
             std::memcpy(losses_N + piece.offsets[0] - documents.offsets[0], work_.losses(),
                         static_cast<std::size_t>(piece.positions()) * sizeof(double));
@@ -68,7 +72,7 @@ class EngineOf final : public Engine {
 
     void gradients(const Documents& documents, double* slopes) override {
         const TinyIsZero tiny;
-        trainer_.reserve(largest(documents));
+        trainer_.reserve(largest(documents, piece_));
         kept_.reserve(layout_.size());
         batch(documents, 1.0, nullptr, nullptr);
         layout_.each([&](Index to, Index from) {
@@ -82,7 +86,7 @@ class EngineOf final : public Engine {
         own();
         Extent most{};
         for (Index k = 0; k < n_steps; ++k)
-            most.cover(largest(documents.part(steps[k], steps[k + 1])));
+            most.cover(largest(documents.part(steps[k], steps[k + 1]), piece_));
         trainer_.reserve(most);
         kept_.reserve(layout_.size());
         for (Index k = 0; k < n_steps; ++k) {
@@ -103,17 +107,17 @@ class EngineOf final : public Engine {
 
   private:
     // As many of the documents from d on as are worked on at once: the same for any threads.
-    Documents piece(const Documents& documents, Index d) const {
+    static Documents piece(const Documents& documents, Index d, Index positions) {
         Index last = d + 1;
-        const Index most = documents.offsets[d] + piece_;
+        const Index most = documents.offsets[d] + positions;
         while (last < documents.count && documents.offsets[last + 1] <= most) ++last;
         return documents.part(d, last);
     }
 
-    Extent largest(const Documents& documents) const {
+    Extent largest(const Documents& documents, Index positions) const {
         Extent most{};
         for (Index d = 0; d < documents.count;) {
-            const Documents piece = this->piece(documents, d);
+            const Documents piece = this->piece(documents, d, positions);
             most.cover(work_.extent(piece));
             d += piece.count;
         }
@@ -127,7 +131,7 @@ class EngineOf final : public Engine {
         double nats = 0.0;
         Use use{};
         for (Index d = 0; d < documents.count; use.first = false) {
-            const Documents piece = this->piece(documents, d);
+            const Documents piece = this->piece(documents, d, piece_);
             d += piece.count;
             if (dropping) dropping->first = piece.offsets[0] - documents.offsets[0];
             trainer_.there(piece, share, dropping);
@@ -168,7 +172,7 @@ class EngineOf final : public Engine {
     Buffers buffers_{};
     Workspace work_;
     Trainer<Fixed> trainer_;
-    Index piece_;
+    Index piece_, passing_;
 };
 
 }  // namespace

@@ -63,9 +63,9 @@ class Judge:
         if not np.isfinite(self.usual):
             self.usual = 0.0
 
-    def percentiles(self, lengths_D: NDArray[np.int64], means_D: Floats) -> list[float] | None:
+    def percentiles(self, lengths_D: NDArray[np.int64], means_D: Floats) -> Floats | None:
         """Return how many of 100 held-out documents of similar length cost less."""
-        return self.reference.percentiles(lengths_D, means_D).tolist() if self.reference else None
+        return self.reference.percentiles(lengths_D, means_D) if self.reference else None
 
     def flags(self, lengths_D: NDArray[np.int64], means_D: Floats) -> list[bool] | None:
         """Say which texts are above their threshold."""

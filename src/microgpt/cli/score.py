@@ -88,7 +88,7 @@ def score(
         most = 1 if opened.engine.name == "scalar" else threads or processors()
         teller = Teller(form or "table", judge, pricer_of(opened, engine or "auto", device))
         told = in_order(teller.tell, blocks, most)
-        _line_by_line(teller, told, streams, sort)
+        _line_by_line(teller, told, sort)
     if broken.blank:
         stderr().print(f"{count(broken.blank, 'blank line')} skipped.")
     if broken.number:
@@ -125,15 +125,17 @@ def _one_by_one(
         where = np.array([len(one.text)]), np.array([one.mean])
         rarer, flagged = judge.percentiles(*where), judge.flags(*where)
         if json:
-            told = score_detail.record(one) | {"percentile": rarer[0] if rarer else None}
+            told = score_detail.record(one) | {
+                "percentile": float(rarer[0]) if rarer is not None else None
+            }
             say_json(told | {"flagged": flagged[0]} if flagged else told)
         else:
-            score_detail.show(one, run.tokenizer.unknown_nats, rarer[0] if rarer else None)
+            score_detail.show(
+                one, run.tokenizer.unknown_nats, float(rarer[0]) if rarer is not None else None
+            )
 
 
-def _line_by_line(
-    teller: Teller, all_told: Iterator[Told], streams: dict[str, Stream], sort: str | None
-) -> None:
+def _line_by_line(teller: Teller, all_told: Iterator[Told], sort: str | None) -> None:
     """Print a line each, with the speed on standard error where the lines go elsewhere."""
     began, characters, lines, flagged = time.perf_counter(), 0, 0, 0
     kept: list[tuple[float, str]] = []
@@ -142,9 +144,8 @@ def _line_by_line(
     quiet = not console.is_terminal or sys.stdout.isatty()
     with Live(console=console, transient=True, refresh_per_second=4) as live:
         for told in all_told:
-            if not headed:
-                heading = next((s.heading for s in streams.values() if s.heading), [])
-                sys.stdout.write(teller.head(heading))
+            if told.lines and not headed:
+                sys.stdout.write(teller.head(told.columns))
                 headed = True
             characters, lines = characters + told.characters, lines + len(told.lines)
             flagged += told.flagged
@@ -158,7 +159,7 @@ def _line_by_line(
                 live.update(
                     f"{lines:,} lines · {short(characters)} characters · {short(rate)} a second"
                 )
-    kept.sort(key=lambda pair: pair[0], reverse=sort == "worst")
+    kept.sort(reverse=sort == "worst")
     sys.stdout.writelines(line for _, line in kept)
     sys.stdout.flush()
     if teller.flags:

@@ -12,20 +12,26 @@ import json
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
+from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from microgpt.alphabet import printable
 from microgpt.cli.judge import Judge
-from microgpt.corpus.stream import BYTES, Block, Row
+from microgpt.corpus.stream import BYTES, Block
+from microgpt.engines.contract import Floats
 from microgpt.evaluate.price import Pricer
 from microgpt.loss import LN_2
 from microgpt.run import Run
 
 END = "⏎"
-FIELDS = ("loss", "bits", "nats", "positions", "percentile", "span", "unknown")
+FIELDS = ("loss", "bits", "percentile", "span", "unknown")
 """What is told of each document, behind the columns it came with; then "flagged", if asked for."""
 
 _TABLE = "  nats   bits  rarer than  unknown  text, and in [] what surprises most"
@@ -37,17 +43,17 @@ class Told:
 
     Attributes:
         lines: one for each document, line ends included.
+        columns: that the first of them came with.
         losses: their means, to sort by.
         flagged: how many are.
         characters: of all of them.
-        blank: documents of white space, skipped.
     """
 
     lines: list[str]
+    columns: Sequence[str]
     losses: list[float]
     flagged: int
     characters: int
-    blank: int
 
 
 class Teller:
@@ -68,47 +74,66 @@ class Teller:
         """Whether lines are flagged."""
         return self._judge.thresholds is not None
 
-    def head(self, heading: list[str]) -> str:
+    def head(self, columns: Sequence[str]) -> str:
         """Return what stands above the first line, given the columns of the input."""
         if self._form == "table":
             return f"{_TABLE}\n"
         if self._form == "jsonl":
             return ""
         fields = [*FIELDS, "flagged"] if self._judge.thresholds else FIELDS
-        own = [_free(name, heading) for name in fields]
-        return _csv_line([*(heading or ["text"]), *own])
+        return _csv_line([*columns, *(_free(name, columns) for name in fields)])
 
     def tell(self, block: Block) -> Told:
         """Price a block."""
         texts = block.texts
         if not texts:
-            return Told([], [], 0, 0, block.blank)
+            return Told([], [], [], 0, 0)
         if not hasattr(self._here, "pricer"):
             self._here.pricer = self._make()
         priced = self._here.pricer.price(texts)
         lengths_D, means_D = priced.laid.lengths_D, priced.means_D
-        nats, positions = priced.nats_D.tolist(), priced.positions_D.tolist()
-        losses: list[float] = means_D.tolist()
-        bits = (means_D / LN_2).tolist()
         starts, stops = (x.tolist() for x in priced.spans(self._judge.usual))
-        spans = [
-            text[a:b] if b <= len(text) else f"{text[a:]}{END}"
-            for text, a, b in zip(texts, starts, stops)
-        ]
         percentiles = self._judge.percentiles(lengths_D, means_D)
         flags = self._judge.flags(lengths_D, means_D)
         unknown = priced.laid.unknown_D.tolist()
-        rare = percentiles or [None] * len(texts)
-        columns: list[Iterable[Any]] = [losses, bits, nats, positions, rare, spans, unknown]
-        if flags is not None:
-            columns.append(flags)
+        losses, bits = decimals(means_D, 4), decimals(means_D / LN_2, 4)
         if self._form == "table":
-            lines = _rows(texts, starts, stops, losses, bits, percentiles, unknown, flags)
-        elif self._form == "csv":
-            lines = _csv_lines(texts, block.rows, columns)
+            rare = decimals(percentiles, 1) if percentiles is not None else [""] * len(texts)
+            lines = _rows(texts, starts, stops, losses, bits, rare, unknown, flags)
         else:
-            lines = _json_lines(texts, block.rows, columns)
-        return Told(lines, losses, sum(flags or ()), int(lengths_D.sum()), block.blank)
+            nothing = "" if self._form == "csv" else "null"
+            rare = [nothing] * len(texts) if percentiles is None else decimals(percentiles, 2)
+            spans = [
+                text[a:b] if b <= len(text) else f"{text[a:]}{END}"
+                for text, a, b in zip(texts, starts, stops)
+            ]
+            columns: list[Sequence[str | int]] = [losses, bits, rare, spans, unknown]
+            if flags is not None:
+                columns.append(["true" if flag else "false" for flag in flags])
+            write = _csv_lines if self._form == "csv" else _json_lines
+            lines = write(block, columns)
+        return Told(lines, block.columns, means_D.tolist(), sum(flags or ()), int(lengths_D.sum()))
+
+
+def decimals(values: Floats, places: int) -> list[str]:
+    """Write numbers with so many decimals; most are looked up, which takes a tenth of the time.
+
+    >>> decimals(np.array([0.1, 2.71828, 12345.6]), 2)
+    ['0.10', '2.72', '12345.60']
+    """
+    words = _words(places)
+    whole = np.rint(values * 10**places)
+    if not (whole < len(words)).all():
+        return [f"{value:.{places}f}" for value in values.tolist()]
+    return words[whole.astype(np.int64)].tolist()
+
+
+@lru_cache
+def _words(places: int) -> NDArray[np.object_]:
+    """Return 0 to 20 nats, or 0 to 100 percent, in steps of the last decimal, as words."""
+    most = 20 if places > 2 else 100
+    count = most * 10**places + 1
+    return np.array([f"{i / 10**places:.{places}f}" for i in range(count)], dtype=object)
 
 
 def in_order(
@@ -143,37 +168,30 @@ def pricer_of(run: Run, engine: str, device: str | None) -> Callable[[], Pricer]
 
 
 def _rows(
-    texts: list[str], starts: list[int], stops: list[int], losses: list[float], bits: list[float],
-    percentiles: list[float] | None, unknown: list[int], flags: list[bool] | None,
+    texts: list[str], starts: list[int], stops: list[int], losses: list[str], bits: list[str],
+    rare: list[str], unknown: list[int], flags: list[bool] | None,
 ) -> list[str]:  # fmt: skip
-    rare = [f"{p:.1f} %" for p in percentiles] if percentiles else [""] * len(texts)
     marks = ["  flagged" if flag else "" for flag in flags] if flags else [""] * len(texts)
     return [
-        f"{loss:6.2f} {b:6.2f}  {p:>10}  {u or '':>7}  {printable(text[:i])}[{printable(text[i:j])}"
-        f"{END * (j > len(text))}]{printable(text[j:])}{mark}\n"
+        f"{loss[:-2]:>6} {b[:-2]:>6}  {p:>8} %  {u or '':>7}  {printable(text[:i])}["
+        f"{printable(text[i:j])}{END * (j > len(text))}]{printable(text[j:])}{mark}\n"
         for text, i, j, loss, b, p, u, mark in zip(
             texts, starts, stops, losses, bits, rare, unknown, marks
         )
     ]
 
 
-_CSV = "%s,%.4f,%.4f,%.4f,%d,%.2f,%s,%d"
-
-
-def _csv_lines(texts: list[str], rows: list[Row], columns: list[Iterable[Any]]) -> list[str]:
+def _csv_lines(block: Block, columns: list[Sequence[str | int]]) -> list[str]:
+    texts, rows = block.texts, block.rows
     simple = "".join(texts)
-    plain = not any(c in simple for c in ',"\r\n') and not rows[0]
-    if plain and len(columns) == len(FIELDS) and next(iter(columns[4])) is not None:
-        return [f"{_CSV % row}\n" for row in zip(texts, *columns)]
-    return [
-        _csv_line(
-            [
-                *(row if isinstance(row, list) else [text]),
-                *(f"{x:.4f}" if isinstance(x, float) else "" if x is None else x for x in told),
-            ]
-        )
-        for text, row, *told in zip(texts, rows, *columns)
-    ]
+    if rows[0] is None and not any(c in simple for c in ',"\r\n'):
+        line = f"{','.join(['%s'] * (1 + len(columns)))}\n"
+        return [line % cells for cells in zip(texts, *columns)]
+    cells = (
+        [row.get(name, "") for name in block.columns] if row else [text]
+        for text, row in zip(texts, rows)
+    )
+    return [_csv_line([*first, *told]) for first, *told in zip(cells, *columns)]
 
 
 def _csv_line(cells: list[Any]) -> str:
@@ -182,15 +200,20 @@ def _csv_line(cells: list[Any]) -> str:
     return written.getvalue()
 
 
-def _json_lines(texts: list[str], rows: list[Row], columns: list[Iterable[Any]]) -> list[str]:
+def _json_lines(block: Block, columns: list[Sequence[str | int]]) -> list[str]:
+    texts, rows = block.texts, block.rows
     escaped = "utf" not in (sys.stdout.encoding or "").lower()
-    write = json.JSONEncoder(ensure_ascii=escaped).encode
-    fields = [*FIELDS, "flagged"][: len(columns)]
+    quoted = encode_basestring_ascii if escaped else encode_basestring
+    told = [*columns[:3], [quoted(str(span)) for span in columns[3]], *columns[4:]]
+    if rows[0] is None:
+        line = ", ".join(f'"{name}": %s' for name in ("text", *[*FIELDS, "flagged"][: len(told)]))
+        return [f"{{{line % cells}}}\n" for cells in zip(map(quoted, texts), *told)]
     lines: list[str] = []
-    for text, row, *told in zip(texts, rows, *columns):
-        kept = row if isinstance(row, dict) else {"text": text}
-        own = {_free(name, kept): value for name, value in zip(fields, told)}
-        lines.append(f"{write({**kept, **own})}\n")
+    for number, row in enumerate(rows):
+        kept = row or {}
+        names = (_free(name, kept) for name in [*FIELDS, "flagged"])
+        own = ", ".join(f'"{name}": {values[number]}' for name, values in zip(names, told))
+        lines.append(f"{json.dumps(kept, ensure_ascii=escaped)[:-1]}, {own}}}\n")
     return lines
 
 

@@ -11,8 +11,8 @@ import codecs
 import csv
 import gzip
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import IO, Any, cast
 
 from microgpt.corpus.formats import (
@@ -26,9 +26,9 @@ from microgpt.corpus.formats import (
 )
 from microgpt.errors import DataError
 
-Row = dict[str, object] | list[str] | None
+Row = dict[str, object] | None
 
-BYTES = 1 << 18
+BYTES = 1 << 16
 """Read at once, at most."""
 
 LONGEST = 1 << 24
@@ -43,13 +43,15 @@ class Block:
 
     Attributes:
         texts: none of them blank.
-        rows: what each stood in: an object of JSON, the cells of CSV; None: nothing but itself.
+        rows: what each stood in, by column; None: nothing but itself.
         blank: documents of white space only, skipped.
+        columns: of the whole file: the heading of CSV, the first object's fields.
     """
 
     texts: list[str]
     rows: list[Row]
     blank: int = 0
+    columns: Sequence[str] = ("text",)
 
 
 class Stream:
@@ -61,9 +63,6 @@ class Stream:
         field: of a .jsonl file.
         encoding: of the text.
         broken: is told one sentence of each row that is skipped.
-
-    Attributes:
-        heading: of CSV, once the first block is there.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class Stream:
         self._column, self._field, self._encoding = column, field or "text", encoding
         self._delimiter = delimiter_of(file)
         self._file = file
-        self.heading: list[str] = []
+        self._columns: Sequence[str] = ()
 
     def __iter__(self) -> Iterator[Block]:
         """Yield blocks; of a pipe, what has come.
@@ -111,11 +110,12 @@ class Stream:
                 self._broken(str(error))
                 continue
             if text.strip():
+                self._columns = self._columns or list(record)
                 texts.append(text)
                 rows.append(record)
             else:
                 blank += 1
-        return Block(texts, rows, blank)
+        return Block(texts, rows, blank, self._columns)
 
     def _tables(self, source: IO[bytes]) -> Iterator[Block]:
         csv.field_size_limit(LONGEST)
@@ -124,7 +124,7 @@ class Stream:
             (f"{line}\n" for _, part in some for line in part if line is not None),
             delimiter=self._delimiter,
         )
-        index, block = -1, Block([], [])
+        index, heading, block = -1, list[str](), Block([], [])
         while True:
             try:
                 row = next(parsed, None)
@@ -134,21 +134,21 @@ class Stream:
             if row is None:
                 break
             if index < 0:
-                self.heading = row
-                index = column_index(row, self._name, self._column)
-            elif row and len(row) != len(self.heading):
+                heading, index = row, column_index(row, self._name, self._column)
+                block = Block([], [], 0, heading)
+            elif row and len(row) != len(heading):
                 self._broken(
-                    f"{self._name}: line {parsed.line_num}: expected {len(self.heading)} columns, "
+                    f"{self._name}: line {parsed.line_num}: expected {len(heading)} columns, "
                     f"as in the heading; got {len(row)}."
                 )
             elif row and row[index].strip():
                 block.texts.append(row[index])
-                block.rows.append(row)
+                block.rows.append(dict(zip(heading, row)))
             else:
-                block = Block(block.texts, block.rows, block.blank + 1)
+                block = replace(block, blank=block.blank + 1)
             if len(block.texts) >= _ROWS:
                 yield block
-                block = Block([], [])
+                block = Block([], [], 0, heading)
         yield block
 
 

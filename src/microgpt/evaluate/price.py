@@ -17,9 +17,6 @@ from microgpt.evaluate.spans import spans
 from microgpt.evaluate.walk import Laid, Layer, Offsets
 from microgpt.tokenizer import Tokenizer
 
-POSITIONS = 4096
-"""How many are priced in one piece: what they leave behind is to stay in a processor's cache."""
-
 
 @dataclass(frozen=True, eq=False)
 class Priced:
@@ -78,18 +75,6 @@ class Pricer:
         batch = laid.batch
         unknown_N = batch.targets_N < 0
         targets_N = np.where(unknown_N, np.int32(self._tokenizer.stand_in), batch.targets_N)
-        losses_N = np.empty(batch.positions)
-        for piece in _pieces(batch.documents):
-            start, stop = int(piece[0]), int(piece[-1])
-            tokens_N = batch.tokens_N[start:stop]
-            part = Batch(tokens_N, targets_N[start:stop], piece - start)
-            losses_N[start:stop] = self._engine.losses(part)
+        losses_N = self._engine.losses(Batch(batch.tokens_N, targets_N, batch.documents))
         losses_N[unknown_N] = self._tokenizer.unknown_nats
         return Priced(laid, losses_N)
-
-
-def _pieces(documents: Offsets) -> list[Offsets]:
-    """Cut offsets into pieces of about POSITIONS positions, each of whole windows."""
-    marks = np.arange(0, int(documents[-1]), POSITIONS)
-    cuts = np.unique(np.append(np.searchsorted(documents, marks), len(documents) - 1))
-    return [documents[a : b + 1] for a, b in zip(cuts[:-1].tolist(), cuts[1:].tolist())]
