@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "engine.hpp"
 
@@ -30,17 +31,20 @@ inline void check(const Documents& batch, Index tokens, Index targets, const Sha
             throw Mistake("a document must have 1 to block_size=" + number(shape.block_size) +
                           " positions; got " + number(stop - start) + " in document " +
                           number(d) + ".");
-        for (Index n = start; n < stop; ++n) {
-            const auto check = [&](const char* what, Index id) {
-                if (id < 0 || id >= shape.vocab_size)
-                    throw Mistake(std::string(what) + " at position " + number(n - start) +
-                                  " must be in [0, " + number(shape.vocab_size) + "); got " +
-                                  number(id) + ".");
-            };
-            check("token", batch.tokens_N[n]);
-            check("target", batch.targets_N[n]);
-        }
     }
+    const auto is_id = [&](Index id) { return id >= 0 && id < shape.vocab_size; };
+    // All ids at once: this loop becomes vectors, one that says what is wrong does not.
+    bool good = true;
+    for (Index n = 0; n < tokens; ++n)
+        good &= is_id(batch.tokens_N[n]) & is_id(batch.targets_N[n]);
+    for (Index d = 0; d < batch.count && !good; ++d)
+        for (Index n = batch.offsets[d]; n < batch.offsets[d + 1]; ++n)
+            for (const auto& [what, ids] :
+                 {std::pair("token", batch.tokens_N), std::pair("target", batch.targets_N)})
+                if (!is_id(ids[n]))
+                    throw Mistake(std::string(what) + " at position " +
+                                  number(n - batch.offsets[d]) + " must be in [0, " +
+                                  number(shape.vocab_size) + "); got " + number(ids[n]) + ".");
 }
 
 // Steps that have documents, one after the other.

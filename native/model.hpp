@@ -4,6 +4,7 @@
 
 #include "dropout.hpp"
 #include "gradients.hpp"
+#include "loss.hpp"
 #include "workspace.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
@@ -16,7 +17,8 @@ class Model {
         : layout_(layout), attention_(attention), heads_(heads), work_(work), buffers_(buffers),
           D{layout.D}, width_(layout.shape.n_embd) {}
 
-    // Documents [first, last) of a batch, from tokens to logits, and on to losses and d_logits.
+    // Documents [first, last) of a batch, from tokens to logits, and on to losses and d_logits,
+    // these only where they have a share in a sum.
     void forward(const Documents& batch, Index first, Index last, double share, const float* turned,
                  const Dropping* dropping, Index thread) {
         const Index n = batch.offsets[first] - batch.offsets[0];

@@ -84,39 +84,4 @@ inline void relu_backward(Index count, const float* x, bool squared, float* dx,
     }
 }
 
-// The objective's slope is so many times cross-entropy's: see src/microgpt/loss/objectives.py.
-inline double weight(Objective objective, double nats) {
-    if (objective == Objective::cross_entropy) return 1.0;
-    const double p = std::exp(-nats);
-    return objective == Objective::linear ? p : -2.0 * p * std::expm1(-nats);
-}
-
-// losses = log_total - shifted[target] in nats, the largest logit taken off first; the logits
-// become their slopes times `share`: weight * (probabilities - onehot) * share.
-inline void cross_entropy(Index M, const std::int32_t* targets_M, const Shape& shape, Index V,
-                          double share, float* logits_MV, double* losses_M) {
-    constexpr float none = -HUGE_VALF;
-    for (Index m = 0; m < M; ++m, logits_MV += V) {
-        // What is padded has no probability.
-        for (Index v = shape.vocab_size; v < V; ++v) logits_MV[v] = none;
-        Vec tops = splat(none);
-        for (Index v = 0; v < V; v += lanes) tops = larger(load(logits_MV + v), tops);
-        const float top = largest(tops);
-        const float shifted = logits_MV[targets_M[m]] - top;
-        Vec totals{};
-        for (Index v = 0; v < V; v += lanes) {
-            const Vec e = exp(load(logits_MV + v) - top);
-            store(logits_MV + v, e);
-            totals += e;
-        }
-        const double total = sum(totals);
-        const double nats = std::log(total) - shifted;
-        const double slope = weight(shape.objective, nats) * share;
-        const float each = static_cast<float>(slope / total);
-        for (Index v = 0; v < V; v += lanes) store(logits_MV + v, load(logits_MV + v) * each);
-        logits_MV[targets_M[m]] -= static_cast<float>(slope);
-        losses_M[m] = nats;
-    }
-}
-
 }  // namespace microgpt::MICROGPT_BUILD

@@ -95,7 +95,7 @@ class Pace {
         work_ = 0;
     }
 
-    // It is none: losses alone, or a step too long to be timed.
+    // It is too long to be timed.
     void drop() { work_ = 0; }
 
   private:
@@ -130,17 +130,18 @@ class Trainer {
 
     // Losses alone, left in the workspace.
     void forward(const Documents& batch) {
-        begin(batch);
+        begin(batch, passing_pace_);
         auto part = [&](Index i, Index thread) {
-            model_.forward(batch, shares_.first(i), shares_.last(i), 1.0, turned_.of(thread),
+            model_.forward(batch, shares_.first(i), shares_.last(i), 0.0, turned_.of(thread),
                            nullptr, thread);
         };
         pool_.each(shares_.count(), wanted_, part);
+        passing_pace_.end();
     }
 
     // Through the model to the slopes of the last layer's output; the losses are in the workspace.
     void there(const Documents& batch, double share, const Dropping* dropping) {
-        begin(batch);
+        begin(batch, pace_);
         auto part = [&](Index i, Index thread) {
             const Index first = shares_.first(i), last = shares_.last(i);
             model_.forward(batch, first, last, share, turned_.of(thread), dropping, thread);
@@ -190,7 +191,7 @@ class Trainer {
         pool_.each(layout_.matrices(), wanted_, matrix);
     }
 
-    void begin(const Documents& batch) {
+    void begin(const Documents& batch, Pace& pace) {
         const Index N = batch.positions();
         work_.lay_out(batch);
         shares_.reserve(batch.count);
@@ -201,8 +202,8 @@ class Trainer {
         if (wanted_ > pool_.threads()) wanted_ = pool_.threads();
         if (wanted_ > batch.count) wanted_ = batch.count;
         // Long steps hardly notice who else is there.
-        pace_.drop();
-        if (wanted_ > 1 && work < 100'000'000 && !pace_.several(work)) wanted_ = 1;
+        pace.drop();
+        if (wanted_ > 1 && work < 100'000'000 && !pace.several(work)) wanted_ = 1;
         // A share's rows should fit in the second cache, and be many enough to fill tiles.
         const Index most = 20480 / layout_.D + 16;
         Index shares = (N + most - 1) / most;
@@ -217,7 +218,7 @@ class Trainer {
     Model<Fixed> model_;
     Turned turned_;
     Shares shares_;
-    Pace pace_;
+    Pace pace_, passing_pace_;  // of steps, of losses alone
     Index wanted_ = 1;
 };
 

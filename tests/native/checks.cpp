@@ -1,6 +1,6 @@
 // Each operation of the native engine by itself: its way back beside central differences of its
-// way there, at odd sizes; the exponential in units of the last place; and no allocation in the
-// steps of a training. test_native_operations.py compiles this for each kind of processor.
+// way there, at odd sizes; exponential and logarithm in units of the last place; and no allocation
+// in the steps of a training. test_native_operations.py compiles this for each kind of processor.
 #include <cstdio>
 #include <cstdlib>
 #include <new>
@@ -180,6 +180,19 @@ void exponentials() {
     report("exp, units of the last place", worst, 2.0);
 }
 
+void logarithms() {
+    double worst = 0.0;
+    for (float x = 1e-30f; x < 1e30f; x *= 1.0007f) {
+        const double truth = std::log(static_cast<double>(x));
+        const double unit = std::ldexp(1.0, std::ilogb(truth) - 52);
+        worst = std::fmax(worst, std::fabs(log(splat(x))[0] - truth) / unit);
+    }
+    report("log, units of the last place", worst, 3.0);
+    report("log of 1", log(splat(1.0f))[0], 0);
+    report("log of what is not finite",
+           std::isnan(log(splat(NAN))[0]) && std::isinf(log(splat(HUGE_VALF))[0]) ? 0 : 1, 0);
+}
+
 void no_allocations(Index threads) {
     const Shape shape{27, 16, 2, 4, 32, true, Objective::cross_entropy, 100.0, true, true};
     const Optimizer optimizer{0.85, 0.99, 1e-8, 2.0,    0.95, 0.1, 0.1,
@@ -231,11 +244,11 @@ int check() {
     turned_heads(3, 2, 12, true, true), turned_heads(3, 2, 20, true, true);
     turned_heads(3, 3, 60, true, true);
     for (const Index V : {2, 5, 1000}) {
-        losses(4, V, Objective::cross_entropy, "-log p, rows vocabulary");
+        losses(40, V, Objective::cross_entropy, "-log p, rows vocabulary");
         losses(4, V, Objective::linear, "1 - p, rows vocabulary");
         losses(4, V, Objective::quadratic, "(1 - p)^2, rows vocabulary");
     }
-    exponentials();
+    exponentials(), logarithms();
     no_allocations(1), no_allocations(3);
     return failures != 0;
 }
