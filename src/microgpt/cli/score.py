@@ -6,6 +6,7 @@ import difflib
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,15 +18,16 @@ from microgpt.alphabet import printable
 from microgpt.cli import flags, score_detail
 from microgpt.cli.flags import flag, word
 from microgpt.cli.judge import Judge
-from microgpt.cli.score_lines import Teller, Told, in_order, pricer_of
+from microgpt.cli.score_crew import Order, in_order
+from microgpt.cli.score_forms import Form
+from microgpt.cli.score_lines import Teller, Told
 from microgpt.cli.show import count, find_run, say_json, short, stderr
 from microgpt.corpus.stream import Block, Stream
 from microgpt.errors import DataError, UsageError
 from microgpt.evaluate import Score
+from microgpt.evaluate.price import Pricer
 from microgpt.machine import processors
 from microgpt.run import Run
-
-Format = Literal["table", "jsonl", "csv"]
 
 # So many broken lines are told of one by one.
 _BROKEN = 10
@@ -35,7 +37,7 @@ def score(
     run: Annotated[str, flag("A run's folder, or its name in runs/.")],
     *texts: Annotated[str, word("Text, or a file of documents; - for standard input.")],
     form: Annotated[
-        Format | None,
+        Form | None,
         Parameter(
             "--format", help="A line each: a table (of files, unless told), JSON lines, CSV."
         ),
@@ -85,10 +87,14 @@ def score(
     if json or not (files or form):
         _one_by_one(opened, judge, blocks, sort, json=json)
     else:
-        most = 1 if opened.engine.name == "scalar" else threads or processors()
-        teller = Teller(form or "table", judge, pricer_of(opened, engine or "auto", device))
-        told = in_order(teller.tell, blocks, most)
-        _line_by_line(teller, told, sort)
+        form, apart, settings = form or "table", sort is not None, opened.settings
+        pricer = Pricer(opened.engine, opened.tokenizer, settings.model.block_size)
+        teller = Teller(pricer, judge, form, apart=apart)
+        order = Order(opened.folder, engine or "auto", device, judge, form, apart)
+        # A device other than the processor is shared by no processes.
+        processes = 1 if device else threads or processors()
+        told = in_order(teller, order, blocks, processes)
+        _row_by_row(told, sort, flags=judge.thresholds is not None)
     if broken.blank:
         stderr().print(f"{count(broken.blank, 'blank line')} skipped.")
     if broken.number:
@@ -135,36 +141,34 @@ def _one_by_one(
             )
 
 
-def _line_by_line(teller: Teller, all_told: Iterator[Told], sort: str | None) -> None:
-    """Print a line each, with the speed on standard error where the lines go elsewhere."""
-    began, characters, lines, flagged = time.perf_counter(), 0, 0, 0
+def _row_by_row(all_told: Iterator[Told], sort: str | None, *, flags: bool) -> None:
+    """Print rows, with the speed on standard error where the rows go elsewhere."""
+    began, characters, documents, flagged = time.perf_counter(), 0, 0, 0
     kept: list[tuple[float, str]] = []
-    headed = False
     console = stderr()
     quiet = not console.is_terminal or sys.stdout.isatty()
     with Live(console=console, transient=True, refresh_per_second=4) as live:
         for told in all_told:
-            if told.lines and not headed:
-                sys.stdout.write(teller.head(told.columns))
-                headed = True
-            characters, lines = characters + told.characters, lines + len(told.lines)
+            if told.documents and not documents:
+                sys.stdout.write(told.head)
+            characters, documents = characters + told.characters, documents + told.documents
             flagged += told.flagged
             if sort:
-                kept += zip(told.losses, told.lines)
+                kept += zip(told.losses, told.rows)
             else:
-                sys.stdout.writelines(told.lines)
+                sys.stdout.writelines(told.rows)
                 sys.stdout.flush()
             if not quiet:
                 rate = characters / (time.perf_counter() - began)
                 live.update(
-                    f"{lines:,} lines · {short(characters)} characters · {short(rate)} a second"
+                    f"{documents:,} lines · {short(characters)} characters · {short(rate)} a second"
                 )
-    kept.sort(reverse=sort == "worst")
-    sys.stdout.writelines(line for _, line in kept)
+    kept.sort(key=itemgetter(0), reverse=sort == "worst")
+    sys.stdout.writelines(row for _, row in kept)
     sys.stdout.flush()
-    if teller.flags:
-        share = flagged / lines if lines else 0.0
-        console.print(f"{flagged:,} of {count(lines, 'line')} flagged ({share:.2%}).")
+    if flags:
+        share = flagged / documents if documents else 0.0
+        console.print(f"{flagged:,} of {count(documents, 'line')} flagged ({share:.2%}).")
 
 
 def _is_file(word: str) -> bool:

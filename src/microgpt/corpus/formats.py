@@ -80,7 +80,7 @@ def lines(text: str) -> list[str]:
     >>> lines("a\u2028b\r\nc\rd\n")
     ['a\u2028b', 'c', 'd']
     """
-    parts = _LINE_END.split(text)
+    parts = _LINE_END.split(text) if "\r" in text else text.split("\n")
     return parts[:-1] if parts[-1] == "" else parts
 
 

@@ -28,7 +28,7 @@ from microgpt.errors import DataError
 
 Row = dict[str, object] | None
 
-BYTES = 1 << 16
+BYTES = 1 << 15
 """Read at once, at most."""
 
 LONGEST = 1 << 24

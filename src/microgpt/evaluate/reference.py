@@ -72,6 +72,8 @@ class Reference:
         order = np.lexsort((means_D, classes_D))
         self._means, self._classes = means_D[order], classes_D[order]
         self._firsts = np.searchsorted(self._classes, np.arange(len(self._tops) + 2))
+        self._keys = _keys(self._classes, self._means)
+        self._percent = 100.0 / (np.diff(self._firsts) + 1)
 
     def __len__(self) -> int:
         return len(self._means)
@@ -85,13 +87,9 @@ class Reference:
 
         Never 100: of n documents, one that costs more than all is rarer than n of n + 1.
         """
-        classes_D, below_D = self.classes(lengths_D), np.empty(len(means_D))
-        for c in range(len(self._firsts) - 1):
-            its = classes_D == c
-            first, stop = self._firsts[c : c + 2].tolist()
-            below = np.searchsorted(self._means[first:stop], means_D[its])
-            below_D[its] = below / (stop - first + 1)
-        return 100.0 * below_D
+        classes_D = self.classes(lengths_D)
+        below_D = np.searchsorted(self._keys, _keys(classes_D, means_D)) - self._firsts[classes_D]
+        return below_D * self._percent[classes_D]
 
     def thresholds(self, rate: float) -> Thresholds:
         """Set a threshold for each class, so that about this share of good texts lies above.
@@ -130,3 +128,9 @@ class Reference:
         ]
         low, high = np.quantile(np.sum(drawn, axis=0), (0.025, 0.975)).tolist()
         return Thresholds(means_C, expected, low, high, total)
+
+
+def _keys(classes_D: Ints, means_D: Floats) -> Floats:
+    """Return numbers that are sorted as classes are, and within these as means."""
+    keys_D: Floats = classes_D * 1e6 + np.minimum(means_D, 1e5)
+    return keys_D

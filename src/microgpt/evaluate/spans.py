@@ -12,8 +12,9 @@ from microgpt.engines.contract import Floats
 
 Offsets = NDArray[np.int64]
 
-# Whole numbers, so that sums are exact: 65,536 of them are a nat.
-_UNITS, _MOST = 65_536.0, 1000.0
+# Sums are of whole numbers, and so exact: at most 65,536 of them are a nat, at least 256.
+_FINEST, _COARSEST = 16, 8
+_MOST = 1000.0
 
 
 def spans(losses_N: Floats, texts: Offsets, usual: float) -> tuple[Offsets, Offsets]:
@@ -24,7 +25,7 @@ def spans(losses_N: Floats, texts: Offsets, usual: float) -> tuple[Offsets, Offs
     more than usual, it is the costliest position.
 
     Args:
-        losses_N: nats; more than 1,000 above the usual count as 1,000.
+        losses_N: nats; more than 1,000 from the usual count as 1,000.
         texts: offsets; no text is empty.
         usual: nats a position, that of other texts.
 
@@ -36,24 +37,30 @@ def spans(losses_N: Floats, texts: Offsets, usual: float) -> tuple[Offsets, Offs
     >>> starts.tolist(), stops.tolist()
     ([1, 5], [4, 7])
     """
-    lengths = np.diff(texts)
-    owner_N = np.repeat(np.arange(len(lengths)), lengths)
-    over_N = np.rint(np.minimum(np.maximum(losses_N - usual, -_MOST), _MOST) * _UNITS).astype(
-        np.int64
-    )
-    total_N = np.cumsum(over_N)
-    total_N -= np.repeat((total_N - over_N)[texts[:-1]], lengths)
-    before_N = total_N - over_N
-    # The lowest sum so far is where a span best begins. Each text is moved below all before it, so
-    # that one running minimum serves them all.
-    depth = owner_N * (int(before_N.max(initial=0)) - int(before_N.min(initial=0)) + 1)
-    lowest_N = np.minimum.accumulate(before_N - depth) + depth
-    gain_N = total_N - lowest_N
-    places = np.arange(len(losses_N))
-    ends_here = gain_N == np.repeat(np.maximum.reduceat(gain_N, texts[:-1]), lengths)
-    last = np.minimum.reduceat(np.where(ends_here, places, len(places)), texts[:-1])
-    begins_here = (before_N == np.repeat(lowest_N[last], lengths)) & (
-        places <= np.repeat(last, lengths)
-    )
-    first = np.maximum.reduceat(np.where(begins_here, places, -1), texts[:-1])
-    return first, last + 1
+    N, D = len(losses_N), len(texts) - 1
+    over_N: Floats = np.minimum(np.maximum(losses_N - usual, -_MOST), _MOST)
+    # A sum, its text and its place are packed into 64 bits, so that a least sum brings its place.
+    place_bits = N.bit_length()
+    reach = float(np.abs(over_N).sum()) + N
+    finest = 61 - place_bits - int(np.ceil(np.log2(reach * D)))
+    if finest < _COARSEST and D > 1:
+        half = D // 2
+        middle = int(texts[half])
+        left = spans(losses_N[:middle], texts[: half + 1], usual)
+        right = spans(losses_N[middle:], texts[half:] - middle, usual)
+        return np.append(left[0], right[0] + middle), np.append(left[1], right[1] + middle)
+    units = 2.0 ** min(finest, _FINEST)
+    whole_N = np.rint(over_N * units).astype(np.int64)
+    behind_N = np.cumsum(whole_N)
+    # Each text is moved below all before it, so that one running minimum serves them all.
+    first_D = texts[:-1]
+    shift_D = behind_N[first_D] - whole_N[first_D] + np.arange(D) * int(reach * units)
+    behind_N -= np.repeat(shift_D, np.diff(texts))
+    places_N = np.arange(N - 1, -1, -1)
+    # The lowest sum so far, the last one if there are several, is where a span best begins.
+    lowest_N = np.minimum.accumulate(((behind_N - whole_N) << place_bits) | places_N)
+    gain_N = behind_N - (lowest_N >> place_bits)
+    best_D = np.maximum.reduceat((gain_N << place_bits) | places_N, first_D)
+    mask = (1 << place_bits) - 1
+    last_D = N - 1 - (best_D & mask)
+    return N - 1 - (lowest_N[last_D] & mask), last_D + 1

@@ -1,0 +1,139 @@
+"""`microgpt score` on much text: blocks told by a process for each processor, in their order.
+
+What waits is bounded, and so is memory. Processes and not threads: half of the work is to write
+rows, which Python does on one thread at a time.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import multiprocessing
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from threading import Thread
+
+from microgpt.cli.judge import Judge
+from microgpt.cli.score_forms import Form
+from microgpt.cli.score_lines import Teller, Told
+from microgpt.corpus.stream import BYTES, Block
+from microgpt.errors import MicroGPTError
+from microgpt.evaluate.price import Pricer
+from microgpt.run import Run
+
+# So long is told alone: it takes a process as long to begin.
+_SOON_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a process needs to tell of blocks as its parent would."""
+
+    folder: Path
+    engine: str
+    device: str | None
+    judge: Judge
+    form: Form
+    apart: bool
+
+
+def in_order(
+    teller: Teller, order: Order, blocks: Iterable[Block], processes: int
+) -> Iterator[Told]:
+    """Yield what is told of blocks in their order, several worked on at once if there are many.
+
+    Of a block that is small because no more had come, it is told before more is waited for.
+
+    Raises:
+        MicroGPTError: a process was killed.
+    """
+    waiting: deque[Future[Told]] = deque()
+    crew: _Crew | None = None
+    spent = 0.0
+    try:
+        for block in blocks:
+            if processes > 1 and not crew and spent > _SOON_SECONDS:
+                crew = _Crew(order, processes)
+            if not crew or not crew.ready:
+                began = time.perf_counter()
+                told = teller.tell(block)
+                spent += time.perf_counter() - began
+                yield told
+                continue
+            waiting.append(crew.tell(block))
+            slow = sum(map(len, block.texts)) < BYTES // 8
+            while len(waiting) > (0 if slow else 2 * processes):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except BrokenProcessPool:
+        raise MicroGPTError(
+            "a process that scores was ended from outside, perhaps for want of memory. "
+            "Try --threads 1."
+        ) from None
+    finally:
+        if crew:
+            crew.end()
+
+
+class _Crew:
+    """Processes that tell of blocks; ready when the first one is."""
+
+    def __init__(self, order: Order, processes: int) -> None:
+        # Not forked: this process may have threads, and not all systems can.
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(processes, context, _begin, (order,))
+        # They must not take a Ctrl-C from their first moment on.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self._first = [self._pool.submit(_nothing) for _ in range(processes)]
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    @property
+    def ready(self) -> bool:
+        return self._first[0].done()
+
+    def tell(self, block: Block) -> Future[Told]:
+        return self._pool.submit(_tell, block)
+
+    def end(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+_teller: list[Teller] = []
+
+
+def _begin(order: Order) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+    run = Run(order.folder, order.engine, 1, order.device)
+    pricer = Pricer(run.engine, run.tokenizer, run.settings.model.block_size)
+    _teller[:] = [Teller(pricer, order.judge, order.form, apart=order.apart)]
+    # Left to the very end it would be there when the engine's module counts what it lent.
+    atexit.register(_teller.clear)
+    # What is there now stays: the collector need not look through it again and again.
+    gc.freeze()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _tell(block: Block) -> Told:
+    return _teller[0].tell(block)
