@@ -38,11 +38,13 @@ class Judge:
         self.reference: Reference | None = None
         self.thresholds: Thresholds | None = None
         self.usual = run.log.tail(50).mean
-        why = "it held no documents out. Train with --holdout 0.1"
+        why = f"{run.folder} held none out. Train with --holdout 0.1."
+        held_out: list[str] = []
         try:
-            held_out = run.documents[1]
+            if run.settings.training.holdout:
+                held_out = run.documents[1]
         except MicroGPTError as error:
-            held_out, why = [], str(error)
+            why = str(error)
         if held_out:
             if len(held_out) > _MOST:
                 held_out = random.Random(run.settings.training.seed).sample(held_out, _MOST)
@@ -53,7 +55,7 @@ class Judge:
             self.usual = float(priced.nats_D.sum() / priced.positions_D.sum())
         if rate is not None:
             if not self.reference:
-                raise UsageError(f"flag-rate needs held-out documents of {run.folder}: {why}")
+                raise UsageError(f"flag-rate needs held-out documents: {why}")
             self.thresholds = self.reference.thresholds(rate)
             t = self.thresholds
             stderr().print(

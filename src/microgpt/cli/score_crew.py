@@ -56,12 +56,12 @@ def in_order(
         MicroGPTError: a process was killed.
     """
     waiting: deque[Future[Told]] = deque()
-    crew: _Crew | None = None
+    crew: Crew | None = None
     spent = 0.0
     try:
         for block in blocks:
             if processes > 1 and not crew and spent > _SOON_SECONDS:
-                crew = _Crew(order, processes)
+                crew = Crew(order, processes)
             if not crew or not crew.ready:
                 began = time.perf_counter()
                 told = teller.tell(block)
@@ -84,7 +84,7 @@ def in_order(
             crew.end()
 
 
-class _Crew:
+class Crew:
     """Processes that tell of blocks; ready when the first one is."""
 
     def __init__(self, order: Order, processes: int) -> None:
@@ -100,12 +100,15 @@ class _Crew:
 
     @property
     def ready(self) -> bool:
+        """Whether one of them is there."""
         return self._first[0].done()
 
     def tell(self, block: Block) -> Future[Told]:
+        """Let the next one that is free tell of a block."""
         return self._pool.submit(_tell, block)
 
     def end(self) -> None:
+        """Let them go, once they have told what they are at."""
         self._pool.shutdown(cancel_futures=True)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
-import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, Any, cast
@@ -35,6 +35,7 @@ LONGEST = 1 << 24
 """A line of more bytes is broken."""
 
 _ROWS = 4096
+_LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 @dataclass(frozen=True)
@@ -176,22 +177,28 @@ def _lines(
         raise DataError(f'encoding must be one that Python knows; got "{encoding}".') from None
     chunks = _chunks(source, name)
     if wide:  # a line's end is more than one byte: nothing can be cut before it is decoded
-        chunks, encoding = _recoded(source, encoding, name), "utf-8"
-    number, rest = 1, b""
+        chunks, encoding = _recoded(chunks, encoding, name), "utf-8"
+    number, rest, too_long = 1, b"", False
     for data in chunks:
         # A return at the very end may be half of a line's end.
         cut = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
         if not cut:
             rest += data
             if len(rest) > LONGEST:
-                broken(f"{name}: line {number}: longer than {LONGEST:,} bytes.")
-                rest = rest[:0]
+                if not too_long:
+                    broken(f"{name}: line {number}: longer than {LONGEST:,} bytes.")
+                too_long, rest = True, b""
             continue
-        some = _decoded(rest + data[:cut], encoding, number, name, broken)
+        start, some = 0, list[str | None]()
+        if too_long:
+            end = _LINE_END.search(data)
+            start, rest, some = end.end() if end else cut, b"", [None]
+            too_long = False
+        some += _decoded(rest + data[start:cut], encoding, number + len(some), name, broken)
         rest = data[cut:]
         yield number, some
         number += len(some)
-    if rest:
+    if rest and not too_long:
         yield number, _decoded(rest, encoding, number, name, broken)
 
 
@@ -204,12 +211,13 @@ def _chunks(source: IO[bytes], name: str) -> Iterator[bytes]:
         raise DataError(f"{name}: cannot be read ({error}).") from None
 
 
-def _recoded(source: IO[bytes], encoding: str, name: str) -> Iterator[bytes]:
-    text = io.TextIOWrapper(source, encoding, newline="")
+def _recoded(chunks: Iterator[bytes], encoding: str, name: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)()
     try:
-        while data := text.read(BYTES):
-            yield data.encode("utf-8", "surrogatepass")
-    except (OSError, EOFError, UnicodeError) as error:
+        for data in chunks:
+            yield decoder.decode(data).encode("utf-8", "surrogatepass")
+        yield decoder.decode(b"", final=True).encode("utf-8", "surrogatepass")
+    except UnicodeError as error:
         raise DataError(f"{name}: not {encoding} ({error}).") from None
 
 

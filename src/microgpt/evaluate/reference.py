@@ -132,5 +132,4 @@ class Reference:
 
 def _keys(classes_D: Ints, means_D: Floats) -> Floats:
     """Return numbers that are sorted as classes are, and within these as means."""
-    keys_D: Floats = classes_D * 1e6 + np.minimum(means_D, 1e5)
-    return keys_D
+    return np.asarray(classes_D * 1e6 + np.minimum(means_D, 1e5), dtype=np.float64)

@@ -1,0 +1,264 @@
+"""`microgpt score` on files and pipes: a row each, its columns kept, the rare ones flagged."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgpt
+from microgpt.cli import run as cli
+from microgpt.cli import score_crew
+from microgpt.run import Run
+
+from .conftest import TINY
+
+Capture = pytest.CaptureFixture[str]
+MICROGPT = [sys.executable, "-m", "microgpt"]
+LINES = ["anna", "x\xe9nia", 'a "b", c', "lea", "nnnnnnnn", "bob\x1b[1m", "ola"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A small run with some held-out documents."""
+    folder = tmp_path_factory.mktemp("score")
+    (folder / "names.txt").write_text("\n".join([*TINY, *(a + b for a in TINY for b in TINY[:6])]))
+    return microgpt.train(
+        folder / "names.txt", engine="scalar", preset="microgpt",
+        n_embd=4, n_head=1, block_size=6, steps=40, holdout=0.3, out=folder / "run",
+    )  # fmt: skip
+
+
+def printed(capsys: Capture, *words: object, code: int = 0) -> tuple[str, list[str]]:
+    """What a command prints, and the lines it says beside it."""
+    assert cli([*map(str, words)]) == code
+    got = capsys.readouterr()
+    return got.out, got.err.splitlines()
+
+
+def of_csv(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def best_span(losses: list[float], usual: float) -> float:
+    """The largest sum of (loss - usual) over neighbours, by trying them all."""
+    over = np.array(losses) - usual
+    n = len(over)
+    return max(over[a:b].sum() for a in range(n) for b in range(a + 1, n + 1))
+
+
+def test_rows_of_every_form_say_what_scores_say(model: Run, capsys: Capture) -> None:
+    held_out = model.documents[1]
+    usual = sum(s.nats for s in model.scores(held_out)) / sum(len(t) + 1 for t in held_out)
+    means = np.array([s.mean for s in model.scores(held_out)])
+    with open("in.txt", "w", encoding="utf-8") as file:  # noqa: PTH123  (as a user's program would)
+        file.write("\n".join(LINES))
+    table, _ = printed(capsys, "score", model.folder, "in.txt")
+    objects = printed(capsys, "score", model.folder, "in.txt", "--format", "jsonl")[0]
+    cells = of_csv(printed(capsys, "score", model.folder, "in.txt", "--format", "csv")[0])
+    rows = [json.loads(line) for line in objects.splitlines()]
+    assert "\x1b" not in table
+    assert [row["text"] for row in rows] == [cell["text"] for cell in cells] == LINES
+    for row, cell, line, one in zip(rows, cells, table.splitlines()[1:], model.scores(LINES)):
+        assert row["loss"] == float(cell["loss"]) == pytest.approx(one.mean, abs=5.1e-5)
+        assert row["bits"] == pytest.approx(one.mean / math.log(2), abs=5.1e-5)
+        assert line.split()[:2] == [f"{one.mean:.2f}", f"{one.mean / math.log(2):.2f}"]
+        assert row["unknown"] == int(cell["unknown"]) == sum(c.unknown for c in one.characters)
+        rarer = 100 * float((means < one.mean).sum()) / (len(means) + 1)
+        assert row["percentile"] == float(cell["percentile"]) == pytest.approx(rarer, abs=5.1e-3)
+        assert row["span"] == cell["span"]
+        marked = one.text + "⏎"
+        assert row["span"] in marked
+        losses = [c.nats for c in one.characters]
+        at = [i for i in range(len(marked)) if marked.startswith(row["span"], i)]
+        sums = [sum(losses[i : i + len(row["span"])]) - usual * len(row["span"]) for i in at]
+        assert max(sums) == pytest.approx(best_span(losses, usual), abs=1e-3)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_columns_are_kept_whatever_is_in_them(model: Run, capsys: Capture, form: str) -> None:
+    rows = [{"loss": f'{n}, "q"\n\'', "t": text, "ü": "😀"} for n, text in enumerate(LINES)]
+    with open("in.csv", "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+    Path("in.jsonl").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    for words in (["in.csv", "--column", "t"], ["in.jsonl", "--field", "t"]):
+        out = printed(capsys, "score", model.folder, *words, "--format", form)[0]
+        got = of_csv(out) if form == "csv" else [json.loads(line) for line in out.splitlines()]
+        assert [{name: one[name] for name in rows[0]} for one in got] == rows
+        assert [*got[0]] == [*rows[0], "model_loss", "bits", "percentile", "span", "unknown"]
+
+
+def test_what_is_flagged_lies_above_the_threshold_and_is_counted(
+    model: Run, capsys: Capture
+) -> None:
+    held_out = model.documents[1]
+    Path("in.txt").write_text("\n".join([*held_out, "xqzwv"]))
+    words = ["score", model.folder, "in.txt", "--format", "jsonl", "--flag-rate", 0.1]
+    out, said = printed(capsys, *words)
+    rows = [json.loads(line) for line in out.splitlines()]
+    n, k = len(held_out), round(0.1 * (len(held_out) + 1))
+    threshold = sorted(s.mean for s in model.scores(held_out))[-k]
+    for row, one in zip(rows, model.scores([*held_out, "xqzwv"])):
+        assert row["flagged"] == (one.mean > threshold)
+    flagged = sum(row["flagged"] for row in rows)
+    assert flagged == k  # k - 1 of the held-out ones lie above the k-th, and the odd one
+    assert said[0].startswith(f"Of good lines {k / (n + 1):.2%} will be flagged (")
+    assert said[-1] == f"{flagged} of {n + 1} lines flagged ({flagged / (n + 1):.2%})."
+    words[3:5] = ["--json"]
+    rows = [json.loads(line) for line in printed(capsys, *words)[0].splitlines()]
+    assert sum(row["flagged"] for row in rows) == flagged
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--flag-rate 0", "flag-rate must be above 0 and below 1; got 0."),
+        ("--flag-rate 1e-6", "Try a higher rate, or hold out more of them."),
+        ("--json --format csv", "json or format must be given, not both"),
+        ("--format xml", "table"),
+        ("nowhere.csv", "nowhere.csv: no such file. To score it as text, add --text."),
+    ],
+)
+def test_mistakes_are_one_sentence(model: Run, capsys: Capture, words: str, said: str) -> None:
+    out, lines = printed(capsys, "score", model.folder, "anna", *words.split(), code=2)
+    assert out == ""
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+def test_a_rate_needs_held_out_documents(tmp_path: Path, capsys: Capture) -> None:
+    microgpt.train(TINY, engine="scalar", preset="microgpt", steps=2, out=tmp_path / "run")
+    _, said = printed(capsys, "score", tmp_path / "run", "anna", "--flag-rate", "0.1", code=2)
+    assert said == [
+        f"microgpt: flag-rate needs held-out documents: {tmp_path / 'run'} held none out. "
+        "Train with --holdout 0.1."
+    ]
+    out, _ = printed(capsys, "score", tmp_path / "run", "anna", "--format", "jsonl")
+    assert json.loads(out)["percentile"] is None
+
+
+def test_the_first_broken_lines_are_told_of_and_all_are_counted(
+    model: Run, capsys: Capture
+) -> None:
+    Path("in.jsonl").write_text('{"text": "anna"}\n' + "nonsense\n" * 30 + '\n{"text": "bob"}\n')
+    out, said = printed(capsys, "score", model.folder, "in.jsonl", "--format", "csv")
+    assert [row["text"] for row in of_csv(out)] == ["anna", "bob"]
+    assert said[0].startswith("microgpt: in.jsonl: line 2: not JSON (")
+    assert said[0].endswith(") Skipped.") or said[0].endswith("). Skipped.")
+    assert said[10:] == ["1 blank line skipped.", "30 broken lines skipped."]
+
+
+def test_several_processes_print_the_same_in_the_same_order(
+    model: Run, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("microgpt.corpus.stream.BYTES", 256)
+    Path("in.txt").write_text("\n".join(f"{a}{b}{c}" for a in TINY for b in TINY for c in TINY[:4]))
+    words = ["score", model.folder, "in.txt", "--flag-rate", "0.2", "--format", "csv"]
+    alone = printed(capsys, *words, "--threads", 1)
+    # They begin at once, and nothing is told until they are there.
+    monkeypatch.setattr(score_crew, "_SOON_SECONDS", -1.0)
+    monkeypatch.setattr(score_crew.Crew, "ready", True)
+    assert printed(capsys, *words, "--threads", 3) == alone
+    out, _ = printed(capsys, *words, "--threads", 2, "--sort", "worst")
+    assert sorted(out.splitlines()) == sorted(alone[0].splitlines())
+    losses = [float(row["loss"]) for row in of_csv(out)]
+    assert losses == sorted(losses, reverse=True)
+
+
+@pytest.fixture
+def piped(model: Run) -> Iterator[subprocess.Popen[bytes]]:
+    """A scoring process that reads a pipe."""
+    words = [*MICROGPT, "score", str(model.folder), "-", "--format", "jsonl"]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        yield process
+        process.kill()
+
+
+def streams(process: subprocess.Popen[bytes]) -> tuple[Any, Any, Any]:
+    return process.stdin, process.stdout, process.stderr
+
+
+def test_what_comes_through_a_pipe_is_told_of_before_more_comes(
+    piped: subprocess.Popen[bytes],
+) -> None:
+    source, out, said = streams(piped)
+    for text in ("anna", "bob"):
+        source.write(f"{text}\n".encode())
+        source.flush()
+        assert json.loads(out.readline())["text"] == text
+    piped.send_signal(signal.SIGINT)
+    assert piped.wait(20) == 130
+    assert out.read() == b""
+    assert b"Traceback" not in said.read()
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_what_has_been_read(piped: subprocess.Popen[bytes]) -> None:
+    source, out, _ = streams(piped)
+    status = Path(f"/proc/{piped.pid}/status")
+    if not status.exists():
+        pytest.skip("no /proc on this system")
+
+    def kilobytes() -> int:
+        line = next(line for line in status.read_text().splitlines() if "VmHWM" in line)
+        return int(line.split()[1])
+
+    def through(lines: int) -> None:
+        for _ in range(lines // 100):
+            source.write(b"anna\n" * 100)
+            source.flush()
+            for _ in range(100):
+                out.readline()
+
+    through(2_000)
+    before = kilobytes()
+    through(20_000)
+    assert kilobytes() - before < 4_000
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_of_several_processes_leaves_whole_lines_and_nobody(
+    model: Run, tmp_path: Path
+) -> None:
+    words = [*MICROGPT, "score", str(model.folder), "-", "--format", "csv", "--threads", "2"]
+    with (tmp_path / "out.csv").open("wb") as out:
+        process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.PIPE, start_new_session=True
+        )
+        source, _, said = streams(process)
+
+        def feed() -> None:
+            with contextlib.suppress(BrokenPipeError):
+                while True:
+                    source.write(b"annabel\n" * 10_000)
+
+        feeding = threading.Thread(target=feed)
+        feeding.start()
+        time.sleep(4)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(20) == 130
+        # It ends when the last process that can write to it has.
+        assert b"Traceback" not in said.read()
+        feeding.join()
+        said.close()
+        with contextlib.suppress(BrokenPipeError):
+            source.close()
+    assert (tmp_path / "out.csv").read_bytes().endswith(b"\n")

@@ -1,0 +1,165 @@
+"""Documents as they come: the same as of the whole file, whatever the pieces; and broken ones."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import random
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from microgpt.corpus import formats, stream
+from microgpt.corpus.stream import Block, Stream
+from microgpt.errors import DataError
+
+Write = Callable[[str, bytes], str]
+ENDS = ["\n", "\r\n", "\r"]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def file(name: str, data: bytes) -> str:
+        (tmp_path / name).write_bytes(data)
+        return str(tmp_path / name)
+
+    return file
+
+
+def blocks(file: str, **kept: Any) -> tuple[list[Block], list[str]]:
+    """The blocks of a file, and what was said of broken ones."""
+    said: list[str] = []
+    options: dict[str, Any] = {"column": None, "field": None, "encoding": "utf-8"} | kept
+    return list(Stream(file, **options, broken=said.append)), said
+
+
+def texts(file: str, **kept: Any) -> list[str]:
+    found, said = blocks(file, **kept)
+    assert said == []
+    return [text for block in found for text in block.texts]
+
+
+def whole(file: str, **kept: Any) -> list[str]:
+    """The same documents, read at once."""
+    options: dict[str, Any] = {"column": None, "field": None, "encoding": "utf-8"} | kept
+    return [text for text in formats.texts(file, **options, stream=False) if text.strip()]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16"])
+def test_pieces_of_any_size_give_the_documents_of_the_whole_file(
+    write: Write, monkeypatch: pytest.MonkeyPatch, size: int, encoding: str
+) -> None:
+    monkeypatch.setattr(stream, "BYTES", size)
+    rng = random.Random(size)
+    words = ["", " ", "anna", "\xe9t\xe9", "a\x0cb", "x" * 20, "\x85"]
+    if encoding.startswith("utf"):
+        words += ["\u2028", "\U0001f600"]
+    text = "".join(rng.choice(words) + rng.choice(ENDS) for _ in range(60)) + rng.choice(words)
+    file = write("a.txt", text.encode(encoding))
+    assert texts(file, encoding=encoding) == whole(file, encoding=encoding)
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_tables_and_objects_are_read_as_they_are_at_once_and_keep_their_columns(
+    write: Write, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(stream, "BYTES", size)
+    monkeypatch.setattr(stream, "_ROWS", 2)
+    rows = [("1", "anna"), ("2", 'o, "b"\nc'), ("3", " "), ("4", "\xe9"), ("5", "bob")]
+    table = io.StringIO()
+    csv.writer(table).writerows([("id", "name"), *rows])
+    file = write("a.csv", table.getvalue().encode())
+    found, said = blocks(file, column="name")
+    assert said == []
+    assert all(len(block.texts) <= 2 for block in found)
+    kept = [row for block in found for row in block.rows]
+    assert [row and row["name"] for row in kept] == whole(file, column="name")
+    assert [row and row["id"] for row in kept] == ["1", "2", "4", "5"]
+    assert {tuple(block.columns) for block in found} == {("id", "name")}
+    assert sum(block.blank for block in found) == 1
+
+    lines = [json.dumps({"n": n, "text": text}) for n, text in rows]
+    file = write("a.jsonl", "\n".join(lines).encode())
+    found, said = blocks(file)
+    assert [text for block in found for text in block.texts] == whole(file)
+    assert [row and row["n"] for block in found for row in block.rows] == ["1", "2", "4", "5"]
+
+
+def test_a_gzipped_file_is_unpacked_and_a_damaged_one_told_of(write: Write) -> None:
+    packed = gzip.compress(b"anna\nbob\n" * 100)
+    assert texts(write("a.txt.gz", packed)) == ["anna", "bob"] * 100
+    assert texts(write("strange", packed)) == ["anna", "bob"] * 100
+    with pytest.raises(DataError, match=r"cut.gz: cannot be read \("):
+        blocks(write("cut.gz", packed[:-9]))
+
+
+def test_what_is_broken_is_told_with_its_line_and_skipped(write: Write) -> None:
+    found, said = blocks(write("a.txt", b"anna\n\xffx\n\nbob\nal\xc3\n\xc3\xa9\n"))
+    assert [b.texts for b in found] == [["anna", "bob", "\xe9"]]
+    assert found[0].blank == 1
+    assert [line.split(": ", 1)[1] for line in said] == [
+        "line 2: not utf-8 (0xff).",
+        "line 5: not utf-8 (0xc3).",
+    ]
+    found, said = blocks(write("a.csv", b"n,name\n1,anna\n2\n3,bob,x\n4,lea\n"), column="name")
+    assert [t for b in found for t in b.texts] == ["anna", "lea"]
+    assert [line.split(": ", 1)[1] for line in said] == [
+        "line 3: expected 2 columns, as in the heading; got 1.",
+        "line 4: expected 2 columns, as in the heading; got 3.",
+    ]
+    found, said = blocks(write("a.jsonl", b'{"text": "anna"}\n[1]\n{\n{"text": 3}\n{"text": "b"}'))
+    assert [t for b in found for t in b.texts] == ["anna", "b"]
+    assert [line.split(": ")[1] for line in said] == ["line 2", "line 3", "line 4"]
+
+
+def test_a_line_without_end_is_broken_and_the_next_one_is_not(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "BYTES", 8)
+    monkeypatch.setattr(stream, "LONGEST", 50)
+    for end in ENDS:
+        data = f"anna{end}{'x' * 333}{end}bob{end}\xe9{end}".encode() + b"\xff"
+        found, said = blocks(write("a.txt", data))
+        assert [t for b in found for t in b.texts] == ["anna", "bob", "\xe9"]
+        assert [line.split(": ", 1)[1] for line in said] == [
+            "line 2: longer than 50 bytes.",
+            "line 5: not utf-8 (0xff).",
+        ]
+
+
+def test_of_a_pipe_comes_what_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as source, os.fdopen(writing, "wb", 0) as sink:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(source))
+        sink.write(b"anna\nbo")
+        # If nothing came before the end, the test would wait for ever.
+        late = threading.Timer(20, sink.close)
+        late.start()
+        found = iter(Stream("-", None, None, "utf-8", pytest.fail))
+        assert next(found).texts == ["anna"]
+        late.cancel()
+        sink.write(b"b\n")
+        assert next(found).texts == ["bob"]
+        sink.close()
+        assert list(found) == []
+
+
+def test_bad_files_are_one_sentence(write: Write) -> None:
+    for file, kept, said in (
+        ("nowhere", {}, "nowhere: no such file."),
+        (write("a.csv", b"a,b\n1,2\n"), {}, "has columns a, b. Say which with --column NAME."),
+        (write("a.csv", b"a,b\n1,2\n"), {"column": "c"}, 'no column "c". It has a, b.'),
+        (write("a.txt", b"a\n"), {"encoding": "utf-99"}, "encoding must be one that Python knows"),
+        (write("odd.txt", b"\xff\xfea"), {"encoding": "utf-16"}, "not utf-16"),
+    ):
+        with pytest.raises(DataError) as error:
+            blocks(file, **kept)
+        assert said in str(error.value)
+        assert "\n" not in str(error.value)
