@@ -74,6 +74,8 @@ class Pricer:
         laid = self._layer.lay(texts)
         batch = laid.batch
         unknown_N = batch.targets_N < 0
+        if not unknown_N.any():
+            return Priced(laid, self._engine.losses(batch))
         targets_N = np.where(unknown_N, np.int32(self._tokenizer.stand_in), batch.targets_N)
         losses_N = self._engine.losses(Batch(batch.tokens_N, targets_N, batch.documents))
         losses_N[unknown_N] = self._tokenizer.unknown_nats
