@@ -22,7 +22,11 @@ GROUPS = 20
 
 # Predictions are sorted finely by their log-odds; the diagram's bins are made of whole fine ones.
 _FINE, _FAR = 4000, 40.0
-_T = 2.093  # 97.5 % of Student's t with GROUPS - 1 = 19 degrees of freedom
+# 97.5 % of Student's t with 1, 2, ... degrees of freedom: few texts make few groups.
+_T = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
+    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Calibration:
     Attributes:
         bins: by probability.
         error: the expected calibration error, sum_b (n_b / n) |p_b - observed_b|.
-        low: of its 95 % interval, by leaving out groups of texts.
+        low: of its 95 % interval, by leaving out groups of texts; of one group it is all, 0 to 1.
         high: likewise.
         chance: what the error of a perfectly honest model would be expected to be.
     """
@@ -83,7 +87,7 @@ class Reliability:
 
     def __init__(self) -> None:
         # Predictions, hits, sums of p and of p squared.
-        self._counts: Floats = np.zeros((4, GROUPS, _FINE))
+        self._counts: Floats = np.zeros((4, GROUPS * _FINE))
 
     def add(self, p_N: Floats, hit_N: NDArray[np.bool_], group_N: NDArray[np.integer]) -> None:
         """Count predictions: their probability, whether they came true, their group of texts."""
@@ -93,12 +97,11 @@ class Reliability:
         fine_N = ((odds_N + _FAR) * ((_FINE - 1) / (2 * _FAR))).astype(np.int64)
         key_N = group_N * _FINE + fine_N
         for row, weights in enumerate((None, hit_N, p_N, p_N * p_N)):
-            counted = np.bincount(key_N, weights, _FINE * GROUPS)
-            self._counts[row] += np.split(counted, GROUPS)
+            self._counts[row] += np.bincount(key_N, weights, GROUPS * _FINE)
 
     def calibration(self) -> Calibration:
         """Return the diagram of all that was counted."""
-        fine = self._counts
+        fine = self._counts.reshape(4, GROUPS, _FINE)
         n = fine[0].sum(axis=0)
         if not n.sum():
             return Calibration((), math.nan, math.nan, math.nan, math.nan)
@@ -118,15 +121,19 @@ class Reliability:
         used = np.flatnonzero(n_GB.sum(axis=1))
         without = np.array([error(everything - np.eye(GROUPS)[g]) for g in used])
         k = len(used)
-        spread = _T * math.sqrt((k - 1) / k * float(((without - without.mean()) ** 2).sum()))
+        spread = 1.0
+        if k > 1:
+            squares = float(((without - without.mean()) ** 2).sum())
+            spread = _T[k - 2] * math.sqrt((k - 1) / k * squares)
         variances = (p_GB - p2_GB).sum(axis=0)
         chance = math.sqrt(2 / math.pi) * float(np.sqrt(np.maximum(variances, 0.0)).sum()) / n.sum()
         bins = tuple(
-            Bin(int(m), int(h), float(p / m), *wilson(h, m))
+            Bin(int(m), int(h), float(p / m), *wilson(float(h), float(m)))
             for m, h, p in zip(n_GB.sum(axis=0), hits_GB.sum(axis=0), p_GB.sum(axis=0))
             if m
         )
-        return Calibration(bins, found, max(found - spread, 0.0), found + spread, float(chance))
+        low, high = max(found - spread, 0.0), min(found + spread, 1.0)
+        return Calibration(bins, found, low, high, float(chance))
 
 
 def wilson(hits: float, n: float, z: float = 1.96) -> tuple[float, float]:

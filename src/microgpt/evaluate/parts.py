@@ -87,7 +87,7 @@ def on_grid(losses_N: Floats) -> Floats:
     total = math.fsum(losses_N) if np.isfinite(losses_N).all() else 0.0
     if not 0.0 < total < 1e300:
         return losses_N
-    step = math.ldexp(1.0, math.frexp(total)[1] - 51)
+    step = max(math.ldexp(1.0, math.frexp(total)[1] - 52), math.ulp(0.0))
     return np.rint(losses_N / step) * step
 
 

@@ -22,6 +22,7 @@ MOST = 4_000_000
 Integers = NDArray[np.integer]
 
 _COLDEST, _HOTTEST = 0.05, 20.0
+_FAR = 1e30
 
 
 @dataclass(frozen=True)
@@ -60,18 +61,20 @@ class Thermometer:
 
     def add(self, logits_BV: Floats, targets_B: Ints, half_B: Integers) -> None:
         """Keep some, if there is room: their logits, what came, which half (0 or 1) they are of."""
-        if self._n + logits_BV.size <= MOST:
-            self._n += logits_BV.size
-            self._kept.append((logits_BV.astype(np.float32), targets_B, half_B))
+        fit = min((MOST - self._n) // logits_BV.shape[1], len(logits_BV))
+        if fit > 0:
+            self._n += fit * logits_BV.shape[1]
+            # Relative to the maximum: then no power of them overflows.
+            z_BV = logits_BV[:fit] - logits_BV[:fit].max(axis=1, keepdims=True)
+            kept_BV = np.maximum(z_BV, -_FAR).astype(np.float32)
+            self._kept.append((kept_BV, targets_B[:fit], half_B[:fit]))
 
     def temperature(self) -> Temperature:
         """Fit the temperature."""
         if not self._kept:
             return Temperature(math.nan, math.nan, 0)
-        logits_BV, targets_B, half_B = (np.concatenate(parts) for parts in zip(*self._kept))
-        # Relative to the maximum: then no power of them overflows.
-        z_BV = (logits_BV - logits_BV.max(axis=1, keepdims=True)).astype(np.float64)
-        z_BV = np.maximum(z_BV, -1e30)
+        z_BV, targets_B, half_B = (np.concatenate(parts) for parts in zip(*self._kept))
+        z_BV = z_BV.astype(np.float64)
         gained = 0.0
         for half in (0, 1):
             if (half_B == half).all() or (half_B != half).all():
@@ -90,14 +93,23 @@ def _nats(z_BV: Floats, targets_B: Ints, beta: float) -> float:
 
 
 def _fitted(z_BV: Floats, targets_B: Ints) -> float:
-    """Return 1 / T. The loss is convex in it; its slope is sum (E[z] - z[target])."""
-    z_B = z_BV[np.arange(len(targets_B)), targets_B]
-    low, high = math.log(1.0 / _HOTTEST), math.log(1.0 / _COLDEST)
-    for _ in range(30):
-        middle = (low + high) / 2
-        p_BV = np.exp(log_softmax(math.exp(middle) * z_BV))
-        if float(((p_BV * z_BV).sum(axis=1) - z_B).sum()) < 0.0:
-            low = middle
-        else:
-            high = middle
-    return math.exp((low + high) / 2)
+    """Return 1 / T. The loss is convex in it, its slope is sum (E[z] - z[target]).
+
+    Newton's steps, as long as they stay where the slope still changes its sign.
+    """
+    came = float(z_BV[np.arange(len(targets_B)), targets_B].sum())
+    low, high, beta = 1.0 / _HOTTEST, 1.0 / _COLDEST, 1.0
+    while high > low * (1.0 + 1e-9):
+        weights_BV = np.exp(beta * z_BV)
+        total_B = weights_BV.sum(axis=1)
+        weights_BV *= z_BV
+        mean_B = weights_BV.sum(axis=1) / total_B
+        slope = float(mean_B.sum()) - came
+        weights_BV *= z_BV
+        bend = float((weights_BV.sum(axis=1) / total_B - mean_B * mean_B).sum())
+        low, high = (beta, high) if slope < 0.0 else (low, beta)
+        step = slope / bend if bend > 0.0 else math.inf
+        if abs(step) < 1e-9 * beta:
+            return beta
+        beta = beta - step if low < beta - step < high else math.sqrt(low * high)
+    return beta
