@@ -153,7 +153,9 @@ def xz(trained: Iterable[str], texts: Iterable[str], positions: int) -> LossSum:
     def size(data: bytes) -> int:
         return len(lzma.compress(data, lzma.FORMAT_RAW, filters=filters))
 
-    return LossSum((size(before + after) - size(before)) * 8 * LN_2, positions)
+    # A file may be a byte shorter for having more in it.
+    added = max(size(before + after) - size(before), 0)
+    return LossSum(added * 8 * LN_2, positions)
 
 
 def ladder(

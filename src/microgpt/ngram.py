@@ -16,6 +16,7 @@ Ney, Essen and Kneser (1994), d = n1 / (n1 + 2 n2), with n1 and n2 how many coun
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -107,8 +108,8 @@ class NGram:
         """
         while n > 1 and n * np.log2(vocab_size) > 62:
             n -= 1
-        contexts = list(_contexts(batch, n, vocab_size, bos))
-        pairs, counts = np.unique(contexts[-1] * vocab_size + batch.targets_N, return_counts=True)
+        (contexts_N,) = deque(_contexts(batch, n, vocab_size, bos), maxlen=1)
+        pairs, counts = np.unique(contexts_N * vocab_size + batch.targets_N, return_counts=True)
         orders = [Order.of(pairs, counts.astype(np.float64), vocab_size)]
         for k in range(n - 2, -1, -1):
             orders.insert(0, _shorter(orders[0].pairs, k, vocab_size))
@@ -131,19 +132,18 @@ class NGram:
             most: the longest to try.
         """
         most = max(1, min(most, int(62 / np.log2(max(vocab_size, 2)))))
-        contexts = list(_contexts(batch, most, vocab_size, bos))
-        measured = list(_contexts(held_out, most, vocab_size, bos))
+        measured = _contexts(held_out, most, vocab_size, bos)
         longest: list[Order] = []  # of each length, as the highest order counts
-        for contexts_N in contexts:
+        for contexts_N in _contexts(batch, most, vocab_size, bos):
             pairs, counts = np.unique(contexts_N * vocab_size + batch.targets_N, return_counts=True)
             longest.append(Order.of(pairs, counts.astype(np.float64), vocab_size))
         below = [_shorter(longest[k + 1].pairs, k, vocab_size) for k in range(most - 1)]
         p_N = np.full(held_out.positions, 1.0 / vocab_size)
         costs: list[float] = []
-        for k, order in enumerate(longest):
-            costs.append(-float(np.log(order.mixed(measured[k], held_out.targets_N, p_N)).sum()))
+        for k, (order, contexts_N) in enumerate(zip(longest, measured)):
+            costs.append(-float(np.log(order.mixed(contexts_N, held_out.targets_N, p_N)).sum()))
             if k < most - 1:
-                p_N = below[k].mixed(measured[k], held_out.targets_N, p_N)
+                p_N = below[k].mixed(contexts_N, held_out.targets_N, p_N)
         best = int(np.argmin(costs))
         return cls([*below[:best], longest[best]], vocab_size, bos)
 

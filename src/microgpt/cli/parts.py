@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from rich.table import Table
@@ -57,10 +58,12 @@ def show_honesty(result: Evaluation) -> None:
             f"an honest model's would be {c.chance:.4f} by chance")  # fmt: skip
     fitted = result.temperature
     if fitted.positions:
-        gain = f"gain {fitted.gain:.4f}" if fitted.gain > 0 else f"cost {-fitted.gain:.4f}"
         sure = "too sure" if fitted.value > 1 else "not sure enough"
-        say(f"Fitted temperature {fitted.value:.3f} ({sure}): it would {gain} nats "
-            "on documents it was not fitted on")  # fmt: skip
+        gain = f"gain {fitted.gain:.4f}" if fitted.gain > 0 else f"cost {-fitted.gain:.4f}"
+        worth = f": it would {gain} nats on documents it was not fitted on"
+        if math.isnan(fitted.gain):
+            worth = "; there are no other documents to measure its gain on"
+        say(f"Fitted temperature {fitted.value:.3f} ({sure}){worth}")
     say()
     values = (result.loss, result.brier, result.spherical, result.accuracy, every.error)
     rows = table("score", "", "best is", "", "source", left=1)

@@ -101,7 +101,7 @@ class Reliability:
 
     def calibration(self) -> Calibration:
         """Return the diagram of all that was counted."""
-        fine = self._counts.reshape(4, GROUPS, _FINE)
+        fine = np.stack([np.split(row, GROUPS) for row in self._counts])
         n = fine[0].sum(axis=0)
         if not n.sum():
             return Calibration((), math.nan, math.nan, math.nan, math.nan)

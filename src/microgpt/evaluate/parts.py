@@ -166,14 +166,15 @@ class Parts:
 
     def documents(self, number: int) -> tuple[list[Document], list[Document], Part]:
         """Return the cheapest and the dearest texts by their means, and all others together."""
-        number = min(number, len(self.texts) // 2)
+        cheap = min(number, len(self.texts) // 2)
+        dear = min(number, len(self.texts) - cheap)
         order = np.argsort(self.means_D, kind="stable")
-        middle = order[number : len(order) - number]
+        middle = order[cheap : len(order) - dear]
         inside_N = np.isin(np.repeat(np.arange(len(order)), np.diff(self.offsets)), middle)
         total = LossSum(float(self.losses_N[inside_N].sum()), int(inside_N.sum()))
         rest = Part("others", total, int(self.hits_N[inside_N].sum()), len(middle))
-        best = [self._document(int(d)) for d in order[:number]]
-        return best, [self._document(int(d)) for d in order[::-1][:number]], rest
+        best = [self._document(int(d)) for d in order[:cheap]]
+        return best, [self._document(int(d)) for d in order[::-1][:dear]], rest
 
     def confusions(self) -> list[Confusion]:
         """List what came where another was expected, the commonest first."""

@@ -5,6 +5,7 @@ In: an `Evaluation`. Out: dictionaries and lists; what a report, a page or a not
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from microgpt.evaluate import Evaluation
@@ -17,7 +18,23 @@ DOCUMENTS = 10
 
 
 def record(result: Evaluation) -> dict[str, Any]:
-    """Return all of it. The nats of each list of parts add up to `nats` exactly."""
+    """Return all of it. The nats of each list of parts add up to `nats` exactly.
+
+    What is no finite number, as the mean of no positions, is None: JSON has no NaN.
+    """
+    told: dict[str, Any] = _finite(_record(result))
+    return told
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(its) for name, its in value.items()}
+    if isinstance(value, list):
+        return [_finite(its) for its in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _record(result: Evaluation) -> dict[str, Any]:
     best, worst, others = result.parts.documents(DOCUMENTS)
     return {
         "loss": result.loss,

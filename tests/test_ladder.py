@@ -1,0 +1,173 @@
+"""The ladder: every rung against its own definition, on as much text as there is, and on little."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import math
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import microgpt
+from microgpt.baselines import ladder, ngram, xz
+from microgpt.batch import Batch, lay_out
+from microgpt.loss import LN_2, LossSum
+from microgpt.ngram import MOST, NGram
+from microgpt.tokenizer import Bytes, Characters, Tokenizer
+from tests.conftest import TINY, laid_out
+
+LITTLE = {
+    "ten lines": TINY[:10],
+    "one line": ["lena"],
+    "one letter": ["a"],
+    "one letter often": ["a" * 16] * 10,
+    "an empty line": [""],
+    "nearly empty": ["", "", "a"],
+    "all counts 1": ["a", "b", "c"],
+    "many": TINY * 9,
+}
+
+
+def laid(tokenizer: Tokenizer, texts: list[str]) -> Batch:
+    encoded = ([i for c in tokenizer.ids(text) for i in c] for text in texts)
+    return lay_out(encoded, tokenizer.bos, 8).batch
+
+
+def climbed(trained: list[str], texts: list[str], tokenizer: Tokenizer) -> dict[str, LossSum]:
+    """All rungs, as `Run.ladder` has them."""
+    counted, measured = laid(tokenizer, trained), laid(tokenizer, texts)
+    rungs = ladder(counted, measured, tokenizer, ngram(counted, tokenizer))
+    return {**rungs, "xz": xz(trained, texts, measured.positions)}
+
+
+@pytest.mark.parametrize("documents", [1, 3, 12, 200])
+def test_the_length_chosen_is_the_best_of_trying_them_all(documents: int) -> None:
+    for seed in range(6):
+        rng = random.Random(seed)
+        v = rng.choice([2, 4, 12])
+
+        def document(rng: random.Random = rng, v: int = v) -> list[int]:
+            made = [rng.randrange(v - 1)]
+            while rng.random() < 0.85:
+                made.append((made[-1] + rng.choice([0, 0, 1])) % (v - 1))
+            return made
+
+        counted = laid_out([document() for _ in range(documents)], bos=v - 1)
+        held_out = laid_out([document() for _ in range(20)], bos=v - 1)
+        chosen = NGram.chosen(counted, v, v - 1, held_out)
+        tried = [NGram.of(counted, v, v - 1, n).losses(held_out) for n in range(1, MOST + 1)]
+        costs = [float(losses_N.sum()) for losses_N in tried]
+        assert costs[chosen.n - 1] == pytest.approx(min(costs), rel=1e-12)
+        assert chosen.losses(held_out) == pytest.approx(tried[chosen.n - 1], rel=1e-12)
+
+
+def test_without_held_out_documents_every_tenth_is_held_out_to_choose() -> None:
+    tokenizer = Characters.of(TINY)
+    texts = [random.Random(i).choice(TINY) for i in range(95)]
+    others = [text for i, text in enumerate(texts) if i % 10 != 9]
+    tenth = [text for i, text in enumerate(texts) if i % 10 == 9]
+    V, bos = tokenizer.vocab_size, tokenizer.bos
+    n = NGram.chosen(laid(tokenizer, others), V, bos, laid(tokenizer, tenth)).n
+    model, told = ngram(laid(tokenizer, texts), tokenizer), laid(tokenizer, TINY)
+    assert model.n == n
+    expected = NGram.of(laid(tokenizer, texts), V, bos, n)
+    assert model.losses(told).tolist() == expected.losses(told).tolist()
+
+
+@pytest.mark.parametrize("trained", LITTLE.values(), ids=LITTLE)
+@pytest.mark.parametrize("bytewise", [False, True], ids=["characters", "bytes"])
+def test_every_rung_is_finite_however_little_there_is(trained: list[str], bytewise: bool) -> None:
+    tokenizer: Tokenizer = Bytes() if bytewise else Characters.of(["", "a", *trained])
+    for texts in (trained, ["lena", "", "xyz"], [""], ["aaaa" * 9], ["é"]):
+        rungs = climbed(trained, texts, tokenizer)
+        assert list(rungs) == ["uniform", "unigram", "bigram", "ngram", "xz"]
+        assert len({total.positions for total in rungs.values()}) == 1
+        for total in rungs.values():
+            assert 0.0 <= total.mean < math.inf
+            assert 1.0 <= total.perplexity < math.inf
+
+
+def test_each_rung_is_better_than_the_one_before_where_there_is_something_to_learn() -> None:
+    rng = random.Random(3)
+    syllables = ["ka", "lo", "mi", "ren", "tas", "ve"]
+    draw = lambda: "".join(rng.choice(syllables) for _ in range(rng.randint(1, 4)))  # noqa: E731
+    trained, texts = [draw() for _ in range(400)], [draw() for _ in range(200)]
+    rungs = climbed(trained, texts, Characters.of(trained))
+    means = [rungs[name].mean for name in ("uniform", "unigram", "bigram", "ngram")]
+    assert means == sorted(means, reverse=True)
+    assert min(np.diff(means[::-1])) > 0.05
+
+
+def test_one_character_repeated_costs_less_the_more_context_there_is() -> None:
+    rungs = climbed(["a" * 20] * 50, ["a" * 20] * 5, Characters.of(["a"]))
+    assert rungs["uniform"].mean == pytest.approx(math.log(2))
+    # The end comes at 1 of 21 positions, and which one cannot be seen by 8 of 20 letters.
+    surprise = -(20 * math.log(20 / 21) + math.log(1 / 21)) / 21
+    assert rungs["unigram"].mean == pytest.approx(surprise, rel=0.01)
+    assert rungs["ngram"].mean < rungs["bigram"].mean < rungs["unigram"].mean
+
+
+def test_every_rung_pays_the_same_for_what_the_vocabulary_lacks() -> None:
+    tokenizer = Characters.of(TINY)
+    common = tokenizer.decode([tokenizer.stand_in])
+    strange = climbed(TINY, ["l?na"], tokenizer)
+    plain = climbed(TINY, [f"l{common}na"], tokenizer)
+    counted = laid(tokenizer, TINY)
+    at = laid(tokenizer, [f"l{common}na"])
+    priced = ladder(
+        counted, Batch(at.tokens_N[1:2], at.targets_N[1:2], np.array([0, 1])), tokenizer
+    )
+    for name in ("uniform", "unigram", "bigram"):
+        # The bigram reads the stand-in behind it, and pays the price in its place.
+        expected = plain[name].nats - priced[name].nats + tokenizer.unknown_nats
+        assert strange[name].nats == pytest.approx(expected), name
+    assert strange["ngram"].nats > tokenizer.unknown_nats
+
+
+def test_xz_is_what_its_own_program_s_container_grows_by() -> None:
+    rng = random.Random(4)
+    trained = [rng.choice(TINY) + rng.choice(TINY) for _ in range(3000)]
+    texts = [rng.choice(TINY) + rng.choice(TINY) for _ in range(500)]
+    total = xz(trained, iter(texts), positions=7)
+    assert total.positions == 7
+
+    def file_size(lines: list[str]) -> int:
+        written = io.BytesIO()
+        with lzma.open(written, "wb", preset=9 | lzma.PRESET_EXTREME) as file:
+            file.write("".join(f"{line}\n" for line in lines).encode())
+        return len(written.getvalue())
+
+    grown = file_size(trained + texts) - file_size(trained)
+    # A container rounds to 4 bytes and has an index that may grow.
+    assert abs(total.nats / (8 * LN_2) - grown) <= 8
+    # What was seen helps: alone the texts take more.
+    assert total.nats < file_size(texts) * 8 * LN_2
+
+
+def test_xz_takes_nearly_nothing_for_what_stood_there_and_all_of_what_is_noise() -> None:
+    rng = random.Random(5)
+    noise = ["".join(chr(rng.randrange(33, 127)) for _ in range(50)) for _ in range(40)]
+    again, new = xz(noise, noise, 2000), xz(["a"], noise, 2000)
+    assert 0.0 <= again.nats < 0.02 * new.nats
+    assert math.log2(94) < new.nats / LN_2 / 2000 < 1.1 * math.log2(94)
+    for trained, texts in (([], []), (["a"], [""]), (["a"] * 500, ["a"] * 3), (TINY, TINY[:1])):
+        assert xz(trained, texts, 1).nats >= 0.0
+
+
+def test_a_run_s_ladder_counts_what_it_was_trained_on_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("\n".join(TINY[i % 20] + TINY[i % 7] for i in range(140)))
+    run = microgpt.train(path, steps=2, n_embd=4, n_head=1, engine="scalar", holdout=0.3,
+                         preset="microgpt-v1", out=tmp_path / "run")  # fmt: skip
+    trained, held_out = run.documents
+    rungs = run.ladder(held_out)
+    assert list(rungs) == ["uniform", "unigram", "bigram", "ngram", "xz"]
+    counted, measured = laid(run.tokenizer, trained), laid(run.tokenizer, held_out)
+    V, bos = run.tokenizer.vocab_size, run.tokenizer.bos
+    assert run.ngram.n == NGram.chosen(counted, V, bos, measured).n
+    assert rungs["ngram"].nats == pytest.approx(run.ngram.losses(measured).sum())
+    assert rungs["xz"] == xz(trained, held_out, measured.positions)
+    assert set(run.ladder(trained, seen=True)) == {"uniform", "unigram", "bigram"}
