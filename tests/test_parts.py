@@ -183,8 +183,7 @@ def test_documents_are_the_cheapest_the_dearest_and_all_others(made: Case) -> No
     means = sorted(nats / n for nats, n, _ in costs.values())
     for number in (0, 1, 3, 1000):
         best, worst, others = made.result.parts.documents(number)
-        n = len(made.texts)  # a single one is among the dearest
-        cheap, dear = min(number, n // 2), min(number, n - n // 2)
+        cheap, dear = (min(number, (len(made.texts) + more) // 2) for more in (0, 1))
         assert [d.sum.mean for d in best] == means[:cheap]
         assert [d.sum.mean for d in worst] == means[::-1][:dear]
         assert others.texts == len(made.texts) - cheap - dear

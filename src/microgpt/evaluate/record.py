@@ -28,9 +28,11 @@ def record(result: Evaluation) -> dict[str, Any]:
 
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _finite(its) for name, its in value.items()}
+        named: dict[str, Any] = value
+        return {name: _finite(its) for name, its in named.items()}
     if isinstance(value, list):
-        return [_finite(its) for its in value]
+        several: list[Any] = value
+        return [_finite(its) for its in several]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -107,12 +107,13 @@ class Reference:
                 f"got {rate:g}. Try a higher rate, or hold out more of them."
             )
         # How many documents of each class may lie above its threshold: whole ones, that together
-        # come as near to the rate as can be.
+        # come as near to the rate as can be. All of them are the most.
         exact_C = rate * (n_C + 1)
         k_C = np.floor(exact_C).astype(np.int64)
         share_C = n_C / total
         for c in np.argsort(k_C - exact_C, kind="stable").tolist():
-            if float((share_C * (k_C + (np.arange(len(k_C)) == c) * 0.5) / (n_C + 1)).sum()) < rate:
+            half_C = (np.arange(len(k_C)) == c) * 0.5
+            if k_C[c] < n_C[c] and float((share_C * (k_C + half_C) / (n_C + 1)).sum()) < rate:
                 k_C[c] += 1
         means_C = np.array(
             [

@@ -1,0 +1,116 @@
+"""Prices at the engine's full speed, against the scores that are told character by character."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import numpy as np
+import pytest
+
+from microgpt import evaluate
+from microgpt.config import GPTConfig
+from microgpt.evaluate.price import Pricer
+from microgpt.evaluate.spans import spans
+from microgpt.evaluate.walk import END, Layer, columns
+from microgpt.tokenizer import Bytes, Characters, Tokenizer
+from tests.conftest import TINY, hair, opened
+
+LETTERS = Characters.of(TINY)
+TEXTS = [*TINY, "", "a", "noé", "?", "lenaland" * 5, "b" * 17, "an an", "é" * 13, "日😀本", "\x00"]
+BLOCK = 6
+
+
+@pytest.mark.parametrize("tokenizer", [LETTERS, Bytes(), Characters.of(TINY, "first")])
+def test_prices_are_the_scores(engine_name: str, tokenizer: Tokenizer) -> None:
+    config = GPTConfig(vocab_size=tokenizer.vocab_size, block_size=BLOCK, n_head=2, n_embd=4)
+    engine = opened(engine_name, config, std=0.8)
+    scores = list(evaluate.scores(engine, tokenizer, BLOCK, TEXTS))
+    priced = Pricer(engine, tokenizer, BLOCK).price(TEXTS)
+    expected = [x for score in scores for x in score.losses]
+    near = 8 * hair(engine_name)
+    assert priced.losses_N.tolist() == pytest.approx(expected, rel=near, abs=near)
+    assert priced.nats_D.tolist() == pytest.approx([s.nats for s in scores], rel=near)
+    assert priced.means_D.tolist() == pytest.approx([s.mean for s in scores], rel=near)
+    assert priced.positions_D.tolist() == [s.sum.positions for s in scores]
+    unknown = [sum(c.unknown for c in s.characters) for s in scores]
+    assert priced.laid.unknown_D.tolist() == unknown
+    assert (sum(unknown) > 0) == (tokenizer.unknown_nats > 0)
+
+
+def test_a_text_costs_the_same_alone_and_among_others() -> None:
+    engine = opened(
+        "scalar", GPTConfig(vocab_size=LETTERS.vocab_size, block_size=BLOCK, n_head=2, n_embd=4)
+    )
+    pricer = Pricer(engine, LETTERS, BLOCK)
+    together = pricer.price(TEXTS)
+    for d, text in enumerate(TEXTS):
+        alone = pricer.price([text])
+        start, stop = together.laid.texts[d : d + 2]
+        assert alone.losses_N.tolist() == together.losses_N[start:stop].tolist()
+
+
+@pytest.mark.parametrize("tokenizer", [LETTERS, Bytes()], ids=["characters", "bytes"])
+def test_spans_are_told_in_characters(tokenizer: Tokenizer) -> None:
+    config = GPTConfig(vocab_size=tokenizer.vocab_size, block_size=BLOCK, n_head=2, n_embd=4)
+    engine = opened("scalar", config, std=0.8)
+    priced = Pricer(engine, tokenizer, BLOCK).price(TEXTS)
+    usual = float(priced.losses_N.mean())
+    scores = evaluate.scores(engine, tokenizer, BLOCK, TEXTS)
+    for score, start, stop in zip(scores, *(x.tolist() for x in priced.spans(usual))):
+        whole = np.array([0, len(score.losses)])
+        (first,), (last,) = (x.tolist() for x in spans(np.array(score.losses), whole, usual))
+        places = [i for i, c in enumerate(score.characters) for _ in c.losses]
+        assert (start, stop) == (places[first], places[last - 1] + 1)
+        assert 0 <= start < stop <= len(score.text) + 1
+
+
+@pytest.mark.parametrize("tokenizer", [LETTERS, Bytes("first")], ids=["characters", "bytes"])
+@pytest.mark.parametrize("block", [1, 2, 5, 100])
+def test_texts_are_laid_out_as_one_by_one(tokenizer: Tokenizer, block: int) -> None:
+    layer, rng = Layer(tokenizer, block), random.Random(block)
+    for _ in range(4):  # what was met once is looked up
+        texts = rng.sample(TEXTS, 9)
+        tokens, targets, starts, chars, places, texts_at = [], [], [0], [], [], [0]
+        for text in texts:
+            its = [*tokenizer.ids(text), [tokenizer.bos]]
+            flat = [i for ids in its for i in ids]
+            read = [tokenizer.bos, *(tokenizer.stand_in if i < 0 else i for i in flat[:-1])]
+            tokens += read
+            targets += flat
+            starts += [texts_at[-1] + t for t in range(block, len(flat), block)]
+            starts.append(texts_at[-1] + len(flat))
+            texts_at.append(starts[-1])
+            codes = [*map(ord, text), END]
+            chars += [code for code, ids in zip(codes, its) for _ in ids]
+            places += [i for i, ids in enumerate(its) for _ in ids]
+        laid = layer.lay(texts)
+        assert laid.batch.tokens_N.tolist() == tokens
+        assert laid.batch.targets_N.tolist() == targets
+        assert laid.batch.documents.tolist() == starts
+        assert laid.texts.tolist() == texts_at
+        assert laid.chars_N.tolist() == chars
+        assert laid.places_N.tolist() == places
+        assert laid.unknown_D.tolist() == [
+            sum(ids == [-1] for ids in tokenizer.ids(text)) for text in texts
+        ]
+
+
+def test_the_walk_comes_to_every_position_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = GPTConfig(vocab_size=LETTERS.vocab_size, block_size=BLOCK, n_head=2, n_embd=4)
+    engine = opened("scalar", config, std=0.8)
+    texts = [text for text in TEXTS if set(text) <= set(LETTERS.characters)]
+    batch = Layer(LETTERS, BLOCK).lay(texts).batch
+    expected = engine.losses(batch)
+    for rows, positions in ((512, 32_768), (3, 32_768), (512, 14), (512, 1)):
+        monkeypatch.setattr("microgpt.evaluate.walk.ROWS", rows)
+        monkeypatch.setattr("microgpt.evaluate.walk.POSITIONS", positions)
+        seen = np.zeros(batch.positions, dtype=int)
+        for at_B, logits_BV in columns(engine, batch):
+            assert len(at_B) <= min(rows, max(positions // BLOCK, 1))
+            seen[at_B] += 1
+            for at, logits_V in zip(at_B.tolist(), logits_BV.tolist()):
+                total = math.fsum(map(math.exp, logits_V))
+                loss = math.log(total) - logits_V[batch.targets_N[at]]
+                assert loss == pytest.approx(expected[at])
+        assert seen.tolist() == [1] * batch.positions
