@@ -103,6 +103,7 @@ def test_json_holds_all_of_it_and_its_lists_add_up_to_the_last_bit(
     assert 0.0 <= marks["brier"] <= 2.0
     assert 0.0 <= marks["spherical"] <= 1.0
     assert set(one["temperature"]) == {"value", "gain", "positions"}
+    assert (one["temperature"]["gain"] is None) == (one["documents"] == 1)
     assert set(one["baselines"]) >= {"uniform", "unigram", "bigram"}
 
 

@@ -92,3 +92,22 @@ def test_bytes_are_gathered_into_characters() -> None:
     batch = lay_out([Bytes().encode("né😀")], 256, 6).batch
     assert score.losses == engine.losses(batch).tolist()
     assert score.characters[2].nats == pytest.approx(math.fsum(score.losses[3:7]))
+
+
+def test_many_texts_are_laid_out_in_groups_and_evaluated_as_all_at_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = evaluate.evaluate(engine, TOKENIZER, 6, TEXTS)
+    monkeypatch.setattr("microgpt.evaluate.TEXTS", 7)
+    in_groups = evaluate.evaluate(engine, TOKENIZER, 6, iter(TEXTS))
+    assert in_groups.sum == at_once.sum
+    assert in_groups.parts.by_position() == at_once.parts.by_position()
+    assert in_groups.parts.documents(3)[0] == at_once.parts.documents(3)[0]
+    # The same texts are left out together, and in the same half.
+    for name in ("error", "low", "high", "chance"):
+        whole = getattr(at_once.calibration, name)
+        assert getattr(in_groups.calibration, name) == pytest.approx(whole, rel=1e-9)
+    assert in_groups.temperature.gain == pytest.approx(at_once.temperature.gain, abs=1e-6)
+    assert in_groups.brier == pytest.approx(at_once.brier)
+    nothing = evaluate.evaluate(engine, TOKENIZER, 6, [])
+    assert (nothing.documents, nothing.sum.positions, nothing.calibration.bins) == (0, 0, ())

@@ -6,7 +6,7 @@ In: an `Evaluation`. Out: dictionaries and lists; what a report, a page or a not
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 from microgpt.evaluate import Evaluation
 from microgpt.evaluate.calibration import Calibration
@@ -28,11 +28,9 @@ def record(result: Evaluation) -> dict[str, Any]:
 
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
-        named: dict[str, Any] = value
-        return {name: _finite(its) for name, its in named.items()}
+        return {name: _finite(its) for name, its in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
-        several: list[Any] = value
-        return [_finite(its) for its in several]
+        return [_finite(its) for its in cast("list[Any]", value)]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
