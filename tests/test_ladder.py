@@ -85,7 +85,7 @@ def test_without_held_out_documents_every_tenth_is_held_out_to_choose() -> None:
 @pytest.mark.parametrize("bytewise", [False, True], ids=["characters", "bytes"])
 def test_every_rung_is_finite_however_little_there_is(trained: list[str], bytewise: bool) -> None:
     tokenizer: Tokenizer = Bytes() if bytewise else Characters.of(["", "a", *trained])
-    for texts in (trained, ["lena", "", "xyz"], [""], ["aaaa" * 9], ["é"]):
+    for texts in (trained, ["lena", "", "xyz", "aaaa" * 9], [""]):
         rungs = climbed(trained, texts, tokenizer)
         assert list(rungs) == ["uniform", "unigram", "bigram", "ngram", "xz"]
         assert len({total.positions for total in rungs.values()}) == 1
@@ -157,7 +157,15 @@ def test_xz_takes_nearly_nothing_for_what_stood_there_and_all_of_what_is_noise()
     again, new = xz(noise, noise, 2000), xz(["a"], noise, 2000)
     assert 0.0 <= again.nats < 0.02 * new.nats
     assert math.log2(94) < new.nats / LN_2 / 2000 < 1.1 * math.log2(94)
-    for trained, texts in (([], []), (["a"], [""]), (["a"] * 500, ["a"] * 3), (TINY, TINY[:1])):
+    # With a letter more this file is a byte shorter.
+    odd = ["babbabba", "aabbabb", "bbbaabaa", "bbaaaab", "aaab", "a", "a"]
+    for trained, texts in (
+        (odd, ["a"]),
+        ([], []),
+        (["a"], [""]),
+        (["a"] * 500, ["a"] * 3),
+        (TINY, TINY[:1]),
+    ):
         assert xz(trained, texts, 1).nats >= 0.0
 
 
