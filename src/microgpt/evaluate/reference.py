@@ -133,4 +133,6 @@ class Reference:
 
 def _keys(classes_D: Ints, means_D: Floats) -> Floats:
     """Return numbers that are sorted as classes are, and within these as means."""
-    return np.asarray(classes_D * 1e6 + np.minimum(means_D, 1e5), dtype=np.float64)
+    return np.asarray(
+        classes_D * 1e6 + np.minimum(np.maximum(means_D, -1e5), 1e5), dtype=np.float64
+    )
