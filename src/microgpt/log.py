@@ -7,6 +7,7 @@ In: steps and evaluations as they come. Out: `log.jsonl`. What depends on the cl
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +72,18 @@ class Log:
         """Return the losses of the last so many steps, or of the lines that tell of them."""
         kept = [line for line in self.lines if line["step"] > self.steps - steps]
         return sum(map(loss_sum, kept), LossSum())
+
+    def curve(self, points: int) -> list[tuple[float, float]]:
+        """Return at most so many steps and losses, each the mean per position of its lines."""
+        n, count = len(self.lines), min(points, len(self.lines))
+        shares = [self.lines[i * n // count : (i + 1) * n // count] for i in range(count)]
+        return [
+            (
+                math.fsum(line["step"] for line in lines) / len(lines),
+                sum(map(loss_sum, lines), LossSum()).mean,
+            )
+            for lines in shares
+        ]
 
 
 def loss_sum(line: dict[str, Any]) -> LossSum:

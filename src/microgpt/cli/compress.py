@@ -14,24 +14,14 @@ from rich.progress import track
 from microgpt.checkpoint import CHECKPOINT, COUNTS
 from microgpt.cli import flags
 from microgpt.cli.flags import flag, word
-from microgpt.cli.show import (
-    bar,
-    count,
-    find_run,
-    say,
-    say_json,
-    stderr,
-    stdout,
-    table,
-    unit_of,
-    units,
-)
+from microgpt.cli.show import bar, find_run, say, say_json, stderr, stdout, table
 from microgpt.compress import Compressed
 from microgpt.compress.lanes import Rounds
 from microgpt.corpus.formats import name_of, raw
 from microgpt.disk import write_atomically
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.run import Run
+from microgpt.words import count, unit_of, units
 
 SUFFIX = ".mgpt"
 

@@ -14,10 +14,11 @@ from microgpt.baselines import ladder
 from microgpt.batch import lay_out
 from microgpt.cli import flags
 from microgpt.cli.flags import DATA, flag
-from microgpt.cli.show import bar, count, say, say_json, stdout, table
+from microgpt.cli.show import bar, say, say_json, stdout, table
 from microgpt.config import TrainConfig
 from microgpt.corpus import Corpus, Source
 from microgpt.tokenizer import Characters
+from microgpt.words import count
 
 BLOCKS = (8, 16, 32, 64, 128, 256)
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)

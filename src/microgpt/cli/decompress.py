@@ -7,10 +7,11 @@ from typing import Annotated
 from microgpt.cli import flags
 from microgpt.cli.compress import SUFFIX, Force, Out, check_out, rounds, write
 from microgpt.cli.flags import flag, word
-from microgpt.cli.show import count, find_run, say, say_json
+from microgpt.cli.show import find_run, say, say_json
 from microgpt.corpus.formats import name_of, raw
 from microgpt.errors import UsageError
 from microgpt.run import Run
+from microgpt.words import count
 
 
 def decompress(

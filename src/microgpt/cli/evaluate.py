@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from rich.progress import track
@@ -12,25 +13,14 @@ from microgpt import corpus
 from microgpt.cli import flags
 from microgpt.cli.flags import whole
 from microgpt.cli.parts import show_honesty, show_parts, unknown_line
-from microgpt.cli.show import (
-    bar,
-    count,
-    find_run,
-    name_of,
-    say,
-    say_json,
-    stderr,
-    stdout,
-    table,
-    unit_of,
-    units,
-)
+from microgpt.cli.show import bar, find_run, say, say_json, stderr, stdout, table
 from microgpt.corpus import Source
 from microgpt.errors import DataError, RunError, UsageError
 from microgpt.evaluate import Evaluation
 from microgpt.evaluate.record import record
 from microgpt.loss import LN_2, LossSum
 from microgpt.run import Run
+from microgpt.words import count, name_of, unit_of, units
 
 # Documents trained on say little about others: so many are enough to see.
 _ENOUGH = 1000
@@ -57,34 +47,23 @@ def evaluate(
 
     Example: microgpt evaluate runs/names-1 other-names.txt
     """
-    if limit is not None and limit < 1:
-        raise UsageError(f"limit must be a whole number from 1; got {limit}.")
     opened = Run(find_run(run), engine or "auto", threads, device)
-    if files:
-        source = Source(files=files, column=column, field=field, encoding=encoding, stream=stream)
-        documents: Sequence[str] = corpus.read(source).documents
-        what = "documents"
-    else:
-        trained, held_out = opened.documents
-        documents = held_out or trained
-        what = "held-out documents" if held_out else "documents it was trained on"
-        limit = limit if held_out else limit or _ENOUGH
-    chosen = _draw(documents, limit, opened.settings.training.seed)
-    of = f" of {len(documents):,}" if len(chosen) < len(documents) else ""
-    result = opened.evaluate(_progress(chosen))
-    baselines = _ladder(opened, chosen, seen="trained" in what)
+    source = Source(files=files, column=column, field=field, encoding=encoding, stream=stream)
+    chosen = choose(opened, source, limit)
+    result = opened.evaluate(_progress(chosen.texts))
+    baselines = _ladder(opened, chosen.texts, seen=chosen.seen)
     n = opened.ngram.n if "ngram" in baselines else 0
     if json:
         told: dict[str, object] = {
             **record(result),
-            "on": what,
+            "on": chosen.what,
             "baselines": {name: total.mean for name, total in baselines.items()},
         }
         say_json(told | {"ngram_n": n} if n else told)
         return
     unit = unit_of(opened.tokenizer)
     positions = count(result.sum.positions, "position")
-    say(f"{opened.folder} on {result.documents:,}{of} {what}, {positions}")
+    say(f"{opened.folder} on {result.documents:,}{chosen.of} {chosen.what}, {positions}")
     say(units(result.sum, unit))
     say()
     _show_ladder(baselines, n, result)
@@ -96,6 +75,50 @@ def evaluate(
         say(unknown_line(result, opened.tokenizer.unknown_nats))
     show_parts(result)
     show_honesty(result)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The documents that a run is measured on.
+
+    Attributes:
+        texts: all, or those drawn.
+        what: they are, in words.
+        total: of how many.
+        seen: they are among those trained on.
+    """
+
+    texts: Sequence[str]
+    what: str
+    total: int
+    seen: bool = False
+
+    @property
+    def of(self) -> str:
+        """Of how many, in words, where they are not all."""
+        return f" of {self.total:,}" if len(self.texts) < self.total else ""
+
+
+def choose(run: Run, source: Source, limit: int | None) -> Chosen:
+    """Return the documents of files; of none, the run's own, held out or else trained on.
+
+    Raises:
+        UsageError, DataError, RunError: the limit, the files, or the run's own have changed.
+    """
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit must be a whole number from 1; got {limit}.")
+    if source.files:
+        documents: Sequence[str] = corpus.read(source).documents
+        what, seen = "documents", False
+    else:
+        trained, held_out = run.documents
+        documents, seen = held_out or trained, not held_out
+        what = "documents it was trained on" if seen else "held-out documents"
+        limit = limit or _ENOUGH if seen else limit
+    texts = documents
+    if limit is not None and limit < len(documents):
+        texts = random.Random(run.settings.training.seed).sample(documents, limit)
+    return Chosen(texts, what, len(documents), seen)
 
 
 def _show_ladder(baselines: dict[str, LossSum], n: int, result: Evaluation) -> None:
@@ -122,12 +145,6 @@ def _show_ladder(baselines: dict[str, LossSum], n: int, result: Evaluation) -> N
             "dim",
         )
         say("the documents add to the file of `xz -9e` that holds those trained on", "dim")
-
-
-def _draw(documents: Sequence[str], limit: int | None, seed: int) -> Sequence[str]:
-    if limit is None or limit >= len(documents):
-        return documents
-    return random.Random(seed).sample(documents, limit)
 
 
 def _progress(documents: Sequence[str]) -> Iterable[str]:

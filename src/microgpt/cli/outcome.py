@@ -8,7 +8,7 @@ from typing import Any
 from microgpt import prepare
 from microgpt.cli import knobs
 from microgpt.cli.progress import Bar
-from microgpt.cli.show import count, say, say_json, stderr, stdout, unit_of
+from microgpt.cli.show import say, say_json, stderr, stdout
 from microgpt.cli.summary import word
 from microgpt.cli.trials import best_table, counted, record
 from microgpt.engines import why_not_native
@@ -17,6 +17,7 @@ from microgpt.run import Run
 from microgpt.sweep import best
 from microgpt.sweep.loop import Sweep
 from microgpt.sweep.study import Trial
+from microgpt.words import count, unit_of
 
 PICTURE = "knobs.png"
 # A training that takes longer is shown.

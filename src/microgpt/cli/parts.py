@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from microgpt.alphabet import printable
-from microgpt.cli.show import bar, count, say, stdout, surprise_style, table, width
+from microgpt.cli.show import bar, say, stdout, surprise_style, table, width
 from microgpt.evaluate import Evaluation
 from microgpt.evaluate.parts import Document, Part
 from microgpt.evaluate.rules import RULES
+from microgpt.words import END, count
 
-END = "⏎"
 _ROWS = 10
 
 

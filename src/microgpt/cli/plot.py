@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Annotated, Any
 
 from microgpt.cli import flags
 from microgpt.cli.flags import flag
-from microgpt.cli.show import find_run, name_of, say, say_json, stderr, stdout, width
+from microgpt.cli.show import find_run, say, say_json, stderr, stdout, width
 from microgpt.errors import MicroGPTError, MissingExtra, RunError, UsageError
 from microgpt.run import Run
+from microgpt.words import name_of
 
 # Okabe and Ito's colours, which colour-blind people can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -59,16 +59,9 @@ def curve(run: Run, points: int = POINTS) -> Curve:
     log = run.log
     if not log.lines:
         raise RunError(f"{run.folder}: its log has no step yet. Train it first.")
-    n, count = len(log.lines), min(points, len(log.lines))
-    steps: list[float] = []
-    losses: list[float] = []
-    for i in range(count):
-        lines = log.lines[i * n // count : (i + 1) * n // count]
-        positions = sum(line["positions"] for line in lines)
-        steps.append(math.fsum(line["step"] for line in lines) / len(lines))
-        losses.append(math.fsum(line["loss"] * line["positions"] for line in lines) / positions)
+    steps, losses = zip(*log.curve(points))
     heldout = [(line["step"], line["heldout"]["loss"]) for line in log.heldout]
-    return Curve(str(run.folder), steps, losses, heldout)
+    return Curve(str(run.folder), [*steps], [*losses], heldout)
 
 
 def _baselines(run: Run) -> dict[str, float]:

@@ -14,13 +14,14 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from microgpt.cli.show import sample_words, say, say_json, short, spark, stdout, width
+from microgpt.cli.show import sample_words, say, say_json, spark, stdout, width
 from microgpt.heldout import HeldOut
 from microgpt.log import heldout_line, train_line
 from microgpt.loss import LN_2, LossSum
 from microgpt.sample import Choice, take
 from microgpt.session import Session
 from microgpt.train import Step
+from microgpt.words import short
 
 
 class Reporter(Protocol):

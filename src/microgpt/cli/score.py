@@ -21,13 +21,14 @@ from microgpt.cli.judge import Judge
 from microgpt.cli.score_crew import Order, in_order
 from microgpt.cli.score_forms import Form
 from microgpt.cli.score_lines import Teller, Told
-from microgpt.cli.show import count, find_run, say_json, short, stderr
+from microgpt.cli.show import find_run, say_json, stderr
 from microgpt.corpus.stream import Block, Stream
 from microgpt.errors import DataError, UsageError
 from microgpt.evaluate import Score
 from microgpt.evaluate.price import Pricer
 from microgpt.machine import processors
 from microgpt.run import Run
+from microgpt.words import count, short
 
 # So many broken lines are told of one by one.
 _BROKEN = 10

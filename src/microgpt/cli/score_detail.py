@@ -10,8 +10,8 @@ from rich.text import Text
 from microgpt.alphabet import printable
 from microgpt.cli.show import say, spark, surprise_style, width
 from microgpt.evaluate import Character, Score
+from microgpt.words import END
 
-END = "⏎"
 _COLUMN = 6
 _LABEL = 8
 

@@ -22,10 +22,10 @@ from microgpt.alphabet import printable
 from microgpt.corpus.stream import Block
 from microgpt.engines.contract import Floats
 from microgpt.loss import LN_2
+from microgpt.words import END
 
 Form = Literal["table", "jsonl", "csv"]
 
-END = "⏎"
 FIELDS = ("loss", "bits", "percentile", "span", "unknown", "flagged")
 """What is told of each document, behind the columns it came with; the last one if asked for."""
 

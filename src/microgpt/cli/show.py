@@ -21,23 +21,12 @@ from microgpt.alphabet import printable
 from microgpt.baselines import Ladder
 from microgpt.checkpoint import CONFIG
 from microgpt.errors import RunError
-from microgpt.loss import LossSum
 from microgpt.prepare import RUNS
-from microgpt.tokenizer import Bytes, Tokenizer
+from microgpt.words import level, name_of
 
 # One hue from pale to strong: readable for the colour-blind, and the number is always there too.
 _SURPRISE = ("default", "color(223)", "color(215)", "color(208)", "color(202)", "bold color(196)")
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
-
-
-def name_of(baseline: str, n: int) -> str:
-    """Return what a baseline is called among people.
-
-    >>> name_of("uniform", n=5), name_of("ngram", n=5), name_of("xz", n=5)
-    ('blind', '5-grams', 'xz')
-    """
-    names = {"uniform": "blind", "unigram": "letters", "bigram": "pairs", "ngram": f"{n}-grams"}
-    return names.get(baseline, baseline)
 
 
 def stdout() -> Console:
@@ -108,46 +97,8 @@ def spark(values: Sequence[float], low: float, high: float) -> str:
 
 
 def surprise_style(nats: float) -> str:
-    """Return a colour for a number of nats, stronger every 1.2: 0, 1.2, 2.4, 3.6, 4.8, 6."""
-    return _SURPRISE[min(int(nats / 1.2), len(_SURPRISE) - 1)]
-
-
-def short(number: float) -> str:
-    """Write a large number in three digits.
-
-    >>> short(950), short(12_345), short(4_100_000)
-    ('950', '12.3k', '4.1M')
-    """
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:.0f}"
-
-
-def unit_of(tokens: Tokenizer) -> str:
-    """Return what a position is called."""
-    return "byte" if isinstance(tokens, Bytes) else "character"
-
-
-def count(number: int, noun: str) -> str:
-    """Write a number of things.
-
-    >>> count(1, "document"), count(32_000, "document")
-    ('1 document', '32,000 documents')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def units(loss: LossSum, unit: str = "character") -> str:
-    """Say a mean loss in nats, bits and choices.
-
-    >>> units(LossSum(6.0, 2))
-    '3.0000 nats a character = 4.33 bits = as unsure as a choice among 20.1'
-    """
-    return (
-        f"{loss.mean:.4f} nats a {unit} = {loss.bits:.2f} bits"
-        f" = as unsure as a choice among {loss.perplexity:.1f}"
-    )
+    """Return a colour for a number of nats."""
+    return _SURPRISE[level(nats)]
 
 
 def rungs(ladder: Ladder) -> Text:

@@ -10,11 +10,12 @@ from microgpt import model
 from microgpt.alphabet import printable
 from microgpt.baselines import Ladder, uniform
 from microgpt.budget import gain
-from microgpt.cli.show import count, rungs, sample_words, say, say_json, unit_of, units
+from microgpt.cli.show import rungs, sample_words, say, say_json
 from microgpt.engines import why_not_native
 from microgpt.run import Run
 from microgpt.sample import Choice
 from microgpt.session import Session
+from microgpt.words import count, unit_of, units
 
 
 def opening(session: Session, *, auto: bool) -> None:

@@ -15,7 +15,7 @@ from microgpt.cli import flags
 from microgpt.cli.flags import DATA, TRAINING, flag, whole
 from microgpt.cli.interruption import interruption
 from microgpt.cli.outcome import closing, opening, told_nothing, train_best
-from microgpt.cli.show import count, stderr, stdout
+from microgpt.cli.show import stderr, stdout
 from microgpt.cli.summary import word
 from microgpt.cli.trials import Bar, JsonLines, Lines, Reporter
 from microgpt.config import check_count
@@ -28,6 +28,7 @@ from microgpt.sweep.loop import Sweep
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.space import KNOBS
 from microgpt.sweep.study import best, check_installed
+from microgpt.words import count
 
 _BUDGET = "60s"
 _SECONDS = 0.5

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from microgpt.cli.show import count
 from microgpt.experiment import SURE_AND_WRONG, Experiment, Point
 from microgpt.loss import OBJECTIVES
+from microgpt.words import count
 
 Curves = dict[str, list[Point]]
 """Points by the objective's name; cross-entropy's among them."""

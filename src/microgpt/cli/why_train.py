@@ -17,7 +17,7 @@ from microgpt import experiment
 from microgpt.alphabet import printable
 from microgpt.cli import why_drawn
 from microgpt.cli.plot import check_picture
-from microgpt.cli.show import count, find_run, say, say_json, stderr, stdout, table, width
+from microgpt.cli.show import find_run, say, say_json, stderr, stdout, table, width
 from microgpt.cli.why_told import Curves, adam_told, number, plain_told
 from microgpt.config import ObjectiveName
 from microgpt.corpus import Source
@@ -26,6 +26,7 @@ from microgpt.experiment import PLAIN_RATE, SURE_AND_WRONG, Experiment, Point
 from microgpt.loss import OBJECTIVES
 from microgpt.model import size
 from microgpt.prepare import RUNS
+from microgpt.words import count
 
 _OBJECTIVES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
 # A pipe has no width; prose is broken there as elsewhere in this package's texts.

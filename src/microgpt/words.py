@@ -1,0 +1,69 @@
+"""How numbers and names are said to people, on a terminal and on a page."""
+
+from __future__ import annotations
+
+from microgpt.loss import LossSum
+from microgpt.tokenizer import Bytes, Tokenizer
+
+END = "⏎"
+"""Stands for the end of a document."""
+
+STRONGEST = 5
+"""The strongest `level`."""
+
+
+def name_of(baseline: str, n: int) -> str:
+    """Return what a baseline is called among people.
+
+    >>> name_of("uniform", n=5), name_of("ngram", n=5), name_of("xz", n=5)
+    ('blind', '5-grams', 'xz')
+    """
+    names = {"uniform": "blind", "unigram": "letters", "bigram": "pairs", "ngram": f"{n}-grams"}
+    return names.get(baseline, baseline)
+
+
+def short(number: float) -> str:
+    """Write a large number in three digits.
+
+    >>> short(950), short(12_345), short(4_100_000)
+    ('950', '12.3k', '4.1M')
+    """
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:.0f}"
+
+
+def unit_of(tokens: Tokenizer) -> str:
+    """Return what a position is called."""
+    return "byte" if isinstance(tokens, Bytes) else "character"
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number of things.
+
+    >>> count(1, "document"), count(32_000, "document")
+    ('1 document', '32,000 documents')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def units(loss: LossSum, unit: str = "character") -> str:
+    """Say a mean loss in nats, bits and choices.
+
+    >>> units(LossSum(6.0, 2))
+    '3.0000 nats a character = 4.33 bits = as unsure as a choice among 20.1'
+    """
+    return (
+        f"{loss.mean:.4f} nats a {unit} = {loss.bits:.2f} bits"
+        f" = as unsure as a choice among {loss.perplexity:.1f}"
+    )
+
+
+def level(nats: float) -> int:
+    """Return how strongly a number of nats is coloured: one more every 1.2, from 0 to 5.
+
+    >>> level(0.5), level(3.0), level(40.0)
+    (0, 2, 5)
+    """
+    return min(int(nats / 1.2), STRONGEST)
