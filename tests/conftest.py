@@ -18,7 +18,7 @@ from microgpt.engines.contract import Engine, State
 
 # Where this names engines, one that is missing fails instead of skipping.
 REQUIRED = tuple(filter(None, os.environ.get("MICROGPT_TEST_ENGINES", "").split(",")))
-# Likewise what other programs a test needs: "postgresql", "scikit-learn".
+# Likewise what other programs a test needs: "postgresql", "chromium".
 REQUIRED_PROGRAMS = tuple(filter(None, os.environ.get("MICROGPT_TEST_PROGRAMS", "").split(",")))
 # Beside the checkout unless this says where.
 DATA = Path(

@@ -20,7 +20,7 @@ config autograd loss dropout
 presets
 corpus tokenizer model optim
 batch settings
-disk ngram
+disk ngram words
 baselines
 engines.contract
 engines.scalar engines.native
@@ -33,6 +33,7 @@ session
 prepare
 run experiment
 sweep
+report
 cli sklearn
 """
 ROW = {name: row for row, names in enumerate(ROWS.split("\n")) for name in names.split()}
@@ -108,6 +109,7 @@ def test_heavy_libraries_are_imported_where_they_are_used_alone() -> None:
         "cyclopts": "cli", "rich": "cli", "plotille": ("cli.plot", "cli.why_drawn"),
         "matplotlib": ("cli.plot", "cli.knobs", "cli.why_drawn"),
         "optuna": ("sweep.study", "sweep.storage"),
+        "jinja2": ("report.page",),
         "sqlalchemy": "sweep.storage", "sklearn": "sklearn",
         "safetensors": "disk", "filelock": "disk", "torch": "engines.torch",
     }  # fmt: skip

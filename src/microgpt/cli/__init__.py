@@ -22,8 +22,8 @@ from microgpt.errors import MicroGPTError, UsageError
 
 # Each is the function of its name in the file of its name.
 COMMANDS = (
-    "train", "sample", "score", "evaluate", "why", "data", "plot", "runs", "sweep", "bench",
-    "compress", "decompress",
+    "train", "sample", "score", "evaluate", "report", "why", "data", "plot", "runs", "sweep",
+    "bench", "compress", "decompress",
 )  # fmt: skip
 
 # What the world does to a program that writes files, as opposed to what a bug does.

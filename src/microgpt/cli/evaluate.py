@@ -50,8 +50,10 @@ def evaluate(
     opened = Run(find_run(run), engine or "auto", threads, device)
     source = Source(files=files, column=column, field=field, encoding=encoding, stream=stream)
     chosen = choose(opened, source, limit)
-    result = opened.evaluate(_progress(chosen.texts))
-    baselines = _ladder(opened, chosen.texts, seen=chosen.seen)
+    result = opened.evaluate(progress(chosen.texts))
+    baselines, why = measured_ladder(opened, chosen.texts, seen=chosen.seen)
+    if why:
+        stderr().print(f"microgpt: no baselines: {why}", soft_wrap=True)
     n = opened.ngram.n if "ngram" in baselines else 0
     if json:
         told: dict[str, object] = {
@@ -63,7 +65,7 @@ def evaluate(
         return
     unit = unit_of(opened.tokenizer)
     positions = count(result.sum.positions, "position")
-    say(f"{opened.folder} on {result.documents:,}{chosen.of} {chosen.what}, {positions}")
+    say(f"{opened.folder} on {chosen.words}, {positions}")
     say(units(result.sum, unit))
     say()
     _show_ladder(baselines, n, result)
@@ -94,9 +96,11 @@ class Chosen:
     seen: bool = False
 
     @property
-    def of(self) -> str:
-        """Of how many, in words, where they are not all."""
-        return f" of {self.total:,}" if len(self.texts) < self.total else ""
+    def words(self) -> str:
+        """How many they are, of how many."""
+        n = len(self.texts)
+        what = self.what.replace("documents", "document") if n == self.total == 1 else self.what
+        return f"{n:,}{f' of {self.total:,}' if n < self.total else ''} {what}"
 
 
 def choose(run: Run, source: Source, limit: int | None) -> Chosen:
@@ -147,18 +151,19 @@ def _show_ladder(baselines: dict[str, LossSum], n: int, result: Evaluation) -> N
         say("the documents add to the file of `xz -9e` that holds those trained on", "dim")
 
 
-def _progress(documents: Sequence[str]) -> Iterable[str]:
-    """Show a bar on stderr, on a terminal, where it takes a while."""
+def progress(documents: Sequence[str]) -> Iterable[str]:
+    """Yield documents, with a bar on stderr on a terminal where it takes a while."""
     console = stderr()
     return track(
         documents, "evaluating", console=console, transient=True, disable=not console.is_terminal
     )
 
 
-def _ladder(run: Run, documents: Sequence[str], *, seen: bool) -> dict[str, LossSum]:
-    """Measure the baselines; without the training data there is only the blind one."""
+def measured_ladder(
+    run: Run, documents: Sequence[str], *, seen: bool
+) -> tuple[dict[str, LossSum], str]:
+    """Measure the baselines; where the training data is not there any more, say so instead."""
     try:
-        return run.ladder(documents, seen=seen)
+        return run.ladder(documents, seen=seen), ""
     except (DataError, RunError) as error:
-        stderr().print(f"microgpt: no baselines: {error}", soft_wrap=True)
-        return {}
+        return {}, str(error)

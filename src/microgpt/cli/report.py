@@ -1,0 +1,76 @@
+"""`microgpt report`: one page of an evaluation, for whoever opens it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from microgpt.checkpoint import CHECKPOINT, CONFIG, COUNTS, SAMPLES, TOKENIZER
+from microgpt.cli import flags
+from microgpt.cli.evaluate import choose, measured_ladder, progress
+from microgpt.cli.flags import flag, whole
+from microgpt.cli.show import find_run, say
+from microgpt.cli.summary import word
+from microgpt.corpus import Source
+from microgpt.disk import write_atomically
+from microgpt.errors import UsageError
+from microgpt.log import LOG
+from microgpt.report import gather, render
+from microgpt.run import Run
+from microgpt.words import short, unit_of
+
+_OWN = (CONFIG, TOKENIZER, CHECKPOINT, COUNTS, SAMPLES, LOG)
+
+
+def report(
+    run: flags.RunName = None,
+    *files: flags.File,
+    out: Annotated[
+        Path | None, Parameter(name=["--out", "-o"]), flag("The page, else report.html in the run.")
+    ] = None,
+    text: Annotated[tuple[str, ...], flag("A text to show, character by character; again.")] = (),
+    number: Annotated[int, whole("So many of the best documents are shown, and the worst.")] = 6,
+    limit: Annotated[int | None, whole("At most so many documents, drawn by the seed.")] = None,
+    column: flags.Column = None,
+    field: flags.Field = None,
+    encoding: flags.Encoding = "utf-8",
+    stream: flags.Stream = False,
+    engine: flags.Engine = None,
+    device: flags.Device = None,
+    threads: flags.Threads = None,
+) -> None:
+    """Write one HTML file of a run: what its loss is worth, made of, and whether it is honest.
+
+    It needs no network and no script, and reads in the dark, on a telephone, on paper, aloud.
+
+    Without a file: on the documents it held out, or else on 1,000 of those it was trained on.
+
+    Example: microgpt report runs/names-1 --text smith --text smiht -o report.html
+    """
+    if not 0 <= number <= 100:
+        raise UsageError(f"number must be a whole number from 0 to 100; got {number}.")
+    opened = Run(find_run(run), engine or "auto", threads, device)
+    to = _checked(out or opened.folder / "report.html", opened.folder)
+    source = Source(files=files, column=column, field=field, encoding=encoding, stream=stream)
+    chosen = choose(opened, source, limit)
+    result = opened.evaluate(progress(chosen.texts))
+    ladder, why = measured_ladder(opened, chosen.texts, seen=chosen.seen)
+    unit = unit_of(opened.tokenizer)
+    facts = gather(opened, result, chosen.words, ladder, why, text, number, unit)
+    page = render(facts).encode("utf-8", "backslashreplace")
+    write_atomically(to, page)
+    say(f"{result.loss:.4f} nats a {unit} on {chosen.words}.")
+    say(f"Saved in {word(to)}, {short(len(page))} bytes. Open it in any browser.")
+
+
+def _checked(out: Path, folder: Path) -> Path:
+    """Return where to write, if one may."""
+    if out.is_dir():
+        raise UsageError(f"out must be a file; got the folder {out}.")
+    if not out.parent.is_dir():
+        raise UsageError(f"out must be in a folder that exists; got {out}.")
+    if out.name in _OWN and out.parent.resolve() == folder.resolve():
+        raise UsageError(f"out must be none of the run's own files; got {out}.")
+    return out

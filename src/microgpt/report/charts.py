@@ -1,0 +1,182 @@
+"""Where things lie in a chart: numbers in, coordinates out. The page draws them.
+
+In: curves, bins. Out: `Chart`s in a box of WIDTH by HEIGHT, with ticks, lines, marks and labels
+that do not lie on one another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from microgpt.evaluate.calibration import Bin
+
+WIDTH, HEIGHT = 800, 340
+LEFT, RIGHT, TOP, BOTTOM = 58, 168, 14, 44
+_LINE = 19.0
+"""Labels stand so far apart at least."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A place on an axis, and what stands there."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line.
+
+    Attributes:
+        kind: names its style.
+        points: as SVG has them.
+    """
+
+    kind: str
+    points: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point, with a bar from low to high if it has one."""
+
+    kind: str
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Label:
+    """Words beside the end of a line."""
+
+    kind: str
+    y: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """All that is drawn.
+
+    Attributes:
+        x_name, y_name: what the axes show.
+        x_ticks, y_ticks: on them.
+        lines, marks, labels: in them.
+    """
+
+    x_name: str
+    y_name: str
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    lines: list[Line] = field(default_factory=list[Line])
+    marks: list[Mark] = field(default_factory=list[Mark])
+    labels: list[Label] = field(default_factory=list[Label])
+
+
+def learning_curve(
+    training: Sequence[tuple[float, float]],
+    held_out: Sequence[tuple[float, float]],
+    levels: Sequence[tuple[str, float]],
+) -> Chart:
+    """Draw losses against steps, and baselines as level lines.
+
+    Args:
+        training: steps and losses; those that are no number are left out.
+        held_out: likewise.
+        levels: names and losses.
+    """
+    curves = [
+        ("training", [p for p in training if math.isfinite(p[1])]),
+        ("held-out", [p for p in held_out if math.isfinite(p[1])]),
+    ]
+    losses = [y for _, points in curves for _, y in points] + [y for _, y in levels]
+    last = max([x for _, points in curves for x, _ in points], default=1.0)
+    low, high = min(losses, default=0.0), max(losses, default=1.0)
+    margin = 0.06 * (high - low or 1.0)
+    x = _scale(0.0, last, LEFT, WIDTH - RIGHT)
+    y = _scale(low - margin, high + margin, HEIGHT - BOTTOM, TOP)
+    lines = [
+        Line("level", f"{LEFT},{y(loss):.1f} {WIDTH - RIGHT},{y(loss):.1f}") for _, loss in levels
+    ]
+    labels = [Label("level", y(loss), f"{name} {loss:.2f}") for name, loss in levels]
+    marks: list[Mark] = []
+    for kind, points in curves:
+        if points:
+            lines.append(Line(kind, " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in points)))
+            name = kind.replace("-", " ")
+            labels.append(Label(kind, y(points[-1][1]), f"{name} {points[-1][1]:.2f}"))
+        if kind == "held-out":
+            marks = [Mark(kind, x(a), y(b)) for a, b in points]
+    return Chart(
+        "updates", "nats a position",
+        [Tick(x(at), f"{at:,.0f}") for at in ticks(0.0, last, 6) if at == int(at)],
+        [Tick(y(at), f"{at:.10g}") for at in ticks(low - margin, high + margin, 6)],
+        lines, marks, _apart(labels),
+    )  # fmt: skip
+
+
+def reliability(bins: Iterable[Bin]) -> Chart:
+    """Draw what came true against what was told, both in powers of ten."""
+    bins = [b for b in bins if b.p > 0]
+    least = min([b.p for b in bins] + [b.observed for b in bins if b.hits], default=0.1)
+    decades = range(max(math.floor(math.log10(least)), -6), 1)
+    place = _scale(float(decades[0]), 0.0, 0.0, 1.0)
+
+    def at(p: float) -> float:
+        return min(max(place(math.log10(p)), 0.0), 1.0) if p > 0 else 0.0
+
+    x = _scale(0.0, 1.0, LEFT, WIDTH - RIGHT)
+    y = _scale(0.0, 1.0, HEIGHT - BOTTOM, TOP)
+    marks = [
+        Mark(
+            "honest" if b.low <= b.p <= b.high else "off",
+            x(at(b.p)), y(at(b.observed)), y(at(b.low)), y(at(b.high)),
+        )
+        for b in bins
+    ]  # fmt: skip
+    names = {d: f"{100 * 10.0**d:.10g} %" for d in decades}
+    return Chart(
+        "told: the probability that the model gave", "came true",
+        [Tick(x(place(d)), names[d]) for d in decades],
+        [Tick(y(place(d)), names[d]) for d in decades],
+        [Line("diagonal", f"{x(0.0)},{y(0.0)} {x(1.0)},{y(1.0)}")],
+        marks,
+    )  # fmt: skip
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """Return round numbers from low to high, at most so many.
+
+    >>> ticks(0.0, 1000.0, 6)
+    [0.0, 200.0, 400.0, 600.0, 800.0, 1000.0]
+    """
+    if not high > low:
+        return [low]
+    rough = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(m * power for m in (1, 2, 2.5, 5, 10, 20) if (high - low) / (m * power) <= most)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(i * step, 12) for i in range(first, last + 1)][:most]
+
+
+def _scale(low: float, high: float, start: float, stop: float) -> Callable[[float], float]:
+    span = high - low or 1.0
+    return lambda value: start + (value - low) / span * (stop - start)
+
+
+def _apart(labels: list[Label]) -> list[Label]:
+    """Move labels so that none lies on another, and all in the box."""
+    labels = sorted(labels, key=lambda label: label.y)
+    places: list[float] = []
+    for label in labels:
+        places.append(max(label.y, places[-1] + _LINE if places else TOP))
+    bottom = float(HEIGHT - BOTTOM + 6)
+    for i in range(len(places) - 1, -1, -1):
+        places[i] = min(places[i], bottom)
+        bottom = places[i] - _LINE
+    return [Label(label.kind, y, label.text) for label, y in zip(labels, places)]

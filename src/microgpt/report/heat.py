@@ -1,0 +1,107 @@
+"""A text as cells, each with what its character cost: what a heat map shows, in numbers.
+
+In: a `Score`, and what a position usually costs. Out: a `Heat`. Of a long text it shows the part
+around what surprises most.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from microgpt.alphabet import printable
+from microgpt.evaluate import Score
+from microgpt.evaluate.spans import spans
+from microgpt.words import END, level
+
+MOST = 160
+"""Cells shown of a text."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A character.
+
+    Attributes:
+        glyph: as it is shown.
+        nats: what it cost.
+        level: how strongly it is coloured, 0 to 5.
+        in_span: whether it is of the most surprising part.
+        likely: what was expected, likeliest first.
+        unknown: whether the vocabulary lacks it.
+    """
+
+    glyph: str
+    nats: float
+    level: int
+    in_span: bool
+    likely: str
+    unknown: bool
+
+    @property
+    def p(self) -> float:
+        """The probability that it was given."""
+        return math.exp(-self.nats)
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A text.
+
+    Attributes:
+        text: as it is shown, or its beginning.
+        loss: nats per position.
+        bits: likewise.
+        cells: some or all of its characters, and its end.
+        first: how many characters stand before these.
+        rest: how many behind.
+    """
+
+    text: str
+    loss: float
+    bits: float
+    cells: tuple[Cell, ...]
+    first: int
+    rest: int
+
+
+def heat(score: Score, usual: float) -> Heat:
+    """Return a text's cells.
+
+    Args:
+        score: of the text.
+        usual: nats a position.
+    """
+    losses = np.array([c.nats for c in score.characters])
+    ends = np.array([0, len(losses)], dtype=np.int64)
+    (start,), (stop,) = (x.tolist() for x in spans(losses, ends, usual))
+    first = 0
+    if len(losses) > MOST:
+        middle = min((start + stop) // 2, start + MOST // 2)
+        first = min(max(middle - MOST // 2, 0), len(losses) - MOST)
+    shown = score.characters[first : first + MOST]
+    cells = tuple(
+        Cell(
+            glyph(c.char),
+            c.nats,
+            level(c.nats),
+            start <= at < stop,
+            " ".join(glyph(token or None) for token in c.likely),
+            c.unknown,
+        )
+        for at, c in enumerate(shown, first)
+    )
+    rest = len(losses) - first - len(shown)
+    return Heat(clipped(score.text), score.mean, score.bits, cells, first, rest)
+
+
+def glyph(char: str | None) -> str:
+    """Return what stands for a character; None is the end."""
+    return END if char is None else "␣" if char == " " else printable(char)
+
+
+def clipped(text: str, most: int = 60) -> str:
+    """Return a text as it can be shown, or the beginning of a long one."""
+    return printable(text if len(text) <= most else f"{text[: most - 1]}…")

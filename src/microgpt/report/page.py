@@ -1,0 +1,79 @@
+"""The page itself: facts in, HTML out, by the template beside this file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from microgpt.alphabet import printable
+from microgpt.errors import MissingExtra
+from microgpt.evaluate.rules import RULES
+from microgpt.loss import LN_2
+from microgpt.report import charts
+from microgpt.report.facts import Facts
+from microgpt.report.heat import clipped, glyph
+
+_HERE = Path(__file__).parent
+
+ROWS = 24
+"""Rows shown of a table that may have thousands."""
+
+
+def render(facts: Facts) -> str:
+    """Write the page.
+
+    Raises:
+        MissingExtra: jinja2 is not installed.
+    """
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    except ImportError:
+        raise MissingExtra(
+            "a report needs jinja2, which is not installed. Try: pip install 'microgpt-lm[report]'"
+        ) from None
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"printable": printable, "glyph": glyph, "clipped": clipped}
+    style = (_HERE / "style.css").read_text("utf-8")
+    # The page allows this one style and nothing else: no script, no other address.
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    template = environment.get_template("report.html.jinja")
+    return template.render(facts=facts, style=style, digest=digest, **_shown(facts))
+
+
+def _shown(facts: Facts) -> dict[str, Any]:
+    """Return what is laid out for the template: parts, charts, scores."""
+    result = facts.result
+    parts = result.parts
+    by_character, confusions = parts.by_character(), parts.confusions()
+    values = (
+        result.loss, result.brier, result.spherical, result.accuracy, result.calibration.error,
+    )  # fmt: skip
+    levels = [(rung.name, rung.sum.mean) for rung in facts.ladder if not rung.is_this]
+    return {
+        "by_position": parts.by_position(),
+        "by_length": parts.by_length(),
+        "by_character": by_character[:ROWS],
+        "more_characters": max(len(by_character) - ROWS, 0),
+        "confusions": confusions[:ROWS],
+        "more_confusions": max(len(confusions) - ROWS, 0),
+        "curve": charts.learning_curve(facts.training, facts.held_out, levels),
+        "reliability": charts.reliability(result.calibration.bins),
+        "rules": list(zip(RULES, values)),
+        "box": charts,
+        "ln_2": LN_2,
+        "thinned": _thinned(facts.training),
+    }
+
+
+def _thinned(points: list[tuple[float, float]], most: int = 20) -> list[tuple[float, float]]:
+    """Return some of the points, the last one among them."""
+    every = -(-len(points) // most) or 1
+    return points[::-1][::every][::-1]
