@@ -20,12 +20,11 @@ from microgpt.cli.flags import flag, word
 from microgpt.cli.judge import Judge
 from microgpt.cli.score_crew import Order, in_order
 from microgpt.cli.score_forms import Form
-from microgpt.cli.score_lines import Teller, Told
+from microgpt.cli.score_lines import Told
 from microgpt.cli.show import find_run, say_json, stderr
 from microgpt.corpus.stream import Block, Stream
 from microgpt.errors import DataError, UsageError
 from microgpt.evaluate import Score
-from microgpt.evaluate.price import Pricer
 from microgpt.machine import processors
 from microgpt.run import Run
 from microgpt.words import count, short
@@ -88,13 +87,13 @@ def score(
     if json or not (files or form):
         _one_by_one(opened, judge, blocks, sort, json=json)
     else:
-        form, apart, settings = form or "table", sort is not None, opened.settings
-        pricer = Pricer(opened.engine, opened.tokenizer, settings.model.block_size)
-        teller = Teller(pricer, judge, form, apart=apart)
-        order = Order(opened.folder, engine or "auto", device, judge, form, apart)
+        form, encoding = form or "table", sys.stdout.encoding or "utf-8"
+        order = Order(
+            opened.folder, engine or "auto", device, judge, form, sort is not None, encoding
+        )
         # A device other than the processor is shared by no processes.
         processes = 1 if device else threads or processors()
-        told = in_order(teller, order, blocks, processes)
+        told = in_order(opened, order, blocks, processes)
         _row_by_row(told, sort, flags=judge.thresholds is not None)
     if broken.blank:
         stderr().print(f"{count(broken.blank, 'blank line')} skipped.")
@@ -145,31 +144,35 @@ def _one_by_one(
 def _row_by_row(all_told: Iterator[Told], sort: str | None, *, flags: bool) -> None:
     """Print rows, with the speed on standard error where the rows go elsewhere."""
     began, characters, documents, flagged = time.perf_counter(), 0, 0, 0
-    kept: list[tuple[float, str]] = []
+    kept: list[tuple[float, bytes]] = []
     console = stderr()
     quiet = not console.is_terminal or sys.stdout.isatty()
     with Live(console=console, transient=True, refresh_per_second=4) as live:
         for told in all_told:
             if told.documents and not documents:
-                sys.stdout.write(told.head)
+                _write(told.head)
             characters, documents = characters + told.characters, documents + told.documents
             flagged += told.flagged
             if sort:
                 kept += zip(told.losses, told.rows)
             else:
-                sys.stdout.writelines(told.rows)
-                sys.stdout.flush()
+                _write(*told.rows)
             if not quiet:
                 rate = characters / (time.perf_counter() - began)
                 live.update(
                     f"{documents:,} lines · {short(characters)} characters · {short(rate)} a second"
                 )
     kept.sort(key=itemgetter(0), reverse=sort == "worst")
-    sys.stdout.writelines(row for _, row in kept)
-    sys.stdout.flush()
+    _write(*(row for _, row in kept))
     if flags:
         share = flagged / documents if documents else 0.0
         console.print(f"{flagged:,} of {count(documents, 'line')} flagged ({share:.2%}).")
+
+
+def _write(*rows: bytes) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.writelines(rows)
+    sys.stdout.buffer.flush()
 
 
 def _is_file(word: str) -> bool:

@@ -43,11 +43,15 @@ class Order:
     judge: Judge
     form: Form
     apart: bool
+    encoding: str
+
+    def teller(self, run: Run) -> Teller:
+        """Return what tells of blocks, with a run's engine."""
+        pricer = Pricer(run.engine, run.tokenizer, run.settings.model.block_size)
+        return Teller(pricer, self.judge, self.form, apart=self.apart, encoding=self.encoding)
 
 
-def in_order(
-    teller: Teller, order: Order, blocks: Iterable[Block], processes: int
-) -> Iterator[Told]:
+def in_order(run: Run, order: Order, blocks: Iterable[Block], processes: int) -> Iterator[Told]:
     """Yield what is told of blocks in their order, several worked on at once if there are many.
 
     Of a block that is small because no more had come, it is told before more is waited for.
@@ -57,7 +61,7 @@ def in_order(
     """
     waiting: deque[Future[Told]] = deque()
     crew: Crew | None = None
-    spent = 0.0
+    teller, spent = order.teller(run), 0.0
     try:
         for block in blocks:
             if processes > 1 and not crew and spent > _SOON_SECONDS:
@@ -121,9 +125,7 @@ _teller: list[Teller] = []
 def _begin(order: Order) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
-    run = Run(order.folder, order.engine, 1, order.device)
-    pricer = Pricer(run.engine, run.tokenizer, run.settings.model.block_size)
-    _teller[:] = [Teller(pricer, order.judge, order.form, apart=order.apart)]
+    _teller[:] = [order.teller(Run(order.folder, order.engine, 1, order.device))]
     # Left to the very end it would be there when the engine's module counts what it lent.
     atexit.register(_teller.clear)
     # What is there now stays: the collector need not look through it again and again.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import repeat
@@ -49,8 +48,21 @@ def rows(
     spans: tuple[list[int], list[int]],
     unknown: Sequence[int],
     flags: list[bool] | None,
-) -> list[str]:
-    """Return a row for each text of a block, line ends included."""
+    *,
+    escaped: bool,
+) -> Iterable[Sequence[str]]:
+    """Yield a row for each text of a block, line ends included, in pieces that are to be joined.
+
+    Args:
+        form: of the rows.
+        block: the texts, and the rows they came in.
+        means_D: nats a position.
+        percentiles_D: of each; None: they are not known.
+        spans: first and behind the last character of the most surprising part.
+        unknown: how many characters are.
+        flags: whether it is flagged; None: nobody asked.
+        escaped: whether JSON keeps to ASCII.
+    """
     places, percent_places = (2, 1) if form == "table" else (4, 2)
     losses, bits = decimals(means_D, places), decimals(means_D / LN_2, places)
     percentiles = None if percentiles_D is None else decimals(percentiles_D, percent_places)
@@ -65,7 +77,7 @@ def rows(
     told = [losses, bits, [*(percentiles or missing)], parts, counts]
     if flags is not None:
         told.append(["true" if flag else "false" for flag in flags])
-    return _csv(block, told) if form == "csv" else _json(block, told)
+    return _csv(block, told) if form == "csv" else _json(block, told, escaped=escaped)
 
 
 def decimals(values: Floats, places: int) -> list[str]:
@@ -92,31 +104,34 @@ def _words(places: int) -> NDArray[np.object_]:
 def _table(
     texts: list[str], losses: list[str], bits: list[str], percentiles: list[str] | None,
     spans: tuple[list[int], list[int]], unknown: Sequence[int], flags: list[bool] | None,
-) -> list[str]:  # fmt: skip
+) -> Iterable[Sequence[str]]:  # fmt: skip
     marks = ["  flagged" if flag else "" for flag in flags] if flags else repeat("")
     rare = repeat("") if percentiles is None else [f"{percent} %" for percent in percentiles]
     show: Callable[[str], str] = str if "".join(texts).isprintable() else printable
-    return [
+    lines = [
         f"{loss:>6} {b:>6}  {p:>10}  {u or '':>7}  {show(text[:i])}["
         f"{show(text[i:j])}{END * (j > len(text))}]{show(text[j:])}{mark}\n"
         for text, i, j, loss, b, p, u, mark in zip(
             texts, *spans, losses, bits, rare, unknown, marks
         )
     ]
+    return zip(lines)
 
 
-def _csv(block: Block, told: list[list[str]]) -> list[str]:
+def _csv(block: Block, told: list[list[str]]) -> Iterable[Sequence[str]]:
     texts = block.texts
     simple = "".join(texts)
     if not any(block.rows) and not any(c in simple for c in ',"\r\n'):
         # A span is part of its text, or its end: nothing in it needs quotes either.
-        told = [*told[:-1], [f"{last}\n" for last in told[-1]]]
-        return [*map(",".join, zip(texts, *told))]
+        pieces: list[Iterable[str]] = [texts]
+        for values in told:
+            pieces += [repeat(","), values]
+        return zip(*pieces, repeat("\n"))
     cells = (
         [row.get(name, "") for name in block.columns] if row else [text]
         for text, row in zip(texts, block.rows)
     )
-    return [_csv_row([*first, *rest]) for first, *rest in zip(cells, *told)]
+    return ((_csv_row([*first, *rest]),) for first, *rest in zip(cells, *told))
 
 
 def _csv_row(cells: list[Any]) -> str:
@@ -125,8 +140,7 @@ def _csv_row(cells: list[Any]) -> str:
     return written.getvalue()
 
 
-def _json(block: Block, told: list[list[str]]) -> list[str]:
-    escaped = "utf" not in (sys.stdout.encoding or "").lower()
+def _json(block: Block, told: list[list[str]], *, escaped: bool) -> Iterable[Sequence[str]]:
     quoted = encode_basestring_ascii if escaped else encode_basestring
     told = [*told[:3], [*map(quoted, told[3])], *told[4:]]
     names = FIELDS[: len(told)]
@@ -134,12 +148,12 @@ def _json(block: Block, told: list[list[str]]) -> list[str]:
         pieces: list[Iterable[str]] = [repeat('{"text": '), map(quoted, block.texts)]
         for name, values in zip(names, told):
             pieces += [repeat(f', "{name}": '), values]
-        return [*map("".join, zip(*pieces, repeat("}\n")))]
-    lines: list[str] = []
+        return zip(*pieces, repeat("}\n"))
+    lines: list[tuple[str]] = []
     for text, row, *values in zip(block.texts, block.rows, *told):
         kept = {"text": text} if row is None else row
         own = ", ".join(f'"{_free(name, kept)}": {value}' for name, value in zip(names, values))
-        lines.append(f"{json.dumps(kept, ensure_ascii=escaped)[:-1]}, {own}}}\n")
+        lines.append((f"{json.dumps(kept, ensure_ascii=escaped)[:-1]}, {own}}}\n",))
     return lines
 
 

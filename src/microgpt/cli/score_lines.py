@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 from microgpt.cli.judge import Judge
 from microgpt.cli.score_forms import Form, head, rows
@@ -23,8 +24,8 @@ class Told:
         characters: of all of them.
     """
 
-    head: str
-    rows: list[str]
+    head: bytes
+    rows: list[bytes]
     losses: list[float]
     documents: int
     flagged: int
@@ -39,23 +40,26 @@ class Teller:
         judge: says how rare a text is.
         form: of the rows.
         apart: whether rows are wanted one by one, to sort them.
+        encoding: of the output, which they are written in at once.
     """
 
-    def __init__(self, pricer: Pricer, judge: Judge, form: Form, *, apart: bool) -> None:
-        self._pricer, self._judge, self._apart = pricer, judge, apart
+    def __init__(
+        self, pricer: Pricer, judge: Judge, form: Form, *, apart: bool, encoding: str
+    ) -> None:
+        self._pricer, self._judge, self._apart, self._encoding = pricer, judge, apart, encoding
         self._form: Form = form
 
     def tell(self, block: Block) -> Told:
         """Price a block, and write it down."""
         texts, judge = block.texts, self._judge
-        above = head(self._form, block.columns, flags=judge.thresholds is not None)
+        above = self._bytes(head(self._form, block.columns, flags=judge.thresholds is not None))
         if not texts:
             return Told(above, [], [], 0, 0, 0)
         priced = self._pricer.price(texts)
         lengths_D, means_D = priced.laid.lengths_D, priced.means_D
         starts, stops = priced.spans(judge.usual)
         flags = judge.flags(lengths_D, means_D)
-        written = rows(
+        pieces = rows(
             self._form,
             block,
             means_D,
@@ -63,8 +67,14 @@ class Teller:
             (starts.tolist(), stops.tolist()),
             priced.laid.unknown_D.tolist(),
             flags,
+            escaped="utf" not in self._encoding.lower(),
         )
-        losses: list[float] = means_D.tolist() if self._apart else []
-        written = written if self._apart else ["".join(written)]
-        size = int(lengths_D.sum())
-        return Told(above, written, losses, len(texts), sum(flags or ()), size)
+        size, flagged = int(lengths_D.sum()), sum(flags or ())
+        if self._apart:
+            written = [self._bytes("".join(row)) for row in pieces]
+            return Told(above, written, means_D.tolist(), len(texts), flagged, size)
+        joined = "".join(chain.from_iterable(pieces))
+        return Told(above, [self._bytes(joined)], [], len(texts), flagged, size)
+
+    def _bytes(self, text: str) -> bytes:
+        return text.encode(self._encoding, "backslashreplace")
