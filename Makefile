@@ -8,8 +8,8 @@ test:
 	pytest
 
 lint:
-	ruff format --check src tests benchmarks docs
-	ruff check src tests benchmarks docs
+	ruff format --check src tests benchmarks docs examples
+	ruff check src tests benchmarks docs examples
 	pyright
 
 docs:

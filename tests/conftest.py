@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import random
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 import numpy as np
@@ -52,6 +54,19 @@ def required(program: str, reason: str) -> NoReturn:
     if program in REQUIRED_PROGRAMS:
         pytest.fail(reason)
     pytest.skip(reason, allow_module_level=True)
+
+
+@pytest.fixture(scope="session")
+def make() -> ModuleType:
+    """The program that writes the docs."""
+    spec = importlib.util.spec_from_file_location(
+        "make", Path(__file__).resolve().parents[1] / "docs" / "make.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

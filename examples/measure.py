@@ -1,0 +1,53 @@
+"""What the examples share: prices under a run or under counts, texts drawn from counts, a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from microgpt import Run
+from microgpt.evaluate.price import Priced, Pricer
+from microgpt.evaluate.walk import Layer
+from microgpt.ngram import NGram
+
+
+def counted(run: Run, n: int) -> NGram:
+    """Count characters in rows of n, in the documents that a run was trained on."""
+    laid = Layer(run.tokenizer, run.settings.model.block_size).lay(run.documents[0])
+    return NGram.of(laid.batch, run.tokenizer.vocab_size, run.tokenizer.bos, n)
+
+
+def price(run: Run, texts: Sequence[str], model: NGram | None = None) -> Priced:
+    """Price texts with a run, or with counts: see `losses_N` of positions, `means_D` of texts."""
+    engine = run.engine if model is None else model
+    return Pricer(engine, run.tokenizer, run.settings.model.block_size).price(texts)
+
+
+def drawn(run: Run, model: NGram, number: int, seed: int, most: int = 60) -> list[str]:
+    """Draw texts from counts, character by character, until the end comes."""
+    rng, bos = np.random.default_rng(seed), run.tokenizer.bos
+    ids = np.full((number, most + model.n), bos)
+    for t in range(model.n - 1, most + model.n - 1):
+        p_BV = model.probabilities(ids[:, t - model.n + 1 : t])
+        totals = np.cumsum(p_BV, axis=1)
+        chosen = (totals < rng.random((number, 1)) * totals[:, -1:]).sum(axis=1)
+        ended = (ids[:, t - 1] == bos) & (t >= model.n)
+        ids[:, t] = np.where(ended, bos, chosen)
+    rows = [row[model.n - 1 :] for row in ids.tolist()]
+    return [run.tokenizer.decode(row[: row.index(bos)]) for row in rows]
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows under heads: the first column to the left, the others to the right.
+
+    >>> table(["model", "loss"], [["pairs", 2.53], ["5-grams", 2.09]])
+    model    loss
+    pairs    2.53
+    5-grams  2.09
+    """
+    lines = [[str(cell) for cell in row] for row in [heads, *rows]]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    for first, *others in lines:
+        cells = [cell.rjust(size) for cell, size in zip(others, widths[1:])]
+        print("  ".join([first.ljust(widths[0]), *cells]).rstrip())
