@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
 
 from microgpt.cli.judge import Judge
-from microgpt.cli.score_forms import Form, head, rows
+from microgpt.cli.score_forms import Facts, Form, head, rows
 from microgpt.corpus.stream import Block
 from microgpt.evaluate.price import Pricer
 
@@ -52,29 +51,21 @@ class Teller:
     def tell(self, block: Block) -> Told:
         """Price a block, and write it down."""
         texts, judge = block.texts, self._judge
-        above = self._bytes(head(self._form, block.columns, flags=judge.thresholds is not None))
+        heading = head(self._form, block.columns, flags=judge.thresholds is not None)
+        above = heading.encode(self._encoding, "backslashreplace")
         if not texts:
             return Told(above, [], [], 0, 0, 0)
         priced = self._pricer.price(texts)
         lengths_D, means_D = priced.laid.lengths_D, priced.means_D
-        starts, stops = priced.spans(judge.usual)
         flags = judge.flags(lengths_D, means_D)
-        pieces = rows(
-            self._form,
+        facts = Facts(
             block,
             means_D,
             judge.percentiles(lengths_D, means_D),
-            (starts.tolist(), stops.tolist()),
+            *priced.spans(judge.usual),
             priced.laid.unknown_D.tolist(),
             flags,
-            escaped="utf" not in self._encoding.lower(),
         )
-        size, flagged = int(lengths_D.sum()), sum(flags or ())
-        if self._apart:
-            written = [self._bytes("".join(row)) for row in pieces]
-            return Told(above, written, means_D.tolist(), len(texts), flagged, size)
-        joined = "".join(chain.from_iterable(pieces))
-        return Told(above, [self._bytes(joined)], [], len(texts), flagged, size)
-
-    def _bytes(self, text: str) -> bytes:
-        return text.encode(self._encoding, "backslashreplace")
+        written = rows(self._form, facts, self._encoding, apart=self._apart)
+        means: list[float] = means_D.tolist() if self._apart else []
+        return Told(above, written, means, len(texts), sum(flags or ()), int(lengths_D.sum()))
