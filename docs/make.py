@@ -1,10 +1,9 @@
 """Write what in the docs comes from the program: transcripts, the reference, pictures.
 
-In: `README.md` and the pages beside this file, in which a block that begins with ``$ microgpt``
-shows a command. Out: the same pages with what the commands print now, `cli.md`, and `images/`. All
-commands run in one empty folder, in the order of the pages. The tables of `loss.md`, `race.md`,
-`speed.md` and `compress.md` are those of the records in `benchmarks/`. A test fails while any of it
-is stale.
+In: `README.md`, the pages beside this file and the examples', in which a block that begins with
+``$`` shows a command. Out: the same pages with what the commands print now, `cli.md`, and
+`images/`. All commands run in one empty folder, in the order of the pages. The tables of the pages
+in `TABLES` are those of the records in `benchmarks/`. A test fails while any of it is stale.
 
     python docs/make.py
 """
@@ -16,6 +15,7 @@ import math
 import os
 import re
 import shlex
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,7 +28,11 @@ from microgpt.cli.plot import COLOURS
 from microgpt.loss import OBJECTIVES
 
 DOCS = Path(__file__).resolve().parent
-PAGES = (DOCS.parent / "README.md", DOCS / "loss.md")
+PAGES = (DOCS.parent / "README.md", DOCS / "loss.md", DOCS / "score.md")
+EXAMPLES = tuple(
+    DOCS.parent / "examples" / f"{name}.md"
+    for name in ("surnames", "misspelt", "codes", "hosts", "logs")
+)
 IMAGES = DOCS / "images"
 RECORDS = DOCS.parent / "benchmarks" / "records"
 _TABLE = re.compile(r"(?<=<!-- rows -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -37,7 +41,11 @@ _BLOCK = re.compile(r"(?<=```console\n)\$ .*?(?=```)", re.DOTALL)
 
 def run(command: str, folder: Path) -> str:
     """Return what a command prints on a pipe, 100 columns wide."""
-    words = [sys.executable, "-m", "microgpt", *shlex.split(command)[1:]]
+    program, *words = shlex.split(command)
+    if program == "python":
+        words = [sys.executable, str(DOCS.parent / words[0])]
+    else:
+        words = [sys.executable, "-m", "microgpt", *words]
     env = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False)
     lines = (done.stdout + done.stderr).splitlines()
@@ -157,6 +165,49 @@ def compressed(text: str) -> str:
     return _TABLE.sub("\n".join(lines) + "\n", text)
 
 
+def scored(text: str) -> str:
+    """Put the rows of the record into the page on scores."""
+    record = json.loads((RECORDS / "score.json").read_text("utf-8"))
+
+    def middle(values: list[float], digits: int, factor: float = 1.0) -> str:
+        low, high = (f"{factor * end(values):.{digits}f}" for end in (min, max))
+        return f"{factor * statistics.median(values):.{digits}f} ({low} to {high})"
+
+    flags = record["flags"]
+    lines = [
+        "| asked for | told, the mean of all | flagged, of lines never seen |"
+        " of these with two letters exchanged | splits |",
+        "|---|---|---|---|---|",
+    ]
+    for rate in sorted({row["rate"] for row in flags}):
+        some = [row for row in flags if row["rate"] == rate]
+        told = statistics.mean(float(row["said"].split("%")[0].split()[-1]) for row in some)
+        cells = [f"{rate:.0%}", f"{told:.2f} %"]
+        cells += [
+            f"{middle([row[key] for row in some], 2, 100)} %"
+            for key in ("flagged", "swapped_flagged")
+        ]
+        lines.append(f"| {' | '.join([*cells, str(len(some))])} |")
+    lines += [
+        "",
+        f"Medians, with the least and the most; {record['date']}, {record['threads']} processors,"
+        f" {record['build']}.",
+        "",
+        "| lines | characters a line | rows | million characters a second | with the ends |"
+        " from start to end | megabytes, for four times as much |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in record["speeds"]:
+        cells = [row["text"], f"{row['characters_a_line']:.1f}", row["format"]]
+        cells += [
+            middle(row[f"{key}_per_second"], 1, 1e-6)
+            for key in ("characters", "positions", "whole_characters")
+        ]
+        cells.append(", ".join(f"{size:.0f}" for size in row["megabytes"]))
+        lines.append(f"| {' | '.join(cells)} |")
+    return _TABLE.sub("\n".join(lines) + "\n", text)
+
+
 def race_picture(path: Path) -> None:
     """Draw held-out loss against seconds, a line a split."""
     record = json.loads((RECORDS / "race.json").read_text("utf-8"))
@@ -198,25 +249,24 @@ def losses_picture(path: Path) -> None:
     figure.savefig(path, metadata={"Date": None})
 
 
+TABLES = {
+    "speed.md": speed, "loss.md": losses, "race.md": race, "compress.md": compressed,
+    "score.md": scored,
+}  # fmt: skip
+"""Pages with a table of a record, and what writes it."""
+
+
 def main() -> None:
     """Write everything."""
     IMAGES.mkdir(exist_ok=True)
     losses_picture(IMAGES / "losses.svg")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for path in PAGES:
+    with tempfile.TemporaryDirectory() as where:
+        folder = Path(where)
+        for path in (*PAGES, *EXAMPLES):
             path.write_text(page(path.read_text("utf-8"), folder), "utf-8", newline="\n")
-        page_on_speed = DOCS / "speed.md"
-        written = speed(page_on_speed.read_text("utf-8"))
-        page_on_speed.write_text(written, "utf-8", newline="\n")
-        page_on_loss = DOCS / "loss.md"
-        written = losses(page_on_loss.read_text("utf-8"))
-        page_on_loss.write_text(written, "utf-8", newline="\n")
-        page_on_race = DOCS / "race.md"
-        page_on_race.write_text(race(page_on_race.read_text("utf-8")), "utf-8", newline="\n")
-        page_on_sizes = DOCS / "compress.md"
-        written = compressed(page_on_sizes.read_text("utf-8"))
-        page_on_sizes.write_text(written, "utf-8", newline="\n")
+        for name, rows in TABLES.items():
+            path = DOCS / name
+            path.write_text(rows(path.read_text("utf-8")), "utf-8", newline="\n")
         race_picture(IMAGES / "race.svg")
         (DOCS / "cli.md").write_text(reference(folder), "utf-8", newline="\n")
         run(f"microgpt why --train --save {IMAGES / 'why.svg'}", folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
@@ -15,17 +14,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-
-
-@pytest.fixture(scope="module")
-def make() -> ModuleType:
-    """The program that writes the docs."""
-    spec = importlib.util.spec_from_file_location("make", ROOT / "docs" / "make.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def without_the_clock(text: str) -> str:
@@ -65,6 +53,16 @@ def test_the_table_of_sizes_is_the_record_s_and_within_the_bound(make: ModuleTyp
     for row in rows:
         losses, code = (float(cell.replace(",", "")) for cell in row[3:5])
         assert -2 < code - losses <= 8
+
+
+def test_the_tables_of_scores_are_the_record_s_and_hold_what_is_promised(make: ModuleType) -> None:
+    text = (ROOT / "docs" / "score.md").read_text("utf-8")
+    assert make.scored(text) == text
+    rows = re.findall(r"\n\| (\d+)% \| [\d.]+ % \| ([\d.]+) \(([\d.]+) to ([\d.]+)\) % \|", text)
+    assert len(rows) == 2
+    for asked, middle, low, high in (map(float, row) for row in rows):
+        assert low <= middle <= high
+        assert 0.7 * asked < middle < 1.3 * asked
 
 
 @pytest.mark.slow

@@ -82,7 +82,7 @@ def rows(form: Form, facts: Facts, encoding: str, *, apart: bool) -> list[bytes]
     elif plain:
         pieces = _plain(form, facts, end)
     else:
-        pieces = zip(_quoted(form, facts, escaped=escaped))
+        pieces = zip(_quoted(form, facts, escaped=escaped, apart=apart))
     written = map("".join, pieces) if apart else ["".join(chain.from_iterable(pieces))]
     last = json.dumps(END)[1:-1] if escaped else END
     wide = last.encode(encoding, "backslashreplace")
@@ -148,26 +148,33 @@ def _plain(form: Form, facts: Facts, end: str) -> Iterable[Sequence[str]]:
     )
 
 
-def _quoted(form: Form, facts: Facts, *, escaped: bool) -> list[str]:
+def _quoted(form: Form, facts: Facts, *, escaped: bool, apart: bool) -> list[str]:
     """Return rows with the columns that came, and whatever is in the texts."""
-    missing = repeat("null" if form == "jsonl" else "")
     quoted = encode_basestring_ascii if escaped else encode_basestring
-    spans = _spans(facts, END)
+    block, spans = facts.block, _spans(facts, END)
     told: list[Iterable[str]] = [
         decimals(facts.means_D, 4),
         decimals(facts.means_D / LN_2, 4),
-        missing if facts.percentiles_D is None else decimals(facts.percentiles_D, 2),
+        repeat("null" if form == "jsonl" else "")
+        if facts.percentiles_D is None
+        else decimals(facts.percentiles_D, 2),
         map(quoted, spans) if form == "jsonl" else spans,
         map(str, facts.unknown),
     ]
     if facts.flags is not None:
         told.append(["true" if flag else "false" for flag in facts.flags])
-    block, lines = facts.block, list[str]()
+    if form == "csv":
+        cells = (
+            [*(row.get(name, "") for name in block.columns), *values] if row else [text, *values]
+            for text, row, *values in zip(block.texts, block.rows, *told)
+        )
+        return [_csv_row(row) for row in cells] if apart else [_csv_rows(cells)]
+    if not any(block.rows):
+        line = ", ".join(f'"{name}": %s' for name in ("text", *FIELDS[: len(told)]))
+        return [f"{{{line % row}}}\n" for row in zip(map(quoted, block.texts), *told)]
+    lines: list[str] = []
     for text, row, *values in zip(block.texts, block.rows, *told):
         kept = {"text": text} if row is None else row
-        if form == "csv":
-            lines.append(_csv_row([*(kept.get(name, "") for name in block.columns), *values]))
-            continue
         own = ", ".join(f'"{_free(name, kept)}": {value}' for name, value in zip(FIELDS, values))
         lines.append(f"{json.dumps(kept, ensure_ascii=escaped)[:-1]}, {own}}}\n")
     return lines
@@ -192,8 +199,12 @@ def _table(facts: Facts, end: str, *, plain: bool) -> Iterable[Sequence[str]]:
 
 
 def _csv_row(cells: list[Any]) -> str:
+    return _csv_rows([cells])
+
+
+def _csv_rows(rows: Iterable[list[Any]]) -> str:
     written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerow(cells)
+    csv.writer(written, lineterminator="\n").writerows(rows)
     return written.getvalue()
 
 
