@@ -28,7 +28,9 @@ from microgpt.cli.plot import COLOURS
 from microgpt.loss import OBJECTIVES
 
 DOCS = Path(__file__).resolve().parent
-PAGES = (DOCS.parent / "README.md", DOCS / "loss.md", DOCS / "score.md")
+PAGES = (
+    DOCS.parent / "README.md", DOCS / "loss.md", DOCS / "evaluate.md", DOCS / "score.md",
+)  # fmt: skip
 EXAMPLES = tuple(
     DOCS.parent / "examples" / f"{name}.md"
     for name in ("surnames", "misspelt", "codes", "hosts", "logs")
