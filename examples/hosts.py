@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
-from measure import table
+from measure import flag_table
 from numpy.typing import NDArray
 
 from microgpt.sklearn import TextDensity
@@ -94,11 +94,7 @@ def main() -> None:
         "list of words": lambda texts: unheard(vocabulary, texts),
     }
     odd = {str(how.__doc__).rstrip(".").lower(): [how(rng) for _ in range(2000)] for how in KINDS}
-    rows = [
-        [f"{what} ({len(texts):,})", *(f"{test(texts).mean():.1%}" for test in tests.values())]
-        for what, texts in {"good ones, new": new, "of these never seen": unseen, **odd}.items()
-    ]
-    table(["flagged", *tests], rows)
+    flag_table(tests, {"good ones, new": new, "of these never seen": unseen, **odd})
     worst = model.run_.score(misspelt(rng))
     top = max(range(len(worst.text)), key=lambda i: worst.losses[i])
     likely = " ".join(worst.characters[top].likely)

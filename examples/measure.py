@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microgpt import Run
 from microgpt.evaluate.price import Priced, Pricer
@@ -36,6 +37,17 @@ def drawn(run: Run, model: NGram, number: int, seed: int, most: int = 60) -> lis
         ids[:, t] = np.where(ended, bos, chosen)
     rows = [row[model.n - 1 :] for row in ids.tolist()]
     return [run.tokenizer.decode(row[: row.index(bos)]) for row in rows]
+
+
+def flag_table(
+    tests: Mapping[str, Callable[[list[str]], NDArray[np.bool_]]], groups: Mapping[str, list[str]]
+) -> None:
+    """Print the share of each group of texts that each test flags."""
+    rows = [
+        [f"{what} ({len(texts):,})", *(f"{test(texts).mean():.1%}" for test in tests.values())]
+        for what, texts in groups.items()
+    ]
+    table(["flagged", *tests], rows)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

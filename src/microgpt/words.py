@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from microgpt.alphabet import printable
 from microgpt.loss import LossSum
 from microgpt.tokenizer import Bytes, Tokenizer
 
@@ -58,6 +59,15 @@ def units(loss: LossSum, unit: str = "character") -> str:
         f"{loss.mean:.4f} nats a {unit} = {loss.bits:.2f} bits"
         f" = as unsure as a choice among {loss.perplexity:.1f}"
     )
+
+
+def glyph(char: str | None) -> str:
+    r"""Return what stands for a character; None is the end of a document.
+
+    >>> glyph("a"), glyph(" "), glyph("\n"), glyph(None)
+    ('a', '␣', '\\n', '⏎')
+    """
+    return END if char is None else "␣" if char == " " else printable(char)
 
 
 def level(nats: float) -> int:

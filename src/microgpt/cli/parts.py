@@ -13,7 +13,7 @@ from microgpt.cli.show import bar, say, stdout, surprise_style, table, width
 from microgpt.evaluate import Evaluation
 from microgpt.evaluate.parts import Document, Part
 from microgpt.evaluate.rules import RULES
-from microgpt.words import END, count
+from microgpt.words import END, count, glyph
 
 _ROWS = 10
 
@@ -35,7 +35,7 @@ def show_parts(result: Evaluation) -> None:
     _title("Mistaken", _of(len(confusions), "what came, and what was likelier"))
     rows = table("came", "expected", "times", "nats each", left=2)
     for c in confusions[:_ROWS]:
-        rows.add_row(_glyph(c.char), _glyph(c.likely), f"{c.sum.positions:,}", f"{c.sum.mean:.2f}")
+        rows.add_row(glyph(c.char), glyph(c.likely), f"{c.sum.positions:,}", f"{c.sum.mean:.2f}")
     stdout().print(rows)
 
 
@@ -92,7 +92,7 @@ def _parts(what: str, parts: Sequence[Part], result: Evaluation) -> None:
     for part in parts:
         share = part.sum.nats / result.sum.nats if result.sum.nats else 0.0
         rows.add_row(
-            _glyph(part.name),
+            glyph(part.name),
             f"{part.sum.mean:.4f}",
             f"{part.sum.positions:,}",
             f"{share:.1%}",
@@ -121,10 +121,6 @@ def _cut(text: str, most: int, *, last: bool = False) -> str:
     if len(text) > most:
         text = f"…{text[-most:]}" if last else f"{text[:most]}…"
     return printable(text)
-
-
-def _glyph(char: str | None) -> str:
-    return END if char is None else "␣" if char == " " else printable(char)
 
 
 def unknown_line(result: Evaluation, price: float) -> str:

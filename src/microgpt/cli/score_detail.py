@@ -10,7 +10,7 @@ from rich.text import Text
 from microgpt.alphabet import printable
 from microgpt.cli.show import say, spark, surprise_style, width
 from microgpt.evaluate import Character, Score
-from microgpt.words import END
+from microgpt.words import glyph
 
 _COLUMN = 6
 _LABEL = 8
@@ -65,14 +65,8 @@ def _row(label: str, cells: Sequence[str], styles: Sequence[str]) -> None:
 
 
 def _name(c: Character) -> str:
-    if c.char is None:
-        return END
-    return _glyph(c.char) + ("?" if c.unknown else "")
+    return glyph(c.char) + ("?" if c.unknown else "")
 
 
 def _likely(c: Character) -> str:
-    return " ".join(_glyph(token) if token else END for token in c.likely)[: _COLUMN - 1]
-
-
-def _glyph(char: str) -> str:
-    return "␣" if char == " " else printable(char)
+    return " ".join(glyph(token or None) for token in c.likely)[: _COLUMN - 1]

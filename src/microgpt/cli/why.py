@@ -13,7 +13,6 @@ from rich.text import Text
 from microgpt.alphabet import printable
 from microgpt.cli import flags
 from microgpt.cli.flags import TRAINING, flag, whole, word
-from microgpt.cli.score_detail import END
 from microgpt.cli.show import bar, find_run, say, say_json, stdout, surprise_style, table
 from microgpt.corpus import Source
 from microgpt.errors import UsageError
@@ -21,6 +20,7 @@ from microgpt.evaluate import Score
 from microgpt.loss import LN_2, OBJECTIVES, LossSum
 from microgpt.presets import PRESETS
 from microgpt.run import Run
+from microgpt.words import glyph
 
 CHANCES = (1.0, 0.5, 0.1, 0.01, 0.0001)
 
@@ -176,10 +176,9 @@ def _positions(score: Score) -> Table:
     rows.columns[-1].justify = "left"
     top = max(c.nats for c in score.characters)
     for c in score.characters:
-        name = END if c.char is None else printable(c.char)
         slopes = [-o.weight(c.nats) * -math.expm1(-c.nats) for o in OBJECTIVES.values()]
         rows.add_row(
-            Text(name + ("?" if c.unknown else ""), "bold"),
+            Text(glyph(c.char) + ("?" if c.unknown else ""), "bold"),
             f"{c.p:.4f}" if c.p >= 0.0001 else f"{c.p:.1e}",
             f"{c.nats:.2f}",
             f"{c.nats / LN_2:.2f}",

@@ -14,7 +14,7 @@ import numpy as np
 from microgpt.alphabet import printable
 from microgpt.evaluate import Score
 from microgpt.evaluate.spans import spans
-from microgpt.words import END, level
+from microgpt.words import glyph, level
 
 MOST = 160
 """Cells shown of a text."""
@@ -95,11 +95,6 @@ def heat(score: Score, usual: float) -> Heat:
     )
     rest = len(losses) - first - len(shown)
     return Heat(clipped(score.text), score.mean, score.bits, cells, first, rest)
-
-
-def glyph(char: str | None) -> str:
-    """Return what stands for a character; None is the end."""
-    return END if char is None else "␣" if char == " " else printable(char)
 
 
 def clipped(text: str, most: int = 60) -> str:

@@ -13,7 +13,8 @@ from microgpt.evaluate.rules import RULES
 from microgpt.loss import LN_2
 from microgpt.report import charts
 from microgpt.report.facts import Facts
-from microgpt.report.heat import clipped, glyph
+from microgpt.report.heat import clipped
+from microgpt.words import glyph
 
 _HERE = Path(__file__).parent
 
