@@ -90,33 +90,45 @@ def rows(form: Form, facts: Facts, encoding: str, *, apart: bool) -> list[bytes]
     return [row.replace(_NARROW.encode(), wide) for row in found] if narrow else found
 
 
-def decimals(values: Floats, places: int, before: str = "") -> list[str]:
+def decimals(values: Floats, places: int, before: str = "", width: int = 0) -> list[str]:
     """Write numbers with so many decimals; most are looked up, which takes a tenth of the time.
+
+    Args:
+        values: from 0.
+        places: decimals.
+        before: what stands before each.
+        width: of the number itself, at least.
 
     >>> decimals(np.array([0.1, 2.71828, 12345.6]), 2, ",")
     [',0.10', ',2.72', ',12345.60']
     """
-    words = _words(places, before)
+    words = _words(places, before, width)
     whole = np.rint(values * 10**places)
     if not (whole < len(words)).all():
-        return [f"{before}{value:.{places}f}" for value in values.tolist()]
+        return [f"{before}{value:{width}.{places}f}" for value in values.tolist()]
     return words[whole.astype(np.int64)].tolist()
 
 
 @lru_cache
-def _words(places: int, before: str) -> NDArray[np.object_]:
+def _words(places: int, before: str, width: int) -> NDArray[np.object_]:
     """Return 0 to 20 nats, or 0 to 100 percent, in steps of the last decimal, as words."""
     most = 20 if places > 2 else 100
     count = most * 10**places + 1
-    return np.array([f"{before}{i / 10**places:.{places}f}" for i in range(count)], dtype=object)
+    words = [f"{before}{i / 10**places:{width}.{places}f}" for i in range(count)]
+    return np.array(words, dtype=object)
+
+
+def _marked(facts: Facts, end: str) -> tuple[str, list[int], list[int], list[int]]:
+    """Return all texts, an end behind each; and where each begins, its span begins and ends."""
+    lengths = [*map(len, facts.block.texts)]
+    first_D = np.cumsum([0, *lengths[:-1]]) + np.arange(len(lengths))
+    places = first_D, first_D + facts.starts_D, first_D + facts.stops_D
+    firsts, starts, stops = (at_D.tolist() for at_D in places)
+    return end.join([*facts.block.texts, ""]), firsts, starts, stops
 
 
 def _spans(facts: Facts, end: str) -> list[str]:
-    """Return what surprises most in each text: pieces of all of them, each with its end."""
-    texts = facts.block.texts
-    marked = end.join([*texts, ""])
-    first_D = np.cumsum([0, *map(len, texts[:-1])]) + np.arange(len(texts))
-    starts, stops = (facts.starts_D + first_D).tolist(), (facts.stops_D + first_D).tolist()
+    marked, _, starts, stops = _marked(facts, end)
     return [marked[start:stop] for start, stop in zip(starts, stops)]
 
 
@@ -181,21 +193,24 @@ def _quoted(form: Form, facts: Facts, *, escaped: bool, apart: bool) -> list[str
 
 
 def _table(facts: Facts, end: str, *, plain: bool) -> Iterable[Sequence[str]]:
-    texts, bits_D = facts.block.texts, facts.means_D / LN_2
-    rare: Iterable[str] = repeat("")
+    rare: Iterable[str] = repeat(" " * 10)
     if facts.percentiles_D is not None:
-        rare = [f"{percent} %" for percent in decimals(facts.percentiles_D, 1)]
-    marks = ["  flagged" if flag else "" for flag in facts.flags or ()] or repeat("")
-    show = str if plain else printable
-    lines = [
-        f"{loss:>6} {bits:>6}  {percent:>10}  {u or '':>7}  {show(text[:i])}["
-        f"{show(text[i:j])}{end * (j > len(text))}]{show(text[j:])}{mark}\n"
-        for text, i, j, loss, bits, percent, u, mark in zip(
-            texts, facts.starts_D.tolist(), facts.stops_D.tolist(), decimals(facts.means_D, 2),
-            decimals(bits_D, 2), rare, facts.unknown, marks,
-        )
-    ]  # fmt: skip
-    return zip(lines)
+        rare = decimals(facts.percentiles_D, 1, "  ", 8)
+    percent = "  " if facts.percentiles_D is None else " %"
+    unknown: Iterable[str] = repeat(f"{percent}{'':9}  ")
+    if any(facts.unknown):
+        unknown = [f"{percent}  {n or '':>7}  " for n in facts.unknown]
+    marked, firsts, starts, stops = _marked(facts, end)
+    lasts = [*firsts[1:], len(marked)]
+    # The end is shown where it is of the span.
+    cuts = zip(firsts, starts), zip(starts, stops), zip(stops, (last - 1 for last in lasts))
+    parts = ([marked[a:b] for a, b in cut] for cut in cuts)
+    before, spans, behind = parts if plain else ([*map(printable, part)] for part in parts)
+    marks = ["  flagged\n" if flag else "\n" for flag in facts.flags or ()] or repeat("\n")
+    return zip(
+        decimals(facts.means_D, 2, "", 6), decimals(facts.means_D / LN_2, 2, " ", 6), rare, unknown,
+        before, repeat("["), spans, repeat("]"), behind, marks,
+    )  # fmt: skip
 
 
 def _csv_row(cells: list[Any]) -> str:
