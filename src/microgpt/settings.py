@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import platform
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -80,3 +81,15 @@ class Settings:
             engine=data["engine"],
             log_every=data["log_every"],
         )
+
+
+def as_flag(name: str, value: Any) -> str:
+    """Write a setting as a flag of `microgpt train`.
+
+    >>> as_flag("n_embd", 32), as_flag("qk_norm", False), as_flag("out", "a b")
+    ('--n-embd 32', '--no-qk-norm', "--out 'a b'")
+    """
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{flag}" if value else f"--no-{flag}"
+    return f"--{flag} {shlex.quote(str(value))}"

@@ -6,7 +6,6 @@ In: a run, documents. Out: `Facts`.
 from __future__ import annotations
 
 import dataclasses
-import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from microgpt.presets import PRESETS
 from microgpt.report.heat import Heat, heat
 from microgpt.run import Run
 from microgpt.sample import Choice, Sample
-from microgpt.settings import Settings
+from microgpt.settings import Settings, as_flag
 from microgpt.words import name_of
 
 POINTS = 120
@@ -161,17 +160,9 @@ def command(settings: Settings) -> str:
     if source.encoding != "utf-8":
         words["encoding"] = source.encoding
     words |= {"column": source.column, "field": source.field, "stream": source.stream or None}
-    flags = [_flag(name, value) for name, value in words.items() if value is not None]
+    flags = [as_flag(name, value) for name, value in words.items() if value is not None]
     files = [shlex.quote(printable(file)) for file in source.files]
     return " ".join(["microgpt train", *files, *flags])
-
-
-def _flag(name: str, value: Any) -> str:
-    flag = name.replace("_", "-")
-    if isinstance(value, bool):
-        return f"--{flag}" if value else f"--no-{flag}"
-    number = isinstance(value, float) and math.isfinite(value)
-    return f"--{flag} {value:g}" if number else f"--{flag} {shlex.quote(str(value))}"
 
 
 def _samples(run: Run, *, known: bool) -> list[Sampled]:

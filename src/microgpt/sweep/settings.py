@@ -18,6 +18,7 @@ from microgpt.config import GPTConfig, TrainConfig
 from microgpt.corpus import Source
 from microgpt.errors import SweepError, UsageError
 from microgpt.presets import preset
+from microgpt.settings import as_flag
 from microgpt.sweep.space import Space, Value, configs
 
 FORMAT = 1
@@ -111,7 +112,7 @@ class SweepSettings:
             "engine": self.engine,
             "out": out,
         }
-        flags = [_flag(name, value) for name, value in told.items() if value is not None]
+        flags = [as_flag(name, value) for name, value in told.items() if value is not None]
         return " ".join(["microgpt train", *map(shlex.quote, source.files), *flags])
 
     def to_json(self) -> dict[str, Any]:
@@ -137,10 +138,3 @@ class SweepSettings:
             raise SweepError(f"{where}: {error}") from None
         except (KeyError, TypeError) as error:
             raise SweepError(f"{where}: damaged or foreign ({error}).") from None
-
-
-def _flag(name: str, value: Any) -> str:
-    flag = name.replace("_", "-")
-    if isinstance(value, bool):
-        return f"--{flag}" if value else f"--no-{flag}"
-    return f"--{flag} {shlex.quote(str(value))}"
