@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import importlib
 import re
 import sys
@@ -78,6 +79,15 @@ def test_every_example_has_a_page_with_output_and_a_comparison() -> None:
         assert f"$ python examples/{name}.py\n" in page
         assert "**The simplest alternative.**" in page
         assert 15 < page.count("\n") < 60
+
+
+def test_the_examples_in_the_examples_hold(example: ModuleType) -> None:
+    tried = 0
+    for name in ("measure", *NAMES):
+        found = doctest.testmod(importlib.import_module(name))
+        assert found.failed == 0
+        tried += found.attempted
+    assert tried > 1
 
 
 def test_luhn_s_digit_is_that_of_known_numbers(example: ModuleType) -> None:
