@@ -104,6 +104,13 @@ def test_columns_are_kept_whatever_is_in_them(model: Run, capsys: Capture, form:
         assert [*got[0]] == [*rows[0], "model_loss", "bits", "percentile", "span", "unknown"]
 
 
+def test_a_return_in_a_text_is_quoted_in_csv(model: Run, capsys: Capture) -> None:
+    Path("in.jsonl").write_text('{"text": "an\\rna"}\n')
+    out = printed(capsys, "score", model.folder, "in.jsonl", "--format", "csv")[0]
+    assert out.splitlines(keepends=True)[1].startswith('"an\r')
+    assert of_csv(out)[0]["text"] == "an\rna"
+
+
 def test_what_is_flagged_lies_above_the_threshold_and_is_counted(
     model: Run, capsys: Capture
 ) -> None:

@@ -69,8 +69,8 @@ class Judge:
         """Return how many of 100 held-out documents of similar length cost less."""
         return self.reference.percentiles(lengths_D, means_D) if self.reference else None
 
-    def flags(self, lengths_D: NDArray[np.int64], means_D: Floats) -> list[bool] | None:
+    def flags(self, lengths_D: NDArray[np.int64], means_D: Floats) -> NDArray[np.bool_] | None:
         """Say which texts are above their threshold."""
         if not self.thresholds or not self.reference:
             return None
-        return (means_D > self.thresholds.means_C[self.reference.classes(lengths_D)]).tolist()
+        return means_D > self.thresholds.means_C[self.reference.classes(lengths_D)]

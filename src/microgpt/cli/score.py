@@ -134,7 +134,7 @@ def _one_by_one(
             told = score_detail.record(one) | {
                 "percentile": float(rarer[0]) if rarer is not None else None
             }
-            say_json(told | {"flagged": flagged[0]} if flagged else told)
+            say_json(told | {"flagged": bool(flagged[0])} if flagged is not None else told)
         else:
             score_detail.show(
                 one, run.tokenizer.unknown_nats, float(rarer[0]) if rarer is not None else None

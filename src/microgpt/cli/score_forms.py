@@ -1,18 +1,17 @@
 """`microgpt score` on many lines: a block's facts as rows of a table, JSON lines or CSV.
 
-Most blocks are plain: nothing in their texts needs quotes. Their rows are joined from a few whole
-columns, each number with what stands before it, so that a row takes half a microsecond.
+Most blocks are plain: nothing in their texts needs quotes, and they came in no columns. Of the
+others the columns that came, and the spans, are written by the libraries of their form.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
-import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain, repeat
+from itertools import pairwise
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any, Literal
 
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.alphabet import printable
+from microgpt.cli.columns import Columns, Words
 from microgpt.corpus.stream import Block
 from microgpt.engines.contract import Floats
 from microgpt.evaluate.walk import Offsets
@@ -32,8 +32,7 @@ FIELDS = ("loss", "bits", "percentile", "span", "unknown", "flagged")
 """What is told of each document, behind the columns it came with; the last one if asked for."""
 
 _TABLE = "  nats   bits  rarer than  unknown  text, and in [] what surprises most\n"
-# In place of END until all is joined: with it a text is a byte a character, and quicker to join.
-_NARROW = "\x1a"
+_FALSE_TRUE, _FLAGGED = Words.of(["false", "true"]), Words.of(["", "  flagged"])
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,9 @@ class Facts:
         percentiles_D: None: they are not known.
         starts_D: the first character of what surprises most.
         stops_D: behind its last; the end of a text is a character too.
-        unknown: how many characters are.
-        flags: whether it is flagged; None: nobody asked.
+        lengths_D: in characters.
+        unknown_D: how many of these are unknown.
+        flags_D: whether it is flagged; None: nobody asked.
     """
 
     block: Block
@@ -55,8 +55,9 @@ class Facts:
     percentiles_D: Floats | None
     starts_D: Offsets
     stops_D: Offsets
-    unknown: list[int]
-    flags: list[bool] | None
+    lengths_D: Offsets
+    unknown_D: Offsets
+    flags_D: NDArray[np.bool_] | None
 
 
 def head(form: Form, columns: Sequence[str], *, flags: bool) -> str:
@@ -65,162 +66,160 @@ def head(form: Form, columns: Sequence[str], *, flags: bool) -> str:
         return ""
     if form == "table":
         return _TABLE
-    return _csv_row([*columns, *(_free(name, columns) for name in FIELDS[: 6 if flags else 5])])
+    return f"{_csv([[*columns, *(_free(f, columns) for f in FIELDS[: 6 if flags else 5])]])[0]}\n"
 
 
 def rows(form: Form, facts: Facts, encoding: str, *, apart: bool) -> list[bytes]:
     """Return a row for each text, line ends included; all of them joined unless wanted apart."""
-    escaped = form == "jsonl" and "utf" not in encoding.lower()
-    texts = facts.block.texts
-    joined = "".join(texts)
-    plain = not any(facts.block.rows) and joined.isprintable()
-    plain = plain and not any(c in joined for c in ',"\\') and (joined.isascii() or not escaped)
-    narrow = plain and joined.isascii() and _NARROW.encode(encoding) == _NARROW.encode()
-    end = _NARROW if narrow else END
+    columns = Columns(len(facts.block.texts))
     if form == "table":
-        pieces = _table(facts, end, plain=plain)
-    elif plain:
-        pieces = _plain(form, facts, end)
+        _add_table(columns, facts)
     else:
-        pieces = zip(_quoted(form, facts, escaped=escaped, apart=apart))
-    written = map("".join, pieces) if apart else ["".join(chain.from_iterable(pieces))]
-    last = json.dumps(END)[1:-1] if escaped else END
-    wide = last.encode(encoding, "backslashreplace")
-    found = [row.encode(encoding, "backslashreplace") for row in written]
-    return [row.replace(_NARROW.encode(), wide) for row in found] if narrow else found
+        _add_fields(columns, form, facts, escaped=form == "jsonl" and "utf" not in encoding.lower())
+    joined, offsets = columns.joined()
+    found = [joined[a:b] for a, b in pairwise(offsets.tolist())] if apart else [joined]
+    if codecs.lookup(encoding).name == "utf-8":
+        return found
+    return [row.decode().encode(encoding, "backslashreplace") for row in found]
 
 
-def decimals(values: Floats, places: int, before: str = "", width: int = 0) -> list[str]:
-    """Write numbers with so many decimals; most are looked up, which takes a tenth of the time.
+class _Texts:
+    """A block's texts, to cut from.
 
     Args:
-        values: from 0.
-        places: decimals.
-        before: what stands before each.
-        width: of the number itself, at least.
-
-    >>> decimals(np.array([0.1, 2.71828, 12345.6]), 2, ",")
-    [',0.10', ',2.72', ',12345.60']
+        facts: of the block.
+        quoted: writes what is cut, if need be.
+        special: characters for which it need be; for what cannot be printed it always does.
+        escaped: for what is not ASCII, too.
     """
-    words = _words(places, before, width)
-    whole = np.rint(values * 10**places)
-    if not (whole < len(words)).all():
-        return [f"{before}{value:{width}.{places}f}" for value in values.tolist()]
-    return words[whole.astype(np.int64)].tolist()
+
+    def __init__(
+        self,
+        facts: Facts,
+        quoted: Callable[[Iterable[str]], list[str]],
+        special: str,
+        *,
+        escaped: bool = False,
+    ) -> None:
+        self._texts, self._lengths_D, self._quoted = facts.block.texts, facts.lengths_D, quoted
+        joined = "".join(self._texts)
+        self._plain = joined.isprintable() and not any(c in joined for c in special)
+        self._plain = self._plain and (joined.isascii() or not escaped)
+        # Then a character is a byte.
+        self._narrow = self._plain and joined.isascii()
+        self._words = Words.of(self._texts if self._narrow else [])
+        self._ends = Words.of(["", json.dumps(END)[1:-1] if escaped else END])
+
+    def add(self, columns: Columns, starts_D: Offsets, stops_D: Offsets) -> None:
+        """Add of each text what is from a character up to another, perhaps with the end."""
+        if self._narrow:
+            begins_D = self._words.offsets[:-1]
+            upto_D = np.minimum(stops_D, self._lengths_D)
+            columns.cut(self._words, begins_D + np.minimum(starts_D, upto_D), begins_D + upto_D)
+            ended_D = stops_D > self._lengths_D
+            return columns.choose(self._ends, ended_D) if ended_D.any() else None
+        cuts = zip(self._texts, starts_D.tolist(), stops_D.tolist())
+        parts = [f"{text}{END}"[start:stop] for text, start, stop in cuts]
+        return columns.each(Words.of(parts if self._plain else self._quoted(parts)))
 
 
-@lru_cache
-def _words(places: int, before: str, width: int) -> NDArray[np.object_]:
-    """Return 0 to 20 nats, or 0 to 100 percent, in steps of the last decimal, as words."""
-    most = 20 if places > 2 else 100
-    count = most * 10**places + 1
-    words = [f"{before}{i / 10**places:{width}.{places}f}" for i in range(count)]
-    return np.array(words, dtype=object)
-
-
-def _marked(facts: Facts, end: str) -> tuple[str, list[int], list[int], list[int]]:
-    """Return all texts, an end behind each; and where each begins, its span begins and ends."""
-    lengths = [*map(len, facts.block.texts)]
-    first_D = np.cumsum([0, *lengths[:-1]]) + np.arange(len(lengths))
-    places = first_D, first_D + facts.starts_D, first_D + facts.stops_D
-    firsts, starts, stops = (at_D.tolist() for at_D in places)
-    return end.join([*facts.block.texts, ""]), firsts, starts, stops
-
-
-def _spans(facts: Facts, end: str) -> list[str]:
-    marked, _, starts, stops = _marked(facts, end)
-    return [marked[start:stop] for start, stop in zip(starts, stops)]
-
-
-def _plain(form: Form, facts: Facts, end: str) -> Iterable[Sequence[str]]:
-    if form == "csv":
-        opened, quote, of = "", "", (",", ",", ",", ",", ",", ",")
+def _add_table(columns: Columns, facts: Facts) -> None:
+    texts = _Texts(facts, lambda parts: [*map(printable, parts)], "")
+    columns.numbers(facts.means_D, 2, 6)
+    columns.same(" ")
+    columns.numbers(facts.means_D / LN_2, 2, 6)
+    if facts.percentiles_D is None:
+        columns.same(" " * 12)
     else:
-        opened, quote = '{"text": "', '"'
-        of = tuple(f', "{name}": ' for name in FIELDS)
-    closed = "\n" if form == "csv" else "}\n"
-    missing = "" if form == "csv" else "null"
-    rare: Iterable[str] = repeat(f"{of[2]}{missing}")
-    if facts.percentiles_D is not None:
-        rare = decimals(facts.percentiles_D, 2, of[2])
-    tails = [f"{quote}{of[4]}{n}" for n in facts.unknown] if any(facts.unknown) else None
-    all_known = f"{quote}{of[4]}0"
-    marks = {mark: f"{of[5]}{str(mark).lower()}{closed}" for mark in (False, True)}
-    last = repeat(closed) if facts.flags is None else [marks[flag] for flag in facts.flags]
-    return zip(
-        repeat(opened),
-        facts.block.texts,
-        decimals(facts.means_D, 4, f"{quote}{of[0]}"),
-        decimals(facts.means_D / LN_2, 4, of[1]),
-        rare,
-        repeat(f"{of[3]}{quote}"),
-        _spans(facts, end),
-        tails or repeat(all_known),
-        last,
-    )
+        columns.same("  ")
+        columns.numbers(facts.percentiles_D, 1, 8)
+        columns.same(" %")
+    columns.same("  ")
+    _add_counts(columns, facts.unknown_D, zero=" " * 7)
+    columns.same("  ")
+    texts.add(columns, 0 * facts.starts_D, facts.starts_D)
+    columns.same("[")
+    texts.add(columns, facts.starts_D, facts.stops_D)
+    columns.same("]")
+    texts.add(columns, facts.stops_D, facts.lengths_D)
+    if facts.flags_D is not None:
+        columns.choose(_FLAGGED, facts.flags_D)
+    columns.same("\n")
 
 
-def _quoted(form: Form, facts: Facts, *, escaped: bool, apart: bool) -> list[str]:
-    """Return rows with the columns that came, and whatever is in the texts."""
+def _add_fields(columns: Columns, form: Form, facts: Facts, *, escaped: bool) -> None:
+    block, is_csv = facts.block, form == "csv"
     quoted = encode_basestring_ascii if escaped else encode_basestring
-    block, spans = facts.block, _spans(facts, END)
-    told: list[Iterable[str]] = [
-        decimals(facts.means_D, 4),
-        decimals(facts.means_D / LN_2, 4),
-        repeat("null" if form == "jsonl" else "")
-        if facts.percentiles_D is None
-        else decimals(facts.percentiles_D, 2),
-        map(quoted, spans) if form == "jsonl" else spans,
-        map(str, facts.unknown),
-    ]
-    if facts.flags is not None:
-        told.append(["true" if flag else "false" for flag in facts.flags])
-    if form == "csv":
-        cells = (
-            [*(row.get(name, "") for name in block.columns), *values] if row else [text, *values]
-            for text, row, *values in zip(block.texts, block.rows, *told)
+    opened, quote, closed, missing = ("", "", "", "") if is_csv else ('{"text": ', '"', "}", "null")
+    if is_csv:
+        texts = _Texts(facts, lambda parts: _csv([part] for part in parts), ',"')
+    else:
+        texts = _Texts(
+            facts, lambda parts: [quoted(part)[1:-1] for part in parts], '"\\', escaped=escaped
         )
-        return [_csv_row(row) for row in cells] if apart else [_csv_rows(cells)]
-    if not any(block.rows):
-        line = ", ".join(f'"{name}": %s' for name in ("text", *FIELDS[: len(told)]))
-        return [f"{{{line % row}}}\n" for row in zip(map(quoted, block.texts), *told)]
-    lines: list[str] = []
-    for text, row, *values in zip(block.texts, block.rows, *told):
-        kept = {"text": text} if row is None else row
-        own = ", ".join(f'"{_free(name, kept)}": {value}' for name, value in zip(FIELDS, values))
-        lines.append(f"{json.dumps(kept, ensure_ascii=escaped)[:-1]}, {own}}}\n")
-    return lines
+
+    named = [row for row in block.rows if row]
+
+    def name(field: str) -> None:
+        if is_csv:
+            columns.same(",")
+        elif any(field in row for row in named):
+            columns.each(Words.of([f', "{_free(field, row or ())}": ' for row in block.rows]))
+        else:
+            columns.same(f', "{field}": ')
+
+    pairs = zip(block.texts, block.rows)
+    if not named:
+        columns.same(f"{opened}{quote}")
+        texts.add(columns, 0 * facts.starts_D, facts.lengths_D)
+        columns.same(quote)
+    elif is_csv:
+        cells = ([row.get(c, "") for c in block.columns] if row else [text] for text, row in pairs)
+        columns.each(Words.of(_csv(cells)))
+    else:
+        objects = (row or {"text": text} for text, row in pairs)
+        columns.each(Words.of([json.dumps(o, ensure_ascii=escaped)[:-1] for o in objects]))
+    name("loss")
+    columns.numbers(facts.means_D, 4)
+    name("bits")
+    columns.numbers(facts.means_D / LN_2, 4)
+    name("percentile")
+    if facts.percentiles_D is None:
+        columns.same(missing)
+    else:
+        columns.numbers(facts.percentiles_D, 2)
+    name("span")
+    columns.same(quote)
+    texts.add(columns, facts.starts_D, facts.stops_D)
+    columns.same(quote)
+    name("unknown")
+    _add_counts(columns, facts.unknown_D, zero="0")
+    if facts.flags_D is not None:
+        name("flagged")
+        columns.choose(_FALSE_TRUE, facts.flags_D)
+    columns.same(f"{closed}\n")
 
 
-def _table(facts: Facts, end: str, *, plain: bool) -> Iterable[Sequence[str]]:
-    rare: Iterable[str] = repeat(" " * 10)
-    if facts.percentiles_D is not None:
-        rare = decimals(facts.percentiles_D, 1, "  ", 8)
-    percent = "  " if facts.percentiles_D is None else " %"
-    unknown: Iterable[str] = repeat(f"{percent}{'':9}  ")
-    if any(facts.unknown):
-        unknown = [f"{percent}  {n or '':>7}  " for n in facts.unknown]
-    marked, firsts, starts, stops = _marked(facts, end)
-    lasts = [*firsts[1:], len(marked)]
-    # The end is shown where it is of the span.
-    cuts = zip(firsts, starts), zip(starts, stops), zip(stops, (last - 1 for last in lasts))
-    parts = ([marked[a:b] for a, b in cut] for cut in cuts)
-    before, spans, behind = parts if plain else ([*map(printable, part)] for part in parts)
-    marks = ["  flagged\n" if flag else "\n" for flag in facts.flags or ()] or repeat("\n")
-    return zip(
-        decimals(facts.means_D, 2, "", 6), decimals(facts.means_D / LN_2, 2, " ", 6), rare, unknown,
-        before, repeat("["), spans, repeat("]"), behind, marks,
-    )  # fmt: skip
+def _add_counts(columns: Columns, counts_D: Offsets, zero: str) -> None:
+    if not counts_D.any():
+        return columns.same(zero)
+    return columns.each(Words.of([f"{n:>{len(zero)}}" if n else zero for n in counts_D.tolist()]))
 
 
-def _csv_row(cells: list[Any]) -> str:
-    return _csv_rows([cells])
+class _Lines(list[str]):
+    """Lines, in the order they were written."""
+
+    def write(self, line: str) -> None:
+        """Add a line."""
+        self.append(line)
 
 
-def _csv_rows(rows: Iterable[list[Any]]) -> str:
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerows(rows)
-    return written.getvalue()
+def _csv(rows: Iterable[list[Any]]) -> list[str]:
+    """Write rows of CSV, without their line ends."""
+    lines = _Lines()
+    # Both ends are named, so that a cell with either is quoted.
+    csv.writer(lines, lineterminator="\r\n").writerows(rows)
+    return [line[:-2] for line in lines]
 
 
 def _free(name: str, taken: Iterable[str]) -> str:

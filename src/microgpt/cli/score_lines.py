@@ -57,15 +57,17 @@ class Teller:
             return Told(above, [], [], 0, 0, 0)
         priced = self._pricer.price(texts)
         lengths_D, means_D = priced.laid.lengths_D, priced.means_D
-        flags = judge.flags(lengths_D, means_D)
+        flags_D = judge.flags(lengths_D, means_D)
         facts = Facts(
             block,
             means_D,
             judge.percentiles(lengths_D, means_D),
             *priced.spans(judge.usual),
-            priced.laid.unknown_D.tolist(),
-            flags,
+            lengths_D,
+            priced.laid.unknown_D,
+            flags_D,
         )
+        flagged = 0 if flags_D is None else int(flags_D.sum())
         written = rows(self._form, facts, self._encoding, apart=self._apart)
         means: list[float] = means_D.tolist() if self._apart else []
-        return Told(above, written, means, len(texts), sum(flags or ()), int(lengths_D.sum()))
+        return Told(above, written, means, len(texts), flagged, int(lengths_D.sum()))

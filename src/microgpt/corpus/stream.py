@@ -154,9 +154,12 @@ class Stream:
 
 
 def _plain(some: list[str | None]) -> Block:
-    texts = [line for line in some if line and not line.isspace()]
-    blank = sum(line is not None for line in some) - len(texts)
-    return Block(texts, [None] * len(texts), blank)
+    texts = [line for line in some if line is not None]
+    found = len(texts)
+    # Nearly always there are none, which is seen sooner than each line is looked at.
+    if "" in texts or any(map(str.isspace, texts)):
+        texts = [line for line in texts if line and not line.isspace()]
+    return Block(texts, [None] * len(texts), found - len(texts))
 
 
 def _unpacked(raw: IO[bytes]) -> IO[bytes]:
