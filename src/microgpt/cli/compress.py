@@ -14,7 +14,7 @@ from rich.progress import track
 from microgpt.checkpoint import CHECKPOINT, COUNTS
 from microgpt.cli import flags
 from microgpt.cli.flags import flag, word
-from microgpt.cli.show import bar, find_run, say, say_json, stderr, stdout, table
+from microgpt.cli.show import bar, say, say_json, stderr, stdout, table
 from microgpt.compress import Compressed
 from microgpt.compress.lanes import Rounds
 from microgpt.corpus.formats import name_of, raw
@@ -45,9 +45,7 @@ def compress(
         Parameter(help="Decompress it before it is written, and compare.", show_default=False),
     ] = False,
     json: flags.Json = False,
-    engine: flags.Engine = None,
-    device: flags.Device = None,
-    threads: flags.Threads = None,
+    machine: flags.Machine = flags.MACHINE,
 ) -> None:
     """Compress a file with a run: the sum of its losses in bits, 8 bytes at most, and a header.
 
@@ -55,7 +53,7 @@ def compress(
 
     Example: microgpt compress runs/names-1 names.txt
     """
-    opened = Run(find_run(run), engine or "auto", threads, device)
+    opened = machine.run(run)
     data = raw(file)
     to = "-" if file == "-" else file + SUFFIX
     to = check_out(out if out is not None else to, force=force, json=json)

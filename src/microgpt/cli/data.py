@@ -16,7 +16,7 @@ from microgpt.cli import flags
 from microgpt.cli.flags import DATA, flag
 from microgpt.cli.show import bar, say, say_json, stdout, table
 from microgpt.config import TrainConfig
-from microgpt.corpus import Corpus, Source
+from microgpt.corpus import Corpus
 from microgpt.tokenizer import Characters
 from microgpt.words import count
 
@@ -29,17 +29,14 @@ def data(
     *files: flags.File,
     holdout: Annotated[float, flag("The share that would be held out.", DATA)] = 0.1,
     json: flags.Json = False,
-    column: flags.Column = None,
-    field: flags.Field = None,
-    encoding: flags.Encoding = "utf-8",
-    stream: flags.Stream = False,
+    reading: flags.Reading = flags.READING,
 ) -> None:
     """Report documents, lengths, alphabet, what each block size would window, the first losses.
 
     Example: microgpt data names.txt
     """
     TrainConfig(holdout=holdout)  # says so if there is no such share
-    source = Source(files=files, column=column, field=field, encoding=encoding, stream=stream)
+    source = reading.source(*files)
     record = report(corpus.read(source), holdout)
     if json:
         say_json(record)

@@ -7,10 +7,9 @@ from typing import Annotated
 from microgpt.cli import flags
 from microgpt.cli.compress import SUFFIX, Force, Out, check_out, rounds, write
 from microgpt.cli.flags import flag, word
-from microgpt.cli.show import find_run, say, say_json
+from microgpt.cli.show import say, say_json
 from microgpt.corpus.formats import name_of, raw
 from microgpt.errors import UsageError
-from microgpt.run import Run
 from microgpt.words import count
 
 
@@ -23,15 +22,13 @@ def decompress(
     ] = None,
     force: Force = False,
     json: flags.Json = False,
-    engine: flags.Engine = None,
-    device: flags.Device = None,
-    threads: flags.Threads = None,
+    machine: flags.Machine = flags.MACHINE,
 ) -> None:
     """Decompress a file: it comes out as it went in, byte for byte, or not at all.
 
     Example: microgpt decompress runs/names-1 names.txt.mgpt
     """
-    opened = Run(find_run(run), engine or "auto", threads, device)
+    opened = machine.run(run)
     data = raw(file)
     if out is None:
         out = "-" if file == "-" else file.removesuffix(SUFFIX)

@@ -13,7 +13,7 @@ from microgpt import corpus
 from microgpt.cli import flags
 from microgpt.cli.flags import whole
 from microgpt.cli.parts import show_honesty, show_parts, unknown_line
-from microgpt.cli.show import bar, find_run, say, say_json, stderr, stdout, table
+from microgpt.cli.show import bar, say, say_json, stderr, stdout, table
 from microgpt.corpus import Source
 from microgpt.errors import DataError, RunError, UsageError
 from microgpt.evaluate import Evaluation
@@ -31,13 +31,8 @@ def evaluate(
     *files: flags.File,
     limit: Annotated[int | None, whole("At most so many documents, drawn by the seed.")] = None,
     json: flags.Json = False,
-    column: flags.Column = None,
-    field: flags.Field = None,
-    encoding: flags.Encoding = "utf-8",
-    stream: flags.Stream = False,
-    engine: flags.Engine = None,
-    device: flags.Device = None,
-    threads: flags.Threads = None,
+    reading: flags.Reading = flags.READING,
+    machine: flags.Machine = flags.MACHINE,
 ) -> None:
     """Measure a run's mean loss on documents: where it comes from, and what it is worth.
 
@@ -47,8 +42,8 @@ def evaluate(
 
     Example: microgpt evaluate runs/names-1 other-names.txt
     """
-    opened = Run(find_run(run), engine or "auto", threads, device)
-    source = Source(files=files, column=column, field=field, encoding=encoding, stream=stream)
+    opened = machine.run(run)
+    source = reading.source(*files)
     chosen = choose(opened, source, limit)
     result = opened.evaluate(progress(chosen.texts))
     baselines, why = measured_ladder(opened, chosen.texts, seen=chosen.seen)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter, Token
 
+from microgpt.cli.show import find_run
+from microgpt.corpus import Source
 from microgpt.engines import ENGINES
+from microgpt.run import Run
 
 # The parser takes a lone "-" for an option without a name; between the two of us it is called this.
 _STDIN = "<stdin>"
@@ -75,4 +79,38 @@ Threads = Annotated[
     int | None,
     whole("At most so many; the result is the same. (The scalar engine uses one.)", ENGINE),
 ]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Reading:
+    """How files are read, as four flags of a command."""
+
+    column: Column = None
+    field: Field = None
+    encoding: Encoding = "utf-8"
+    stream: Stream = False
+
+    def source(self, *files: str) -> Source:
+        """Return where documents come from."""
+        return Source(files=files, **vars(self))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Machine:
+    """What computes, as three flags of a command."""
+
+    engine: Engine = None
+    device: Device = None
+    threads: Threads = None
+
+    def run(self, name: str | None) -> Run:
+        """Open a run, by its folder or its name; None: the newest."""
+        return Run(find_run(name), self.engine or "auto", self.threads, self.device)
+
+
+# As a command has them where nothing is told.
+READING, MACHINE = Reading(), Machine()
+
 Objective = Literal["cross-entropy", "linear", "quadratic"]

@@ -11,14 +11,12 @@ from microgpt.checkpoint import CHECKPOINT, CONFIG, COUNTS, SAMPLES, TOKENIZER
 from microgpt.cli import flags
 from microgpt.cli.evaluate import choose, measured_ladder, progress
 from microgpt.cli.flags import flag, whole
-from microgpt.cli.show import find_run, say
+from microgpt.cli.show import say
 from microgpt.cli.summary import word
-from microgpt.corpus import Source
 from microgpt.disk import write_atomically
 from microgpt.errors import UsageError
 from microgpt.log import LOG
 from microgpt.report import gather, render
-from microgpt.run import Run
 from microgpt.words import short, unit_of
 
 _OWN = (CONFIG, TOKENIZER, CHECKPOINT, COUNTS, SAMPLES, LOG)
@@ -33,13 +31,8 @@ def report(
     text: Annotated[tuple[str, ...], flag("A text to show, character by character; again.")] = (),
     number: Annotated[int, whole("So many of the best documents are shown, and the worst.")] = 6,
     limit: Annotated[int | None, whole("At most so many documents, drawn by the seed.")] = None,
-    column: flags.Column = None,
-    field: flags.Field = None,
-    encoding: flags.Encoding = "utf-8",
-    stream: flags.Stream = False,
-    engine: flags.Engine = None,
-    device: flags.Device = None,
-    threads: flags.Threads = None,
+    reading: flags.Reading = flags.READING,
+    machine: flags.Machine = flags.MACHINE,
 ) -> None:
     """Write one HTML file of a run: what its loss is worth, made of, and whether it is honest.
 
@@ -51,9 +44,9 @@ def report(
     """
     if not 0 <= number <= 100:
         raise UsageError(f"number must be a whole number from 0 to 100; got {number}.")
-    opened = Run(find_run(run), engine or "auto", threads, device)
+    opened = machine.run(run)
     to = _checked(out or opened.folder / "report.html", opened.folder)
-    source = Source(files=files, column=column, field=field, encoding=encoding, stream=stream)
+    source = reading.source(*files)
     chosen = choose(opened, source, limit)
     result = opened.evaluate(progress(chosen.texts))
     ladder, why = measured_ladder(opened, chosen.texts, seen=chosen.seen)

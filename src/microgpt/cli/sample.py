@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from microgpt.alphabet import printable
 from microgpt.cli import flags
 from microgpt.cli.flags import flag, whole
-from microgpt.cli.show import find_run, say, say_json, stderr
+from microgpt.cli.show import say, say_json, stderr
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.run import Run
 from microgpt.sample import Choice
@@ -37,9 +37,7 @@ def sample(
         bool, Parameter(help="Only those not in the training data.", show_default=False)
     ] = False,
     json: flags.Json = False,
-    engine: flags.Engine = None,
-    device: flags.Device = None,
-    threads: flags.Threads = None,
+    machine: flags.Machine = flags.MACHINE,
 ) -> None:
     """Draw new texts from a run.
 
@@ -50,7 +48,7 @@ def sample(
     choice = Choice(
         prompt=prompt, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed
     )
-    opened = Run(find_run(run), engine or "auto", threads, device)
+    opened = machine.run(run)
     known = _known(opened, needed=new)
     drawn = islice(opened.samples(choice), number * (_PATIENCE if new else 1))
     width = opened.settings.model.block_size

@@ -21,7 +21,7 @@ from microgpt.cli.judge import Judge
 from microgpt.cli.score_crew import Order, in_order
 from microgpt.cli.score_forms import Form
 from microgpt.cli.score_lines import Told
-from microgpt.cli.show import find_run, say_json, stderr
+from microgpt.cli.show import say_json, stderr
 from microgpt.corpus.stream import Block, Stream
 from microgpt.errors import DataError, UsageError
 from microgpt.evaluate import Score
@@ -57,9 +57,7 @@ def score(
     column: flags.Column = None,
     field: flags.Field = None,
     encoding: flags.Encoding = "utf-8",
-    engine: flags.Engine = None,
-    device: flags.Device = None,
-    threads: flags.Threads = None,
+    machine: flags.Machine = flags.MACHINE,
 ) -> None:
     """Show how surprised the model is: of a text at each character, of a file at each line.
 
@@ -75,7 +73,7 @@ def score(
         raise UsageError("score must have something to score. Try: microgpt score RUN emma")
     if json and form:
         raise UsageError("json or format must be given, not both: --format jsonl is a line each.")
-    opened = Run(find_run(run), engine or "auto", threads, device)
+    opened = machine.run(run)
     files = [] if text else [w for w in texts if _is_file(w)]
     broken = _Broken()
     streams = {w: Stream(w, column, field, encoding, broken) for w in files}
@@ -88,11 +86,10 @@ def score(
         _one_by_one(opened, judge, blocks, sort, json=json)
     else:
         form, encoding = form or "table", sys.stdout.encoding or "utf-8"
-        order = Order(
-            opened.folder, engine or "auto", device, judge, form, sort is not None, encoding
-        )
+        engine, apart = machine.engine or "auto", sort is not None
+        order = Order(opened.folder, engine, machine.device, judge, form, apart, encoding)
         # A device other than the processor is shared by no processes.
-        processes = 1 if device else threads or processors()
+        processes = 1 if machine.device else machine.threads or processors()
         told = in_order(opened, order, blocks, processes)
         _row_by_row(told, sort, flags=judge.thresholds is not None)
     if broken.blank:

@@ -84,10 +84,7 @@ def sweep(
         Literal["characters", "bytes"] | None,
         flag("A token for each character of the data, or for each byte of any text.", DATA),
     ] = None,
-    column: flags.Column = None,
-    field: flags.Field = None,
-    encoding: flags.Encoding = "utf-8",
-    stream: flags.Stream = False,
+    reading: flags.Reading = flags.READING,
     engine: flags.Engine = None,
     json: flags.Json = False,
 ) -> int:
@@ -105,7 +102,7 @@ def sweep(
     for what, number in (("jobs", jobs), ("trials", trials)):
         if number is not None:
             check_count(what, number)
-    source = Source(files=files, column=column, field=field, encoding=encoding, stream=stream)
+    source = reading.source(*files)
     if resume is None:
         if "-" in files:
             raise UsageError("a sweep must have a file, to read it again; got standard input.")

@@ -95,13 +95,8 @@ def train(
         Literal["characters", "bytes"] | None,
         flag("A token for each character of the data, or for each byte of any text.", DATA),
     ] = None,
-    column: flags.Column = None,
-    field: flags.Field = None,
-    encoding: flags.Encoding = "utf-8",
-    stream: flags.Stream = False,
-    engine: flags.Engine = None,
-    device: flags.Device = None,
-    threads: flags.Threads = None,
+    reading: flags.Reading = flags.READING,
+    machine: flags.Machine = flags.MACHINE,
 ) -> int:
     """Train a GPT on lines of text and save it as a run.
 
@@ -119,7 +114,7 @@ def train(
         "loss": loss,
         "holdout": holdout, "seed": seed, "order": order, "long": long,
     }  # fmt: skip
-    source = Source(files=files, column=column, field=field, encoding=encoding, stream=stream)
+    source = reading.source(*files)
     if resume is None:
         session = prepare.new(
             source,
@@ -127,9 +122,9 @@ def train(
             tokenizer=tokenizer or "characters",
             out=out,
             log_every=1 if log_every is None else log_every,
-            engine=engine or "auto",
-            threads=threads,
-            device=device,
+            engine=machine.engine or "auto",
+            threads=machine.threads,
+            device=machine.device,
             **told,
         )
     else:
@@ -147,12 +142,10 @@ def train(
                 f"--resume must stand without {given[0].replace('_', '-')}: "
                 "the run knows. Only the engine may change."
             )
-        session = prepare.resume(
-            find_run(str(resume)), engine=engine, threads=threads, device=device
-        )
+        session = prepare.resume(find_run(str(resume)), **vars(machine))
     with session:
         if not json:
-            opening(session, auto=engine in (None, "auto"))
+            opening(session, auto=machine.engine in (None, "auto"))
         if not _train(session, json=json, every=log_every):
             return 130
         closing(session, json=json)

@@ -13,13 +13,12 @@ from rich.text import Text
 from microgpt.alphabet import printable
 from microgpt.cli import flags
 from microgpt.cli.flags import TRAINING, flag, whole, word
-from microgpt.cli.show import bar, find_run, say, say_json, stdout, surprise_style, table
+from microgpt.cli.show import bar, say, say_json, stdout, surprise_style, table
 from microgpt.corpus import Source
 from microgpt.errors import UsageError
 from microgpt.evaluate import Score
 from microgpt.loss import LN_2, OBJECTIVES, LossSum
 from microgpt.presets import PRESETS
-from microgpt.run import Run
 from microgpt.words import glyph
 
 CHANCES = (1.0, 0.5, 0.1, 0.01, 0.0001)
@@ -48,13 +47,8 @@ def why(
         Path | None, flag("Write the curves as .png or .svg too (needs matplotlib).", TRAINING)
     ] = None,
     json: flags.Json = False,
-    column: flags.Column = None,
-    field: flags.Field = None,
-    encoding: flags.Encoding = "utf-8",
-    stream: flags.Stream = False,
-    engine: flags.Engine = None,
-    device: flags.Device = None,
-    threads: flags.Threads = None,
+    reading: flags.Reading = flags.READING,
+    machine: flags.Machine = flags.MACHINE,
 ) -> None:
     """Explain the loss: what it is, why the logarithm, how positions average.
 
@@ -63,21 +57,22 @@ def why(
 
     Example: microgpt why runs/names-1 emma
     """
-    source = Source(column=column, field=field, encoding=encoding, stream=stream)
+    source = reading.source()
     told: dict[str, Any] = {"preset": preset, "steps": steps, "seed": seed, "save": save}
     if train:
         if text is not None:
             raise UsageError(f'--train must have one file or run at most; got "{text}" as well.')
         from microgpt.cli.why_train import tried
 
-        tried(run, source, **told, json=json, engine=(engine or "auto", threads, device))
+        engine = machine.engine or "auto", machine.threads, machine.device
+        tried(run, source, **told, json=json, engine=engine)
         return
     for name, value in {**told, "data": None if source == Source() else source}.items():
         if value is not None:
             raise UsageError(f"{name} must stand with --train: only what is trained has it.")
     score = None
     if run is not None:
-        opened = Run(find_run(run), engine or "auto", threads, device)
+        opened = machine.run(run)
         score = opened.score(text if text is not None else opened.sample(1)[0])
     if json:
         say_json(_record(score))
