@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from microgpt.alphabet import printable
 from microgpt.loss import LossSum
 from microgpt.tokenizer import Bytes, Tokenizer
@@ -9,8 +11,8 @@ from microgpt.tokenizer import Bytes, Tokenizer
 END = "⏎"
 """Stands for the end of a document."""
 
-STRONGEST = 5
-"""The strongest `level`."""
+STEP, STRONGEST = 1.2, 5
+"""A `level` is so many nats more than the one below, up to the strongest."""
 
 
 def name_of(baseline: str, n: int) -> str:
@@ -61,19 +63,29 @@ def units(loss: LossSum, unit: str = "character") -> str:
     )
 
 
-def glyph(char: str | None) -> str:
+def glyph(char: str | None, *, unknown: bool = False) -> str:
     r"""Return what stands for a character; None is the end of a document.
 
-    >>> glyph("a"), glyph(" "), glyph("\n"), glyph(None)
-    ('a', '␣', '\\n', '⏎')
+    >>> glyph("a"), glyph(" "), glyph("\n"), glyph(None), glyph("é", unknown=True)
+    ('a', '␣', '\\n', '⏎', 'é?')
     """
-    return END if char is None else "␣" if char == " " else printable(char)
+    shown = END if char is None else "␣" if char == " " else printable(char)
+    return f"{shown}?" if unknown else shown
+
+
+def expected(tokens: Iterable[str]) -> str:
+    """Return what stands for the likeliest tokens, the end of a document among them as "".
+
+    >>> expected(["a", "", " "])
+    'a ⏎ ␣'
+    """
+    return " ".join(glyph(token or None) for token in tokens)
 
 
 def level(nats: float) -> int:
-    """Return how strongly a number of nats is coloured: one more every 1.2, from 0 to 5.
+    """Return how strongly a number of nats is coloured, from 0.
 
     >>> level(0.5), level(3.0), level(40.0)
     (0, 2, 5)
     """
-    return min(int(nats / 1.2), STRONGEST)
+    return min(int(nats / STEP), STRONGEST)

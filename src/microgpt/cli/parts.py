@@ -46,10 +46,9 @@ def show_honesty(result: Evaluation) -> None:
     rows = table("predictions", "told", "came true", "95 %", "", left=0)
     rows.columns[-1].justify = "left"
     for b in every.bins:
-        near = "as told" if b.low <= b.p <= b.high else "less" if b.observed < b.p else "more"
         rows.add_row(
             f"{b.predictions:,}", f"{b.p:.4f}", f"{b.observed:.4f}", f"{b.low:.4f} to {b.high:.4f}",
-            near, style="" if near == "as told" else "color(208)",
+            b.verdict, style="" if b.verdict == "as told" else "color(208)",
         )  # fmt: skip
     stdout().print(rows)
     say()
@@ -58,18 +57,16 @@ def show_honesty(result: Evaluation) -> None:
             f"an honest model's would be {c.chance:.4f} by chance")  # fmt: skip
     fitted = result.temperature
     if fitted.positions:
-        sure = "too sure" if fitted.value > 1 else "not sure enough"
         gain = f"gain {fitted.gain:.4f}" if fitted.gain > 0 else f"cost {-fitted.gain:.4f}"
         worth = f": it would {gain} nats on documents it was not fitted on"
         if math.isnan(fitted.gain):
             worth = "; there are no other documents to measure its gain on"
-        say(f"Fitted temperature {fitted.value:.3f} ({sure}){worth}")
+        say(f"Fitted temperature {fitted.value:.3f} ({fitted.verdict}){worth}")
     say()
-    values = (result.loss, result.brier, result.spherical, result.accuracy, every.error)
     rows = table("score", "", "best is", "", "source", left=1)
     for column in rows.columns[2:]:
         column.justify = "left"
-    for rule, value in zip(RULES, values):
+    for rule, value in zip(RULES, result.scores.values()):
         rows.add_row(rule.name, f"{value:.4f}", rule.better, rule.proper, rule.source)
     stdout().print(rows)
 

@@ -17,7 +17,7 @@ from microgpt.disk import write_atomically
 from microgpt.errors import UsageError
 from microgpt.log import LOG
 from microgpt.report import gather, render
-from microgpt.words import short, unit_of
+from microgpt.words import short
 
 _OWN = (CONFIG, TOKENIZER, CHECKPOINT, COUNTS, SAMPLES, LOG)
 
@@ -50,11 +50,10 @@ def report(
     chosen = choose(opened, source, limit)
     result = opened.evaluate(progress(chosen.texts))
     ladder, why = measured_ladder(opened, chosen.texts, seen=chosen.seen)
-    unit = unit_of(opened.tokenizer)
-    facts = gather(opened, result, chosen.words, ladder, why, text, number, unit)
+    facts = gather(opened, result, chosen.words, ladder, why, text, number)
     page = render(facts).encode("utf-8", "backslashreplace")
     write_atomically(to, page)
-    say(f"{result.loss:.4f} nats a {unit} on {chosen.words}.")
+    say(f"{result.loss:.4f} nats a {facts.unit} on {chosen.words}.")
     say(f"Saved in {word(to)}, {short(len(page))} bytes. Open it in any browser.")
 
 

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from microgpt.alphabet import printable
 from microgpt.cli.show import say, spark, surprise_style, width
-from microgpt.evaluate import Character, Score
-from microgpt.words import glyph
+from microgpt.evaluate import Score
+from microgpt.words import expected, glyph
 
 _COLUMN = 6
 _LABEL = 8
@@ -46,10 +46,10 @@ def show(one: Score, unknown_nats: float, rarer: float | None) -> None:
     for start in range(0, len(one.characters), each):
         part = one.characters[start : start + each]
         styles = [surprise_style(c.nats) for c in part]
-        _row("", [_name(c) for c in part], styles)
+        _row("", [glyph(c.char, unknown=c.unknown) for c in part], styles)
         _row("nats", [f"{c.nats:.1f}" for c in part], styles)
         _row("", [spark([c.nats], 0.0, top) for c in part], styles)
-        _row("likely", [_likely(c) for c in part], ["dim"] * len(part))
+        _row("likely", [expected(c.likely)[: _COLUMN - 1] for c in part], ["dim"] * len(part))
         say()
     if any(c.unknown for c in one.characters):
         say(f"? unknown to this model: priced at {unknown_nats:.1f} nats, once for each.\n")
@@ -62,11 +62,3 @@ def _row(label: str, cells: Sequence[str], styles: Sequence[str]) -> None:
         line.append(cell + padding, style)
     line.rstrip()
     say(line)
-
-
-def _name(c: Character) -> str:
-    return glyph(c.char) + ("?" if c.unknown else "")
-
-
-def _likely(c: Character) -> str:
-    return " ".join(glyph(token or None) for token in c.likely)[: _COLUMN - 1]

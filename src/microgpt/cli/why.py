@@ -173,7 +173,7 @@ def _positions(score: Score) -> Table:
     for c in score.characters:
         slopes = [-o.weight(c.nats) * -math.expm1(-c.nats) for o in OBJECTIVES.values()]
         rows.add_row(
-            Text(glyph(c.char) + ("?" if c.unknown else ""), "bold"),
+            Text(glyph(c.char, unknown=c.unknown), "bold"),
             f"{c.p:.4f}" if c.p >= 0.0001 else f"{c.p:.1e}",
             f"{c.nats:.2f}",
             f"{c.nats / LN_2:.2f}",

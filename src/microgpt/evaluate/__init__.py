@@ -90,6 +90,17 @@ class Evaluation:
         """The share of positions where the likeliest token came."""
         return self.hits / self.sum.positions if self.sum.positions else math.nan
 
+    @property
+    def scores(self) -> dict[str, float]:
+        """What each of `rules.RULES` gives, in their order."""
+        return {
+            "log": self.loss,
+            "brier": self.brier,
+            "spherical": self.spherical,
+            "accuracy": self.accuracy,
+            "calibration_error": self.calibration.error,
+        }
+
 
 def mean_loss(engine: Engine, batch: Batch) -> LossSum:
     """Sum the losses of a batch; the mean is read off the sum."""

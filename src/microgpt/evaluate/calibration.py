@@ -52,6 +52,13 @@ class Bin:
         """The share that came true."""
         return self.hits / self.predictions
 
+    @property
+    def verdict(self) -> str:
+        """Whether it came true "as told", which is within the interval, or "less" or "more"."""
+        if self.low <= self.p <= self.high:
+            return "as told"
+        return "less" if self.observed < self.p else "more"
+
 
 @dataclass(frozen=True)
 class Calibration:

@@ -60,13 +60,7 @@ def _record(result: Evaluation) -> dict[str, Any]:
         ],
         "calibration": _calibration(result.calibration),
         "confidence": _calibration(result.confidence),
-        "scores": {
-            "log": result.loss,
-            "brier": result.brier,
-            "spherical": result.spherical,
-            "accuracy": result.accuracy,
-            "calibration_error": result.calibration.error,
-        },
+        "scores": result.scores,
         "temperature": {
             "value": result.temperature.value,
             "gain": result.temperature.gain,

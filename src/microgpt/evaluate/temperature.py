@@ -40,6 +40,11 @@ class Temperature:
     gain: float
     positions: int
 
+    @property
+    def verdict(self) -> str:
+        """What it says of the model: "too sure" or "not sure enough"."""
+        return "too sure" if self.value > 1 else "not sure enough"
+
 
 class Thermometer:
     """Keeps the first so many logits, in two halves.

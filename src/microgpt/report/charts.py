@@ -134,7 +134,7 @@ def reliability(bins: Iterable[Bin]) -> Chart:
     y = _scale(0.0, 1.0, HEIGHT - BOTTOM, TOP)
     marks = [
         Mark(
-            "honest" if b.low <= b.p <= b.high else "off",
+            "honest" if b.verdict == "as told" else "off",
             x(at(b.p)), y(at(b.observed)), y(at(b.low)), y(at(b.high)),
         )
         for b in bins

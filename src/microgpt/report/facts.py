@@ -21,12 +21,13 @@ from microgpt.report.heat import Heat, heat
 from microgpt.run import Run
 from microgpt.sample import Choice, Sample
 from microgpt.settings import Settings, as_flag
-from microgpt.words import name_of
+from microgpt.words import name_of, unit_of
 
 POINTS = 120
 """Points of the learning curve, at most."""
 
 SAMPLES = 24
+_CHOICE = Choice()
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Facts:
         worst: the documents that cost most a position.
         best: the least.
         samples: some.
+        temperature: that these were drawn at.
         settings: the run's.
         updates: how many it has had.
         command: that trains such a run.
@@ -81,6 +83,7 @@ class Facts:
     worst: list[Heat]
     best: list[Heat]
     samples: list[Sampled]
+    temperature: float
     settings: Settings
     updates: int
     command: str
@@ -95,7 +98,6 @@ def gather(
     why_no_ladder: str = "",
     show: Sequence[str] = (),
     number: int = 6,
-    unit: str = "character",
 ) -> Facts:
     """Collect what the page tells.
 
@@ -107,7 +109,6 @@ def gather(
         why_no_ladder: in a sentence, if there are none.
         show: texts to show beside the best and the worst.
         number: how many of these.
-        unit: what a position is called.
     """
     # Some of them may be the same text.
     best, worst, _ = result.parts.documents(4 * number)
@@ -123,7 +124,7 @@ def gather(
         name=printable(run.folder.resolve().name),
         what=what,
         result=result,
-        unit=unit,
+        unit=unit_of(run.tokenizer),
         ladder=sorted(rungs, key=lambda rung: -rung.sum.mean),
         why_no_ladder=why_no_ladder,
         training=log.curve(POINTS),
@@ -132,6 +133,7 @@ def gather(
         worst=heats([*dict.fromkeys(document.text for document in worst)][:number]),
         best=heats([*dict.fromkeys(document.text for document in best)][:number]),
         samples=_samples(run, known=not why_no_ladder),
+        temperature=_CHOICE.temperature,
         settings=run.settings,
         updates=log.steps,
         command=command(run.settings),
@@ -166,6 +168,6 @@ def command(settings: Settings) -> str:
 
 
 def _samples(run: Run, *, known: bool) -> list[Sampled]:
-    drawn = list(islice(run.samples(Choice()), SAMPLES))
+    drawn = list(islice(run.samples(_CHOICE), SAMPLES))
     trained = set(run.documents[0]) if known else set[str]()
     return [Sampled(one, one.text in trained if known else None) for one in drawn]

@@ -6,44 +6,27 @@ around what surprises most.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from microgpt.alphabet import printable
-from microgpt.evaluate import Score
+from microgpt.evaluate import Character, Score
 from microgpt.evaluate.spans import spans
-from microgpt.words import glyph, level
 
 MOST = 160
 """Cells shown of a text."""
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A character.
+class Cell(Character):
+    """A character of a text that is shown.
 
     Attributes:
-        glyph: as it is shown.
-        nats: what it cost.
-        level: how strongly it is coloured, 0 to 5.
         in_span: whether it is of the most surprising part.
-        likely: what was expected, likeliest first.
-        unknown: whether the vocabulary lacks it.
     """
 
-    glyph: str
-    nats: float
-    level: int
-    in_span: bool
-    likely: str
-    unknown: bool
-
-    @property
-    def p(self) -> float:
-        """The probability that it was given."""
-        return math.exp(-self.nats)
+    in_span: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,17 +65,7 @@ def heat(score: Score, usual: float) -> Heat:
         middle = min((start + stop) // 2, start + MOST // 2)
         first = min(max(middle - MOST // 2, 0), len(losses) - MOST)
     shown = score.characters[first : first + MOST]
-    cells = tuple(
-        Cell(
-            glyph(c.char),
-            c.nats,
-            level(c.nats),
-            start <= at < stop,
-            " ".join(glyph(token or None) for token in c.likely),
-            c.unknown,
-        )
-        for at, c in enumerate(shown, first)
-    )
+    cells = tuple(Cell(**vars(c), in_span=start <= at < stop) for at, c in enumerate(shown, first))
     rest = len(losses) - first - len(shown)
     return Heat(clipped(score.text), score.mean, score.bits, cells, first, rest)
 

@@ -14,7 +14,7 @@ from microgpt.loss import LN_2
 from microgpt.report import charts
 from microgpt.report.facts import Facts
 from microgpt.report.heat import clipped
-from microgpt.words import glyph
+from microgpt.words import STEP, STRONGEST, expected, glyph, level
 
 _HERE = Path(__file__).parent
 
@@ -41,7 +41,11 @@ def render(facts: Facts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"printable": printable, "glyph": glyph, "clipped": clipped}
+    filters: dict[str, Any] = {
+        "printable": printable, "clipped": clipped, "glyph": glyph, "expected": expected,
+        "level": level,
+    }  # fmt: skip
+    environment.filters.update(filters)
     style = (_HERE / "style.css").read_text("utf-8")
     # The page allows this one style and nothing else: no script, no other address.
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -54,9 +58,6 @@ def _shown(facts: Facts) -> dict[str, Any]:
     result = facts.result
     parts = result.parts
     by_character, confusions = parts.by_character(), parts.confusions()
-    values = (
-        result.loss, result.brier, result.spherical, result.accuracy, result.calibration.error,
-    )  # fmt: skip
     levels = [(rung.name, rung.sum.mean) for rung in facts.ladder if not rung.is_this]
     return {
         "by_position": parts.by_position(),
@@ -67,8 +68,10 @@ def _shown(facts: Facts) -> dict[str, Any]:
         "more_confusions": max(len(confusions) - ROWS, 0),
         "curve": charts.learning_curve(facts.training, facts.held_out, levels),
         "reliability": charts.reliability(result.calibration.bins),
-        "rules": list(zip(RULES, values)),
+        "rules": list(zip(RULES, result.scores.values())),
         "box": charts,
+        "step": STEP,
+        "strongest": STRONGEST,
         "ln_2": LN_2,
         "thinned": _thinned(facts.training),
     }
