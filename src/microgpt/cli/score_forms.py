@@ -105,14 +105,16 @@ class _Texts:
         joined = "".join(self._texts)
         self._plain = joined.isprintable() and not any(c in joined for c in special)
         self._plain = self._plain and (joined.isascii() or not escaped)
-        # Then a character is a byte.
-        self._narrow = self._plain and joined.isascii()
-        self._words = Words.of(self._texts if self._narrow else [])
+        # Where a character is a byte, texts are cut without looking at any of them.
+        self._words: Words | None = None
+        if self._plain and joined.isascii():
+            ends_D = np.cumsum(facts.lengths_D)
+            self._words = Words(joined.encode(), np.append(np.zeros(1, np.int64), ends_D))
         self._ends = Words.of(["", json.dumps(END)[1:-1] if escaped else END])
 
     def add(self, columns: Columns, starts_D: Offsets, stops_D: Offsets) -> None:
         """Add of each text what is from a character up to another, perhaps with the end."""
-        if self._narrow:
+        if self._words:
             begins_D = self._words.offsets[:-1]
             upto_D = np.minimum(stops_D, self._lengths_D)
             columns.cut(self._words, begins_D + np.minimum(starts_D, upto_D), begins_D + upto_D)
