@@ -13,10 +13,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from microgpt import batch, model
+import microgpt
+from microgpt import batch
+from microgpt import model as gpt
+from microgpt.cli import run as cli
 from microgpt.config import GPTConfig
 from microgpt.engines import ENGINES, open_engine
 from microgpt.engines.contract import Engine, State
+from microgpt.run import Run
 
 # Where this names engines, one that is missing fails instead of skipping.
 REQUIRED = tuple(filter(None, os.environ.get("MICROGPT_TEST_ENGINES", "").split(",")))
@@ -98,7 +102,7 @@ def opened(name: str, config: GPTConfig, seed: int = 1, std: float = 0.3, **kind
     """Open an engine on parameters drawn anew, large enough that no slope is tiny."""
     engine = open_engine(name, config, **kind)  # type: ignore[arg-type]
     rng = random.Random(seed)
-    values = model.initial(GPTConfig(**{**vars(config), "init_std": std, "zero_init": False}), rng)
+    values = gpt.initial(GPTConfig(**{**vars(config), "init_std": std, "zero_init": False}), rng)
     engine.load(State.fresh(values))
     return engine
 
@@ -117,3 +121,23 @@ def as_kept(name: str, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
 def laid_out(documents: list[list[int]], bos: int, block_size: int = 16) -> batch.Batch:
     """Lay token ids out in windows."""
     return batch.lay_out(documents, bos, block_size).batch
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A small run with some held-out documents."""
+    folder = tmp_path_factory.mktemp("score")
+    (folder / "names.txt").write_text("\n".join([*TINY, *(a + b for a in TINY for b in TINY[:6])]))
+    return microgpt.train(
+        folder / "names.txt", engine="scalar", preset="microgpt",
+        n_embd=4, n_head=1, block_size=6, steps=40, holdout=0.3, out=folder / "run",
+    )  # fmt: skip
+
+
+def out(capsys: pytest.CaptureFixture[str], words: str) -> str:
+    """What a command prints that ends well: all of it on stdout, plain."""
+    assert cli([*words.split()]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert "\x1b" not in printed.out
+    return printed.out

@@ -15,7 +15,7 @@ import microgpt
 from microgpt.cli import run
 from microgpt.evaluate.record import record
 from microgpt.evaluate.rules import RULES
-from tests.conftest import TINY
+from tests.conftest import TINY, out
 
 Capture = pytest.CaptureFixture[str]
 TEXTS = [*TINY, "noé", "b" * 30, "lena and ada", "é😀"]
@@ -44,14 +44,6 @@ def _at_home(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> No
     monkeypatch.chdir(home)
     monkeypatch.delenv("COLUMNS", raising=False)
     capsys.readouterr()
-
-
-def out(capsys: Capture, words: str) -> str:
-    assert run(words.split()) == 0
-    printed = capsys.readouterr()
-    assert printed.err == ""
-    assert "\x1b" not in printed.out
-    return printed.out
 
 
 def told(capsys: Capture, words: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from microgpt.cli import COMMANDS, run
+from tests.conftest import out
 
 Capture = pytest.CaptureFixture[str]
 CORPUS = ["ada", "alan", "anna", "bea", "ben", "bob", "dana", "dean", "eba", "lea", "lena", "noa"]
@@ -38,15 +39,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _at_home(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.chdir(home)
     capsys.readouterr()
-
-
-def out(capsys: Capture, words: str) -> str:
-    """What a command prints that ends well: all of it on stdout, plain."""
-    assert run(words.split()) == 0
-    printed = capsys.readouterr()
-    assert printed.err == ""
-    assert "\x1b" not in printed.out
-    return printed.out
 
 
 def objects(capsys: Capture, words: str) -> list[dict[str, Any]]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import re
 import shlex
 import sys
 from html.parser import HTMLParser
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 import microgpt
 from microgpt.cli import run as cli
-from microgpt.evaluate.calibration import Bin
-from microgpt.report import charts
 from microgpt.report.heat import MOST, heat
 from microgpt.run import Run
 
@@ -237,28 +233,3 @@ def test_a_long_text_shows_the_part_around_what_surprises_most(model: Run) -> No
     for cell, c in zip(shown.cells, one.characters[shown.first :]):
         assert cell.nats == c.nats
         assert cell.p == pytest.approx(c.p)
-
-
-def test_points_of_charts_lie_where_their_numbers_say() -> None:
-    curve = charts.learning_curve(
-        [(1.0, 3.0), (5.0, math.nan), (11.0, 1.0)], [(6, 2.0)], [("blind", 3.3), ("pairs", 3.29)]
-    )
-    (x1, y1), (x2, y2) = (map(float, point.split(",")) for point in curve.lines[2].points.split())
-    (mark,) = curve.marks
-    assert mark.x == pytest.approx((x1 + x2) / 2, abs=0.1)
-    assert mark.y == pytest.approx((y1 + y2) / 2, abs=0.1)
-    heights = [label.y for label in curve.labels]
-    assert all(b - a >= 18.9 for a, b in pairwise(heights))
-    assert heights[0] > 0
-    assert heights[-1] < charts.HEIGHT
-    # An honest model's marks lie on the diagonal, and equal factors are equal steps.
-    shares = (0.001, 0.01, 0.1, 1.0)
-    bins = [Bin(1000, round(1000 * p), p, p / 2, min(2 * p, 1.0)) for p in shares]
-    marks = charts.reliability(bins).marks
-    steps = [b.x - a.x for a, b in pairwise(marks)]
-    assert steps == pytest.approx([steps[0]] * 3)
-    width, height = charts.WIDTH - charts.LEFT - charts.RIGHT, charts.HEIGHT - charts.TOP
-    height -= charts.BOTTOM
-    for m in marks:
-        right, up = (m.x - charts.LEFT) / width, (charts.HEIGHT - charts.BOTTOM - m.y) / height
-        assert right == pytest.approx(up)
