@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -61,16 +62,11 @@ def required(program: str, reason: str) -> NoReturn:
 
 
 @pytest.fixture(scope="session")
-def make() -> ModuleType:
-    """The program that writes the docs."""
-    spec = importlib.util.spec_from_file_location(
-        "make", Path(__file__).resolve().parents[1] / "docs" / "make.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def make() -> Iterator[ModuleType]:
+    """The program that writes the docs, as it imports what lies beside it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "docs"))
+        yield importlib.import_module("make")
 
 
 @pytest.fixture

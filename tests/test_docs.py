@@ -29,25 +29,25 @@ def test_the_command_line_reference_is_what_help_says(make: ModuleType, tmp_path
 
 def test_the_table_of_speeds_is_the_record_s(make: ModuleType) -> None:
     text = (ROOT / "docs" / "speed.md").read_text("utf-8")
-    assert make.speed(text) == text
+    assert make.records.speed(text) == text
     assert text.count("\n| 16, block 16, batch 1 |") == 2
 
 
 def test_the_table_of_the_race_is_the_record_s(make: ModuleType) -> None:
     text = (ROOT / "docs" / "race.md").read_text("utf-8")
-    assert make.race(text) == text
+    assert make.records.race(text) == text
     assert "\n| names | 1 | 5 |" in text
 
 
 def test_the_table_of_the_losses_is_the_record_s(make: ModuleType) -> None:
     text = (ROOT / "docs" / "loss.md").read_text("utf-8")
-    assert make.losses(text) == text
+    assert make.records.losses(text) == text
     assert text.count("\n| surnames | ") == 6
 
 
 def test_the_table_of_sizes_is_the_record_s_and_within_the_bound(make: ModuleType) -> None:
     text = (ROOT / "docs" / "compress.md").read_text("utf-8")
-    assert make.compressed(text) == text
+    assert make.records.compressed(text) == text
     rows = [row.split(" | ") for row in re.findall(r"\n\| (\w+, (?:held out|whole) .*) \|", text)]
     assert len(rows) == 4
     for row in rows:
@@ -57,7 +57,7 @@ def test_the_table_of_sizes_is_the_record_s_and_within_the_bound(make: ModuleTyp
 
 def test_the_tables_of_scores_are_the_record_s_and_hold_what_is_promised(make: ModuleType) -> None:
     text = (ROOT / "docs" / "score.md").read_text("utf-8")
-    assert make.scored(text) == text
+    assert make.records.scored(text) == text
     rows = re.findall(r"\n\| (\d+)% \| [\d.]+ % \| ([\d.]+) \(([\d.]+) to ([\d.]+)\) % \|", text)
     assert len(rows) == 2
     for asked, middle, low, high in (map(float, row) for row in rows):

@@ -1,0 +1,159 @@
+"""Tables of the pages, out of the records that benchmarks keep.
+
+In: a page that has a place for rows. Out: the page with the rows of the record as it is now.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from pathlib import Path
+
+from microgpt.loss import OBJECTIVES
+
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks" / "records"
+_TABLE = re.compile(r"(?<=<!-- rows -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
+
+def speed(text: str) -> str:
+    """Put the rows of the record into the page on speed."""
+    record = json.loads((FOLDER / "speed.json").read_text("utf-8"))
+    ours, others = {}, {}
+    for row in record["rows"]:
+        kind = ours if row["engine"] == "native" else others
+        kind.setdefault(row["label"], []).append(row)
+    lines = [
+        f"A core's peak: {record['peak']:.0f} GFLOP/s. Medians of {record['n']} rounds, "
+        f"{record['date']}; {record['build']}, PyTorch {record['torch']}.",
+        "",
+        "| layers x width | threads | µs a document | µs a token | GFLOP/s | times the limit |"
+        " PyTorch eager | `torch.compile` |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for label, rows in ours.items():
+        for row in rows:
+            cells = [label, row["threads"], f"{row['document'] * 1e6:.2f}"]
+            cells += [f"{row['token'] * 1e6:.3f}", f"{row['speed']:.0f}"]
+            cells.append(f"{row['document'] / row['limit']:.2f}")
+            # Beside one thread only: theirs are on one.
+            beside = others.get(label, []) if row["threads"] == 1 else [None, None]
+            cells += [f"{r['document'] / row['document']:.1f}x" if r else "" for r in beside]
+            lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return _TABLE.sub("\n".join(lines) + "\n", text)
+
+
+def race(text: str) -> str:
+    """Put the rows of the record into the page on the race."""
+    record = json.loads((FOLDER / "race.json").read_text("utf-8"))
+    lines = [
+        f"Medians, with the least and the most; {record['date']}, {record['threads']} threads, "
+        f"{record['build']}, commit {record['commit'][:7]}.",
+        "",
+        "| split | `--seconds` | seeds | nats a character | training, s | process, s | read |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        low, middle, high = row["loss"]
+        cells = [row["split"], row["budget"], row["n"]]
+        cells.append(f"{middle:.4f}" + (f" ({low:.4f} to {high:.4f})" if row["n"] > 1 else ""))
+        cells += [f"{row['seconds'][1]:.2f}", f"{row['process'][1]:.1f}"]
+        cells.append(f"{row['epochs'][1]:.1f} times")
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    alone = ", ".join(f"{name} {loss:.3f}" for name, loss in record["counts"].items())
+    lines += ["", f"Counts of five in a row alone: {alone}."]
+    return _TABLE.sub("\n".join(lines) + "\n", text)
+
+
+def losses(text: str) -> str:
+    """Put the rows of the record into the page on the loss."""
+    record = json.loads((FOLDER / "why.json").read_text("utf-8"))
+
+    def cell(values: list[float] | None, form: str) -> str:
+        if values is None:
+            return ""
+        low, middle, high = (format(value, form) for value in values)
+        return f"{middle} ({low} to {high})" if low != high else middle
+
+    lines = [
+        "| text | steps | loss | nats | the likeliest came | p < 0.01 | w there | stayed |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        cells = [row["text"], row["steps"], OBJECTIVES[row["objective"]].formula]
+        cells += [cell(row["loss"], ".2f"), cell(row["accuracy"], ".1%"), cell(row["wrong"], ".0%")]
+        cells += [cell(row["wrong_weight"], ".1g"), cell(row["stayed"], ".0%")]
+        lines.append("| " + " | ".join(cells) + " |")
+    return _TABLE.sub("\n".join(lines) + "\n", text)
+
+
+def compressed(text: str) -> str:
+    """Put the rows of the record into the page on compression."""
+    record = json.loads((FOLDER / "compress.json").read_text("utf-8"))
+    lines = [
+        f"One training each; {record['date']}, {record['threads']} threads, {record['build']}.",
+        "",
+        "| text | bytes | nats a character | its losses, bytes | code | header | gzip -9 | xz -9e |"
+        " xz -9e behind the rest | there, s | back, s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        cells = [f"{row['text']}, {row['file']}", f"{row['bytes']:,}", f"{row['loss']:.4f}"]
+        cells += [f"{row['losses']:,.1f}", f"{row['compressed'] - row['header']:,}", row["header"]]
+        cells += [f"{row['gzip']:,}", f"{row['xz']:,}"]
+        cells.append(f"{row['seen']:,}" if "seen" in row else "")
+        cells += [f"{row[way]:.1f}" for way in ("seconds", "seconds_back")]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    models = {row["text"]: f"{row['text']} {row['model']:,} bytes" for row in record["rows"]}
+    lines += ["", f"The models, which no column counts: {', '.join(models.values())}."]
+    return _TABLE.sub("\n".join(lines) + "\n", text)
+
+
+def scored(text: str) -> str:
+    """Put the rows of the record into the page on scores."""
+    record = json.loads((FOLDER / "score.json").read_text("utf-8"))
+
+    def middle(values: list[float], digits: int, factor: float = 1.0) -> str:
+        low, high = (f"{factor * end(values):.{digits}f}" for end in (min, max))
+        return f"{factor * statistics.median(values):.{digits}f} ({low} to {high})"
+
+    flags = record["flags"]
+    lines = [
+        "| asked for | told, the mean of all | flagged, of lines never seen |"
+        " of these with two letters exchanged | splits |",
+        "|---|---|---|---|---|",
+    ]
+    for rate in sorted({row["rate"] for row in flags}):
+        some = [row for row in flags if row["rate"] == rate]
+        told = statistics.mean(float(row["said"].split("%")[0].split()[-1]) for row in some)
+        cells = [f"{rate:.0%}", f"{told:.2f} %"]
+        cells += [
+            f"{middle([row[key] for row in some], 2, 100)} %"
+            for key in ("flagged", "swapped_flagged")
+        ]
+        lines.append(f"| {' | '.join([*cells, str(len(some))])} |")
+    lines += [
+        "",
+        f"Medians, with the least and the most; {record['date']}, {record['threads']} processors,"
+        f" {record['build']}.",
+        "",
+        "| lines | characters a line | rows | million characters a second | with the ends |"
+        " from start to end | megabytes, for four times as much |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in record["speeds"]:
+        cells = [row["text"], f"{row['characters_a_line']:.1f}", row["format"]]
+        cells += [
+            middle(row[f"{key}_per_second"], 1, 1e-6)
+            for key in ("characters", "positions", "whole_characters")
+        ]
+        cells.append(", ".join(f"{size:.0f}" for size in row["megabytes"]))
+        lines.append(f"| {' | '.join(cells)} |")
+    return _TABLE.sub("\n".join(lines) + "\n", text)
+
+
+TABLES = {
+    "speed.md": speed, "loss.md": losses, "race.md": race, "compress.md": compressed,
+    "score.md": scored,
+}  # fmt: skip
+"""Pages with a table of a record, and what writes it."""
