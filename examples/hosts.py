@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
-from measure import flag_table
+from measure import Test, flag_table, made, unheard
 from numpy.typing import NDArray
 
 from microgpt.sklearn import TextDensity
@@ -73,28 +73,18 @@ def words_of(name: str) -> list[str]:
     return re.findall("[a-z]+|#+", re.sub(r"\d", "#", name))
 
 
-def unheard(vocabulary: set[str], names: list[str]) -> NDArray[np.bool_]:
-    """Say which names have a word that is in no list: the simplest alternative."""
-    return np.array([not vocabulary.issuperset(words_of(name)) for name in names])
-
-
 def main() -> None:
     """Train, set thresholds, count flags."""
     rng = random.Random(1)
-    seen = [host(rng) for _ in range(12_000)]
-    new = [host(rng) for _ in range(8000)]
-    known = set(seen)
-    unseen = [text for text in new if text not in known]
+    seen, groups = made(host, KINDS, rng)
     model = TextDensity(preset="micro", steps=500, contamination=RATE, random_state=1).fit(seen)
-    vocabulary = {word for text in seen for word in words_of(text)}
     limit = float(np.quantile(entropy(seen), 1 - RATE))
-    tests: dict[str, Callable[[list[str]], NDArray[np.bool_]]] = {
+    tests: dict[str, Test] = {
         "microgpt": lambda texts: model.predict(texts) < 0,
         "entropy": lambda texts: entropy(texts) > limit,
-        "list of words": lambda texts: unheard(vocabulary, texts),
+        "list of words": unheard(seen, words_of),
     }
-    odd = {str(how.__doc__).rstrip(".").lower(): [how(rng) for _ in range(2000)] for how in KINDS}
-    flag_table(tests, {"good ones, new": new, "of these never seen": unseen, **odd})
+    flag_table(tests, groups)
     worst = model.run_.score(misspelt(rng))
     top = max(range(len(worst.text)), key=lambda i: worst.losses[i])
     likely = " ".join(worst.characters[top].likely)

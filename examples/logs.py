@@ -13,9 +13,7 @@ import random
 import re
 from collections.abc import Callable
 
-import numpy as np
-from measure import flag_table
-from numpy.typing import NDArray
+from measure import Test, flag_table, made, unheard
 
 from microgpt.sklearn import TextDensity
 
@@ -79,26 +77,16 @@ def words_of(text: str) -> list[str]:
     return re.sub(r"\d+", "#", text).split()
 
 
-def unheard(vocabulary: set[str], lines: list[str]) -> NDArray[np.bool_]:
-    """Say which lines have a word that is in no list: the simplest alternative."""
-    return np.array([not vocabulary.issuperset(words_of(text)) for text in lines])
-
-
 def main() -> None:
     """Train, set thresholds, count flags."""
     rng = random.Random(1)
-    seen = [line(rng) for _ in range(12_000)]
-    new = [line(rng) for _ in range(8000)]
-    known = set(seen)
-    unseen = [text for text in new if text not in known]
+    seen, groups = made(line, KINDS, rng)
     model = TextDensity(preset="micro", steps=500, contamination=RATE, random_state=1).fit(seen)
-    vocabulary = {word for text in seen for word in words_of(text)}
-    tests: dict[str, Callable[[list[str]], NDArray[np.bool_]]] = {
+    tests: dict[str, Test] = {
         "microgpt": lambda texts: model.predict(texts) < 0,
-        "list of words": lambda texts: unheard(vocabulary, texts),
+        "list of words": unheard(seen, words_of),
     }
-    odd = {str(how.__doc__).rstrip(".").lower(): [how(rng) for _ in range(2000)] for how in KINDS}
-    flag_table(tests, {"good ones, new": new, "of these never seen": unseen, **odd})
+    flag_table(tests, groups)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""What the examples share: prices under a run or under counts, texts drawn from counts, a table."""
+"""What the examples share: prices under a run or under counts, texts in groups, a table."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -11,6 +12,9 @@ from microgpt import Run
 from microgpt.evaluate.price import Priced, Pricer
 from microgpt.evaluate.walk import Layer
 from microgpt.ngram import NGram
+
+Test = Callable[[list[str]], NDArray[np.bool_]]
+"""Says of texts which are flagged."""
 
 
 def counted(run: Run, n: int) -> NGram:
@@ -39,9 +43,26 @@ def drawn(run: Run, model: NGram, number: int, seed: int, most: int = 60) -> lis
     return [run.tokenizer.decode(row[: row.index(bos)]) for row in rows]
 
 
-def flag_table(
-    tests: Mapping[str, Callable[[list[str]], NDArray[np.bool_]]], groups: Mapping[str, list[str]]
-) -> None:
+def made(
+    make: Callable[[random.Random], str],
+    kinds: Sequence[Callable[[random.Random], str]],
+    rng: random.Random,
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Make texts to learn from, and groups to flag: good ones, and odd ones of several kinds."""
+    seen, new = ([make(rng) for _ in range(number)] for number in (12_000, 8000))
+    known = set(seen)
+    unseen = [text for text in new if text not in known]
+    odd = {str(how.__doc__).rstrip(".").lower(): [how(rng) for _ in range(2000)] for how in kinds}
+    return seen, {"good ones, new": new, "of these never seen": unseen, **odd}
+
+
+def unheard(seen: Sequence[str], words_of: Callable[[str], list[str]]) -> Test:
+    """Return the simplest alternative: it flags texts with a word that none of those seen has."""
+    vocabulary = {word for text in seen for word in words_of(text)}
+    return lambda texts: np.array([not vocabulary.issuperset(words_of(text)) for text in texts])
+
+
+def flag_table(tests: Mapping[str, Test], groups: Mapping[str, list[str]]) -> None:
     """Print the share of each group of texts that each test flags."""
     rows = [
         [f"{what} ({len(texts):,})", *(f"{test(texts).mean():.1%}" for test in tests.values())]
