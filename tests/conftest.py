@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -62,11 +61,9 @@ def required(program: str, reason: str) -> NoReturn:
 
 
 @pytest.fixture(scope="session")
-def make() -> Iterator[ModuleType]:
-    """The program that writes the docs, as it imports what lies beside it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "docs"))
-        yield importlib.import_module("make")
+def make() -> ModuleType:
+    """The program that writes the docs."""
+    return importlib.import_module("make")
 
 
 @pytest.fixture
