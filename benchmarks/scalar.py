@@ -26,6 +26,7 @@ import numpy as np
 from microgpt import batch, checkpoint, corpus, model
 from microgpt.autograd import Value
 from microgpt.batch import Plan, lay_out
+from microgpt.checkpoint import Checkpoint
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.engines import open_engine, scalar
 from microgpt.engines.contract import State
@@ -91,7 +92,8 @@ def main() -> None:
             "losses of a document": lambda: engine.losses(batches),
             "decoder, a token": decode,
             "checkpoint, a save": lambda: [
-                checkpoint.save(Path(folder), config, engine.state()) for _ in range(STEPS)
+                checkpoint.save(Path(folder), config, Checkpoint(engine.state()))
+                for _ in range(STEPS)
             ],
         }
         times: dict[str, list[float]] = {name: [] for name in rows}

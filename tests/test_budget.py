@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import microgpt
-from microgpt import budget, prepare, recipe
-from microgpt.best import FILE, Best
+from microgpt import budget, checkpoint, prepare, recipe
+from microgpt.best import Best
+from microgpt.checkpoint import Checkpoint, Progress
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.corpus import Source
 from microgpt.engines import why_not_native
@@ -69,6 +70,21 @@ def test_seconds_alone_choose_and_what_is_told_stands(tmp_path: Path, tiny: list
     assert run.settings.model.n_embd == 16
 
 
+@pytest.mark.parametrize("seconds", [1e-6, 1e-4])
+@pytest.mark.parametrize("engine", ["scalar", pytest.param("native", marks=native)])
+def test_too_little_time_for_a_step_still_makes_one_and_ends_well(
+    tmp_path: Path, tiny: list[str], capsys: pytest.CaptureFixture[str], engine: str, seconds: float
+) -> None:
+    from microgpt.cli import run
+
+    (tmp_path / "t.txt").write_text("\n".join(tiny * 20))
+    assert run(["train", "t.txt", "--seconds", f"{seconds}", "--engine", engine, "--out", "r"]) == 0
+    said = capsys.readouterr().out
+    assert f"s of {seconds:g} s; half of the time is for training all the same." in said
+    assert "Mean of the last " in said
+    assert microgpt.load("r").log.steps >= 1
+
+
 @native
 def test_the_rate_ends_at_zero_with_the_seconds(tmp_path: Path) -> None:
     with prepare.new(Source(), seconds=1.0, out=tmp_path / "r") as session:
@@ -84,25 +100,25 @@ def test_doubling_the_time_gains_less_the_more_often_a_text_was_read() -> None:
     assert budget.gain(3.0, -0.1) == 0.0
 
 
-def test_the_best_state_is_kept_over_a_stop(tmp_path: Path) -> None:
+def test_the_best_state_is_kept_over_a_stop() -> None:
     config = GPTConfig(vocab_size=5, block_size=8, n_head=2, n_embd=8)
     good, bad = opened("scalar", config, seed=1), opened("scalar", config, seed=2)
     state = good.state()
     state.updates = 3
     good.load(state)
-    best = Best(tmp_path, config)
+    best = Best()
     best.see(LossSum(10.0, 10), good)
     best.see(LossSum(20.0, 10), bad)
-    best.write(updates=3)
-    assert not (tmp_path / FILE).exists()
-    best.write(updates=5)
-    again = Best(tmp_path, config)
-    assert (again.step, again.loss) == (3, LossSum(10.0, 10))
+    progress = Progress(best=best.loss, best_step=best.step)
+    # A checkpoint of the very step holds the parameters once.
+    again = Best.of(Checkpoint(bad.state(), progress=progress, best=best.parameters))
+    same = Best.of(Checkpoint(good.state(), progress=progress))
+    for taken_up in (again, same):
+        assert (taken_up.step, taken_up.loss) == (3, LossSum(10.0, 10))
+        assert taken_up.parameters.tolist() == state.parameters.tolist()
     again.restore(bad)
     assert bad.state().parameters.tolist() == good.state().parameters.tolist()
     assert bad.state().updates == 0
-    again.forget()
-    assert not (tmp_path / FILE).exists()
 
 
 @native
@@ -124,4 +140,4 @@ def test_a_text_learnt_by_heart_ends_with_the_best_state_and_says_so(
     assert losses[-1] < losses[-2]
     assert f"Kept: the state after step {lines[-1]['heldout']['kept']:,};" in said
     assert kept.evaluate().loss == pytest.approx(losses[-1], abs=1e-6)
-    assert not (Path("r") / FILE).exists()
+    assert checkpoint.load(Path("r"), kept.settings.model).best is None

@@ -13,12 +13,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from microgpt import checkpoint
-from microgpt.checkpoint import Settings
+from microgpt.checkpoint import Checkpoint, Settings
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.corpus import Source
-from microgpt.disk import claimed
 from microgpt.engines.contract import State
 from microgpt.errors import RunError
+from microgpt.folder import claimed
 from microgpt.tokenizer import Bytes, Characters
 
 CONFIG = GPTConfig(vocab_size=4, block_size=3, n_head=1, n_embd=2)
@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "run"
     path.mkdir()
     checkpoint.write_settings(path, settings(), Characters.of(["abc"]))
-    checkpoint.save(path, CONFIG, state())
+    checkpoint.save(path, CONFIG, Checkpoint(state()))
     return path
 
 
@@ -69,7 +69,7 @@ def told(folder: Path) -> str:
 
 
 def test_a_state_is_read_back_to_the_last_bit(folder: Path) -> None:
-    read, written = checkpoint.load(folder, CONFIG), state()
+    read, written = checkpoint.load(folder, CONFIG).state, state()
     assert read.updates == 37
     for name in ("parameters", "m", "v"):
         assert getattr(read, name).tobytes() == getattr(written, name).tobytes()
@@ -84,13 +84,13 @@ def test_settings_and_tokenizers_are_read_back(tmp_path: Path) -> None:
 
 def test_equal_states_make_equal_bytes_and_other_states_others(folder: Path) -> None:
     first = (folder / FILE).read_bytes()
-    checkpoint.save(folder, CONFIG, state())
+    checkpoint.save(folder, CONFIG, Checkpoint(state()))
     assert (folder / FILE).read_bytes() == first
     for name in ("parameters", "m", "v", "updates"):
         other = state(updates=38 if name == "updates" else 37)
         if name != "updates":
             getattr(other, name)[-1] = np.nextafter(getattr(other, name)[-1], np.inf)
-        checkpoint.save(folder, CONFIG, other)
+        checkpoint.save(folder, CONFIG, Checkpoint(other))
         assert (folder / FILE).read_bytes() != first, name
 
 
@@ -120,7 +120,7 @@ def test_a_save_that_fails_leaves_the_old_file_whole_and_nothing_beside_it(
 
     monkeypatch.setattr(os, call, fail)
     with pytest.raises(type(error)):
-        checkpoint.save(folder, CONFIG, state(seed=1))
+        checkpoint.save(folder, CONFIG, Checkpoint(state(seed=1)))
     monkeypatch.undo()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
@@ -160,7 +160,7 @@ def test_a_foreign_checkpoint_is_one_sentence(folder: Path) -> None:
     assert told(folder) == f"RUN/{FILE}: damaged or foreign: not as microgpt writes it."
     wider = GPTConfig(vocab_size=4, block_size=3, n_head=1, n_embd=3)
     numbers = np.zeros(12 + 9 + 12 + 4 * 9 + 2 * 36)
-    checkpoint.save(folder, wider, State(numbers, numbers, numbers))
+    checkpoint.save(folder, wider, Checkpoint(State(numbers, numbers, numbers)))
     sentence = f"RUN/{FILE}: foreign: its tensors are not those of the model in config.json."
     assert told(folder) == sentence
 

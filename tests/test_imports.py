@@ -27,7 +27,7 @@ engines.scalar engines.native
 engines
 train evaluate sample checkpoint log bench
 mixture budget
-heldout best compress
+heldout best folder compress
 saver recipe
 session
 prepare
@@ -111,7 +111,7 @@ def test_heavy_libraries_are_imported_where_they_are_used_alone() -> None:
         "optuna": ("sweep.study", "sweep.storage"),
         "jinja2": ("report.page",),
         "sqlalchemy": "sweep.storage", "sklearn": "sklearn",
-        "safetensors": "disk", "filelock": "disk", "torch": "engines.torch",
+        "safetensors": "disk", "filelock": "folder", "torch": "engines.torch",
     }  # fmt: skip
     for name, tree in modules().items():
         for other in imported(tree):

@@ -156,6 +156,45 @@ def test_the_closing_lines_of_a_resumed_training_tell_of_as_many_steps_as_they_s
     assert one == other
 
 
+@pytest.mark.usefixtures("often", "file")
+@pytest.mark.parametrize("holdout", ["0", "0.2"])
+def test_a_training_whose_log_is_lost_goes_on_and_compares_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], holdout: str
+) -> None:
+    words = f"{TRAIN} --steps 12 --holdout {holdout} --out r"
+    assert run(words.split()) == 0
+    first = capsys.readouterr().out
+    (tmp_path / "r" / "log.jsonl").unlink()
+    assert run(["train", "--resume", "r"]) == 0
+    again = capsys.readouterr().out
+    assert "Mean of the last" not in again
+    assert " ┃ pairs " in first
+    assert " ┃ pairs " in again
+    finish(prepare.new(Source(files=("t.txt",)), out=tmp_path / "s", **RECIPE), stop_at=9)
+    (tmp_path / "s" / "log.jsonl").unlink()
+    assert run(["train", "--resume", "s"]) == 0
+    assert [line["step"] for line in left(tmp_path / "s")[1]][:2] == [10, 11]
+
+
+@pytest.mark.usefixtures("file")
+def test_a_folder_with_files_of_somebody_else_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").mkdir()
+    for name in ("tokenizer.json", "log.jsonl", "checkpoint.safetensors"):
+        (tmp_path / "mine" / name).write_text("mine")
+        assert run(f"{TRAIN} --steps 2 --out mine".split()) == 2
+        assert "must be empty or new; it holds" in capsys.readouterr().err
+        assert (tmp_path / "mine" / name).read_text() == "mine"
+        # Not even where a training was refused before, and has left its lock.
+        assert run(f"{TRAIN} --steps 2 --out mine".split()) == 2
+        assert (tmp_path / "mine" / name).read_text() == "mine"
+        capsys.readouterr()
+    assert sorted(p.name for p in (tmp_path / "mine").iterdir() if p.name != ".lock") == sorted(
+        ("tokenizer.json", "log.jsonl", "checkpoint.safetensors")
+    )
+
+
 def started(words: str, often: bool = False) -> subprocess.Popen[str]:
     """A training in a process of its own, that Ctrl-C reaches as in a terminal."""
     patch = "saver._SECONDS = 0.02; saver._SHARE = 1e9;" if often else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from fractions import Fraction
 from pathlib import Path
@@ -11,13 +12,17 @@ from typing import Any
 import pytest
 
 from microgpt import log
+from microgpt.checkpoint import Progress
 from microgpt.errors import RunError
+from microgpt.heldout import HeldOut
 from microgpt.log import LogWriter, heldout_line, train_line
 from microgpt.loss import LossSum
 from microgpt.train import Step
 
 TRAIN = {"step", "loss", "positions", "lr", "seconds"}
 HELDOUT = {"step", "heldout"}
+BEGINNING = Progress()
+ALL = Progress(lines=1000)
 
 
 def steps(first: int, last: int, seed: int = 0) -> list[Step]:
@@ -37,20 +42,21 @@ def write(
     more: list[Step],
     heldout: int = 0,
     done: bool = True,
-    pending: LossSum | None = None,
-) -> LossSum:
+    progress: Progress | None = BEGINNING,
+) -> Progress:
     """Open a log where a checkpoint stands, take steps in, close it as a training does.
 
     Returns what a checkpoint at its end keeps for it.
     """
-    writer = LogWriter(folder, every, updates, pending)
+    writer = LogWriter(folder, every, updates, progress)
     for step in more:
         writer.step(step)
         if heldout and step.step % heldout == 0:
-            writer.heldout(step.step, LossSum(float(step.step), 3))
+            writer.heldout(HeldOut(step.step, LossSum(float(step.step), 3), 1))
     if done:
         writer.settle()
-    kept = writer.pending
+    lr, seconds = (more[-1].lr, more[-1].seconds) if more else (0.0, 0.0)
+    kept = Progress(writer.lines, writer.pending, lr, seconds)
     writer.close()
     return kept
 
@@ -67,8 +73,14 @@ def test_a_line_of_training_has_the_fields_of_the_format() -> None:
 
 
 def test_a_line_of_an_evaluation_has_the_fields_of_the_format() -> None:
-    line = heldout_line(100, LossSum(30.0, 12))
-    assert line == {"step": 100, "heldout": {"loss": 2.5, "positions": 12}}
+    told = {"loss": 2.5, "positions": 12}
+    for error, kept, more in (
+        (math.nan, None, {}),
+        (0.25, None, {"standard_error": 0.25}),
+        (0.25, 90, {"standard_error": 0.25, "kept": 90}),
+    ):
+        line = heldout_line(HeldOut(100, LossSum(30.0, 12), 3, error, kept))
+        assert line == {"step": 100, "heldout": told | more}
 
 
 def test_a_line_tells_of_all_steps_since_the_line_before(tmp_path: Path) -> None:
@@ -99,7 +111,7 @@ def test_the_log_of_a_resumed_training_is_that_of_an_uninterrupted_one(
         folder = tmp_path / f"at{at}"
         folder.mkdir()
         kept = write(folder, every, 0, steps(1, at, seed), heldout=6, done=at == 24)
-        write(folder, every, at, steps(at + 1, 24, seed), heldout=6, pending=kept)
+        write(folder, every, at, steps(at + 1, 24, seed), heldout=6, progress=kept)
         if (folder / "log.jsonl").read_text() != expected:
             unequal.append(at)
     assert unequal == []
@@ -107,9 +119,16 @@ def test_the_log_of_a_resumed_training_is_that_of_an_uninterrupted_one(
 
 def test_what_a_log_tells_of_steps_after_the_checkpoint_is_taken_away(tmp_path: Path) -> None:
     write(tmp_path, 1, 0, steps(1, 12), heldout=6)
-    write(tmp_path, 1, 9, [])
-    assert [line["step"] for line in lines(tmp_path)] == [*range(1, 7), 6, *range(7, 10)]
-    write(tmp_path, 1, 5, [])
+    written = lines(tmp_path)
+    # An evaluation of an end that was not reached stands behind the last step's line.
+    for n in (14, 13, 12, 7, 6, 3, 0):
+        write(tmp_path, 1, 12, [], progress=Progress(lines=n))
+        assert lines(tmp_path) == written[:n]
+
+
+def test_lines_of_steps_that_the_checkpoint_has_not_made_never_stay(tmp_path: Path) -> None:
+    write(tmp_path, 1, 0, steps(1, 12), heldout=6)
+    write(tmp_path, 1, 5, [], progress=ALL)
     assert [line["step"] for line in lines(tmp_path)] == [*range(1, 6)]
 
 
@@ -118,7 +137,7 @@ def test_opening_a_finished_log_and_closing_it_changes_nothing(tmp_path: Path) -
         (tmp_path / "log.jsonl").unlink(missing_ok=True)
         write(tmp_path, every, 0, steps(1, 16))
         before = (tmp_path / "log.jsonl").read_text()
-        LogWriter(tmp_path, every, 16).close()
+        LogWriter(tmp_path, every, 16, None).close()
         assert (tmp_path / "log.jsonl").read_text() == before, every
 
 
@@ -131,7 +150,7 @@ def test_a_line_that_a_crash_cut_short_is_passed_over_wherever_it_ends(tmp_path:
         read = log.read(tmp_path)
         # A last line that lacks its line end alone is a whole line.
         assert len(read.lines) + len(read.heldout) in (whole, data[:size].count(b"\n"))
-        write(tmp_path, 1, 6, [])
+        write(tmp_path, 1, 6, [], progress=ALL)
         for line in lines(tmp_path):
             assert set(line) in (TRAIN, HELDOUT)
 
@@ -142,7 +161,7 @@ def test_what_is_no_line_of_a_log_is_passed_over(tmp_path: Path, data: bytes) ->
     with (tmp_path / "log.jsonl").open("ab") as file:
         file.write(data)
     assert log.read(tmp_path).steps == 3
-    write(tmp_path, 1, 3, steps(4, 5))
+    write(tmp_path, 1, 3, steps(4, 5), progress=ALL)
     assert [line["step"] for line in lines(tmp_path)] == [1, 2, 3, 4, 5]
 
 
@@ -155,7 +174,7 @@ def test_a_line_with_a_value_of_another_kind_is_passed_over_or_one_sentence(
     try:
         read = log.read(tmp_path)
         assert read.tail(50).positions == 0
-        LogWriter(tmp_path, 1, 0).close()
+        LogWriter(tmp_path, 1, 0, ALL).close()
     except RunError as error:
         assert "\n" not in str(error)
 
@@ -181,13 +200,6 @@ def test_a_tail_weighs_every_position_alike(tmp_path: Path, every: int) -> None:
     last = log.read(tmp_path).tail(6)
     assert last.positions == sum(step.sum.positions for step in made[-6:])
     assert last.nats == pytest.approx(sum(step.sum.nats for step in made[-6:]), rel=1e-12)
-
-
-def test_the_seconds_of_a_resumed_training_go_on_where_the_kept_lines_end(tmp_path: Path) -> None:
-    write(tmp_path, 1, 0, steps(1, 16), heldout=4)
-    writer = LogWriter(tmp_path, 1, 12)
-    writer.close()
-    assert writer.seconds == 12 / 8
 
 
 def test_a_log_is_plain_ascii_with_unix_line_ends(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from microgpt import checkpoint, prepare, saver
 from microgpt.errors import DivergedError
+from microgpt.log import heldout_line
 from microgpt.run import Run
 from microgpt.sample import Choice
 from microgpt.session import HeldOut, Session
@@ -36,7 +37,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def saved(training: Session) -> checkpoint.State:
-    return checkpoint.load(training.folder, training.model)
+    return checkpoint.load(training.folder, training.model).state
 
 
 @pytest.mark.parametrize("every", [1, 4])
@@ -55,11 +56,7 @@ def test_the_log_is_what_was_yielded(tmp_path: Path, tiny: list[str], every: int
         assert line["loss"] == pytest.approx(nats / positions, rel=1e-12)
     held = [line for line in written if "heldout" in line]
     assert len(trained) + len(held) == len(written)
-    assert held == [
-        {"step": e.step, "heldout": {"loss": e.sum.mean, "positions": e.sum.positions}}
-        for e in events
-        if isinstance(e, HeldOut)
-    ]
+    assert held == [heldout_line(e) for e in events if isinstance(e, HeldOut)]
 
 
 @pytest.mark.parametrize("chunk_seconds", [0.0, 100.0])
@@ -222,7 +219,7 @@ def test_samples_are_written_a_line_each(tmp_path: Path, tiny: list[str]) -> Non
         list(training)
         run = Run(tmp_path / "r")
         drawn = list(zip(range(12), run.samples(Choice())))
-        training.write_samples([sample for _, sample in drawn])
+        checkpoint.write_samples(run.folder, [sample.text for _, sample in drawn])
     written = (tmp_path / "r" / "samples.txt").read_text("utf-8")
     assert written.count("\n") == 12
     assert all(c == "\n" or c.isprintable() for c in written)

@@ -149,6 +149,12 @@ def test_with_a_budget_in_seconds_the_learning_rate_falls_in_a_line_to_the_last_
     assert engine.lr == pytest.approx(line, abs=2.0 / n)
 
 
+@pytest.mark.parametrize("spent", [0.0, 5.0])
+def test_one_step_is_made_however_little_time_there_is(clock: Clock, spent: float) -> None:
+    config = TrainConfig(steps=None, seconds=1e-9)
+    assert len(list(run(FakeEngine(clock, 0.1), config, seconds=spent))) == 1
+
+
 def test_the_seconds_of_the_training_that_is_resumed_are_of_the_budget(clock: Clock) -> None:
     engine = FakeEngine(clock, 0.1)
     got = list(run(engine, TrainConfig(steps=None, seconds=2.0, lr=0.1), seconds=1.5))

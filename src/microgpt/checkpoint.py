@@ -8,7 +8,7 @@ replaced atomically: whoever reads, or pulls the plug, finds the old one or the 
     runs/names-1/
     ├── config.json              model, training, data with its fingerprint, versions
     ├── tokenizer.json
-    ├── checkpoint.safetensors   parameters by name, their moments, updates so far, a checksum
+    ├── checkpoint.safetensors   parameters by name, their moments, how far it is, a checksum
     ├── counts.safetensors       what the model is mixed with, if it is
     ├── log.jsonl                a line a step
     └── samples.txt
@@ -19,15 +19,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from microgpt import model, tokenizer
+from microgpt.alphabet import printable
 from microgpt.config import GPTConfig
-from microgpt.disk import read_notes, read_tensors, write_atomically, write_tensors
+from microgpt.disk import read_tensors, write_atomically, write_tensors
 from microgpt.engines.contract import Floats, State
 from microgpt.errors import RunError, UsageError
 from microgpt.loss import LossSum
@@ -41,6 +43,55 @@ COUNTS = "counts.safetensors"
 SAMPLES = "samples.txt"
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands that has not ended, beside parameters, moments and updates.
+
+    Attributes:
+        lines: how many lines of the log tell of it; what stands behind these is of steps that the
+            checkpoint has not made, or of an ending that was not reached.
+        pending: the losses of steps that no line was due for yet.
+        lr: the learning rate of the last step.
+        seconds: how long it has taken.
+        best: the lowest held-out loss so far; None: none was measured.
+        best_step: the step after which it was measured; 0: none.
+    """
+
+    lines: int = 0
+    pending: LossSum = field(default_factory=LossSum)
+    lr: float = 0.0
+    seconds: float = 0.0
+    best: LossSum | None = None
+    best_step: int = 0
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Progress:
+        """Make it from what `dataclasses.asdict` made of one."""
+        told = dict(data)
+        for name in ("pending", "best"):
+            told[name] = LossSum(**told[name]) if told[name] else None
+        return cls(**told)
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """What a checkpoint file holds, all of it written at once.
+
+    Attributes:
+        state: parameters, moments, updates.
+        weight: of the counts that the model is mixed with; None: there are none.
+        progress: None: the training has ended, and the parameters are those to keep.
+        best: the parameters of `progress.best`, where `state` has moved on since.
+        is_earlier: it is of a version that did not write where a training stands.
+    """
+
+    state: State
+    weight: float | None = None
+    progress: Progress | None = None
+    best: Floats | None = None
+    is_earlier: bool = False
 
 
 def write_settings(folder: Path, settings: Settings, tokens: Tokenizer) -> None:
@@ -91,56 +142,42 @@ def _read(folder: Path, name: str, parse: Callable[[Mapping[str, Any]], T]) -> T
         raise RunError(f"{folder / name}: damaged or foreign ({error}).") from None
 
 
-def save(
-    folder: Path,
-    config: GPTConfig,
-    state: State,
-    pending: LossSum | None = None,
-    name: str = CHECKPOINT,
-    weight: float | None = None,
-) -> None:
-    """Replace the checkpoint. Equal states make equal bytes.
-
-    Args:
-        folder: the run's.
-        config: the model's shape.
-        state: what training has made.
-        pending: the losses that the log has no line of yet; they come back with `load_notes`.
-        name: the file's, where it is another state than the last.
-        weight: of the counts that the model is mixed with; None: there are none.
-    """
-    tensors = _tensors(config, state)
+def save(folder: Path, config: GPTConfig, kept: Checkpoint) -> None:
+    """Replace the checkpoint. Equal ones make equal bytes."""
+    progress = kept.progress
     about = {
-        "updates": state.updates,
-        "pending": dataclasses.astuple(pending or LossSum()),
-        "weight": weight,
+        "updates": kept.state.updates,
+        "weight": kept.weight,
+        "progress": dataclasses.asdict(progress) if progress else None,
     }
-    write_tensors(folder / name, tensors, about)
+    write_tensors(folder / CHECKPOINT, _tensors(config, kept.state, kept.best), about)
 
 
-def load(folder: Path, config: GPTConfig, name: str = CHECKPOINT) -> State:
+def load(folder: Path, config: GPTConfig) -> Checkpoint:
     """Read the checkpoint.
 
     Raises:
         RunError: it is missing, damaged, or of another model than `config`.
     """
-    path = folder / name
+    path = folder / CHECKPOINT
     n = model.size(config)
     state = State(np.zeros(n), np.zeros(n), np.zeros(n))
     about, found = read_tensors(path)
-    expected = _tensors(config, state)
+    told = about.get("progress")
+    progress = Progress.from_json(told) if told else None
+    best = np.zeros(n) if progress and 0 < progress.best_step < about["updates"] else None
+    expected = _tensors(config, state, best)
     if {k: v.shape for k, v in found.items()} != {k: v.shape for k, v in expected.items()}:
         raise RunError(f"{path}: foreign: its tensors are not those of the model in {CONFIG}.")
     for key, tensor in expected.items():
         tensor[:] = found[key]
     state.updates = about["updates"]
-    return state
+    return Checkpoint(state, about["weight"], progress, best, is_earlier="progress" not in about)
 
 
-def load_notes(folder: Path, name: str = CHECKPOINT) -> tuple[LossSum, float | None]:
-    """Read what `save` was given as pending and as weight, from a file that `load` found whole."""
-    about = read_notes(folder / name)
-    return LossSum(*about["pending"]), about["weight"]
+def write_samples(folder: Path, texts: Iterable[str]) -> None:
+    """Write `samples.txt`, a sample a line."""
+    write_atomically(folder / SAMPLES, "".join(f"{printable(text)}\n" for text in texts).encode())
 
 
 def save_counts(folder: Path, arrays: Mapping[str, Any]) -> None:
@@ -157,10 +194,13 @@ def load_counts(folder: Path) -> dict[str, Any]:
     return read_tensors(folder / COUNTS)[1]
 
 
-def _tensors(config: GPTConfig, state: State) -> dict[str, Floats]:
-    """Name views of all buffers: the parameters as they are, the moments behind a prefix."""
+def _tensors(config: GPTConfig, state: State, best: Floats | None) -> dict[str, Floats]:
+    """Name views of all buffers: the parameters as they are, everything else behind a prefix."""
+    buffers = {"": state.parameters, "adam.m.": state.m, "adam.v.": state.v}
+    if best is not None:
+        buffers["best."] = best
     return {
         prefix + name: view
-        for prefix, flat in (("", state.parameters), ("adam.m.", state.m), ("adam.v.", state.v))
+        for prefix, flat in buffers.items()
         for name, view in model.views(flat, config).items()
     }

@@ -1,4 +1,4 @@
-"""Files on the disk: written whole or not at all, checked when they are read, held against others.
+"""Files on the disk: written whole or not at all, checked when they are read.
 
 In: bytes, or tensors with notes. Out: files that a crash leaves as they were before or as they are
 meant to be. Nothing is pickled.
@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +53,6 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return about, found
 
 
-def read_notes(path: Path) -> dict[str, Any]:
-    """Read the notes alone, of a file that `read_tensors` has found whole."""
-    from safetensors import safe_open
-
-    opened: Any = safe_open(path, "numpy")
-    with opened as file:
-        return _about(file.metadata())
-
-
 def _about(told: dict[str, str] | None) -> dict[str, Any]:
     """Parse the notes of a checkpoint; a ValueError, KeyError or TypeError if they are no such."""
     about = json.loads((told or {})["microgpt"])
@@ -85,7 +75,7 @@ def _checksum(tensors: Mapping[str, Any]) -> str:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace a file: written beside it, flushed to the disk, renamed."""
-    temporary = path.with_name(f".{path.name}.new")
+    temporary = temporary_of(path)
     try:
         with temporary.open("wb") as file:
             file.write(data)
@@ -103,39 +93,13 @@ def write_atomically(path: Path, data: bytes) -> None:
             os.close(folder)
 
 
-@contextmanager
-def claimed(folder: Path) -> Generator[None]:
-    """Hold a folder against a second training.
-
-    The lock is the operating system's: it goes with the process, however that ends.
-
-    Raises:
-        RunError: another process is training in it.
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)  # pyright: ignore[reportUnknownMemberType]
-    except Timeout:
-        raise RunError(
-            f"{folder}: another training is writing to it. Wait for it, or choose another --out."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+def temporary_of(path: Path) -> Path:
+    """Return the file beside it that `write_atomically` writes first."""
+    return path.with_name(f".{path.name}.new")
 
 
-def numbered(parent: Path, name: str) -> Path:
-    """Make the first folder of NAME-1, NAME-2, ... that is free."""
-    parent.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
-        folder = parent / f"{name}-{number}"
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            number += 1
-        else:
-            return folder
+def remove_temporaries(folder: Path) -> None:
+    """Remove what a kill within `write_atomically` has left; the folder must be claimed."""
+    for path in folder.glob(".*.new"):
+        if path.is_file():
+            path.unlink()

@@ -1,21 +1,25 @@
 """The documents kept away from training, and what the model costs on some of them.
 
-In: documents, an engine, how many positions to spend. Out: a `HeldOut`. All of them would take
-longer than the training itself on a slow engine; the first so many, in an order drawn by the seed,
-are the same ones every time.
+In: documents, an engine, how many positions to spend. Out: a `HeldOut`. While it trains the first
+so many are measured, in an order that is the same for all trainings on these documents; at the end
+all of them, so that runs can be compared.
 """
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
-from microgpt.batch import Batch, lay_out, shuffled
+import numpy as np
+
+from microgpt.batch import Batch, Offsets, lay_out, shuffled
 from microgpt.config import TrainConfig
-from microgpt.engines.contract import Engine
-from microgpt.evaluate import mean_loss
+from microgpt.engines.contract import Engine, Floats
+from microgpt.evaluate.error import standard_error
 from microgpt.loss import LossSum
 from microgpt.mixture import Mixture
 from microgpt.tokenizer import Tokenizer
@@ -23,15 +27,25 @@ from microgpt.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class HeldOut:
-    """An evaluation on held-out documents, after a step."""
+    """An evaluation on held-out documents, after a step.
+
+    Attributes:
+        step: after which it was.
+        sum: of the losses.
+        documents: how many were measured, the last one perhaps in part.
+        error: the standard error of the mean; NaN where there is too little to tell.
+        kept: the step whose state was measured, where an earlier one than the last is kept.
+    """
 
     step: int
     sum: LossSum
     documents: int
+    error: float = math.nan
+    kept: int | None = None
 
 
 class HeldOutDocuments:
-    """Documents laid out in an order drawn by a seed.
+    """Documents laid out in an order that is the same for all trainings on them.
 
     Args:
         documents: what was held out.
@@ -41,11 +55,13 @@ class HeldOutDocuments:
     """
 
     def __init__(
-        self, documents: Iterable[str], tokenizer: Tokenizer, block_size: int, seed: int
+        self, documents: Iterable[str], tokenizer: Tokenizer, block_size: int, seed: int = 0
     ) -> None:
         batch = lay_out(map(tokenizer.encode, documents), tokenizer.bos, block_size).batch
-        self._batch = batch.take(shuffled(len(batch), random.Random(seed)))
-        self._bos = tokenizer.bos
+        # Of a document's windows only the first begins with BOS.
+        document_W = np.cumsum(batch.tokens_N[batch.documents[:-1]] == tokenizer.bos) - 1
+        order = shuffled(len(batch), random.Random(seed))
+        self._batch, self._document_W = batch.take(order), document_W[order]
         self._head = lru_cache(2)(self._batch.head)
 
     def __len__(self) -> int:
@@ -60,22 +76,44 @@ class HeldOutDocuments:
         """Return the first ones, as many as fit in so many positions, at least one."""
         return self._head(positions)
 
-    def measure(self, engine: Engine, step: int, positions: int) -> HeldOut:
+    def measure(
+        self, engine: Engine, step: int, positions: int, kept: int | None = None
+    ) -> HeldOut:
         """Measure an engine's loss on the first ones; of a mixture, fit the weight on them."""
         batch = self.head(positions)
         # One number fitted on what it is measured on: it cannot learn thousands of positions.
-        total = engine.fit(batch) if isinstance(engine, Mixture) else mean_loss(engine, batch)
-        return self.told(step, total)
+        losses_N = engine.fit(batch) if isinstance(engine, Mixture) else engine.losses(batch)
+        total = LossSum.of(losses_N.tolist())
+        documents = self._documents(total.positions)
+        return HeldOut(step, total, documents, self._error(batch, losses_N), kept)
 
-    def told(self, step: int, total: LossSum) -> HeldOut:
-        """Return the evaluation that came to this sum."""
-        # Of a document's windows only the first begins with BOS.
-        documents = int((self.head(total.positions).tokens_N == self._bos).sum())
-        return HeldOut(step, total, documents)
+    def told(self, line: Mapping[str, Any]) -> HeldOut:
+        """Return the evaluation that a line of the log tells of."""
+        told = line["heldout"]
+        total = LossSum(told["loss"] * told["positions"], told["positions"])
+        documents, error = self._documents(total.positions), told.get("standard_error", math.nan)
+        return HeldOut(line["step"], total, documents, error, told.get("kept"))
+
+    def _documents(self, positions: int) -> int:
+        return len(np.unique(self._document_W[: len(self.head(positions))]))
+
+    def _error(self, batch: Batch, losses_N: Floats) -> float:
+        nats_W = np.add.reduceat(losses_N, batch.documents[:-1])
+        positions_W = np.diff(batch.documents)
+        document_W = self._document_W[: len(batch)]
+        if len(np.unique(document_W)) < 2:  # one long text: its windows are all there is
+            return standard_error(nats_W, positions_W)
+        nats_D = np.bincount(document_W, nats_W).astype(np.float64)
+        positions_D: Offsets = np.bincount(document_W, positions_W).astype(np.int64)
+        measured_D = positions_D > 0
+        return standard_error(nats_D[measured_D], positions_D[measured_D])
 
 
 ENOUGH = 4000
 """Positions whose mean is within some 0.02 nats of that of all."""
+
+MOST = 1 << 18
+"""Positions of the last evaluation, where all would be more."""
 
 
 class Timetable:
@@ -109,5 +147,15 @@ class Timetable:
 
         Where the clock runs, a tenth, which is taken from the training; but enough to tell.
         """
-        seen = steps * self._training.batch_size * self._data.positions // len(self._data)
-        return seen // 4 if self.every else max(seen // 10, ENOUGH)
+        return self._seen(steps) // 4 if self.every else max(self._seen(steps) // 10, ENOUGH)
+
+    def last(self, steps: int, *, is_fast: bool) -> int:
+        """Return how many positions the last evaluation is worth: all there are, up to `MOST`.
+
+        So that runs can be compared, that depends on nothing else; but a slow engine measures
+        half as many as it has trained on, which takes it a sixth of the time or less.
+        """
+        return MOST if is_fast else min(MOST, self._seen(steps) // 2)
+
+    def _seen(self, steps: int) -> int:
+        return steps * self._training.batch_size * self._data.positions // len(self._data)

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from microgpt.disk import write_atomically
 from microgpt.loss import LossSum
 
 if TYPE_CHECKING:
+    from microgpt.checkpoint import Progress
+    from microgpt.heldout import HeldOut
     from microgpt.train import Step
 
 LOG = "log.jsonl"
@@ -36,14 +40,19 @@ def train_line(step: int, total: LossSum, lr: float, seconds: float) -> dict[str
     }
 
 
-def heldout_line(step: int, total: LossSum, kept: int | None = None) -> dict[str, Any]:
+def heldout_line(heldout: HeldOut) -> dict[str, Any]:
     """Return the line of an evaluation on held-out documents.
 
-    >>> heldout_line(100, LossSum(48.0, 20))
-    {'step': 100, 'heldout': {'loss': 2.4, 'positions': 20}}
+    >>> from microgpt.heldout import HeldOut
+    >>> heldout_line(HeldOut(100, LossSum(48.0, 20), documents=4, error=0.125))
+    {'step': 100, 'heldout': {'loss': 2.4, 'positions': 20, 'standard_error': 0.125}}
     """
-    told = {"loss": total.mean, "positions": total.positions}
-    return {"step": step, "heldout": {**told, "kept": kept} if kept else told}
+    told: dict[str, Any] = {"loss": heldout.sum.mean, "positions": heldout.sum.positions}
+    if math.isfinite(heldout.error):
+        told["standard_error"] = heldout.error
+    if heldout.kept:
+        told["kept"] = heldout.kept
+    return {"step": heldout.step, "heldout": told}
 
 
 @dataclass
@@ -84,6 +93,40 @@ class Log:
             )
             for lines in shares
         ]
+
+
+class Tail:
+    """The losses of the last steps, at least so many where there are as many.
+
+    Args:
+        least: how many.
+
+    >>> tail = Tail(2)
+    >>> for n in (1, 2, 3):
+    ...     tail.add(1, LossSum(float(n), 1))
+    >>> tail.steps, tail.sum
+    (2, LossSum(nats=5.0, positions=2))
+    """
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+        self._parts: list[tuple[int, LossSum]] = []
+
+    def add(self, steps: int, total: LossSum) -> None:
+        """Take in some steps."""
+        self._parts.append((steps, total))
+        while sum(n for n, _ in self._parts[1:]) >= self._least:
+            del self._parts[0]
+
+    @property
+    def steps(self) -> int:
+        """How many there are."""
+        return sum(n for n, _ in self._parts)
+
+    @property
+    def sum(self) -> LossSum:
+        """All of them together."""
+        return sum((total for _, total in self._parts), LossSum())
 
 
 def loss_sum(line: dict[str, Any]) -> LossSum:
@@ -131,68 +174,61 @@ def _is_line(record: Any) -> bool:
 class LogWriter:
     """Writes a log, from its beginning or from where a checkpoint stands.
 
-    What the log tells of steps after the checkpoint is taken away, and a line that an interruption
-    made before its time is taken up again: the log of a resumed training is that of an
-    uninterrupted one.
+    What stands behind the lines that the checkpoint counts is taken away, so that the log of a
+    resumed training is that of an uninterrupted one.
 
     Args:
         folder: the run's.
         every: steps a line.
         updates: of the checkpoint.
-        pending: the losses of steps that the checkpoint has made and no line was due for.
+        progress: where its training stands; None: it has ended, and the log is whole.
 
     Attributes:
         before: what was there.
-        seconds: how long the training had taken then.
+        lines: how many lines there are.
+        pending: the losses that no line has told of yet.
     """
 
-    def __init__(
-        self, folder: Path, every: int, updates: int, pending: LossSum | None = None
-    ) -> None:
+    def __init__(self, folder: Path, every: int, updates: int, progress: Progress | None) -> None:
         self._every = every
-        self._sum = pending or LossSum()
-        self._last: dict[str, Any] = {}
+        self.pending, self._last = LossSum(), dict[str, Any]()
         path = folder / LOG
         kept = [line for line in _lines(path) if line["step"] <= updates]
+        if progress:
+            kept = kept[: progress.lines]
+            self.pending = progress.pending
+            self._last = train_line(updates, self.pending, progress.lr, progress.seconds)
         self.before = Log(
             [line for line in kept if "heldout" not in line],
             [line for line in kept if "heldout" in line],
         )
-        self.seconds = self.before.seconds
-        if self._sum.positions and self.before.steps == updates:
-            self._last = self.before.lines[-1]
-            kept.remove(self._last)
-        temporary = path.with_name(f".{LOG}.new")
-        text = "".join(json.dumps(line) + "\n" for line in kept)
-        temporary.write_text(text, "utf-8", newline="\n")
-        temporary.replace(path)
+        self.lines = len(kept)
+        data = "".join(json.dumps(line) + "\n" for line in kept).encode()
+        if not path.exists() or path.read_bytes() != data:
+            write_atomically(path, data)
         self._file = path.open("a", encoding="utf-8", newline="\n")
-
-    @property
-    def pending(self) -> LossSum:
-        """The losses that no line has told of yet."""
-        return self._sum
 
     def step(self, step: Step) -> None:
         """Take a step in; write a line when it is due."""
-        self._sum += step.sum
-        self._last = train_line(step.step, self._sum, step.lr, step.seconds)
+        self.pending += step.sum
+        self._last = train_line(step.step, self.pending, step.lr, step.seconds)
         if step.step % self._every == 0:
             self.settle()
 
-    def heldout(self, step: int, total: LossSum, kept: int | None = None) -> None:
+    def heldout(self, heldout: HeldOut) -> None:
         """Write the line of an evaluation."""
-        self._write(heldout_line(step, total, kept))
+        self._write(heldout_line(heldout))
 
     def settle(self) -> None:
         """Write what has come since the last line, if anything."""
-        if self._sum.positions and self._last:
+        if self.pending.positions:
             self._write(self._last)
-        self._sum = LossSum()
+        self.pending = LossSum()
 
     def flush(self) -> None:
-        """Hand all lines to the operating system."""
+        """Bring all lines to the disk: the checkpoint that is written next counts on them."""
         self._file.flush()
+        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Write what is left, and close the file."""
@@ -203,3 +239,4 @@ class LogWriter:
 
     def _write(self, line: dict[str, Any]) -> None:
         self._file.write(json.dumps(line) + "\n")
+        self.lines += 1

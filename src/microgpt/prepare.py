@@ -17,16 +17,14 @@ from typing import Any, Literal
 from microgpt import batch, checkpoint, corpus, model, recipe
 from microgpt.config import GPTConfig, TrainConfig, check_count
 from microgpt.corpus import Corpus, Source
-from microgpt.disk import claimed, numbered
+from microgpt.disk import remove_temporaries
 from microgpt.engines.contract import State
 from microgpt.errors import RunError, UsageError
+from microgpt.folder import claimed, new_folder
 from microgpt.presets import MODERN, MUON, Preset, preset
 from microgpt.session import Session
 from microgpt.settings import Settings
 from microgpt.tokenizer import Bytes, Characters, Tokenizer
-
-RUNS = Path("runs")
-"""Where runs go that are not told where to."""
 
 # In place of a file's name: the documents came from a Python program.
 _MEMORY = Source(files=("(documents)",))
@@ -93,13 +91,12 @@ def new(
     )
     session = Session(settings, tokens, read, opened, choice.why if choice else None, spent)
     opened.load(first_state(config, training.seed, len(session.layout.batch)))
-    folder = _new_folder(out, settings.source.name)
     with ExitStack() as stack:
-        stack.enter_context(claimed(folder))
-        _check_empty(folder)
+        folder = stack.enter_context(new_folder(out, settings.source.name))
         try:
             session.open(folder, stack)
             session.save()
+            # With this it is a run.
             checkpoint.write_settings(folder, settings, tokens)
         except BaseException:
             # It was empty and is ours. What could not begin is no run.
@@ -132,14 +129,20 @@ def resume(
     settings, tokens = checkpoint.read_settings(folder)
     with ExitStack() as stack:
         stack.enter_context(claimed(folder))
-        state = checkpoint.load(folder, settings.model)
+        remove_temporaries(folder)
+        saved = checkpoint.load(folder, settings.model)
+        if saved.is_earlier:
+            raise RunError(
+                f"{folder}: an earlier version of microgpt trained it, and did not write where its "
+                "log stands. It can be read, not resumed. Train anew to go on."
+            )
         opened = recipe.open_for(
             engine or settings.engine, settings.model, settings.training, threads, device
         )
-        opened.load(state)
+        opened.load(saved.state)
         read = read_again(folder, settings, documents, piped=True)
         session = Session(settings, tokens, read, opened)
-        session.open(folder, stack, *checkpoint.load_notes(folder))
+        session.open(folder, stack, saved)
         session.stack = stack.pop_all()
     return session
 
@@ -208,21 +211,3 @@ def _sort(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     for name in given:
         raise UsageError(f'a setting must be a field of GPTConfig or TrainConfig; got "{name}".')
     return shape, how
-
-
-def _new_folder(out: Path | None, name: str) -> Path:
-    if out is None:
-        return numbered(RUNS, name)
-    if out.is_file():
-        raise RunError(f"{out}: a file. Expected a folder, or a name for a new one.")
-    out.mkdir(parents=True, exist_ok=True)
-    return out
-
-
-def _check_empty(out: Path) -> None:
-    """Raise RunError unless a claimed folder is empty: whoever came first may have been quick."""
-    found = sorted(p.name for p in out.iterdir() if p.name != ".lock")
-    if checkpoint.CONFIG in found:
-        raise RunError(f"{out}: holds a run already. Try --resume {out}, or another --out.")
-    if found:
-        raise RunError(f"{out}: must be empty or new; it holds {found[0]}. Try another --out.")

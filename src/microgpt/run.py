@@ -60,16 +60,15 @@ class Run:
     def engine(self) -> Engine:
         """The model, ready to compute."""
         name, threads, device = self._engine
-        state = checkpoint.load(self.folder, self.settings.model)
+        saved = checkpoint.load(self.folder, self.settings.model)
         opened = open_engine(name, self.settings.model, threads=threads, device=device)
-        opened.load(state)
-        _, weight = checkpoint.load_notes(self.folder)
-        if weight is None:
+        opened.load(saved.state)
+        if saved.weight is None:
             return opened
         ngram = NGram.from_arrays(
             checkpoint.load_counts(self.folder), self.tokenizer.vocab_size, self.tokenizer.bos
         )
-        return Mixture(opened, ngram, weight)
+        return Mixture(opened, ngram, saved.weight)
 
     @property
     def log(self) -> Log:
@@ -216,5 +215,5 @@ def train(
         for _ in session:
             pass
         run = Run(session.folder)
-        session.write_samples(list(islice(run.samples(Choice()), 20)))
+        checkpoint.write_samples(run.folder, run.sample(20))
     return run

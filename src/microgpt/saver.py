@@ -1,6 +1,11 @@
 """When a training is saved, and whether what would be saved is any good.
 
 In: an engine, the log and the best state beside it. Out: checkpoints in the run's folder.
+
+All that a training is lies in one file, replaced at once: parameters, moments, the best state, how
+many lines of the log tell of it, and whether it has ended. Whatever else is on the disk (lines of
+steps that came later, an evaluation of an end that was not reached) a resumed training takes away
+and makes again, the same.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ import numpy as np
 from microgpt import checkpoint
 from microgpt.batch import Plan
 from microgpt.best import Best
+from microgpt.checkpoint import Checkpoint, Progress
 from microgpt.engines.contract import Engine, State
 from microgpt.errors import DivergedError
 from microgpt.evaluate import mean_loss
@@ -56,7 +62,7 @@ class Saver:
         self.updates = engine.state().updates
         self._at, self._cost = time.perf_counter(), 0.0
 
-    def now_and_then(self, last: Step | None) -> None:
+    def now_and_then(self, last: Step) -> None:
         """Save if it is time again."""
         if time.perf_counter() - self._at > max(_SECONDS, self._cost / _SHARE):
             self.save(last)
@@ -66,32 +72,31 @@ class Saver:
 
         Args:
             last: the step made last, if there was one.
-            finished: whether this is the end: then the best state is this one.
+            finished: whether the training has ended, and the parameters are those to keep.
 
         Raises:
             DivergedError: the state is no good one.
             OSError: the disk is full, say.
         """
+        began = time.perf_counter()
         # The log first: it must tell of every step that the checkpoint has made.
         self._log.flush()
-        began = time.perf_counter()
         state = self._engine.state()
-        self._check(state, last)
-        checkpoint.save(
-            self._folder,
-            self._settings.model,
-            state,
-            self._log.pending,
-            weight=self._engine.weight if isinstance(self._engine, Mixture) else None,
-        )
-        if finished:
-            self._best.forget()
-        else:
-            self._best.write(state.updates)
+        self.check(state, last)
+        best, progress = self._best, None
+        if not finished:
+            lr, seconds = (last.lr, last.seconds) if last else (0.0, 0.0)
+            progress = Progress(
+                self._log.lines, self._log.pending, lr, seconds, best.loss, best.step
+            )
+        weight = self._engine.weight if isinstance(self._engine, Mixture) else None
+        has_moved = progress and best.step < state.updates
+        kept = Checkpoint(state, weight, progress, best.parameters if has_moved else None)
+        checkpoint.save(self._folder, self._settings.model, kept)
         self.updates, self._at = state.updates, time.perf_counter()
         self._cost = self._at - began
 
-    def _check(self, state: State, last: Step | None) -> None:
+    def check(self, state: State, last: Step | None) -> None:
         """Raise DivergedError if the state is no good one: the loss of one more document tells."""
         if not state.updates:
             return

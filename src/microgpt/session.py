@@ -6,31 +6,30 @@ printed here.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from microgpt import checkpoint, corpus
-from microgpt.alphabet import printable
+from microgpt import checkpoint, corpus, recipe
 from microgpt.baselines import Ladder, ladder, ngram
 from microgpt.batch import Plan, lay_out
 from microgpt.best import Best
-from microgpt.config import GPTConfig, TrainConfig
+from microgpt.checkpoint import Checkpoint, Progress
 from microgpt.corpus import Corpus
-from microgpt.disk import write_atomically
 from microgpt.engines.contract import Engine
 from microgpt.errors import DivergedError
+from microgpt.evaluate import mean_loss
 from microgpt.heldout import ENOUGH, HeldOut, HeldOutDocuments, Timetable
-from microgpt.log import Log, LogWriter, loss_sum
-from microgpt.loss import LossSum
+from microgpt.log import Log, LogWriter, Tail, loss_sum
 from microgpt.mixture import Mixture
 from microgpt.ngram import NGram
-from microgpt.sample import Sample
 from microgpt.saver import Saver
 from microgpt.settings import Settings
 from microgpt.tokenizer import Tokenizer
 from microgpt.train import Step, train
+from microgpt.words import count
 
 TAIL = 50
 """The closing mean is over so many steps."""
@@ -44,9 +43,11 @@ class Session:
 
     Attributes:
         stack: what is let go of at the end.
+        tail: the losses of the last 50 steps.
         last_heldout: the newest evaluation on them.
-        kept: the step whose state was kept at the end, where that was not the last.
+        finished: whether it has come to its end, and that is saved.
         why: what its recipe was chosen by, if it was.
+        prepared: seconds it took to choose that, and to count.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Session:
         spent: float = 0.0,
     ) -> None:
         self.settings, self.tokenizer, self.corpus, self.engine = settings, tokens, data, engine
-        self.why = why
+        self.training, self.model, self.why = settings.training, settings.model, why
         self.stack = ExitStack()
         self.folder = Path()
         self.train_documents, self.heldout_documents = corpus.split(data, self.training.holdout)
@@ -72,50 +73,50 @@ class Session:
         if self.training.ngram:
             counts = NGram.of(self.layout.batch, tokens.vocab_size, tokens.bos, self.training.ngram)
             self.engine = Mixture(engine, counts)
-        self._spent = spent + time.perf_counter() - began
-        self.heldout = HeldOutDocuments(
-            self.heldout_documents, tokens, self.model.block_size, self.training.seed
-        )
+        # Whatever had to be prepared, half of the time is for training.
+        self.prepared = spent + time.perf_counter() - began
+        self._spent = min(self.prepared, (self.training.seconds or math.inf) / 2)
+        self.heldout = HeldOutDocuments(self.heldout_documents, tokens, self.model.block_size)
         self.timetable = Timetable(self.training, self.layout.batch, len(self.heldout))
         self.last_heldout: HeldOut | None = None
-        self.kept: int | None = None
+        self.finished = False
         self._stopped = False
-        self._tail: list[tuple[int, LossSum]] = []
+        self.tail = Tail(TAIL)
         self._evaluated = (0, 0.0)
         self._at: Step | None = None
 
-    def open(
-        self,
-        folder: Path,
-        stack: ExitStack,
-        pending: LossSum | None = None,
-        weight: float | None = None,
-    ) -> None:
-        """Take a claimed folder for log and checkpoints; the stack closes what is opened."""
+    def open(self, folder: Path, stack: ExitStack, saved: Checkpoint | None = None) -> None:
+        """Take a claimed folder for log and checkpoints; the stack closes what is opened.
+
+        Args:
+            folder: the run's.
+            stack: closes.
+            saved: where to go on; None: at the beginning.
+        """
         self.folder = folder
+        saved = saved or Checkpoint(self.engine.state(), progress=Progress())
         if isinstance(self.engine, Mixture):
-            self.engine.weight = self.engine.weight if weight is None else weight
+            self.engine.weight = self.engine.weight if saved.weight is None else saved.weight
             checkpoint.save_counts(folder, self.engine.ngram.arrays())
-        self.best = Best(folder, self.model)
-        self.log = LogWriter(folder, self.settings.log_every, self.updates, pending)
+        self.best, self.finished = Best.of(saved), saved.progress is None
+        self.log = LogWriter(folder, self.settings.log_every, saved.state.updates, saved.progress)
         stack.callback(self.log.close)
-        self._recall(self.log.before)
+        self._recall(self.log.before, saved)
         self.saver = Saver(folder, self.engine, self.plan, self.settings, self.log, self.best)
 
-    def _recall(self, log: Log) -> None:
-        """Take up what the log of an earlier part tells."""
+    def _recall(self, log: Log, saved: Checkpoint) -> None:
+        """Take up what the log and the checkpoint of an earlier part tell."""
         for before, line in zip([{"step": 0}, *log.lines], log.lines):
-            self._remember(line["step"] - before["step"], loss_sum(line))
-        if log.lines:
-            last = log.lines[-1]
-            self._at = Step(last["step"], loss_sum(last), last["lr"], last["seconds"])
+            self.tail.add(line["step"] - before["step"], loss_sum(line))
+        updates, progress = saved.state.updates, saved.progress
+        if progress and updates:
+            if progress.pending.positions:
+                self.tail.add(updates - log.steps, progress.pending)
+            self._at = Step(updates, progress.pending, progress.lr, progress.seconds)
+            # When the last evaluation was is not told: at the latest now.
+            self._evaluated = (updates, progress.seconds)
         if log.heldout:
-            last = log.heldout[-1]
-            total = loss_sum(last["heldout"])
-            self.last_heldout = self.heldout.told(last["step"], total)
-            self.kept = last["heldout"].get("kept")
-            # When that was is not told: at the latest now.
-            self._evaluated = (last["step"], log.seconds)
+            self.last_heldout = self.heldout.told(log.heldout[-1])
 
     def __enter__(self) -> Session:
         return self
@@ -124,29 +125,14 @@ class Session:
         self.stack.close()
 
     @property
-    def training(self) -> TrainConfig:
-        """The recipe."""
-        return self.settings.training
-
-    @property
-    def model(self) -> GPTConfig:
-        """The shape."""
-        return self.settings.model
-
-    @property
     def updates(self) -> int:
         """Updates made so far."""
         return self.engine.state().updates
 
     @property
-    def tail(self) -> tuple[int, LossSum]:
-        """The last 50 steps, or as many as there are, and the sum of their losses."""
-        return sum(n for n, _ in self._tail), sum((total for _, total in self._tail), LossSum())
-
-    def _remember(self, steps: int, total: LossSum) -> None:
-        self._tail.append((steps, total))
-        while sum(n for n, _ in self._tail[1:]) >= TAIL:
-            del self._tail[0]
+    def kept(self) -> int | None:
+        """The step whose state was kept at the end, where that was not the last."""
+        return self.last_heldout.kept if self.last_heldout else None
 
     def stop(self) -> None:
         """End at the next step where the engine stands still; that is then saved."""
@@ -159,17 +145,20 @@ class Session:
             DivergedError: the loss is not finite; the last good checkpoint is kept and named.
             OSError: the disk is full, say; the last good checkpoint is kept.
         """
+        if self.finished:
+            return
         training, every = self.training, self.timetable.every
+        spent = self._at.seconds if self._at else 0.0
         try:
             for step in train(
                 self.engine,
                 self.plan,
                 training,
-                seconds=max(self.log.seconds, self._spent),
+                seconds=max(spent, self._spent),
                 align=self.settings.log_every,
                 pause_every=every,
             ):
-                self._remember(1, step.sum)
+                self.tail.add(1, step.sum)
                 self.log.step(step)
                 self._at = step
                 yield step
@@ -183,35 +172,38 @@ class Session:
                     self.best.see(heldout.sum, self.engine)
                     yield heldout
                 if step.step % self.settings.log_every == 0:
-                    self.saver.now_and_then(self._at)
+                    self.saver.now_and_then(step)
                 if self._stopped:
                     break
-            finished = not self._stopped or self.updates == training.steps
-            if finished and self._at:
-                yield from self._close(self._at)
-            if finished:
-                self.log.settle()
-            self.save(finished=finished)
+            if self._at and (not self._stopped or self.updates == training.steps):
+                yield from self._end(self._at)
+            else:
+                self.save()
         except DivergedError as error:
             self.log.flush()
             kept = f"{self.folder} (step {self.saver.updates})"
             raise DivergedError(error.step, error.loss, error.lr, kept) from None
 
-    def _close(self, step: Step) -> Iterator[HeldOut]:
-        """Measure once more, unless the log has it: on half as many positions as trained on.
+    def _end(self, step: Step) -> Iterator[HeldOut]:
+        """Choose the state to keep, measure it on all held-out documents, save it as the run's.
 
-        If an earlier state costs less on the documents that it was measured on, it is kept.
+        Until the last line of this the checkpoint is of a training that has not ended: one that is
+        interrupted here does all of it again.
         """
-        if not self.heldout or (self.last_heldout and self.last_heldout.step == step.step):
-            return
-        # What a few say decides nothing.
-        if self.best.loss and self.best.loss.positions >= min(ENOUGH, self.heldout.positions):
-            same = self.heldout.measure(self.engine, step.step, self.best.loss.positions)
-            self.best.see(same.sum, self.engine)
-            self.kept = self.best.step if self.best.step < step.step else None
-        if self.kept:
-            self.best.restore(self.engine)
-        yield self._evaluate(step, self.timetable.positions(2 * step.step))
+        self.saver.check(self.engine.state(), step)
+        if self.heldout:
+            kept = None
+            # Too few positions to tell which state is the best.
+            if self.best.loss and self.best.loss.positions >= min(ENOUGH, self.heldout.positions):
+                same = self.heldout.measure(self.engine, step.step, self.best.loss.positions)
+                self.best.see(same.sum, self.engine)
+                kept = self.best.step if self.best.step < step.step else None
+            if kept:
+                self.best.restore(self.engine)
+            is_fast = recipe.is_fast(self.engine.name)
+            yield self._evaluate(step, self.timetable.last(step.step, is_fast=is_fast), kept)
+        self.log.settle()
+        self.save(finished=True)
 
     def ladder(self) -> Ladder:
         """Compare the model with counting, on the same documents.
@@ -222,29 +214,32 @@ class Session:
         counts: NGram | None = None
         if self.last_heldout:
             measured = self.heldout.head(self.last_heldout.sum.positions)
-            what = f"{self.last_heldout.documents:,} held-out documents"
-            loss = self.last_heldout.sum
+            what, loss = (
+                count(self.last_heldout.documents, "held-out document"),
+                self.last_heldout.sum,
+            )
             counted = getattr(self.engine, "ngram", None)
             counts = counted or ngram(self.layout.batch, self.tokenizer, measured)
         else:
-            n, loss = self.tail
+            n = self.tail.steps or min(TAIL, self.updates)
             measured = self.plan.batches(self.updates - n, n)
-            what = f"the documents of the last {n} step{'s' * (n > 1)}, not held out"
+            # Where the log is lost they cost what they cost now.
+            loss = self.tail.sum if self.tail.steps else mean_loss(self.engine, measured)
+            what = f"the documents of the last {count(n, 'step')}, not held out"
         rungs = ladder(self.layout.batch, measured, self.tokenizer, counts)
         return Ladder(what, rungs, loss, counts.n if counts else 0)
 
-    def write_samples(self, drawn: Sequence[Sample]) -> None:
-        """Write `samples.txt`, a sample a line."""
-        text = "".join(f"{printable(sample.text)}\n" for sample in drawn)
-        write_atomically(self.folder / checkpoint.SAMPLES, text.encode())
-
-    def _evaluate(self, step: Step, positions: int) -> HeldOut:
+    def _evaluate(self, step: Step, positions: int, kept: int | None = None) -> HeldOut:
         """Measure on the first held-out documents."""
-        self.last_heldout = self.heldout.measure(self.engine, step.step, positions)
-        self.log.heldout(step.step, self.last_heldout.sum, self.kept)
+        heldout = self.heldout.measure(self.engine, step.step, positions, kept)
+        if not math.isfinite(heldout.sum.nats):
+            raise DivergedError(step.step, heldout.sum.mean, step.lr)
+        self.last_heldout = heldout
+        self.log.heldout(heldout)
         self._evaluated = (step.step, step.seconds)
         return self.last_heldout
 
     def save(self, *, finished: bool = False) -> None:
         """Write log and checkpoint; the checkpoint before stays until the new one is whole."""
         self.saver.save(self._at, finished=finished)
+        self.finished = finished

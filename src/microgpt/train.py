@@ -64,7 +64,8 @@ def train(
 ) -> Iterator[Step]:
     """Train until the budget is spent, yielding every step.
 
-    The engine is asked for as many steps at once as take about 50 ms, and for one at first.
+    The engine is asked for as many steps at once as take about 50 ms, and for one at first. That
+    one is made however little time there is.
 
     Args:
         engine: where it stands is where training goes on.
@@ -83,7 +84,7 @@ def train(
     step = engine.state().updates
     chunk, each = 1, 0.0
     while (config.steps is None or step < config.steps) and (
-        config.seconds is None or clock() - began < config.seconds
+        config.seconds is None or clock() - began < config.seconds or not step
     ):
         stop = step + chunk
         if stop // align * align > step:

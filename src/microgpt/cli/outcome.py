@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from microgpt import prepare
 from microgpt.cli import knobs
 from microgpt.cli.progress import Bar
 from microgpt.cli.show import say, say_json, stderr, stdout
@@ -13,6 +12,7 @@ from microgpt.cli.summary import word
 from microgpt.cli.trials import best_table, counted, record
 from microgpt.engines import why_not_native
 from microgpt.errors import MissingExtra, SweepError
+from microgpt.folder import RUNS
 from microgpt.run import Run
 from microgpt.sweep import best
 from microgpt.sweep.loop import Sweep
@@ -86,7 +86,7 @@ def closing(
     except MissingExtra as error:
         stderr().print(f"microgpt: no picture: {error}", soft_wrap=True)
     _, training = best.configs(sweep, trial, final)
-    command = sweep.settings.words(trial.values, training, prepare.RUNS / sweep.folder.name)
+    command = sweep.settings.words(trial.values, training, RUNS / sweep.folder.name)
     if json:
         counts = Counter(each.outcome for each in sweep.trials)
         told: dict[str, Any] = {

@@ -110,7 +110,7 @@ class JsonLines:
     def show(self, event: Step | HeldOut) -> None:
         """Take one event in."""
         if isinstance(event, HeldOut):
-            say_json(heldout_line(event.step, event.sum))
+            say_json(heldout_line(event))
             return
         self._sum, self._last = self._sum + event.sum, event
         if event.step % self._every == 0:

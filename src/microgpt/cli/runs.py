@@ -35,7 +35,7 @@ def runs(
 
 def _record(run: Run) -> dict[str, Any]:
     log = run.log
-    heldout = log.heldout[-1]["heldout"]["loss"] if log.heldout else None
+    heldout: dict[str, Any] = log.heldout[-1]["heldout"] if log.heldout else {}
     return {
         "run": str(run.folder),
         "data": run.settings.source.name,
@@ -43,7 +43,9 @@ def _record(run: Run) -> dict[str, Any]:
         "parameters": size(run.settings.model),
         "steps": log.steps,
         "loss": log.tail(TAIL).mean if log.lines else None,
-        "heldout": heldout,
+        "heldout": heldout.get("loss"),
+        "heldout_error": heldout.get("standard_error"),
+        "heldout_positions": heldout.get("positions"),
         "seconds": log.seconds,
     }
 
@@ -54,8 +56,9 @@ def _list(*, json: bool) -> None:
         say("No runs in runs/ yet. Try: microgpt train")
         return
     rows = table(
-        "run", "data", "preset", "parameters", "steps", "loss", "held out", "seconds", left=3
-    )
+        "run", "data", "preset", "parameters", "steps", "loss", "held out", "error", "positions",
+        "seconds", left=3,
+    )  # fmt: skip
     for folder in folders:
         try:
             r = _record(Run(folder))
@@ -67,11 +70,15 @@ def _list(*, json: bool) -> None:
             continue
         rows.add_row(
             r["run"], r["data"], r["preset"], f"{r['parameters']:,}", f"{r['steps']:,}",
-            _loss(r["loss"]), _loss(r["heldout"]), f"{r['seconds']:.1f}",
+            _loss(r["loss"]), _loss(r["heldout"]), _loss(r["heldout_error"]),
+            _count(r["heldout_positions"]), f"{r['seconds']:.1f}",
         )  # fmt: skip
     if not json:
         stdout().print(rows)
         say(f"loss: nats a character, the mean of the last {TAIL} steps", "dim")
+        say(
+            "held out, error: the mean on so many held-out positions, and its standard error", "dim"
+        )
 
 
 def _compare(a: Run, b: Run, *, json: bool) -> None:
@@ -111,3 +118,7 @@ def _change(a: Any, b: Any) -> str:
 
 def _loss(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"

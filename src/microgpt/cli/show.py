@@ -21,7 +21,7 @@ from microgpt.alphabet import printable
 from microgpt.baselines import Ladder
 from microgpt.checkpoint import CONFIG
 from microgpt.errors import RunError
-from microgpt.prepare import RUNS
+from microgpt.folder import RUNS
 from microgpt.words import level, name_of
 
 # One hue from pale to strong: readable for the colour-blind, and the number is always there too.

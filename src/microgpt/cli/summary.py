@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from itertools import islice
 from pathlib import Path
 
-from microgpt import model
+from microgpt import checkpoint, model
 from microgpt.alphabet import printable
 from microgpt.baselines import Ladder, uniform
 from microgpt.budget import gain
@@ -39,6 +40,12 @@ def opening(session: Session, *, auto: bool) -> None:
             f"{session.why}; chosen for that: the size, {rate}, Muon, dropout "
             f"{session.training.dropout:g}."
         )
+    seconds = session.training.seconds or math.inf
+    if session.prepared > seconds / 2:
+        say(
+            f"Preparing took {session.prepared:.2g} s of {seconds:g} s; half of the time is for "
+            "training all the same."
+        )
     if auto and session.engine.name == "scalar":
         say(f"The native engine, thousands of times faster, is not there: {why_not_native()}.")
     unit = unit_of(tokens)
@@ -50,7 +57,7 @@ def opening(session: Session, *, auto: bool) -> None:
     if layout.dropped:
         say(f"{count(layout.dropped, unit)} over the block of {config.block_size} cut.")
     if session.updates:
-        done = " It has made all its steps." if session.updates == session.training.steps else ""
+        done = " It has come to its end." if session.finished else ""
         say(f"Going on after step {session.updates:,} of {session.folder}.{done}")
     else:
         blind = f"ln {config.vocab_size} = {uniform(config.vocab_size):.2f}"
@@ -60,11 +67,11 @@ def opening(session: Session, *, auto: bool) -> None:
 
 def closing(session: Session, *, json: bool) -> None:
     """Say what has become of it: the loss, the ladder, samples, where it is, what to do next."""
-    folder, (steps, tail) = session.folder, session.tail
+    folder, steps, tail = session.folder, session.tail.steps, session.tail.sum
     ladder = session.ladder()
     run = Run(folder)
     drawn = list(islice(run.samples(Choice()), 20))
-    session.write_samples(drawn)
+    checkpoint.write_samples(folder, [sample.text for sample in drawn])
     documents = set(session.train_documents)
     seen = [sample.text in documents for sample in drawn]
     if json:
@@ -82,9 +89,12 @@ def closing(session: Session, *, json: bool) -> None:
         return
     say()
     unit = unit_of(session.tokenizer)
-    say(f"Mean of the last {count(steps, 'step')}: {units(tail, unit)}")
+    if steps:
+        say(f"Mean of the last {count(steps, 'step')}: {units(tail, unit)}")
     if session.last_heldout:
-        say(f"Held out: {units(ladder.model, unit)}")
+        error = session.last_heldout.error
+        known = f"; standard error {error:.4f}" if math.isfinite(error) else ""
+        say(f"Held out: {units(ladder.model, unit)}{known}")
     if session.kept:
         say(f"Kept: the state after step {session.kept:,}; held-out documents cost more since.")
     say(rungs(ladder))

@@ -23,9 +23,9 @@ from microgpt.config import ObjectiveName
 from microgpt.corpus import Source
 from microgpt.errors import UsageError
 from microgpt.experiment import PLAIN_RATE, SURE_AND_WRONG, Experiment, Point
+from microgpt.folder import RUNS
 from microgpt.loss import OBJECTIVES
 from microgpt.model import size
-from microgpt.prepare import RUNS
 from microgpt.words import count
 
 _OBJECTIVES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from itertools import islice
 from pathlib import Path
 
-from microgpt import prepare
+from microgpt import checkpoint, prepare
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.errors import MicroGPTError
 from microgpt.run import Run
-from microgpt.sample import Choice
 from microgpt.session import Session
 from microgpt.sweep.loop import Sweep
 from microgpt.sweep.study import Trial
@@ -58,7 +56,7 @@ def place(sweep: Sweep, trained: Session) -> Run:
     _new(sweep).rename(folder)
     run = Run(folder)
     trained.folder = folder
-    trained.write_samples(list(islice(run.samples(Choice()), 20)))
+    checkpoint.write_samples(folder, run.sample(20))
     return run
 
 

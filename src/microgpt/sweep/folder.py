@@ -26,8 +26,9 @@ from typing import Any
 
 from microgpt import corpus
 from microgpt.corpus import Corpus
-from microgpt.disk import claimed, write_atomically
+from microgpt.disk import write_atomically
 from microgpt.errors import RunError, SweepError
+from microgpt.folder import claimed
 from microgpt.sweep.loop import Sweep
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.storage import hidden

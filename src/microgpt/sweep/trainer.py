@@ -19,6 +19,7 @@ from microgpt.corpus import Corpus
 from microgpt.engines.contract import Engine
 from microgpt.errors import DataError
 from microgpt.evaluate import mean_loss
+from microgpt.loss import LossSum
 from microgpt.mixture import Mixture
 from microgpt.ngram import NGram
 from microgpt.presets import preset
@@ -124,7 +125,9 @@ class Trainer:
         """Measure on the held-out text that all trials are measured on, or on some of it."""
         which = "early" if early else "measured"
         batch = self._laid_out(which, config.block_size, "window")
-        return (engine.fit(batch) if isinstance(engine, Mixture) else mean_loss(engine, batch)).mean
+        if isinstance(engine, Mixture):
+            return LossSum.of(engine.fit(batch).tolist()).mean
+        return mean_loss(engine, batch).mean
 
     def _count(self, block_size: int, long: LongDocuments, n: int) -> NGram:
         """Count what a mixture is mixed with; it does not depend on the model."""

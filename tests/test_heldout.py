@@ -1,0 +1,89 @@
+"""Held-out documents: the same for every training on them, and how sure their mean is."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import microgpt
+from microgpt import prepare
+from microgpt.corpus import Source
+from microgpt.engines import why_not_native
+from microgpt.evaluate.error import standard_error
+from microgpt.heldout import MOST, HeldOut, HeldOutDocuments
+from microgpt.session import Session
+from microgpt.tokenizer import Characters
+
+native = pytest.mark.skipif(why_not_native() is not None, reason=str(why_not_native()))
+
+
+def test_the_standard_error_is_that_of_drawing_documents_again() -> None:
+    rng = np.random.default_rng(1)
+    positions_D = rng.integers(2, 20, 400)
+    # A document has a level of its own: positions are not independent, documents are.
+    nats_D = positions_D * rng.normal(2.0, 0.6, 400) + rng.normal(0.0, 1.0, 400)
+    drawn = rng.integers(0, 400, (4000, 400))
+    means = nats_D[drawn].sum(axis=1) / positions_D[drawn].sum(axis=1)
+    assert standard_error(nats_D, positions_D) == pytest.approx(means.std(), rel=0.05)
+
+
+def test_of_one_document_nothing_can_be_said() -> None:
+    assert math.isnan(standard_error(np.array([2.0]), np.array([1])))
+
+
+def trained(folder: Path, documents: list[str], seed: int) -> tuple[Session, list[HeldOut]]:
+    with prepare.new(
+        documents, out=folder, seed=seed, steps=30, holdout=0.3, engine="scalar",
+        preset_name="microgpt", n_embd=4, n_head=1, block_size=8,
+    ) as session:  # fmt: skip
+        return session, [event for event in session if isinstance(event, HeldOut)]
+
+
+def test_trainings_of_two_seeds_are_measured_on_the_same_documents(
+    tmp_path: Path, tiny: list[str]
+) -> None:
+    documents = [*tiny, *(a + b for a in tiny for b in tiny)]
+    (one, first), (other, second) = (trained(tmp_path / f"{s}", documents, s) for s in (1, 2))
+    for a, b in zip(first, second, strict=True):
+        assert (a.step, a.documents, a.sum.positions) == (b.step, b.documents, b.sum.positions)
+        measured = [s.heldout.head(a.sum.positions).tokens_N.tolist() for s in (one, other)]
+        assert measured[0] == measured[1]
+
+
+@native
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_last_evaluation_is_on_all_held_out_documents(tmp_path: Path, seed: int) -> None:
+    # However little was trained: a run is compared with others by it.
+    with prepare.new(
+        Source(), out=tmp_path / "r", preset_name="micro", steps=2, seed=seed, holdout=0.05
+    ) as session:
+        last = [event for event in session if isinstance(event, HeldOut)][-1]
+    assert last.documents == len(session.heldout_documents)
+    assert last.sum.positions == sum(len(text) + 1 for text in session.heldout_documents)
+    line = microgpt.load(tmp_path / "r").log.heldout[-1]["heldout"]
+    assert line["standard_error"] == last.error
+    assert 0.0 < last.error < 0.05
+
+
+def test_the_error_counts_documents_and_not_their_windows() -> None:
+    tokens = Characters.of(["abcdef"])
+    texts = ["abcdef" * 4, "fedcba" * 3, "ab", "cde" * 5]
+    documents = HeldOutDocuments(texts, tokens, block_size=4)
+
+    class Steep:
+        """An engine to which the letters cost more and more."""
+
+        def losses(self, batch: object) -> np.ndarray:
+            return (batch.targets_N + 1.0) / 2
+
+    measured = documents.measure(Steep(), 1, MOST)  # type: ignore[arg-type]
+    assert measured.documents == 4
+    nats = [sum(tokens.encode(t)) / 2 + len(t) / 2 + (tokens.bos + 1) / 2 for t in texts]
+    expected = standard_error(np.array(nats), np.array([len(t) + 1 for t in texts]))
+    assert measured.error == pytest.approx(expected)
+    # Of one long text the windows are all there is.
+    alone = HeldOutDocuments(texts[:1], tokens, block_size=4).measure(Steep(), 1, MOST)  # type: ignore[arg-type]
+    assert math.isfinite(alone.error)
