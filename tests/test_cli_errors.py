@@ -217,15 +217,15 @@ def test_a_disk_that_fails_at_the_last_save_is_one_line_and_the_one_before_is_wh
     tmp_path: Path, capsys: Capture, code: int
 ) -> None:
     words = ["train", "names.txt", "--steps", "4", *SMALL, "--out", str(tmp_path / "d")]
-    # A file and its folder each: tokenizer, config, the first checkpoint.
-    assert run_while_the_disk_fails(6, code, words) == 2
+    # The log, then a file and its folder each: the first checkpoint, tokenizer, config.
+    assert run_while_the_disk_fails(7, code, words) == 2
     error = capsys.readouterr().err
     assert error.startswith("microgpt: ")
     assert error.count("\n") == 1
     assert run(["train", "--resume", str(tmp_path / "d")]) == 0
 
 
-@pytest.mark.parametrize("calls", range(6))
+@pytest.mark.parametrize("calls", range(7))
 def test_a_training_that_could_not_begin_leaves_nothing_that_is_called_a_run(
     tmp_path: Path, capsys: Capture, calls: int
 ) -> None:

@@ -204,7 +204,7 @@ class LogWriter:
         )
         self.lines = len(kept)
         data = "".join(json.dumps(line) + "\n" for line in kept).encode()
-        if not path.exists() or path.read_bytes() != data:
+        if data != (path.read_bytes() if path.exists() else b""):
             write_atomically(path, data)
         self._file = path.open("a", encoding="utf-8", newline="\n")
 
