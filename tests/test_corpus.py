@@ -58,6 +58,88 @@ def test_tables_and_json_lines_are_read_by_column_and_field() -> None:
     assert read(source("t.data", column="name")).documents == ("emma", "a\nb", "x,y")
 
 
+def test_fields_of_objects_inside_and_arrays_are_read_too() -> None:
+    inside = [{"a": {"b": "emma", "c.d": "x"}}, {"a": {"b": "ava", "c.d": "y"}}, {"a.b": "zoe"}]
+    Path("t.jsonl").write_text("\n".join(map(json.dumps, inside)), "utf-8")
+    assert read(source("t.jsonl", field="a.b")).documents == ("emma", "ava", "zoe")
+    corpus = read(source("t.jsonl", field="a.c.d"))
+    assert (corpus.documents, corpus.broken) == (("x", "y"), 1)
+    for data in (["emma", {"text": "ava"}], ["emma", "ava"], [{"text": "emma"}, {"text": "ava"}]):
+        Path("t.json").write_text("\ufeff" + json.dumps(data, indent=2), "utf-8")
+        assert read(source("t.json")).documents == ("emma", "ava")
+    Path("t.json").write_text('{"text": "emma"}\n{"text": "ava"}\n', "utf-8")
+    assert read(source("t.json")).documents == ("emma", "ava")
+    corpus = read(source("t.json", stream=True))
+    assert len(corpus.documents) == 1
+
+
+def test_a_row_without_text_is_skipped_and_counted() -> None:
+    Path("t.jsonl").write_text('{"text": "emma"}\nnull\n\n{"text": null}\n{"text": "ava"}\n')
+    corpus = read(source("t.jsonl"))
+    assert (corpus.documents, corpus.blank, corpus.broken) == (("emma", "ava"), 1, 2)
+    assert corpus.notes == (
+        "t.jsonl: line 2: expected an object with the field 'text'; got null. Skipped.",
+        't.jsonl: line 4: field "text" must be a string; got null. Skipped.',
+    )
+    Path("t.json").write_text('["emma", null, 5, {"text": 5}, "ava"]')
+    corpus = read(source("t.json"))
+    assert (corpus.documents, corpus.broken) == (("emma", "ava"), 3)
+    assert corpus.notes[0] == (
+        "t.json: element 2: expected a string, or an object with the field 'text'; got null. "
+        "Skipped."
+    )
+
+
+def test_the_first_broken_rows_are_told_and_all_are_counted() -> None:
+    lines = [b"emma \xff" if n % 30 == 7 else b"emma" for n in range(900)]
+    Path("t.txt").write_bytes(b"\n".join(lines))
+    corpus = read(source("t.txt"))
+    assert (len(corpus.documents), corpus.broken, len(corpus.notes)) == (870, 30, 10)
+    assert corpus.notes[9] == "t.txt: line 278: not utf-8 (0xff). Skipped."
+
+
+def test_more_than_a_few_per_cent_broken_is_an_error_that_says_what_to_try() -> None:
+    for n, (name, good, bad, remedy) in enumerate((
+        ("t.txt", b"emma", b"emm\xe9", "line 3: not utf-8 (0xe9). Try --encoding latin-1, or the "
+         "one it was written in."),
+        ("t.txt", b"emma", b"\x93emma\x94", "line 3: not utf-8 (0x93). Try --encoding cp1252, or "
+         "the one it was written in."),
+        ("t.csv", b"1,emma", b"1,emma,x", "line 4: expected 2 columns, as in the heading; got 3. "
+         "Try --delimiter, or --quoting none."),
+        ("t.csv", b"1,emma", b'1,"emma" b', "line 4: a quoted cell goes on after its closing "
+         'quote; got "emma" b. Try --delimiter, or --quoting none.'),
+    )):  # fmt: skip
+        for rows in (100, 30_000):
+            lines = [bad if row % 10 == 2 else good for row in range(rows)]
+            Path(name).write_bytes(b"\n".join([b"id,name"] * (n > 1) + lines))
+            column = {"column": "name"} if n > 1 else {}
+            if rows == 100:  # ten are a handful
+                assert read(source(name, **column)).broken == 10
+                continue
+            with pytest.raises(DataError) as caught:
+                read(source(name, **column))
+            said = f"{name}: 3,000 of 30,000 rows are broken; the first: {remedy}"
+            assert str(caught.value) == said
+
+
+def test_one_huge_line_is_told_of_a_stream() -> None:
+    Path("t.txt").write_text("to be or not to be " * 2000 + "\nthe end\n")
+    note = "t.txt: one line of 38,000 characters is most of the text. If it is one long text, "
+    assert read(source("t.txt")).notes == (note + "add --stream.",)
+    assert read(source("t.txt", stream=True)).notes == ()
+    Path("t.txt").write_text("to be or not to be " * 20 + "\nthe end\n")
+    assert read(source("t.txt")).notes == ()
+
+
+def test_settings_of_a_source_come_back_and_older_ones_are_read() -> None:
+    told = source("a.csv", column="b", delimiter=";", quoting="none")
+    assert Source.from_json(told.to_json()) == told
+    assert told.asked == {"column": "b", "delimiter": ";", "quoting": "none"}
+    older = {"files": ["a.txt"], "column": None, "field": None, "encoding": "utf-8"}
+    assert Source.from_json({**older, "stream": False, "documents": 3}) == source("a.txt")
+    assert source("a.txt").asked == {}
+
+
 def test_standard_input_is_a_file_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"emma\nava\n")))
     assert read(source("-")).documents == ("emma", "ava")
@@ -69,23 +151,35 @@ def test_a_stream_is_one_document() -> None:
 
 
 BROKEN = [
-    ("t.txt", b"emma\nz\xff\n", {}, "t.txt: line 2, byte 6: not utf-8 (0xff). "
+    ("t.txt", b"z\xff\n", {}, "t.txt: line 1: not utf-8 (0xff). "
      "Try --encoding latin-1, or the one it was written in."),
-    ("t.txt", b"a\r\nb\rc\nd\xe9", {}, "t.txt: line 4, byte 8: not utf-8 (0xe9). "
+    ("t.txt", b"z\x80\nz\xff", {}, "t.txt: line 1: not utf-8 (0x80). "
+     "Try --encoding cp1252, or the one it was written in. None of its 2 rows can be read."),
+    ("t.txt", b"z\x81\n", {}, "t.txt: line 1: not utf-8 (0x81). "
+     "Try --encoding with the one it was written in."),
+    ("t.txt", b"z\xff\n", {"encoding": "ascii"}, "t.txt: line 1: not ascii (0xff). "
+     "Try --encoding with the one it was written in."),
+    ("t.txt", b"a\r\nb\rc\nd\xe9", {"stream": True}, "t.txt: line 4, byte 8: not utf-8 (0xe9). "
      "Try --encoding latin-1, or the one it was written in."),
     ("t.txt", b"", {}, "t.txt: no documents. Expected text, one document a line."),
     ("t.txt", b"\n \n", {}, "t.txt: no documents but blank ones (2). "
      "Expected text, one document a line."),
     ("t.csv", b"a,b\n1,2\n", {}, "t.csv: has columns a, b. Say which with --column NAME."),
     ("t.csv", b"a,b\n1,2\n", {"column": "c"}, 't.csv: no column "c". It has a, b.'),
-    ("t.csv", b"a,b\n1\n", {"column": "b"},
-     "t.csv: line 2: expected 2 columns, as in the heading; got 1."),
-    ("t.jsonl", b'{"text": "a"}\n{"t": 1}\n', {},
-     't.jsonl: line 2: no field "text" but t. Say which with --field NAME.'),
+    ("t.csv", b"a,b\n1\n", {"column": "b"}, "t.csv: line 2: expected 2 columns, as in the "
+     "heading; got 1. Try --delimiter, or --quoting none."),
+    ("t.csv", b'a,"b" c\n1,2\n', {"column": "a"}, "t.csv: line 1: a quoted cell goes on after its "
+     'closing quote; got "b" c. Try --delimiter, or --quoting none.'),
+    ("t.jsonl", b'{"t": 1}\n', {},
+     't.jsonl: line 1: no field "text" but t. Say which with --field NAME.'),
     ("t.jsonl", b'{"text": 5}\n', {}, 't.jsonl: line 1: field "text" must be a string; got 5.'),
-    ("t.jsonl", b"[]\n", {}, "t.jsonl: line 1: expected an object with the field 'text'; got []"),
+    ("t.jsonl", b"[]\n", {}, "t.jsonl: line 1: expected an object with the field 'text'; got []."),
     ("t.jsonl", b'{"text": "\\ud800"}', {},
      't.jsonl: line 1: field "text" holds half a surrogate pair, which is no text.'),
+    ("t.json", b'["a", "b"', {}, "t.json: not a JSON array (it is not closed)."),
+    ("t.json", b'["a" "b"]', {}, 't.json: not a JSON array (expected "," before element 2).'),
+    ("t.json", b'["a"]\n["b"]', {}, "t.json: not a JSON array (more comes after its end)."),
+    ("t.json", b"[]", {}, "t.json: no documents. Expected text, one document a line."),
 ]  # fmt: skip
 
 
@@ -103,12 +197,16 @@ def test_what_is_not_there_is_one_sentence() -> None:
     Path("names.txt").write_text("emma", "utf-8")
     Path("folder").mkdir()
     Path("t.gz").write_bytes(gzip.compress(b"emma\n" * 99)[:-9])
+    packed = bytearray(gzip.compress(b"emma\n" * 99))
+    packed[14] ^= 255
+    Path("flip.gz").write_bytes(packed)
     Path("t.jsonl").write_text("{", "utf-8")
     for name, start in (
         ("nams.txt", "nams.txt: no such file. Did you mean names.txt?"),
         ("xyz", "xyz: no such file."),
         ("folder", "folder: a folder. Expected a file of text, one document a line."),
         ("t.gz", "t.gz: damaged gzip data ("),
+        ("flip.gz", "flip.gz: damaged gzip data ("),
         ("t.jsonl", "t.jsonl: line 1: not JSON ("),
     ):
         with pytest.raises(DataError) as caught:
@@ -116,8 +214,25 @@ def test_what_is_not_there_is_one_sentence() -> None:
         assert str(caught.value).startswith(start)
     with pytest.raises(UsageError, match='encoding must be one that Python knows; got "klingon"'):
         read(source("names.txt", encoding="klingon"))
-    with pytest.raises(UsageError, match=r"^column or field must be given, not both"):
-        read(source("names.txt", column="a", field="b"))
+    for how, said in (
+        ({"column": "a", "field": "b"}, "column or field must be given, not both"),
+        ({"delimiter": ";", "field": "b"}, "delimiter or field must be given, not both"),
+        (
+            {"delimiter": ";;"},
+            'delimiter must be one character, and no quote or line end; got ";;"',
+        ),
+        ({"quoting": "all"}, 'quoting must be one of strict, none; got "all".'),
+        ({"column": "a", "stream": True}, "stream must go with plain text"),
+    ):
+        with pytest.raises(UsageError) as mistake:
+            read(source("names.txt", **how))
+        assert str(mistake.value).startswith(said)
+
+
+def test_standard_input_that_is_closed_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(DataError, match=r"^standard input: closed\. Expected text"):
+        read(source("-"))
 
 
 odd = st.text(
@@ -166,7 +281,11 @@ def test_of_a_stream_the_last_part_is_held_out() -> None:
 
 
 def test_a_split_that_leaves_nothing_is_refused() -> None:
-    with pytest.raises(DataError, match=r"^holdout=0.999 leaves none of 1 documents to train on"):
+    with pytest.raises(
+        DataError,
+        match=r"^holdout=0.999 leaves none of 1 document to train on. "
+        r"Try --holdout 0, or, if it is one long text, --stream",
+    ):
         split(from_texts(["emma"]), 0.999)
 
 

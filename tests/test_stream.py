@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
-from microgpt.corpus import formats, stream
-from microgpt.corpus.stream import Block, Stream
-from microgpt.errors import DataError
+from microgpt.corpus import Source, read, stream
+from microgpt.corpus.block import Block
+from microgpt.corpus.skipped import Skipped
+from microgpt.corpus.stream import Stream
+from microgpt.errors import DataError, UsageError
 
 Write = Callable[[str, bytes], str]
 ENDS = ["\n", "\r\n", "\r"]
@@ -32,71 +34,71 @@ def write(tmp_path: Path) -> Write:
     return file
 
 
-def blocks(file: str, **kept: Any) -> tuple[list[Block], list[str]]:
-    """The blocks of a file, and what was said of broken ones."""
+def blocks(file: str, **how: Any) -> tuple[list[Block], list[str]]:
+    """The blocks of a file, and what was said of it."""
     said: list[str] = []
-    options: dict[str, Any] = {"column": None, "field": None, "encoding": "utf-8"} | kept
-    return list(Stream(file, **options, broken=said.append)), said
+    return list(Stream(file, Source(files=(file,), **how), Skipped(said.append))), said
 
 
-def texts(file: str, **kept: Any) -> list[str]:
-    found, said = blocks(file, **kept)
+def texts(file: str, **how: Any) -> list[str]:
+    found, said = blocks(file, **how)
     assert said == []
     return [text for block in found for text in block.texts]
 
 
-def whole(file: str, **kept: Any) -> list[str]:
-    """The same documents, read at once."""
-    options: dict[str, Any] = {"column": None, "field": None, "encoding": "utf-8"} | kept
-    return [text for text in formats.texts(file, **options, stream=False) if text.strip()]
-
-
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16"])
-def test_pieces_of_any_size_give_the_documents_of_the_whole_file(
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16", "cp037"])
+def test_pieces_of_any_size_give_the_lines_of_the_whole_file(
     write: Write, monkeypatch: pytest.MonkeyPatch, size: int, encoding: str
 ) -> None:
     monkeypatch.setattr(stream, "BYTES", size)
+    monkeypatch.setattr(stream, "_AT_ONCE", size)
     rng = random.Random(size)
-    words = ["", " ", "anna", "\xe9t\xe9", "a\x0cb", "x" * 20, "\x85"]
+    words = ["", " ", "anna", "\xe9t\xe9", "a\x0cb", "x" * 20, "\x1c"]
     if encoding.startswith("utf"):
-        words += ["\u2028", "\U0001f600"]
+        words += ["\u2028", "\U0001f600", "\x85"]
     text = "".join(rng.choice(words) + rng.choice(ENDS) for _ in range(60)) + rng.choice(words)
     file = write("a.txt", text.encode(encoding))
-    assert texts(file, encoding=encoding) == whole(file, encoding=encoding)
+    # Python's own reading of line ends.
+    kept = [line for line in io.StringIO(text, newline=None).read().split("\n") if line.strip()]
+    assert texts(file, encoding=encoding) == kept
+    assert list(read(Source(files=(file,), encoding=encoding)).documents) == kept
 
 
-@pytest.mark.parametrize("size", [1, 5, 1000])
+@pytest.mark.parametrize("size", [1, 2, 5, 1000])
 def test_tables_and_objects_are_read_as_they_are_at_once_and_keep_their_columns(
     write: Write, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     monkeypatch.setattr(stream, "BYTES", size)
-    monkeypatch.setattr(stream, "_ROWS", 2)
-    rows = [("1", "anna"), ("2", 'o, "b"\nc'), ("3", " "), ("4", "\xe9"), ("5", "bob")]
-    table = io.StringIO()
+    rows = [["1", "anna"], ["2", 'o, "b"\nc'], ["3", " "], ["4", "\xe9"], ["5", "x\r\ny\rz"]]
+    table = io.StringIO(newline="")
     csv.writer(table).writerows([("id", "name"), *rows])
+    whole = list(csv.DictReader(io.StringIO(table.getvalue(), newline="")))
     file = write("a.csv", table.getvalue().encode())
     found, said = blocks(file, column="name")
     assert said == []
-    assert all(len(block.texts) <= 2 for block in found)
-    kept = [row for block in found for row in block.rows]
-    assert [row and row["name"] for row in kept] == whole(file, column="name")
-    assert [row and row["id"] for row in kept] == ["1", "2", "4", "5"]
+    kept = [row for block in found for row in block.objects]
+    assert kept == [row for row in whole if row["name"].strip()]
+    assert [text for block in found for text in block.texts] == [row["name"] for row in kept if row]
     assert {tuple(block.columns) for block in found} == {("id", "name")}
     assert sum(block.blank for block in found) == 1
+    as_it_stands = "".join(str(row) for block in found for row in block.rows)
+    assert as_it_stands == table.getvalue().replace("id,name\r\n", "").replace("3, \r\n", "")
 
     lines = [json.dumps({"n": n, "text": text}) for n, text in rows]
-    file = write("a.jsonl", "\n".join(lines).encode())
-    found, said = blocks(file)
-    assert [text for block in found for text in block.texts] == whole(file)
-    assert [row and row["n"] for block in found for row in block.rows] == ["1", "2", "4", "5"]
+    array = "[" + ",\n ".join(lines) + "]\n"
+    for name, data in (("a.jsonl", "\n".join(lines)), ("a.json", array)):
+        found, said = blocks(write(name, data.encode()))
+        assert said == []
+        assert [text for block in found for text in block.texts] == [row["name"] for row in kept]
+        assert [row and row["n"] for block in found for row in block.objects] == list("1245")
 
 
 def test_a_gzipped_file_is_unpacked_and_a_damaged_one_told_of(write: Write) -> None:
     packed = gzip.compress(b"anna\nbob\n" * 100)
     assert texts(write("a.txt.gz", packed)) == ["anna", "bob"] * 100
     assert texts(write("strange", packed)) == ["anna", "bob"] * 100
-    with pytest.raises(DataError, match=r"cut.gz: cannot be read \("):
+    with pytest.raises(DataError, match=r"cut.gz: damaged gzip data \("):
         blocks(write("cut.gz", packed[:-9]))
 
 
@@ -105,14 +107,8 @@ def test_what_is_broken_is_told_with_its_line_and_skipped(write: Write) -> None:
     assert [b.texts for b in found] == [["anna", "bob", "\xe9"]]
     assert found[0].blank == 1
     assert [line.split(": ", 1)[1] for line in said] == [
-        "line 2: not utf-8 (0xff).",
-        "line 5: not utf-8 (0xc3).",
-    ]
-    found, said = blocks(write("a.csv", b"n,name\n1,anna\n2\n3,bob,x\n4,lea\n"), column="name")
-    assert [t for b in found for t in b.texts] == ["anna", "lea"]
-    assert [line.split(": ", 1)[1] for line in said] == [
-        "line 3: expected 2 columns, as in the heading; got 1.",
-        "line 4: expected 2 columns, as in the heading; got 3.",
+        "line 2: not utf-8 (0xff). Try --encoding latin-1, or the one it was written in. Skipped.",
+        "line 5: not utf-8 (0xc3). Skipped.",
     ]
     found, said = blocks(write("a.jsonl", b'{"text": "anna"}\n[1]\n{\n{"text": 3}\n{"text": "b"}'))
     assert [t for b in found for t in b.texts] == ["anna", "b"]
@@ -129,26 +125,37 @@ def test_a_line_without_end_is_broken_and_the_next_one_is_not(
         found, said = blocks(write("a.txt", data))
         assert [t for b in found for t in b.texts] == ["anna", "bob", "\xe9"]
         assert [line.split(": ", 1)[1] for line in said] == [
-            "line 2: longer than 50 bytes.",
-            "line 5: not utf-8 (0xff).",
+            "line 2: longer than 50 bytes. Skipped.",
+            "line 5: not utf-8 (0xff). Try --encoding latin-1, or the one it was written in. "
+            "Skipped.",
         ]
 
 
-def test_of_a_pipe_comes_what_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("how", "head", "row"),
+    [
+        ({}, "", "{}"),
+        ({"column": "b"}, "a,b\n", "1,{}"),
+        ({"field": "text"}, "", '{{"text":"{}"}}'),
+    ],
+)
+def test_of_a_pipe_comes_what_has_come(
+    monkeypatch: pytest.MonkeyPatch, how: dict[str, Any], head: str, row: str
+) -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as source, os.fdopen(writing, "wb", 0) as sink:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(source))
-        sink.write(b"anna\nbo")
+        sink.write(f"{head}{row.format('anna')}\n{row.format('bob')[:-1]}".encode())
         # If nothing came before the end, the test would wait for ever.
         late = threading.Timer(20, sink.close)
         late.start()
-        found = iter(Stream("-", None, None, "utf-8", pytest.fail))
+        found = iter(Stream("-", Source(files=("-",), **how), Skipped(pytest.fail)))
         assert next(found).texts == ["anna"]
         late.cancel()
-        sink.write(b"b\n")
+        sink.write(f"{row.format('bob')[-1]}\n".encode())
         assert next(found).texts == ["bob"]
         sink.close()
-        assert list(found) == []
+        assert [block.texts for block in found if block.texts] == []
 
 
 def test_bad_files_are_one_sentence(write: Write) -> None:
@@ -159,7 +166,7 @@ def test_bad_files_are_one_sentence(write: Write) -> None:
         (write("a.txt", b"a\n"), {"encoding": "utf-99"}, "encoding must be one that Python knows"),
         (write("odd.txt", b"\xff\xfea"), {"encoding": "utf-16"}, "not utf-16"),
     ):
-        with pytest.raises(DataError) as error:
+        with pytest.raises((DataError, UsageError)) as error:
             blocks(file, **kept)
         assert said in str(error.value)
         assert "\n" not in str(error.value)

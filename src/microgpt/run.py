@@ -6,6 +6,7 @@ it; the command line says the same in words.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
@@ -196,6 +197,8 @@ def train(
 ) -> Run:
     """Train on lines of text and return the run; nothing is printed.
 
+    What is odd about a file, rows that cannot be read say, is a warning.
+
     Args:
         data: a file with a document a line, or documents; None: the embedded names.
         preset: where all numbers begin; None: as `microgpt train` does.
@@ -212,6 +215,8 @@ def train(
         source = Source(files=(str(source),))
     folder = None if out is None else Path(out)
     with prepare.new(source, preset_name=preset, out=folder, **settings) as session:
+        for sentence in session.corpus.notes:
+            warnings.warn(sentence, stacklevel=2)
         for _ in session:
             pass
         run = Run(session.folder)

@@ -14,9 +14,11 @@ from microgpt.baselines import ladder
 from microgpt.batch import lay_out
 from microgpt.cli import flags
 from microgpt.cli.flags import DATA, flag
+from microgpt.cli.notes import note, noted
 from microgpt.cli.show import bar, say, say_json, stdout, table
 from microgpt.config import TrainConfig
 from microgpt.corpus import Corpus
+from microgpt.errors import DataError
 from microgpt.tokenizer import Characters
 from microgpt.words import count
 
@@ -37,7 +39,7 @@ def data(
     """
     TrainConfig(holdout=holdout)  # says so if there is no such share
     source = reading.source(*files)
-    record = report(corpus.read(source), holdout)
+    record = report(noted(corpus.read(source)), holdout)
     if json:
         say_json(record)
     else:
@@ -50,7 +52,11 @@ def report(read: Corpus, holdout: float) -> dict[str, Any]:
     lengths = np.array([len(document) for document in documents])
     tokens = Characters.of(documents)
     encoded = [tokens.encode(document) for document in documents]
-    train, held_out = corpus.split(read, holdout)
+    try:
+        train, held_out = corpus.split(read, holdout)
+    except DataError as error:
+        train, held_out = [], [*documents]
+        note(str(error))
     whole = lay_out(encoded, tokens.bos, int(lengths.max()) + 1).batch
     losses = ladder(whole, whole, tokens)
     most = Counter(documents).most_common(1)[0]
@@ -60,6 +66,7 @@ def report(read: Corpus, holdout: float) -> dict[str, Any]:
         "most_common": {"text": most[0][:80], "times": most[1]},
         "blank": read.blank,
         "blank_characters": read.blank_characters,
+        "broken": read.broken,
         "characters": read.characters,
         "bytes": sum(len(document.encode()) for document in documents),
         "fingerprint": read.fingerprint,

@@ -12,6 +12,7 @@ from rich.progress import track
 from microgpt import corpus
 from microgpt.cli import flags
 from microgpt.cli.flags import whole
+from microgpt.cli.notes import noted
 from microgpt.cli.parts import show_honesty, show_parts, unknown_line
 from microgpt.cli.show import bar, say, say_json, stderr, stdout, table
 from microgpt.corpus import Source
@@ -107,7 +108,7 @@ def choose(run: Run, source: Source, limit: int | None) -> Chosen:
     if limit is not None and limit < 1:
         raise UsageError(f"limit must be a whole number from 1; got {limit}.")
     if source.files:
-        documents: Sequence[str] = corpus.read(source).documents
+        documents: Sequence[str] = noted(corpus.read(source)).documents
         what, seen = "documents", False
     else:
         trained, held_out = run.documents

@@ -53,6 +53,10 @@ def _to_whole(_: Any, tokens: Sequence[Token]) -> int:
         raise ValueError(f'expected a whole number; got "{tokens[0].value}"') from None
 
 
+def _to_delimiter(_: Any, tokens: Sequence[Token]) -> str:
+    return {"tab": "\t", "\\t": "\t"}.get(tokens[0].value, tokens[0].value)
+
+
 def word(text: str) -> Parameter:
     """Return a positional argument, which may be "-", with its help line."""
     return Parameter(help=text, converter=_show_stdin)
@@ -60,13 +64,26 @@ def word(text: str) -> Parameter:
 
 File = Annotated[
     str,
-    word(
-        "Text (a document a line), .csv, .tsv, .jsonl, any of them gzipped; - for standard input."
-    ),
+    word("Text (a document a line), .csv, .tsv, .jsonl, .json, any gzipped; - for standard input."),
 ]
 RunName = Annotated[str | None, flag("A run's folder, or its name in runs/; else the newest.")]
 Column = Annotated[str | None, flag("Of a .csv or .tsv file: its heading or number.", DATA)]
-Field = Annotated[str | None, flag('Of a .jsonl file: a name; "text" unless given.', DATA)]
+Delimiter = Annotated[
+    str | None,
+    Parameter(
+        help="What parts the cells of a table, or tab; else by its name and first lines.",
+        group=DATA,
+        converter=_to_delimiter,
+    ),
+]
+Quoting = Annotated[
+    Literal["strict", "none"],
+    flag("Of cells; none: quotes are only characters.", DATA),
+]
+Field = Annotated[
+    str | None,
+    flag('Of a .jsonl or .json file: a name, or a.b; "text" unless given.', DATA),
+]
 Encoding = Annotated[str, flag("Of the text.", DATA)]
 Stream = Annotated[
     bool,
@@ -83,17 +100,26 @@ Threads = Annotated[
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Reading:
-    """How files are read, as four flags of a command."""
+class Rows:
+    """How the rows of files are read, as five flags of a command."""
 
     column: Column = None
     field: Field = None
     encoding: Encoding = "utf-8"
-    stream: Stream = False
+    delimiter: Delimiter = None
+    quoting: Quoting = "strict"
 
     def source(self, *files: str) -> Source:
         """Return where documents come from."""
         return Source(files=files, **vars(self))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Reading(Rows):
+    """How files are read, as six flags of a command."""
+
+    stream: Stream = False
 
 
 @Parameter(name="*")
@@ -111,6 +137,6 @@ class Machine:
 
 
 # As a command has them where nothing is told.
-READING, MACHINE = Reading(), Machine()
+ROWS, READING, MACHINE = Rows(), Reading(), Machine()
 
 Objective = Literal["cross-entropy", "linear", "quadratic"]

@@ -18,19 +18,19 @@ from microgpt.alphabet import printable
 from microgpt.cli import flags, score_detail
 from microgpt.cli.flags import flag, word
 from microgpt.cli.judge import Judge
+from microgpt.cli.notes import note, say_broken
 from microgpt.cli.score_crew import Order, in_order
 from microgpt.cli.score_forms import Form
 from microgpt.cli.score_lines import Told
 from microgpt.cli.show import say_json, stderr
-from microgpt.corpus.stream import Block, Stream
+from microgpt.corpus.block import Block
+from microgpt.corpus.skipped import Skipped
+from microgpt.corpus.stream import Stream
 from microgpt.errors import DataError, UsageError
 from microgpt.evaluate import Score
 from microgpt.machine import processors
 from microgpt.run import Run
 from microgpt.words import count, short
-
-# So many broken lines are told of one by one.
-_BROKEN = 10
 
 
 def score(
@@ -54,9 +54,7 @@ def score(
     json: Annotated[
         bool, Parameter(help="Print JSON with every character of every text.", show_default=False)
     ] = False,
-    column: flags.Column = None,
-    field: flags.Field = None,
-    encoding: flags.Encoding = "utf-8",
+    rows: flags.Rows = flags.ROWS,
     machine: flags.Machine = flags.MACHINE,
 ) -> None:
     """Show how surprised the model is: of a text at each character, of a file at each line.
@@ -75,15 +73,15 @@ def score(
         raise UsageError("json or format must be given, not both: --format jsonl is a line each.")
     opened = machine.run(run)
     files = [] if text else [w for w in texts if _is_file(w)]
-    broken = _Broken()
-    streams = {w: Stream(w, column, field, encoding, broken) for w in files}
+    skipped = Skipped(note)
+    streams = {w: Stream(w, rows.source(w), skipped) for w in files}
     for w in texts:
         if w not in streams:
             _check(w, is_text=text)
-    blocks = _blocks(texts, streams, broken)
+    blocks = _Blocks(texts, streams)
     judge = Judge(opened, flag_rate)
     if json or not (files or form):
-        _one_by_one(opened, judge, blocks, sort, json=json)
+        _one_by_one(opened, judge, iter(blocks), sort, json=json)
     else:
         form, encoding = form or "table", sys.stdout.encoding or "utf-8"
         engine, apart = machine.engine or "auto", sort is not None
@@ -92,29 +90,33 @@ def score(
         processes = 1 if machine.device else machine.threads or processors()
         told = in_order(opened, order, blocks, processes)
         _row_by_row(told, sort, flags=judge.thresholds is not None)
-    if broken.blank:
-        stderr().print(f"{count(broken.blank, 'blank line')} skipped.")
-    if broken.number:
-        stderr().print(f"{count(broken.number, 'broken line')} skipped.")
+    if blocks.blank:
+        stderr().print(f"{count(blocks.blank, 'blank line')} skipped.")
+    if blocks.error:
+        raise blocks.error
+    say_broken(skipped.broken)
 
 
-class _Broken:
-    """Tells of the first broken lines, and counts them all, and the blank ones."""
+class _Blocks:
+    """The documents of words and files; what cannot be read ends them, and is kept until they end.
 
-    def __init__(self) -> None:
-        self.number = self.blank = 0
+    Attributes:
+        blank: how many blank ones there were so far.
+        error: what ended them.
+    """
 
-    def __call__(self, message: str) -> None:
-        self.number += 1
-        if self.number <= _BROKEN:
-            stderr().print(f"microgpt: {printable(message)} Skipped.", soft_wrap=True)
+    def __init__(self, words: Sequence[str], streams: dict[str, Stream]) -> None:
+        self._words, self._streams = words, streams
+        self.blank, self.error = 0, None
 
-
-def _blocks(words: Sequence[str], streams: dict[str, Stream], broken: _Broken) -> Iterator[Block]:
-    for w in words:
-        for block in streams[w] if w in streams else [Block([w], [None])]:
-            broken.blank += block.blank
-            yield block
+    def __iter__(self) -> Iterator[Block]:
+        try:
+            for w in self._words:
+                for block in self._streams.get(w, [Block([w], [None])]):
+                    self.blank += block.blank
+                    yield block
+        except DataError as error:
+            self.error = error
 
 
 def _one_by_one(
@@ -183,7 +185,7 @@ def _is_file(word: str) -> bool:
 def _check(word: str, *, is_text: bool) -> None:
     """Raise an error if a word that is no file must have been meant for one, or is no text."""
     path = Path(word)
-    if not is_text and path.suffix in (".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".gz"):
+    if not is_text and path.suffix in (".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".gz"):
         try:
             near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], 1)
         except OSError:

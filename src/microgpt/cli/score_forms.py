@@ -1,26 +1,27 @@
 """`microgpt score` on many lines: a block's facts as rows of a table, JSON lines or CSV.
 
-Most blocks are plain: nothing in their texts needs quotes, and they came in no columns. Of the
-others the columns that came, and the spans, are written by the libraries of their form.
+Most blocks are plain: nothing in their texts needs quotes, and they came in no columns. Rows of a
+table that came as CSV go as they came, byte for byte, with ours behind them. Of the others the
+columns that came, and the spans, are written by the libraries of their form.
 """
 
 from __future__ import annotations
 
 import codecs
-import csv
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from json.encoder import encode_basestring, encode_basestring_ascii
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.alphabet import printable
 from microgpt.cli.columns import Columns, Words
-from microgpt.corpus.stream import Block
+from microgpt.corpus.block import Block
+from microgpt.corpus.dialect import Dialect
 from microgpt.engines.contract import Floats
 from microgpt.evaluate.walk import Offsets
 from microgpt.loss import LN_2
@@ -32,6 +33,7 @@ FIELDS = ("loss", "bits", "percentile", "span", "unknown", "flagged")
 """What is told of each document, behind the columns it came with; the last one if asked for."""
 
 _TABLE = "  nats   bits  rarer than  unknown  text, and in [] what surprises most\n"
+_COMMAS = Dialect(",")
 _FALSE_TRUE, _FLAGGED = Words.of(["false", "true"]), Words.of(["", "  flagged"])
 
 
@@ -60,13 +62,17 @@ class Facts:
     flags_D: NDArray[np.bool_] | None
 
 
-def head(form: Form, columns: Sequence[str], *, flags: bool) -> str:
-    """Return what stands above the first row, given the columns of the input."""
+def head(form: Form, block: Block, *, flags: bool) -> str:
+    """Return what stands above the first row, given the first block of the input."""
     if form == "jsonl":
         return ""
     if form == "table":
         return _TABLE
-    return f"{_csv([[*columns, *(_free(f, columns) for f in FIELDS[: 6 if flags else 5])]])[0]}\n"
+    ours = [_free(f, block.columns) for f in FIELDS[: 6 if flags else 5]]
+    if block.table is None:
+        return f"{_COMMAS.written([[*block.columns, *ours]])[0]}\n"
+    body, end = _parted(block.table.head)
+    return block.table.dialect.delimiter.join([body, *ours]) + (end or block.table.end)
 
 
 def rows(form: Form, facts: Facts, encoding: str, *, apart: bool) -> list[bytes]:
@@ -151,36 +157,44 @@ def _add_table(columns: Columns, facts: Facts) -> None:
 
 def _add_fields(columns: Columns, form: Form, facts: Facts, *, escaped: bool) -> None:
     block, is_csv = facts.block, form == "csv"
+    table = block.table if is_csv else None
+    dialect = table.dialect if table else _COMMAS
     quoted = encode_basestring_ascii if escaped else encode_basestring
     opened, quote, closed, missing = ("", "", "", "") if is_csv else ('{"text": ', '"', "}", "null")
     if is_csv:
-        texts = _Texts(facts, lambda parts: _csv([part] for part in parts), ',"')
+        texts = _Texts(
+            facts, lambda parts: dialect.written([part] for part in parts), dialect.delimiter + '"'
+        )
     else:
         texts = _Texts(
             facts, lambda parts: [quoted(part)[1:-1] for part in parts], '"\\', escaped=escaped
         )
-
-    named = [row for row in block.rows if row]
+    # As they stand they are cells already.
+    parted = [_parted(str(row)) for row in block.rows] if table else []
+    objects = block.objects if not table else []
+    named = [one for one in objects if one]
 
     def name(field: str) -> None:
         if is_csv:
-            columns.same(",")
-        elif any(field in row for row in named):
-            columns.each(Words.of([f', "{_free(field, row or ())}": ' for row in block.rows]))
+            columns.same(dialect.delimiter)
+        elif any(field in one for one in named):
+            columns.each(Words.of([f', "{_free(field, one or ())}": ' for one in objects]))
         else:
             columns.same(f', "{field}": ')
 
-    pairs = zip(block.texts, block.rows)
-    if not named:
+    pairs = zip(block.texts, objects)
+    if table:
+        columns.each(Words.of([body for body, _ in parted]))
+    elif not named:
         columns.same(f"{opened}{quote}")
         texts.add(columns, 0 * facts.starts_D, facts.lengths_D)
         columns.same(quote)
     elif is_csv:
-        cells = ([row.get(c, "") for c in block.columns] if row else [text] for text, row in pairs)
-        columns.each(Words.of(_csv(cells)))
+        cells = ([one.get(c, "") for c in block.columns] if one else [text] for text, one in pairs)
+        columns.each(Words.of(_COMMAS.written(cells)))
     else:
-        objects = (row or {"text": text} for text, row in pairs)
-        columns.each(Words.of([json.dumps(o, ensure_ascii=escaped)[:-1] for o in objects]))
+        every = (one or {"text": text} for text, one in pairs)
+        columns.each(Words.of([json.dumps(o, ensure_ascii=escaped)[:-1] for o in every]))
     name("loss")
     columns.numbers(facts.means_D, 4)
     name("bits")
@@ -199,7 +213,11 @@ def _add_fields(columns: Columns, form: Form, facts: Facts, *, escaped: bool) ->
     if facts.flags_D is not None:
         name("flagged")
         columns.choose(_FALSE_TRUE, facts.flags_D)
-    columns.same(f"{closed}\n")
+    ends = [end or table.end for _, end in parted] if table else ["\n"]
+    columns.same(closed)
+    if len(set(ends)) == 1:
+        return columns.same(ends[0])
+    return columns.each(Words.of(ends))
 
 
 def _add_counts(columns: Columns, counts_D: Offsets, zero: str) -> None:
@@ -208,20 +226,10 @@ def _add_counts(columns: Columns, counts_D: Offsets, zero: str) -> None:
     return columns.each(Words.of([f"{n:>{len(zero)}}" if n else zero for n in counts_D.tolist()]))
 
 
-class _Lines(list[str]):
-    """Lines, in the order they were written."""
-
-    def write(self, line: str) -> None:
-        """Add a line."""
-        self.append(line)
-
-
-def _csv(rows: Iterable[list[Any]]) -> list[str]:
-    """Write rows of CSV, without their line ends."""
-    lines = _Lines()
-    # Both ends are named, so that a cell with either is quoted.
-    csv.writer(lines, lineterminator="\r\n").writerows(rows)
-    return [line[:-2] for line in lines]
+def _parted(row: str) -> tuple[str, str]:
+    """Part a row as it stands from its line end."""
+    body = row.rstrip("\r\n")
+    return body, row[len(body) :]
 
 
 def _free(name: str, taken: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ from microgpt import corpus
 from microgpt.cli import flags
 from microgpt.cli.flags import DATA, TRAINING, flag, whole
 from microgpt.cli.interruption import interruption
+from microgpt.cli.notes import noted
 from microgpt.cli.outcome import closing, opening, told_nothing, train_best
 from microgpt.cli.show import stderr, stdout
 from microgpt.cli.summary import word
@@ -108,7 +109,7 @@ def sweep(
             raise UsageError("a sweep must have a file, to read it again; got standard input.")
         if storage and not name:
             raise UsageError("--storage must come with --name: machines join a sweep by its name.")
-        data = corpus.read(source)
+        data = noted(corpus.read(source))
         settings = SweepSettings(
             preset=preset or _PRESET,
             tokenizer=tokenizer or "characters",

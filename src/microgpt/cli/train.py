@@ -9,6 +9,7 @@ from microgpt import prepare
 from microgpt.cli import flags
 from microgpt.cli.flags import DATA, MODEL, TRAINING, flag, switch, whole
 from microgpt.cli.interruption import interruption
+from microgpt.cli.notes import noted
 from microgpt.cli.progress import Bar, JsonLines, Lines, Reporter
 from microgpt.cli.show import find_run, stderr, stdout
 from microgpt.cli.summary import closing, opening, word
@@ -143,6 +144,7 @@ def train(
                 "the run knows. Only the engine may change."
             )
         session = prepare.resume(find_run(str(resume)), **vars(machine))
+    noted(session.corpus)
     with session:
         if not json:
             opening(session, auto=machine.engine in (None, "auto"))

@@ -16,6 +16,7 @@ from rich.table import Table
 from microgpt import experiment
 from microgpt.alphabet import printable
 from microgpt.cli import why_drawn
+from microgpt.cli.notes import noted
 from microgpt.cli.plot import check_picture
 from microgpt.cli.show import find_run, say, say_json, stderr, stdout, table, width
 from microgpt.cli.why_told import Curves, adam_told, number, plain_told
@@ -63,6 +64,7 @@ def tried(
     if save is not None:
         check_picture(save)
     prepared = _prepare(what, source, preset, steps, seed, engine)
+    noted(prepared.corpus)
     curves = _train(prepared)
     if save is not None:
         why_drawn.save(save, curves, prepared)

@@ -2,7 +2,7 @@
 
 In: a `Source` (files, or the embedded names). Out: a `Corpus` of documents, exactly as written, and
 its split into what is trained on and what is held out. Nothing is dropped in silence: characters
-in = characters of the documents + those of the blank ones, which are counted.
+in = characters of the documents + those of the blank ones, which are counted, as are broken rows.
 """
 
 from __future__ import annotations
@@ -13,13 +13,19 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from microgpt.corpus.formats import name_of, texts
+from microgpt.corpus.formats import name_of
+from microgpt.corpus.skipped import Skipped
+from microgpt.corpus.stream import Stream
 from microgpt.datasets import names_path
 from microgpt.errors import DataError, UsageError
 
 EMBEDDED = "names"
+
+# A line of more characters may be one long text.
+_LONG = 20_000
+_MANY = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +35,13 @@ class Source:
     Args:
         files: paths, "-" for standard input; none for the embedded names.
         column: of a .csv or .tsv file, its heading or its number from 1.
-        field: of a .jsonl file.
+        field: of a .jsonl or .json file; "a.b" is the b of the object at a.
         encoding: of the text; a byte order mark is skipped.
         stream: read each file as one long text rather than a document a line.
+        delimiter: what stands between the cells of a table; None: by the name of the file, or else
+            by its first lines.
+        quoting: "strict": a cell that begins with a quote ends with one; "none": quotes are
+            characters as others are.
     """
 
     files: tuple[str, ...] = ()
@@ -39,6 +49,8 @@ class Source:
     field: str | None = None
     encoding: str = "utf-8"
     stream: bool = False
+    delimiter: str | None = None
+    quoting: Literal["strict", "none"] = "strict"
 
     @property
     def name(self) -> str:
@@ -46,6 +58,12 @@ class Source:
         if not self.files:
             return EMBEDDED
         return "stdin" if self.files[0] == "-" else Path(self.files[0]).name.split(".")[0] or "data"
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What is set otherwise than it is by itself, but the files."""
+        usual = vars(Source(files=self.files))
+        return {name: value for name, value in vars(self).items() if value != usual[name]}
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` takes."""
@@ -58,7 +76,9 @@ class Source:
         >>> Source.from_json(Source(files=("a.txt",)).to_json()).files
         ('a.txt',)
         """
-        known: dict[str, Any] = {f.name: data[f.name] for f in dataclasses.fields(cls)}
+        names = [f.name for f in dataclasses.fields(cls)]
+        # Those of older runs lack what came later.
+        known: dict[str, Any] = {name: data[name] for name in names if name in data}
         known["files"] = tuple(data["files"])
         return cls(**known)
 
@@ -72,12 +92,16 @@ class Corpus:
         blank: documents of white space only, skipped.
         blank_characters: the characters in those.
         stream: whether each document is one long text.
+        broken: rows that could not be read, skipped.
+        notes: what a person should know of the files, and of the first broken rows.
     """
 
     documents: tuple[str, ...]
     blank: int = 0
     blank_characters: int = 0
     stream: bool = False
+    broken: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def characters(self) -> int:
@@ -108,26 +132,35 @@ def read(source: Source) -> Corpus:
     for file in files:
         if not file.isprintable() and any("\ud800" <= c <= "\udfff" for c in file):
             raise UsageError(f"a file's name must be Unicode; got {os.fsencode(file)!r}.")
-    corpus = from_texts(
-        (
-            text
-            for file in files
-            for text in texts(file, source.column, source.field, source.encoding, source.stream)
-        ),
-        stream=source.stream,
-    )
-    if not corpus.documents:
-        blank = f" but blank ones ({corpus.blank})" if corpus.blank else ""
-        where = ", ".join(map(name_of, files))
-        raise DataError(f"{where}: no documents{blank}. Expected text, one document a line.")
-    return corpus
+    documents, notes = list[str](), list[str]()
+    blank = blank_characters = 0
+    skipped = Skipped(notes.append)
+    for file in files:
+        for block in Stream(file, source, skipped, bounded=False):
+            documents += block.texts
+            blank += block.blank
+            blank_characters += block.blank_characters
+    where = ", ".join(map(name_of, files))
+    if not documents:
+        but = f" but blank ones ({blank})" if blank else ""
+        raise DataError(f"{where}: no documents{but}. Expected text, one document a line.")
+    # To look at each of a million takes as long as to read them, and none is most of the text.
+    lengths = [*map(len, documents)] if len(documents) < _MANY else [0]
+    longest = max(lengths)
+    if not source.stream and longest > max(_LONG, sum(lengths) // 2):
+        notes.append(
+            f"{where}: one line of {longest:,} characters is most of the text. If it is one long "
+            "text, add --stream."
+        )
+    stream, broken = source.stream, skipped.broken
+    return Corpus(tuple(documents), blank, blank_characters, stream, broken, tuple(notes))
 
 
 def from_texts(all_texts: Iterable[str], *, stream: bool = False) -> Corpus:
     """Keep the texts that are not blank, count the others.
 
-    >>> from_texts(["emma", " ", "ava"])
-    Corpus(documents=('emma', 'ava'), blank=1, blank_characters=1, stream=False)
+    >>> from_texts(["emma", " ", "ava"])  # doctest: +ELLIPSIS
+    Corpus(documents=('emma', 'ava'), blank=1, blank_characters=1, ...)
     """
     documents: list[str] = []
     blank = blank_characters = 0
@@ -187,9 +220,11 @@ def split(corpus: Corpus, holdout: float) -> tuple[list[str], list[str]]:
         for document in corpus.documents:
             (held_out if _hash(document) < holdout else train).append(document)
     if not train:
+        n = len(corpus.documents)
+        long = ", or, if it is one long text, --stream" if n == 1 and not corpus.stream else ""
         raise DataError(
-            f"holdout={holdout:g} leaves none of {len(corpus.documents)} documents to train on. "
-            "Try --holdout 0."
+            f"holdout={holdout:g} leaves none of {n:,} document{'s' * (n > 1)} to train on. "
+            f"Try --holdout 0{long}."
         )
     return train, held_out
 

@@ -69,6 +69,7 @@ class Experiment:
         device: for the engine.
 
     Attributes:
+        corpus: the documents.
         measured: the held-out positions.
         baselines: what counting costs there.
         quarter: the step after a quarter of all.
@@ -89,6 +90,7 @@ class Experiment:
     ) -> None:
         is_fast = recipe.is_fast(engine)
         steps = training.steps or 1
+        self.corpus = data
         self.config = config
         self.training = replace(training, seconds=None, ngram=0, holdout=training.holdout or 0.1)
         trained, held_out = corpus.split(data, self.training.holdout)

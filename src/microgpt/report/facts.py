@@ -159,9 +159,7 @@ def command(settings: Settings) -> str:
         told = {**vars(settings.model), **vars(training)}
         del told["vocab_size"]
         words |= {name: value for name, value in told.items() if value != usual[name]}
-    if source.encoding != "utf-8":
-        words["encoding"] = source.encoding
-    words |= {"column": source.column, "field": source.field, "stream": source.stream or None}
+    words |= source.asked
     flags = [as_flag(name, value) for name, value in words.items() if value is not None]
     files = [shlex.quote(printable(file)) for file in source.files]
     return " ".join(["microgpt train", *files, *flags])

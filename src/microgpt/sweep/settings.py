@@ -105,10 +105,7 @@ class SweepSettings:
         source = self.source
         told |= {
             "tokenizer": self.tokenizer if self.tokenizer != "characters" else None,
-            "column": source.column,
-            "field": source.field,
-            "encoding": source.encoding if source.encoding != "utf-8" else None,
-            "stream": source.stream or None,
+            **source.asked,
             "engine": self.engine,
             "out": out,
         }

@@ -1,0 +1,133 @@
+"""What the first bytes of a file say it is: text in which encoding, or no text at all.
+
+In: some bytes. Out: the encoding to read them in, or a `DataError` that says what they are.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable
+
+from microgpt.errors import DataError, UsageError
+
+_AS_TEXT = "Write its text as .txt, .csv or .jsonl first."
+
+# Signatures, what has them, and what to do.
+_SIGNS = (
+    (b"PAR1", "a Parquet file", _AS_TEXT),
+    (b"ARROW1", "an Arrow file", _AS_TEXT),
+    (b"ORC", "an ORC file", _AS_TEXT),
+    (b"Obj\x01", "an Avro file", _AS_TEXT),
+    (b"SQLite format 3\x00", "an SQLite database", _AS_TEXT),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", _AS_TEXT),
+    (b"\x93NUMPY", "a NumPy array", _AS_TEXT),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office file (.xls, .doc)", _AS_TEXT),
+    (b"%PDF-", "a PDF", _AS_TEXT),
+    (b"\x89PNG\r\n\x1a\n", "a PNG picture", _AS_TEXT),
+    (b"\xff\xd8\xff", "a JPEG picture", _AS_TEXT),
+    (b"GIF8", "a GIF picture", _AS_TEXT),
+    (b"\x7fELF", "a program", _AS_TEXT),
+    (b"\x1f\x8b", "gzip data twice over", "Unpack it first, with gzip -dc."),
+    (b"BZh", "bzip2 data", "Unpack it first, with bzip2 -dc."),
+    (b"\xfd7zXZ\x00", "xz data", "Unpack it first, with xz -dc."),
+    (b"\x28\xb5\x2f\xfd", "zstd data", "Unpack it first, with zstd -dc."),
+    (b"\x04\x22\x4d\x18", "lz4 data", "Unpack it first, with lz4 -dc."),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it first."),
+    (b"Rar!\x1a\x07", "a RAR archive", "Unpack it first."),
+    (b"PK\x03\x04", "a ZIP archive", "Unpack it first, or, if it is a workbook, save it as CSV."),
+)
+
+# The longer ones first: a mark of UTF-32 begins as one of UTF-16 does.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+# Bytes that are no character of cp1252, and hardly one of latin-1.
+_NO_CP1252 = {0x81, 0x8D, 0x8F, 0x90, 0x9D}
+
+# So many bytes at least show a pattern.
+_PATTERN = 16
+
+
+def encoding_of(
+    start: bytes, name: str, encoding: str, note: Callable[[str], None] = lambda _: None
+) -> str:
+    """Return the encoding of a file that begins so: the one given, unless the bytes know better.
+
+    Args:
+        start: some bytes.
+        name: of the file.
+        encoding: as it was given.
+        note: is told if it is another one.
+
+    Raises:
+        DataError: it is no text.
+        UsageError: there is no such encoding.
+    """
+    try:
+        known = codecs.lookup(encoding).name
+        single = "\r\n".encode(encoding) == b"\r\n"
+        b"a".decode(encoding, "ignore")  # those for other things than text cannot leave out any
+    except (LookupError, ValueError):
+        raise UsageError(f'encoding must be one that Python knows; got "{encoding}".') from None
+    for sign, what, remedy in _SIGNS:
+        if start.startswith(sign) and _is_binary(start):
+            raise DataError(f"{name}: {what}, not text. {remedy}")
+    if known in ("utf-8", "utf-8-sig"):
+        for mark, marked in _MARKS:
+            if start.startswith(mark):
+                note(f"its first bytes are the mark of {marked}, which it is read in.")
+                return marked
+        encoding = "utf-8"  # its own mark is taken off in any case
+    wide = _wide(start) if single else None
+    if wide:
+        raise DataError(
+            f"{name}: not {encoding}: NUL bytes stand between the others, as in {wide}. "
+            f"Try --encoding {wide}."
+        )
+    return encoding
+
+
+def remedy_for(data: bytes, encoding: str) -> str:
+    """Say what may help where bytes are no text in an encoding."""
+    written = "the one it was written in."
+    if encoding != "utf-8":
+        return f"Try --encoding with {written}"
+    escaped = data.decode("utf-8", "surrogateescape")
+    odd = {ord(c) - 0xDC00 for c in escaped if "\udc80" <= c <= "\udcff"}
+    if odd & _NO_CP1252:
+        return f"Try --encoding with {written}"
+    # What is a control character in latin-1 is a quotation mark, a dash or the euro in cp1252.
+    return f"Try --encoding {'cp1252' if min(odd) < 0xA0 else 'latin-1'}, or {written}"
+
+
+def _is_binary(start: bytes) -> bool:
+    """Say whether bytes hold what no text does; the last character may be cut."""
+    if any(byte < 9 or 13 < byte < 27 for byte in start):
+        return True
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _wide(start: bytes) -> str | None:
+    """Return the encoding, of several bytes a character, in which NUL bytes make sense."""
+    size = len(start) // 4 * 4
+    if size < _PATTERN:
+        return None
+    # Whether text is mostly ASCII: of each four bytes, how often which are NUL.
+    nulls = [start[at:size:4].count(0) / (size / 4) for at in range(4)]
+    for encoding, pattern in (
+        ("utf-32-le", (0, 1, 1, 1)),
+        ("utf-32-be", (1, 1, 1, 0)),
+        ("utf-16-le", (0, 1, 0, 1)),
+        ("utf-16-be", (1, 0, 1, 0)),
+    ):
+        if all(share > 0.5 if is_null else share < 0.1 for share, is_null in zip(nulls, pattern)):
+            return encoding
+    return None
