@@ -152,12 +152,16 @@ def test_the_first_broken_lines_are_told_of_and_all_are_counted(
     assert said[10:] == ["1 blank line skipped.", "30 broken lines skipped."]
 
 
+@pytest.mark.parametrize("name", ["in.txt", "in.csv"])
 def test_several_processes_print_the_same_in_the_same_order(
-    model: Run, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    model: Run, capsys: Capture, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr("microgpt.corpus.stream.BYTES", 256)
-    Path("in.txt").write_text("\n".join(f"{a}{b}{c}" for a in TINY for b in TINY for c in TINY[:4]))
-    words = ["score", model.folder, "in.txt", "--flag-rate", "0.2", "--format", "csv"]
+    texts = [f"{a}{b}{c}" for a in TINY for b in TINY for c in TINY[:4]]
+    Path("in.txt").write_text("\n".join(texts))
+    Path("in.csv").write_text("\n".join(["id,text", *(f'1,"{text}\r\n"' for text in texts)]))
+    words = ["score", model.folder, name, "--flag-rate", "0.2", "--format", "csv"]
+    words += ["--column", "text"] if name == "in.csv" else []
     alone = printed(capsys, *words, "--threads", 1)
     # They begin at once, and nothing is told until they are there.
     monkeypatch.setattr(score_crew, "_SOON_SECONDS", -1.0)

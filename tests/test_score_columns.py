@@ -142,6 +142,17 @@ def test_score_prices_the_text_that_train_learns(model: Run, capsysbinary: Captu
     assert record["loss"] == pytest.approx(model.evaluate(texts).loss)
 
 
+def test_an_error_before_the_first_row_is_all_that_is_said(
+    model: Run, capsysbinary: Capture
+) -> None:
+    Path("in.csv").write_text("id,text\n1,anna\n")
+    assert cli(["score", str(model.folder), "in.csv", "--flag-rate", "0.2"]) == 2
+    printed = capsysbinary.readouterr()
+    assert printed.out == b""
+    said = printed.err.decode().splitlines()
+    assert said[1:] == ["microgpt: in.csv: has columns id, text. Say which with --column NAME."]
+
+
 def test_what_came_before_an_error_is_told(model: Run, capsysbinary: Capture) -> None:
     rng = random.Random(1)
     good = [rng.choice(["anna", "bob", "lea"]) for _ in range(1000)]

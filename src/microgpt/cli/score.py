@@ -89,7 +89,10 @@ def score(
         # A device other than the processor is shared by no processes.
         processes = 1 if machine.device else machine.threads or processors()
         told = in_order(opened, order, blocks, processes)
-        _row_by_row(told, sort, flags=judge.thresholds is not None)
+        flagged, documents = _row_by_row(told, sort)
+        if judge.thresholds and (documents or not blocks.error):
+            share = flagged / max(documents, 1)
+            stderr().print(f"{flagged:,} of {count(documents, 'line')} flagged ({share:.2%}).")
     if blocks.blank:
         stderr().print(f"{count(blocks.blank, 'blank line')} skipped.")
     if blocks.error:
@@ -140,8 +143,8 @@ def _one_by_one(
             )
 
 
-def _row_by_row(all_told: Iterator[Told], sort: str | None, *, flags: bool) -> None:
-    """Print rows, with the speed on standard error where the rows go elsewhere."""
+def _row_by_row(all_told: Iterator[Told], sort: str | None) -> tuple[int, int]:
+    """Print rows, with the speed on standard error where they go elsewhere; count the flagged."""
     began, characters, documents, flagged = time.perf_counter(), 0, 0, 0
     kept: list[tuple[float, bytes]] = []
     console = stderr()
@@ -163,9 +166,7 @@ def _row_by_row(all_told: Iterator[Told], sort: str | None, *, flags: bool) -> N
                 )
     kept.sort(key=itemgetter(0), reverse=sort == "worst")
     _write(*(row for _, row in kept))
-    if flags:
-        share = flagged / documents if documents else 0.0
-        console.print(f"{flagged:,} of {count(documents, 'line')} flagged ({share:.2%}).")
+    return flagged, documents
 
 
 def _write(*rows: bytes) -> None:

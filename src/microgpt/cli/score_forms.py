@@ -171,7 +171,7 @@ def _add_fields(columns: Columns, form: Form, facts: Facts, *, escaped: bool) ->
         )
     # As they stand they are cells already.
     parted = [_parted(str(row)) for row in block.rows] if table else []
-    objects = block.objects if not table else []
+    objects = block.objects if not table and any(block.rows) else []
     named = [one for one in objects if one]
 
     def name(field: str) -> None:
