@@ -23,10 +23,11 @@ from microgpt.corpus import Source
 from microgpt.errors import DivergedError, SweepError
 from microgpt.run import Run
 from microgpt.sweep import folder
+from microgpt.sweep.knob import KNOBS
 from microgpt.sweep.settings import SweepSettings
-from microgpt.sweep.space import KNOBS
-from microgpt.sweep.study import Study, Trial, best
+from microgpt.sweep.study import Study
 from microgpt.sweep.trainer import Report, Trainer
+from microgpt.sweep.trial import Trial, best
 from microgpt.sweep.worker import Failed, Workers
 
 from .conftest import TINY
@@ -224,8 +225,9 @@ def test_a_trial_that_diverges_or_cannot_be_is_told_and_the_next_one_trained(
 
 
 def test_a_sweep_in_which_nothing_comes_to_its_end_says_so(capsys: Capture) -> None:
-    words = "sweep t.txt --steps 9 --holdout 0.2 --knob lr=1e290..1e300 --trials 2 --jobs 1 --out s"
-    assert run([*words.split(), "--engine", "scalar"]) == 2
+    words = "sweep t.txt --steps 9 --holdout 0.2 --trials 2 --jobs 1 --out s --engine scalar"
+    words += " --knob lr=1e290..1e300 --knob n_embd=8 --knob block_size=8 --knob batch_size=1"
+    assert run(words.split()) == 2
     assert capsys.readouterr().err == (
         "microgpt: no trial came to its end (2 diverged); they are kept in s. Try a longer "
         "--budget, shorter trainings, or lower learning rates.\n"

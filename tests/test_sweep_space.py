@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 from itertools import product
 from typing import Any
 
@@ -10,7 +12,8 @@ import pytest
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.errors import UsageError
 from microgpt.presets import PRESETS
-from microgpt.sweep.space import KNOBS, Knob, Space, configs, parse
+from microgpt.sweep.knob import KNOBS, Knob, parse
+from microgpt.sweep.space import Space, configs
 
 
 def space(*texts: str, **model: Any) -> Space:
@@ -39,6 +42,11 @@ def test_a_knob_is_read_as_it_is_meant(text: str, knob: Knob) -> None:
     [
         (["lrate=1"], 'knob must be one of block_size, .*; got "lrate".'),
         (["vocab_size=3"], 'knob must be one of .*; got "vocab_size".'),
+        (
+            ["seed=1,2"],
+            "knob must not be seed: the lowest of several seeds is luck, .* Try --seed ",
+        ),
+        (["seed"], "knob must not be seed: .*"),
         (["seconds=1"], 'knob must be one of .*; got "seconds".'),
         (["eps"], "knob eps must say its values; got none. Try eps=LOW..HIGH."),
         (["lr="], "knob lr must say its values; got none."),
@@ -100,6 +108,32 @@ def test_a_range_over_a_factor_of_ten_is_even_in_its_logarithm() -> None:
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize("text", ["lr=0.001..0.1", "beta1=0..0.5", "n_embd=8,16", "n_layer=2..5"])
+def test_what_is_drawn_blindly_is_in_the_knob_and_all_of_it_is_drawn(text: str) -> None:
+    knob, generator = parse(text), random.Random(1)
+    drawn = [knob.draw(generator) for _ in range(2000)]
+    assert all(knob.holds(value) for value in drawn)
+    if knob.every:
+        assert set(drawn) == set(knob.every)
+    else:
+        middle = math.sqrt(knob.low * knob.high) if knob.log else (knob.low + knob.high) / 2
+        # A fair coin, 2,000 times: four standard deviations.
+        assert abs(sum(value < middle for value in drawn) - 1000) < 4 * math.sqrt(500)
+
+
+def test_of_few_points_the_last_one_is_found_and_of_none_none() -> None:
+    made = space("n_embd=8,16", "n_layer=1..3")
+    last = {"n_embd": 16, "n_layer": 2}
+    assert made.draw(random.Random(1), lambda values: values == last) == last
+    assert made.draw(random.Random(1), lambda _: False) is None
+    # A thousand million points are not laid out to draw one.
+    wide = space("n_embd=8,16", "batch_size=1..1000000000")
+    drawn = wide.draw(random.Random(1), lambda values: values["n_embd"] == 8)
+    assert drawn
+    assert drawn["n_embd"] == 8
+    assert wide.draw(random.Random(1), lambda _: False) is None
 
 
 def test_the_configs_of_a_point_have_its_values_and_else_the_preset_s() -> None:

@@ -6,7 +6,8 @@
     └── UsageError        a caller's mistake: a value outside its domain
     MicroGPTError         the world's: what was met is not what it should be
     ├── DataError         text that cannot be read or has nothing to learn from
-    ├── RunError          a run's folder that is missing, damaged, foreign or in use
+    ├── RunError          a run's folder that is missing, damaged or foreign
+    │   └── InUseError    ... or that another process is writing to
     ├── SweepError        a sweep's folder or database that cannot be used
     ├── MissingExtra      an optional part that is not installed; an ImportError too
     └── DivergedError     a loss that is no longer a number
@@ -35,6 +36,10 @@ class DataError(MicroGPTError):
 
 class RunError(MicroGPTError):
     """A run's folder that is missing, damaged, foreign or in use."""
+
+
+class InUseError(RunError):
+    """A folder that another process is writing to."""
 
 
 class SweepError(MicroGPTError):

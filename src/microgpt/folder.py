@@ -11,7 +11,7 @@ from pathlib import Path
 
 from microgpt.checkpoint import CHECKPOINT, CONFIG, COUNTS, TOKENIZER
 from microgpt.disk import read_tensors, temporary_of
-from microgpt.errors import RunError
+from microgpt.errors import InUseError, RunError
 from microgpt.log import LOG
 
 RUNS = Path("runs")
@@ -28,7 +28,7 @@ def claimed(folder: Path) -> Generator[None]:
     The lock is the operating system's: it goes with the process, however that ends.
 
     Raises:
-        RunError: another process is training in it.
+        InUseError: another process is training in it.
     """
     from filelock import FileLock, Timeout
 
@@ -36,7 +36,7 @@ def claimed(folder: Path) -> Generator[None]:
     try:
         lock.acquire(timeout=0)  # pyright: ignore[reportUnknownMemberType]
     except Timeout:
-        raise RunError(
+        raise InUseError(
             f"{folder}: another training is writing to it. Wait for it, or choose another --out."
         ) from None
     try:

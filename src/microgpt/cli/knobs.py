@@ -6,16 +6,16 @@ In: a sweep. Out: a .png or .svg.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from microgpt.cli.plot import COLOURS
 from microgpt.errors import MissingExtra
+from microgpt.sweep.effects import Effects
+from microgpt.sweep.knob import Knob
 from microgpt.sweep.loop import Sweep
-from microgpt.sweep.space import Knob
-from microgpt.sweep.study import Trial, best
+from microgpt.sweep.trial import Trial, best
 
 _COLUMNS = 4
 # So few whole numbers are drawn as choices.
@@ -31,7 +31,7 @@ def check_installed() -> None:
         )
 
 
-def save(path: Path, sweep: Sweep, importance: Mapping[str, float]) -> None:
+def save(path: Path, sweep: Sweep, effects: Effects) -> None:
     """Draw all trials that came to their end, the best one marked; the others on the upper edge.
 
     The loss's axis ends where the worst tenth begins: what learns badly would press all else flat.
@@ -45,15 +45,15 @@ def save(path: Path, sweep: Sweep, importance: Mapping[str, float]) -> None:
         return
     low, high = chosen.loss, done[int(0.9 * (len(done) - 1))].loss
     room = (high - low or 0.1) * 0.06
-    knobs = sorted(sweep.settings.space.knobs, key=lambda k: -importance.get(k.name, 0.0))
+    knobs = effects.ordered(sweep.settings.space.knobs)
     columns = min(_COLUMNS, len(knobs))
     rows = math.ceil(len(knobs) / columns)
     figure: Any = Figure(figsize=(3.1 * columns, 2.7 * rows + 0.5), layout="constrained")
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).flatten()
     for axes, knob in zip(panels, knobs):
         _draw(axes, knob, done, others, chosen, high + room)
-        share = importance.get(knob.name)
-        axes.set_title(knob.name if share is None else f"{knob.name} · matters {share:.0%}")
+        effect = effects.seen.get(knob.name)
+        axes.set_title(f"{knob.name} · moves it {effect.nats:.3f}" if effect else knob.name)
         axes.set_ylim(low - room, high + 2 * room)
     for axes in panels[len(knobs) :]:
         axes.set_visible(False)

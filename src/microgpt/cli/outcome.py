@@ -9,14 +9,14 @@ from microgpt.cli import knobs
 from microgpt.cli.progress import Bar
 from microgpt.cli.show import say, say_json, stderr, stdout
 from microgpt.cli.summary import word
-from microgpt.cli.trials import best_table, counted, record
+from microgpt.cli.trials import best_table, counted, moved, record
 from microgpt.engines import why_not_native
 from microgpt.errors import MissingExtra, SweepError
 from microgpt.folder import RUNS
 from microgpt.run import Run
 from microgpt.sweep import best
 from microgpt.sweep.loop import Sweep
-from microgpt.sweep.study import Trial
+from microgpt.sweep.trial import Trial
 from microgpt.words import count, unit_of
 
 PICTURE = "knobs.png"
@@ -77,12 +77,12 @@ def closing(
     sweep: Sweep, trial: Trial, run: Run, final: float | None, seconds: float, *, json: bool
 ) -> None:
     """Say what was found: the best trials, which knobs matter, the picture, the run."""
-    importance = sweep.study.importance()
+    effects = sweep.study.effects()
     loss = sweep.trainer.measure(run.engine, run.settings.model)
     picture = sweep.folder / PICTURE
     try:
         knobs.check_installed()
-        knobs.save(picture, sweep, importance)
+        knobs.save(picture, sweep, effects)
     except MissingExtra as error:
         stderr().print(f"microgpt: no picture: {error}", soft_wrap=True)
     _, training = best.configs(sweep, trial, final)
@@ -94,7 +94,8 @@ def closing(
             "trials": len(sweep.trials),
             **{name: counts[name] for name in ("done", "pruned", "diverged", "failed")},
             "best": record(trial),
-            "importance": importance,
+            "exhausted": sweep.exhausted,
+            "effects": {name: vars(effect) for name, effect in effects.of.items()},
             "run": str(run.folder),
             "loss": loss,
             "command": command,
@@ -103,16 +104,20 @@ def closing(
         return
     say()
     say(f"{counted(sweep.trials)}; {seconds:.0f} s")
+    if sweep.exhausted:
+        say("There are no other values to try: nothing is trained twice.")
     say()
-    stdout().print(best_table(sweep, run.settings.model.vocab_size, importance))
+    stdout().print(best_table(sweep, run.settings.model.vocab_size, effects))
     say()
-    if importance:
-        shares = " · ".join(f"{name} {share:.0%}" for name, share in importance.items())
-        say(f"What matters for being among the best: {shares}")
+    for line in moved(effects):
+        say(line)
     if picture.exists():
         say(f"Loss against each knob: {word(picture)}")
     unit = unit_of(run.tokenizer)
-    say(f"The best, trained again as a run: {loss:.4f} nats a {unit} held out. The same by hand:")
+    where = f"nats a {unit} held out"
+    say(f"The best, trained again as a run: {loss:.4f} {where}; as a trial {trial.loss:.4f}.")
+    chosen_on = count(sweep.trainer.positions, "position")
+    say(f"These {chosen_on} chose it: other text may cost more. The same by hand:")
     say(f"    {command}")
     at = word(run.folder)
     say(

@@ -25,10 +25,11 @@ from microgpt.engines import why_not_native
 from microgpt.errors import UsageError
 from microgpt.machine import processors
 from microgpt.sweep import folder
+from microgpt.sweep.knob import KNOBS
 from microgpt.sweep.loop import Sweep
 from microgpt.sweep.settings import SweepSettings
-from microgpt.sweep.space import KNOBS
-from microgpt.sweep.study import best, check_installed
+from microgpt.sweep.study import check_installed
+from microgpt.sweep.trial import best
 from microgpt.words import count
 
 _BUDGET = "60s"
@@ -45,8 +46,8 @@ _AS_A_RUN = 1.5
 
 _KNOB = (
     "A knob to turn: NAME=LOW..HIGH or NAME=A,B,C; with one value it is set to that. Any setting "
-    "of train can be one. Named ones replace these:\n"
-    + "\n".join(f"{name}={values}" for name, values in KNOBS.items())
+    "of train can be one but its length, its seed and what it holds out. Named ones replace these:"
+    "\n" + "\n".join(f"{name}={values}" for name, values in KNOBS.items())
 )
 
 
@@ -91,8 +92,8 @@ def sweep(
 ) -> int:
     """Find the settings that learn best, by many short trainings at once; resumable.
 
-    All are compared on the same held-out documents. What falls behind is given up early. The best
-    is trained again as a run.
+    All are compared on the same held-out documents. What falls behind is given up early, and no
+    values are tried twice. The best is trained again as a run.
 
     Example: microgpt sweep names.txt --budget 60s --knob lr=1e-3..1e-1 --knob n_embd=16,32
     """

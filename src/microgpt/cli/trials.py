@@ -18,9 +18,10 @@ from rich.text import Text
 
 from microgpt.cli.show import say, say_json, stdout, table
 from microgpt.model import size
+from microgpt.sweep.effects import Effects
+from microgpt.sweep.knob import Value
 from microgpt.sweep.loop import Sweep
-from microgpt.sweep.space import Value
-from microgpt.sweep.study import Trial, best
+from microgpt.sweep.trial import Trial, best
 
 ROWS = 10
 """How many trials a table has."""
@@ -156,15 +157,41 @@ def counted(trials: Sequence[Trial]) -> str:
     return f"{len(trials):,} trainings: {', '.join(parts)}"
 
 
-def best_table(sweep: Sweep, vocab_size: int, importance: Mapping[str, float]) -> Table:
+def moved(effects: Effects) -> list[str]:
+    """Say how far each knob moves the loss, or why that cannot be said.
+
+    >>> print(*moved(Effects({}, 0.0, 12, 32)))
+    How far each knob moves the loss is told from 32 trials or more; there are 12.
+    """
+    if not effects.of:
+        return [
+            f"How far each knob moves the loss is told from {effects.needed} trials or more; "
+            f"there are {effects.trials}."
+        ]
+    shown = [f"{name} {e.nats:.3f} ± {e.error:.3f}" for name, e in effects.seen.items()]
+    unseen = [name for name in effects.of if name not in effects.seen]
+    lines: list[str] = []
+    if shown:
+        what = "Nats by which each knob moves the loss from its best to its worst, the others held"
+        lines.append(f"{what}: {' · '.join(shown)}")
+    if unseen:
+        lines.append(f"Not to be told from chance: {', '.join(unseen)}")
+    lines.append(
+        f"What is left spreads by {effects.left:.3f}: chance, and what knobs do only together."
+    )
+    return lines
+
+
+def best_table(sweep: Sweep, vocab_size: int, effects: Effects) -> Table:
     """Lay the best trials out, the preset's own below them if it is not one of them.
 
-    What matters most comes first; columns that a terminal has no room for are left out.
+    What moves the loss most comes first; columns that a terminal has no room for are left out.
     """
-    done = sorted((t for t in sweep.trials if t.outcome == "done"), key=lambda t: t.loss)
+    ended = (t for t in sweep.trials if t.outcome == "done")
+    done = sorted(ended, key=lambda t: (t.loss, t.number))
     own = sweep.settings.of_the_preset()
     shown = done[:ROWS] + [t for t in done[ROWS:] if t.values == own][:1]
-    knobs = sorted(sweep.settings.space.knobs, key=lambda knob: -importance.get(knob.name, 0.0))
+    knobs = effects.ordered(sweep.settings.space.knobs)
     columns = ["trial", "loss", *(knob.name for knob in knobs), "steps", "parameters"]
     rows: list[dict[str, str]] = []
     for trial in shown:

@@ -16,7 +16,7 @@ from microgpt.errors import MicroGPTError
 from microgpt.run import Run
 from microgpt.session import Session
 from microgpt.sweep.loop import Sweep
-from microgpt.sweep.study import Trial
+from microgpt.sweep.trial import Trial
 
 BEST = "best"
 

@@ -27,11 +27,11 @@ from typing import Any
 from microgpt import corpus
 from microgpt.corpus import Corpus
 from microgpt.disk import write_atomically
-from microgpt.errors import RunError, SweepError
+from microgpt.errors import InUseError, SweepError, UsageError
 from microgpt.folder import claimed
 from microgpt.sweep.loop import Sweep
 from microgpt.sweep.settings import SweepSettings
-from microgpt.sweep.storage import hidden
+from microgpt.sweep.storage import hidden, is_hidden, of_file
 from microgpt.sweep.study import Study, check_installed
 from microgpt.sweep.trainer import Trainer
 
@@ -61,9 +61,11 @@ def new(
         name: of the study; with a database, other machines join it by this.
 
     Raises:
-        SweepError, DataError, MissingExtra: what is wrong, in one sentence.
+        UsageError, SweepError, DataError, MissingExtra: what is wrong, in one sentence.
     """
     check_installed()
+    if name is not None and not (name.isprintable() and name == Path("x", name).name != ".."):
+        raise UsageError(f'name must be one that a folder can have; got "{name}".')
     Trainer(settings, data)  # too little text is told before anything is made
     if out is None:
         out = _numbered(name or settings.source.name, plain=name is not None)
@@ -74,7 +76,7 @@ def new(
         raise SweepError(f"{out}: a file. Expected a folder, or a name for a new one.") from None
     with _claimed(out):
         _check_empty(out)
-        study_name = name or out.name
+        study_name = name or out.resolve().name
         try:
             study = _open(out, settings, storage, study_name)
         except BaseException:
@@ -116,7 +118,7 @@ def resume(folder: Path, *, storage: str | None = None) -> Generator[Sweep]:
     storage = storage or told["storage"]
     if storage is None and not (folder / STUDY).exists():
         raise SweepError(f"{folder}: damaged: it has no {STUDY}.")
-    if storage and ":***@" in storage:
+    if storage and is_hidden(storage):
         raise SweepError(f"{folder}: its database has a password. Give --storage again.")
     data = corpus.read(settings.source)
     if data.fingerprint != settings.fingerprint:
@@ -136,7 +138,7 @@ def resume(folder: Path, *, storage: str | None = None) -> Generator[Sweep]:
 
 def _open(folder: Path, settings: SweepSettings, storage: str | None, name: str) -> Study:
     if storage is None:
-        return Study(f"sqlite:///{(folder / STUDY).absolute()}", name, settings)
+        return Study(of_file(folder / STUDY), name, settings)
     # Machines that begin with the same seed must not try the same.
     salt = f"{platform.node()} {os.getpid()} {time.time_ns()}"
     return Study(storage, name, settings, salt)
@@ -161,9 +163,7 @@ def _claimed(folder: Path) -> Generator[None]:
     try:
         with claimed(folder):
             yield
-    except RunError as error:
-        if "another training" not in str(error):
-            raise
+    except InUseError:
         raise SweepError(
             f"{folder}: another sweep is writing to it. Wait for it, or choose another --out."
         ) from None

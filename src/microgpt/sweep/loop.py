@@ -13,8 +13,9 @@ from pathlib import Path
 from microgpt.corpus import Corpus
 from microgpt.errors import SweepError
 from microgpt.sweep.settings import SweepSettings
-from microgpt.sweep.study import Study, Trial
+from microgpt.sweep.study import Study
 from microgpt.sweep.trainer import Report, Trainer
+from microgpt.sweep.trial import Trial
 from microgpt.sweep.worker import Failed, Message, Worker, Workers
 
 # What a training takes beside its own seconds, before one has shown it; and how much of what one
@@ -33,12 +34,13 @@ class Sweep:
 
     Attributes:
         trials: all that have ended, earlier ones and other machines' included.
+        exhausted: whether there is nothing left that was not tried.
     """
 
     def __init__(self, folder: Path, settings: SweepSettings, data: Corpus, study: Study) -> None:
         self.folder, self.settings, self.data, self.study = folder, settings, data, study
         self.trials = study.trials()
-        self.stopped = False
+        self.stopped = self.exhausted = False
         self._reports: dict[int, Report] = {}
         self._began: dict[int, float] = {}
         # What a training takes beside the seconds it was given.
@@ -59,7 +61,7 @@ class Sweep:
         Args:
             until: no trial is begun that would not end before.
             jobs: how many train at once.
-            most: trials in all, those of before included.
+            most: trials in all, those of before included; fewer if there are no others to try.
 
         Raises:
             SweepError: the database or a worker fails. What has ended is kept.
@@ -93,9 +95,14 @@ class Sweep:
         """Give trials to all who wait, while they fit; return how many are left."""
         for worker in workers.waiting:
             now = time.perf_counter()
-            if left == 0 or now + (self.settings.seconds or 0.0) + self._beside > until:
+            late = now + (self.settings.seconds or 0.0) + self._beside > until
+            if left == 0 or late or self.exhausted:
                 break
-            number, values = self.study.ask()
+            asked = self.study.ask()
+            if asked is None:
+                self.exhausted = True
+                break
+            number, values = asked
             self._began[number] = now
             workers.give(worker, number, values)
             left = None if left is None else left - 1

@@ -19,7 +19,8 @@ from microgpt.corpus import Source
 from microgpt.errors import SweepError, UsageError
 from microgpt.presets import preset
 from microgpt.settings import as_flag
-from microgpt.sweep.space import Space, Value, configs
+from microgpt.sweep.knob import Value
+from microgpt.sweep.space import Space, configs
 
 FORMAT = 1
 

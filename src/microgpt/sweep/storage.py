@@ -11,15 +11,39 @@ import time
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from microgpt.errors import MissingExtra, SweepError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 # How often, and after how many seconds, something is tried again that another machine may be at.
 TRIES, PAUSE = 5, 0.4
+
+# What stands in the place of a password.
+_HIDDEN = "***"
+
+
+def of_file(path: Path) -> str:
+    """Return the address of a database in a file, whatever characters its name has.
+
+    Raises:
+        SweepError: its name is not Unicode, in which no address can be written.
+    """
+    from sqlalchemy.engine import URL
+
+    try:
+        return URL.create("sqlite", database=str(path.absolute())).render_as_string()
+    except UnicodeEncodeError:
+        raise SweepError(
+            f"{path.parent}: a sweep's folder must have a name in Unicode, for its database's "
+            "address. Try another --out."
+        ) from None
 
 
 def connect(address: str) -> Any:
@@ -32,17 +56,19 @@ def connect(address: str) -> Any:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-    shown = re.sub(r":[^:/@]*@", ":***@", address)
+    # It may be no address: all that could be a password is left out.
+    shown = re.sub(r"(//[^:/@]*):.*@", rf"\1:{_HIDDEN}@", address)
     try:
         url = make_url(address)
         url.get_dialect()
-    except (ArgumentError, SQLAlchemyError) as error:
+    except (ArgumentError, SQLAlchemyError, ValueError) as error:
         raise SweepError(
             "storage must be an address like sqlite:///study.db or "
             f'postgresql+psycopg://user@host/database; got "{shown}" ({_reason(error)}).'
         ) from None
     try:
-        storage = _connected(address)
+        # Written anew: Optuna fills in what stands in braces, and these are quoted now.
+        storage = _connected(url.render_as_string(hide_password=False))
     except ImportError as error:
         missing = getattr(error.__cause__, "name", None) or url.get_driver_name()
         raise MissingExtra(
@@ -50,8 +76,9 @@ def connect(address: str) -> Any:
             f"Try: pip install {missing}"
         ) from None
     except Exception as error:
-        where = url.render_as_string(hide_password=True)
-        raise SweepError(f"storage {where} cannot be used: {_reason(error)}.") from None
+        raise SweepError(
+            f"storage {_without_password(url)} cannot be used: {_reason(error)}."
+        ) from None
     if url.get_backend_name() == "sqlite":
 
         @event.listens_for(storage.engine, "connect")
@@ -116,4 +143,28 @@ def hidden(address: str) -> str:
     """Write a database's address without its password."""
     from sqlalchemy.engine import make_url
 
-    return make_url(address).render_as_string(hide_password=True)
+    return _without_password(make_url(address))
+
+
+def is_hidden(address: str) -> bool:
+    """Tell whether an address is one that `hidden` took a password from."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):
+        return False  # `connect` says what is wrong with it
+    return _HIDDEN in (url.password, *(url.query.get(key) for key in _secrets(url)))
+
+
+def _without_password(url: URL) -> str:
+    """Write an address without its password, wherever that stands."""
+    shown = url.update_query_dict(dict.fromkeys(_secrets(url), _HIDDEN))
+    # The stars are no letters of an address, and would be written as such.
+    return shown.render_as_string(hide_password=True).replace("%2A%2A%2A", _HIDDEN)
+
+
+def _secrets(url: URL) -> list[str]:
+    """Name the parts of an address's query that are passwords, as drivers call them."""
+    return [key for key in url.query if key.lower() in ("password", "passwd", "pwd", "sslpassword")]

@@ -8,42 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import math
+import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from itertools import count
+from typing import Any
 
 from microgpt.errors import MissingExtra, SweepError
+from microgpt.sweep.effects import Course, Effects, effects
+from microgpt.sweep.knob import Knob, Value
 from microgpt.sweep.settings import SweepSettings
-from microgpt.sweep.space import Knob, Value
 from microgpt.sweep.storage import PAUSE, TRIES, connect, told
 from microgpt.sweep.trainer import SHARES, Report
-
-Outcome = Literal["done", "pruned", "diverged", "failed"]
+from microgpt.sweep.trial import Key, Outcome, Trial, key_of, rounded
 
 # So many trials are drawn blindly.
 _STARTUP = 16
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One training of a sweep.
-
-    Attributes:
-        number: counted from 1, over all machines.
-        values: of the knobs, as trained with.
-        outcome: what became of it.
-        loss: held out, nats per position; of one given up, the last it reported; or nan.
-        steps: made.
-        seconds: of training.
-    """
-
-    number: int
-    values: dict[str, Value]
-    outcome: Outcome
-    loss: float
-    steps: int
-    seconds: float
+# What was tried already is drawn anew so often by what learns from trials, then blindly.
+_REDRAWS = 3
 
 
 def check_installed() -> None:
@@ -86,6 +69,8 @@ class Study:
             self.close()
             raise
         self._running: dict[int, Any] = {}
+        # What the trials were of that have ended, by their number; None: nothing came of it.
+        self._ended: dict[int, Key | None] = {}
         self._own = settings.of_the_preset()
         self._distributions = {knob.name: self._distribution(knob) for knob in settings.space.knobs}
 
@@ -104,6 +89,7 @@ class Study:
         # What was drawn before must not be drawn again.
         seed = f"{self.settings.seed} {len(study.get_trials(deepcopy=False))} {salt}"
         digest = hashlib.blake2b(seed.encode(), digest_size=4).digest()
+        self._blindly = random.Random(seed)
         study.sampler = samplers.TPESampler(
             seed=int.from_bytes(digest, "big"), n_startup_trials=_STARTUP
         )
@@ -145,11 +131,41 @@ class Study:
         self._storage.engine.dispose()
 
     @told
-    def ask(self) -> tuple[int, dict[str, Value]]:
-        """Return the number of a new trial, and its values."""
-        trial = self._study.ask(self._distributions)
-        self._running[trial.number + 1] = trial
-        return trial.number + 1, _values(trial.params)
+    def ask(self) -> tuple[int, dict[str, Value]] | None:
+        """Return the number of a new trial, and its values; None: there are no others to try.
+
+        Nothing is tried twice, here or on another machine. Of a size in steps the same would come;
+        of one in seconds the same but for how many steps the clock left it, and of two the luckier
+        would win.
+        """
+        space = self.settings.space
+        for draw in count():
+            if draw >= _REDRAWS:
+                values = space.draw(self._blindly, partial(_is_new, self._tried()))
+                if values is None:
+                    return None
+                self._study.enqueue_trial(values)
+            trial = self._study.ask(self._distributions)
+            values = rounded(trial.params)
+            if _is_new(self._tried(but=trial.number), values):
+                self._running[trial.number + 1] = trial
+                return trial.number + 1, values
+            # It says nothing new: what learns from trials must not take it for another one.
+            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+        raise AssertionError  # never reached
+
+    def _tried(self, but: int = -1) -> set[Key]:
+        """Return what was tried or is just being, by anyone, but in one trial."""
+        running: set[Key] = set()
+        for trial in self._study.get_trials(deepcopy=False):
+            if trial.number in self._ended or trial.number == but:
+                continue
+            key = key_of(rounded(trial.params))
+            if trial.state.is_finished():
+                self._ended[trial.number] = key if "microgpt" in trial.user_attrs else None
+            elif trial.state == self._optuna.trial.TrialState.RUNNING:
+                running.add(key)
+        return running | {key for key in self._ended.values() if key}
 
     @told
     def report(self, number: int, report: Report) -> bool:
@@ -163,9 +179,11 @@ class Study:
     def tell(self, number: int, outcome: Outcome, report: Report | None) -> Trial:
         """Take the end of a trial in: its last report and what became of it."""
         trial, states = self._running.pop(number), self._optuna.trial.TrialState
+        if outcome in ("done", "pruned") and not (report and math.isfinite(report.loss)):
+            outcome = "diverged"
         steps, seconds = (report.steps, round(report.seconds, 3)) if report else (0, 0.0)
         trial.set_user_attr("microgpt", {"outcome": outcome, "steps": steps, "seconds": seconds})
-        if outcome == "done" and report and math.isfinite(report.loss):
+        if outcome == "done" and report:
             self._study.tell(trial, report.loss)
         else:
             # One that diverged is worse than all others, and worth knowing; a failed one tells
@@ -173,7 +191,7 @@ class Study:
             failed = outcome == "failed"
             self._study.tell(trial, state=states.FAIL if failed else states.PRUNED)
         loss = report.loss if report else math.nan
-        return Trial(number, _values(trial.params), outcome, loss, steps, seconds)
+        return Trial(number, rounded(trial.params), outcome, loss, steps, seconds)
 
     @told
     def abandon(self) -> None:
@@ -197,32 +215,23 @@ class Study:
             about: Mapping[str, Any] = trial.user_attrs.get("microgpt", {})
             if trial.state.is_finished() and about:
                 loss = math.nan if trial.value is None else float(trial.value)
-                found.append(Trial(trial.number + 1, _values(trial.params), loss=loss, **about))
+                found.append(Trial(trial.number + 1, rounded(trial.params), loss=loss, **about))
         return found
 
     @told
-    def importance(self) -> dict[str, float]:
-        """Return how much each knob matters for being among the best, in shares of 1.
-
-        Empty while there are too few trials to tell.
-
-        Source: Watanabe, Bansal and Hutter, "PED-ANOVA: efficiently quantifying hyperparameter
-        importance in arbitrary subspaces" (2023).
-        """
-        done = [trial for trial in self.trials() if trial.outcome == "done"]
-        if len(done) < 2 * _STARTUP or len(self._distributions) < 2:
-            return {}
-        evaluator = self._optuna.importance.PedAnovaImportanceEvaluator()
-        shares = self._optuna.importance.get_param_importances(self._study, evaluator=evaluator)
-        return {str(name): float(share) for name, share in shares.items()}
+    def effects(self) -> Effects:
+        """Return how far each knob moves the loss."""
+        courses: list[Course] = []
+        for trial in self._study.get_trials(deepcopy=False):
+            about: Mapping[str, Any] = trial.user_attrs.get("microgpt", {})
+            outcome = about.get("outcome")
+            if trial.state.is_finished() and outcome in ("done", "pruned", "diverged"):
+                losses: dict[int, float] = dict(trial.intermediate_values)
+                if outcome == "done":
+                    losses[100] = float(trial.value)
+                courses.append(Course(rounded(trial.params), losses, outcome == "diverged"))
+        return effects(self.settings.space.knobs, courses)
 
 
-def best(trials: list[Trial]) -> Trial | None:
-    """Return the trial of the lowest loss among those that came to their end."""
-    done = [trial for trial in trials if trial.outcome == "done"]
-    return min(done, key=lambda trial: trial.loss, default=None)
-
-
-def _values(drawn: Mapping[str, Any]) -> dict[str, Value]:
-    """Round to four digits: what is trained with is what a person can read and type."""
-    return {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in drawn.items()}
+def _is_new(tried: set[Key], values: Mapping[str, Value]) -> bool:
+    return key_of(rounded(values)) not in tried

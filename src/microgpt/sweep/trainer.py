@@ -23,8 +23,8 @@ from microgpt.loss import LossSum
 from microgpt.mixture import Mixture
 from microgpt.ngram import NGram
 from microgpt.presets import preset
+from microgpt.sweep.knob import Value
 from microgpt.sweep.settings import SweepSettings
-from microgpt.sweep.space import Value
 from microgpt.train import train
 
 SHARES = (12, 25, 50)
@@ -128,6 +128,11 @@ class Trainer:
         if isinstance(engine, Mixture):
             return LossSum.of(engine.fit(batch).tolist()).mean
         return mean_loss(engine, batch).mean
+
+    @property
+    def positions(self) -> int:
+        """On how many held-out positions `measure` measures what is at its end."""
+        return sum(len(ids) + 1 for ids in self._measured)
 
     def _count(self, block_size: int, long: LongDocuments, n: int) -> NGram:
         """Count what a mixture is mixed with; it does not depend on the model."""

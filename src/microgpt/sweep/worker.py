@@ -16,8 +16,8 @@ from typing import Any
 
 from microgpt.corpus import Corpus
 from microgpt.errors import DivergedError, SweepError, UsageError
+from microgpt.sweep.knob import Value
 from microgpt.sweep.settings import SweepSettings
-from microgpt.sweep.space import Value
 from microgpt.sweep.trainer import Report, Trainer
 
 

@@ -1,0 +1,159 @@
+"""One setting that a sweep turns, and the values it may take.
+
+In: `lr=1e-3..1e-1`, `n_embd=16,32,64`, as a person writes them. Out: a `Knob`.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import types
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from microgpt.config import GPTConfig, TrainConfig
+from microgpt.errors import UsageError
+
+KNOBS = {
+    "lr": "0.001..0.1",
+    "muon_lr": "0.003..0.1",
+    "batch_size": "1..128",
+    "n_embd": "16,32,48,64",
+    "n_layer": "1..4",
+    "n_head": "2,4,8",
+    "beta2": "0.9..0.999",
+    "momentum": "0.8..0.98",
+    "weight_decay": "0..0.3",
+    "dropout": "0..0.2",
+}
+"""What is swept unless a person says otherwise. Any field of the two configs can be a knob."""
+
+# What all trainings of a sweep must share, or what the data decides.
+_SHARED = ("vocab_size", "steps", "seconds", "holdout", "seed")
+
+Value = int | float | str | bool
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A setting and the values it may take: a range, or choices.
+
+    Attributes:
+        name: the config's field.
+        low, high: the ends of a range.
+        step: whole numbers are multiples of it; None: the numbers are not whole.
+        choices: instead of a range.
+    """
+
+    name: str
+    low: float = 0.0
+    high: float = 0.0
+    step: int | None = None
+    choices: tuple[Value, ...] = ()
+
+    @property
+    def log(self) -> bool:
+        """Whether values are even in their logarithm: a range over a factor of ten or more."""
+        return self.low > 0 and self.high >= 10 * self.low and self.step in (None, 1)
+
+    @property
+    def ends(self) -> tuple[Value, ...]:
+        """The values that must be acceptable for all others to be."""
+        low, high = (self.low, self.high) if self.step is None else (int(self.low), int(self.high))
+        return self.choices or (low, high)
+
+    def holds(self, value: Value) -> bool:
+        """Tell whether a value can be drawn.
+
+        >>> parse("n_embd=8,16").holds(16), parse("lr=0.1..0.2").holds(0.3)
+        (True, False)
+        """
+        if self.choices or isinstance(value, str):
+            return value in self.choices
+        return self.low <= value <= self.high and (not self.step or value % self.step == 0)
+
+    @property
+    def every(self) -> Sequence[Value]:
+        """All values there are; none: too many to name."""
+        if self.choices or self.step is None:
+            return self.choices
+        return range(int(self.low), int(self.high) + 1, self.step)
+
+    def draw(self, generator: random.Random) -> Value:
+        """Draw one of the values, all alike."""
+        if every := self.every:
+            return generator.choice(every)
+        if not self.log:
+            return generator.uniform(self.low, self.high)
+        drawn = math.exp(generator.uniform(math.log(self.low), math.log(self.high)))
+        return min(max(drawn, self.low), self.high)
+
+
+def parse(text: str) -> Knob:
+    """Read `NAME=LOW..HIGH`, `NAME=A,B,C`, or the NAME alone of one that has a range by itself.
+
+    Raises:
+        UsageError: no such knob, or no values for it.
+
+    >>> parse("lr=1e-3..1e-1")
+    Knob(name='lr', low=0.001, high=0.1, step=None, choices=())
+    >>> parse("n-embd=16,32").choices
+    (16, 32)
+    """
+    name, told, values = text.partition("=")
+    name = name.strip().replace("-", "_")
+    if name == "seed":
+        raise UsageError(
+            "knob must not be seed: the lowest of several seeds is luck, which no other text "
+            "shares. Try --seed for all trainings, and the best settings again with other seeds."
+        )
+    kinds = _kinds()
+    if name not in kinds:
+        raise UsageError(f'knob must be one of {", ".join(kinds)}; got "{name}".')
+    values = values.strip() if told else KNOBS.get(name, "")
+    if not values:
+        raise UsageError(f"knob {name} must say its values; got none. Try {name}=LOW..HIGH.")
+    kind = kinds[name]
+    low, dots, high = values.partition("..")
+    if not dots:
+        choices = tuple(_value(name, kind, part.strip()) for part in values.split(","))
+        if len(set(choices)) < len(choices):
+            raise UsageError(f"knob {name} must say each value once; got {values}.")
+        return Knob(name, choices=choices)
+    if kind not in (int, float):
+        raise UsageError(f"knob {name} must be choices, {name}=A,B; got {values}.")
+    ends = [float(_value(name, kind, part.strip())) for part in (low, high)]
+    if not ends[0] < ends[1] < math.inf:
+        raise UsageError(f"knob {name} must go from a lower to a higher value; got {values}.")
+    return Knob(name, ends[0], ends[1], 1 if kind is int else None)
+
+
+def _kinds() -> dict[str, type]:
+    """Name all fields that can be knobs, with the type of their values."""
+    hints: dict[str, Any] = {
+        **typing.get_type_hints(GPTConfig),
+        **typing.get_type_hints(TrainConfig),
+    }
+    return {name: _kind(hint) for name, hint in hints.items() if name not in _SHARED}
+
+
+def _kind(hint: Any) -> type:
+    parts = typing.get_args(hint) if typing.get_origin(hint) in _UNIONS else (hint,)
+    return next((part for part in parts if part in (bool, int, float)), str)
+
+
+_UNIONS = (typing.Union, types.UnionType)
+
+
+def _value(name: str, kind: type, text: str) -> Value:
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        if not text:
+            raise ValueError
+        return kind(text)
+    except (KeyError, ValueError):
+        raise UsageError(f'knob {name} must be {words[kind]}; got "{text}".') from None
