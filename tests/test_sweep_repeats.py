@@ -104,6 +104,7 @@ def test_values_that_differ_only_where_nobody_reads_them_are_the_same(tmp_path: 
     study.close()
 
 
+@pytest.mark.slow
 def test_machines_that_ask_at_the_same_time_never_train_the_same(tmp_path: Path) -> None:
     knobs = ("n_embd=8,16,24", "n_layer=1..4", "n_head=1,2")
     Study(of_file(tmp_path / "s.db"), "s", settings(*knobs)).close()

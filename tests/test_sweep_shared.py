@@ -94,8 +94,9 @@ def test_two_that_begin_at_once_sweep_together_and_each_has_the_best(
     # Whoever ended last knows all; what is best is so whoever found it.
     last = max((end_a, end_b), key=lambda end: end["trials"])
     done = [trial for trial in a + b if trial["outcome"] == "done"]
-    # The same values may have been drawn twice: then the loss is the same, and either is the best.
     assert last["best"] in done
+    every = [tuple(trial["knobs"].values()) for trial in a + b]
+    assert len(set(every)) == len(every)
     assert last["best"]["loss"] == min(trial["loss"] for trial in done)
     assert last["loss"] == last["best"]["loss"]
 

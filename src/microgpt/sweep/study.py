@@ -10,6 +10,7 @@ import hashlib
 import math
 import random
 import time
+import warnings
 from collections.abc import Mapping
 from functools import partial
 from itertools import count
@@ -140,12 +141,12 @@ class Study:
         """
         space = self.settings.space
         for draw in count():
+            point: dict[str, Value] | None = {}
             if draw >= _REDRAWS:
-                values = space.draw(self._blindly, partial(_is_new, self._tried()))
-                if values is None:
+                point = space.draw(self._blindly, partial(_is_new, self._tried()))
+                if point is None:
                     return None
-                self._study.enqueue_trial(values)
-            trial = self._study.ask(self._distributions)
+            trial = self._begin(point)
             values = rounded(trial.params)
             if _is_new(self._tried(but=trial.number), values):
                 self._running[trial.number + 1] = trial
@@ -153,6 +154,18 @@ class Study:
             # It says nothing new: what learns from trials must not take it for another one.
             self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
         raise AssertionError  # never reached
+
+    def _begin(self, point: dict[str, Value]) -> Any:
+        """Begin a trial of these values; those that are not given are drawn."""
+        drawing = self._study.sampler
+        # Not put into a queue: of that two machines may take the same one.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
+            self._study.sampler = self._optuna.samplers.PartialFixedSampler(point, drawing)
+        try:
+            return self._study.ask(self._distributions)
+        finally:
+            self._study.sampler = drawing
 
     def _tried(self, but: int = -1) -> set[Key]:
         """Return what was tried or is just being, by anyone, but in one trial."""
