@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+
 
 def printable(text: str) -> str:
     r"""Return text with what cannot be seen, or would move the cursor, as an escape.
@@ -12,6 +15,30 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shell_word(text: str) -> str:
+    r"""Write text as one word of a command, on one line, that can be copied.
+
+    >>> print(shell_word("a b"), shell_word("a\nb"), shell_word("plain"))
+    'a b' $'a\nb' plain
+    """
+    if text.isprintable():
+        return shlex.quote(text)
+    bytes_of = {ord("\n"): "\\n", ord("\t"): "\\t", ord("'"): "\\'", ord("\\"): "\\\\"}
+    plain = range(0x20, 0x7F)
+    escaped = (bytes_of.get(b, chr(b) if b in plain else f"\\{b:03o}") for b in os.fsencode(text))
+    return f"$'{''.join(escaped)}'"
+
+
+def path_word(path: object) -> str:
+    """Write a path as one word of a command, never as one that looks like a flag.
+
+    >>> path_word("-d/best"), path_word("runs/a")
+    ('./-d/best', 'runs/a')
+    """
+    text = str(path)
+    return shell_word(f"./{text}" if text.startswith("-") else text)
 
 
 def ranges(characters: str) -> str:

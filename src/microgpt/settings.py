@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from microgpt.alphabet import shell_word
 from microgpt.config import GPTConfig, TrainConfig, check_count, from_json
 from microgpt.corpus import Source
 from microgpt.errors import UsageError
@@ -92,4 +92,5 @@ def as_flag(name: str, value: Any) -> str:
     flag = name.replace("_", "-")
     if isinstance(value, bool):
         return f"--{flag}" if value else f"--no-{flag}"
-    return f"--{flag} {shlex.quote(str(value))}"
+    between = "=" if str(value).startswith("-") else " "
+    return f"--{flag}{between}{shell_word(str(value))}"

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
+from microgpt.alphabet import printable
 from microgpt.cli import flags
 from microgpt.cli.flags import flag
 from microgpt.cli.show import find_run, say, say_json, stderr, stdout, width
@@ -135,7 +136,7 @@ def _save(path: Path, curves: list[Curve], baselines: dict[str, float]) -> None:
     axes = figure.add_subplot(xlabel="step", ylabel="loss (nats a character)")
     for i, c in enumerate(curves):
         colour = COLOURS[i % len(COLOURS)]
-        axes.plot(c.steps, c.losses, color=colour, label=c.name)
+        axes.plot(c.steps, c.losses, color=colour, label=printable(c.name))
         if c.heldout:
             axes.plot(*zip(*c.heldout), "o--", color=colour, markersize=4, label="held out")
     right = max(c.steps[-1] for c in curves)
@@ -144,5 +145,6 @@ def _save(path: Path, curves: list[Curve], baselines: dict[str, float]) -> None:
         text = f"{name} {loss:.2f}"
         axes.text(right, loss, text, va="bottom", ha="right", color="0.35", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    for name in axes.legend(frameon=False).get_texts():
+        name.set_parse_math(False)  # a $ in a folder's name begins no formula
     figure.savefig(path, dpi=150)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import shlex
 from itertools import islice
 from pathlib import Path
 
 from microgpt import checkpoint, model
-from microgpt.alphabet import printable
+from microgpt.alphabet import path_word
 from microgpt.baselines import Ladder, uniform
 from microgpt.budget import gain
 from microgpt.cli.show import rungs, sample_words, say, say_json
@@ -122,4 +121,4 @@ def _more(session: Session, ladder: Ladder) -> str | None:
 
 def word(folder: Path) -> str:
     """Write a folder as a word of a command."""
-    return shlex.quote(printable(str(folder)))
+    return path_word(folder)

@@ -7,13 +7,13 @@ object, and back; the configs and the command of one trial.
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from microgpt.alphabet import path_word
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.corpus import Source
 from microgpt.errors import SweepError, UsageError
@@ -111,7 +111,7 @@ class SweepSettings:
             "out": out,
         }
         flags = [as_flag(name, value) for name, value in told.items() if value is not None]
-        return " ".join(["microgpt train", *map(shlex.quote, source.files), *flags])
+        return " ".join(["microgpt train", *map(path_word, source.files), *flags])
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` takes."""

@@ -27,7 +27,7 @@ from microgpt.sweep.trial import Key, Outcome, Trial, key_of, rounded
 # So many trials are drawn blindly.
 _STARTUP = 16
 # What was tried already is drawn anew so often by what learns from trials, then blindly.
-_REDRAWS = 3
+_REDRAWS = 2
 
 
 def check_installed() -> None:
