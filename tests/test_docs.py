@@ -12,6 +12,9 @@ from types import ModuleType
 
 import pytest
 
+from microgpt.cli import run as cli
+from microgpt.run import Run
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 
@@ -93,6 +96,33 @@ def test_the_readme_s_python_runs_as_written(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("emma\nolivia\nava\nmia\nzoe\nleo\nmax\nlia\n" * 3, "utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     exec(compile(code, "README.md", "exec"), {})
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib is in Python 3.11")
+def test_the_readme_s_commands_that_name_no_extra_need_none(
+    model: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = [w for name, ws in project["optional-dependencies"].items() if name not in
+              ("test", "dev") for w in ws]  # fmt: skip
+    core, extra = ({re.split(r"\W", w)[0] for w in ws} for ws in (project["dependencies"], wanted))
+    for name in extra - core:
+        monkeypatch.setitem(sys.modules, name.replace("scikit", "sklearn"), None)
+    rows = [row for row in README.splitlines() if row.startswith("| `microgpt ")]
+    named = {w for row in rows if "pip install" not in row
+             for w in re.findall(r"`microgpt (\w+)", row)}  # fmt: skip
+    run = str(model.folder)
+    texts = str(model.folder.parent / "names.txt")
+    words = {
+        "sample": [run], "score": [run, "anna"], "evaluate": [run], "why": [run, "anna"],
+        "report": [run, "-o", "page.html"], "data": [texts], "plot": [run], "runs": [],
+        "compress": [run, texts, "-o", "c"], "bench": ["--help"],
+    }  # fmt: skip
+    assert set(words) == named
+    for name, given in words.items():
+        assert cli([name, *given]) == 0, name
 
 
 def test_every_path_in_the_readme_exists() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from microgpt.report.heat import MOST, heat
 from microgpt.run import Run
 
 from .conftest import TINY
-
-pytest.importorskip("jinja2")
 
 Capture = pytest.CaptureFixture[str]
 HOSTILE = ["<script>alert(1)</script>", "</style><b>&amp;", "\u202eabc", "\"x\" 'y'", "\x00\x1b[1m"]
@@ -208,18 +205,6 @@ def test_mistakes_are_one_sentence(model: Run, capsys: Capture, words: str, said
     assert told.out == ""
     assert said in told.err
     assert told.err.count("\n") == 1
-
-
-def test_without_jinja_it_says_what_to_install(
-    model: Run, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    assert cli(["report", str(model.folder), "-o", "out.html"]) == 2
-    assert capsys.readouterr().err == (
-        "microgpt: a report needs jinja2, which is not installed. "
-        "Try: pip install 'microgpt-lm[report]'\n"
-    )
-    assert not Path("out.html").exists()
 
 
 def test_a_long_text_shows_the_part_around_what_surprises_most(model: Run) -> None:

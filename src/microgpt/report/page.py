@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from microgpt.alphabet import printable
-from microgpt.errors import MissingExtra
 from microgpt.evaluate.rules import RULES
 from microgpt.loss import LN_2
 from microgpt.report import charts
@@ -23,17 +22,9 @@ ROWS = 24
 
 
 def render(facts: Facts) -> str:
-    """Write the page.
+    """Write the page."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    Raises:
-        MissingExtra: jinja2 is not installed.
-    """
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ImportError:
-        raise MissingExtra(
-            "a report needs jinja2, which is not installed. Try: pip install 'microgpt-lm[report]'"
-        ) from None
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
