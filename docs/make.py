@@ -24,7 +24,7 @@ import records
 from matplotlib.figure import Figure
 
 from microgpt.cli import COMMANDS
-from microgpt.cli.plot import COLOURS
+from microgpt.cli.pictures import COLOURS
 from microgpt.loss import OBJECTIVES
 
 DOCS = Path(__file__).resolve().parent

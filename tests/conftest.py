@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import random
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -134,3 +136,21 @@ def out(capsys: pytest.CaptureFixture[str], words: str) -> str:
     assert printed.err == ""
     assert "\x1b" not in printed.out
     return printed.out
+
+
+class Terminal(io.StringIO):
+    """A terminal that keeps what is written."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(words: str, width: int, monkeypatch: pytest.MonkeyPatch, **env: str) -> str:
+    """What a command shows on a terminal so many columns wide."""
+    terminal = Terminal()
+    with monkeypatch.context() as patch:
+        for name, value in {"COLUMNS": str(width), "TERM": "xterm-256color", **env}.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "stdout", terminal)
+        assert cli(words.split()) == 0
+    return terminal.getvalue()

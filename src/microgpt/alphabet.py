@@ -41,6 +41,15 @@ def path_word(path: object) -> str:
     return shell_word(f"./{text}" if text.startswith("-") else text)
 
 
+def readable(text: str) -> str:
+    r"""Return text of several lines, each as `printable` shows it.
+
+    >>> readable("a\tb\nc")
+    'a\\tb\nc'
+    """
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def ranges(characters: str) -> str:
     """Name sorted characters, neighbours as a range.
 

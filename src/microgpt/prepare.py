@@ -25,6 +25,7 @@ from microgpt.presets import MODERN, MUON, Preset, preset
 from microgpt.session import Session
 from microgpt.settings import Settings
 from microgpt.tokenizer import Bytes, Characters, Tokenizer
+from microgpt.words import count
 
 # In place of a file's name: the documents came from a Python program.
 _MEMORY = Source(files=("(documents)",))
@@ -177,8 +178,9 @@ def read_again(
     if read.fingerprint != settings.fingerprint:
         where = ", ".join(source.files) or "the embedded names"
         raise RunError(
-            f"{folder}: {where} must be what it was trained on ({settings.documents:,} documents); "
-            f"got other text ({len(read.documents):,} documents). Bring it back, or train anew."
+            f"{folder}: {where} must be what it was trained on "
+            f"({count(settings.documents, 'document')}); got other text "
+            f"({count(len(read.documents), 'document')}). Bring it back, or train anew."
         )
     return read
 

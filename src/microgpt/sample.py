@@ -19,6 +19,7 @@ from microgpt.engines.contract import Engine
 from microgpt.errors import UsageError
 from microgpt.loss import LossSum
 from microgpt.tokenizer import Characters, Tokenizer
+from microgpt.words import count
 
 Floats = NDArray[np.float64]
 
@@ -136,7 +137,8 @@ def samples(
     prompt = tokenizer.encode(choice.prompt, "prompt")
     if len(prompt) >= block_size:
         raise UsageError(
-            f"the prompt must be shorter than the block of {block_size}; got {len(prompt)} tokens."
+            f"the prompt must be shorter than the block of {block_size}; "
+            f"got {count(len(prompt), 'token')}."
         )
     rng = np.random.default_rng(choice.seed)
     # The first samples come at once, the later ones many at a time.

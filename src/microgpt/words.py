@@ -42,13 +42,13 @@ def unit_of(tokens: Tokenizer) -> str:
     return "byte" if isinstance(tokens, Bytes) else "character"
 
 
-def count(number: int, noun: str) -> str:
+def count(number: int, noun: str, many: str = "") -> str:
     """Write a number of things.
 
-    >>> count(1, "document"), count(32_000, "document")
-    ('1 document', '32,000 documents')
+    >>> count(1, "document"), count(32_000, "document"), count(2, "stretch", "stretches")
+    ('1 document', '32,000 documents', '2 stretches')
     """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else many or f'{noun}s'}"
 
 
 def units(loss: LossSum, unit: str = "character") -> str:

@@ -17,7 +17,9 @@ from cyclopts import App, CycloptsError, Parameter
 
 from microgpt.alphabet import printable
 from microgpt.cli.flags import hide_stdin
-from microgpt.cli.show import stderr
+from microgpt.cli.help import Help
+from microgpt.cli.show import stderr, stdout
+from microgpt.cli.streams import discard, opened
 from microgpt.errors import MicroGPTError, UsageError
 
 # Each is the function of its name in the file of its name.
@@ -26,7 +28,7 @@ COMMANDS = (
     "bench", "compress", "decompress",
 )  # fmt: skip
 
-# What the world does to a program that writes files, as opposed to what a bug does.
+# What the world does to a program, as opposed to what a bug does.
 _WORLD = {
     errno.ENOSPC: "no space left on the disk",
     errno.EDQUOT: "the disk quota is used up",
@@ -40,7 +42,19 @@ _WORLD = {
     errno.EISDIR: "a folder is in the place of a file",
     errno.ENODEV: "a folder or device is in the place of a file",
     errno.ELOOP: "its links lead in a circle",
+    errno.EMFILE: "too many files are open. Try ulimit -n 256",
+    errno.ENFILE: "too many files are open on this machine",
+    errno.ENOMEM: "no memory left",
 }
+# Likewise, but only of a file; other errors of one are told as the system has them.
+_OF_A_FILE = {
+    errno.ENOENT: "there is no such file or folder, or none can be made",
+    errno.EINVAL: "the system cannot do this to such a file",
+    errno.ENXIO: "nothing answers there",
+    errno.EBUSY: "in use by the system",
+    errno.ETXTBSY: "a program that is running",
+}
+_OURS = Path(__file__).resolve().parents[1]
 
 
 def app(only: str | None = None) -> App:
@@ -55,7 +69,8 @@ def app(only: str | None = None) -> App:
         version_flags=["--version"],
         default_parameter=Parameter(negative=()),
         help_format="plaintext",
-        help_formatter="plain",
+        help_formatter=Help(),
+        console=stdout(),
         result_action="return_value",
     )
     for place, command in enumerate(COMMANDS):
@@ -69,12 +84,8 @@ def app(only: str | None = None) -> App:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
-    # Neither a closed output nor a character that it cannot show must end a training.
-    nowhere = Path(os.devnull)
-    sys.stdout = sys.stdout or nowhere.open("w", encoding="utf-8")
-    sys.stderr = sys.stderr or nowhere.open("w", encoding="utf-8")
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    # What is said on standard error is never worth ending for.
+    sys.stdout, sys.stderr = opened(sys.stdout), opened(sys.stderr, outlived=True)
     sys.exit(run(sys.argv[1:] if words is None else words))
 
 
@@ -92,15 +103,24 @@ def run(words: Sequence[str]) -> int:
         return 130
     except BrokenPipeError:
         # The reader has gone; what is left in the buffer must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
     except OSError as error:
-        if error.errno not in _WORLD:
+        where = _where(error)
+        if error.errno not in _WORLD and not where:
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        return _mistake(f"{where}{_WORLD[error.errno]}.")
+        what = {**_OF_A_FILE, **_WORLD}.get(error.errno or 0, error.strerror)
+        return _mistake(f"{where}: {what}." if where else f"{what}.")
     else:
         return code if isinstance(code, int) else 0
     return 0
+
+
+def _where(error: OSError) -> str:
+    """Return the file that an error is about; none if that is one of ours, which is a bug."""
+    if not isinstance(error.filename, (str, bytes)):
+        return ""
+    name = os.fsdecode(error.filename)
+    return "" if Path(name).resolve().is_relative_to(_OURS) else name
 
 
 def _mistake(message: str) -> int:

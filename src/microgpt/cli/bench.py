@@ -50,7 +50,7 @@ def bench(
         say(
             "(medians of 7 rounds on the embedded names; the limit: all operations at one core's "
             "peak)",
-            "dim",
+            "quiet",
         )
 
 

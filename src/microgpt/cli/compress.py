@@ -169,7 +169,7 @@ def _show(
             f"{size:,}",
             f"{8 * size / positions:.3f}" if positions else "-",
             bar(size, max(sizes.values()), 30),
-            style="bold green" if label == "this model" else "",
+            style="good" if label == "this model" else "",
         )
     stdout().print(rows)
     say()
@@ -177,5 +177,5 @@ def _show(
     model = sum(path.stat().st_size for path in files if path.exists())
     say(
         f"Not counted: the model, {model:,} bytes in {run.folder}, which decompressing needs.",
-        "dim",
+        "quiet",
     )

@@ -121,18 +121,22 @@ def _show(name: str, r: dict[str, Any]) -> None:
             f"{b['dropped_by_cut']:,}",
         )
     stdout().print(blocks)
-    say("Longer documents are read in windows side by side and nothing is dropped; --long cut, and")
-    say("the original's presets, keep what fits and drop so many characters.")
+    say(
+        "Longer documents are read in windows side by side and nothing is dropped; --long cut, and "
+        "the original's presets, keep what fits and drop so many characters."
+    )
     say()
     losses = r["losses"]
-    say(f"Guessing blindly costs {losses['uniform']:.4f} nats a character, the ends included;")
-    say(f"knowing how frequent each is, {losses['unigram']:.4f}. A model must do better.")
+    say(
+        f"Guessing blindly costs {losses['uniform']:.4f} nats a character, the ends included; "
+        f"knowing how frequent each is, {losses['unigram']:.4f}. A model must do better."
+    )
 
 
 def _show_alphabet(alphabet: dict[str, int]) -> None:
     total = sum(alphabet.values())
     common = sorted(alphabet.items(), key=lambda item: -item[1])
-    rows = table(f"{len(alphabet)} characters", "count", "share", "")
+    rows = table(count(len(alphabet), "character"), "count", "share", "")
     rows.columns[-1].justify = "left"
     for char, times in common[:_LETTERS]:
         shown = f"'{char}'" if char == " " else printable(char)

@@ -123,7 +123,8 @@ def choose(run: Run, source: Source, limit: int | None) -> Chosen:
 
 def _show_ladder(baselines: dict[str, LossSum], n: int, result: Evaluation) -> None:
     """Print what the number is worth: the models that only count, the worst first."""
-    rows = table("", "nats", "bits", "bits a byte", "perplexity", "", left=1)
+    least = "bits a byte", "bits", "perplexity"
+    rows = table("", "nats", "bits", "bits a byte", "perplexity", "", left=1, least=least)
     rows.columns[-1].justify = "left"
     rungs = [(name_of(name, n), total) for name, total in baselines.items()]
     rungs.append(("this model", result.sum))
@@ -136,15 +137,15 @@ def _show_ladder(baselines: dict[str, LossSum], n: int, result: Evaluation) -> N
             f"{total.nats / LN_2 / result.n_bytes:.3f}",
             f"{total.perplexity:.1f}",
             bar(total.mean, blind, 30),
-            style="bold green" if name == "this model" else "",
+            style="good" if name == "this model" else "",
         )
     stdout().print(rows)
     if n:
         say(
-            "n-grams: interpolated Kneser-Ney, their length chosen on held-out documents; xz: what",
-            "dim",
+            "n-grams: interpolated Kneser-Ney, their length chosen on held-out documents; xz: what "
+            "the documents add to the file of `xz -9e` that holds those trained on",
+            "quiet",
         )
-        say("the documents add to the file of `xz -9e` that holds those trained on", "dim")
 
 
 def progress(documents: Sequence[str]) -> Iterable[str]:

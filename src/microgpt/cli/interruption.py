@@ -32,6 +32,8 @@ def interruption(stop: Callable[[], None], when: str) -> Generator[list[bool]]:
     # A closed window and a polite kill are interruptions too.
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    # What nohup has a program ignore stays ignored.
+    numbers = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield asked

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from microgpt.cli.plot import COLOURS
+from microgpt.cli.pictures import COLOURS, write_picture
 from microgpt.errors import MissingExtra
 from microgpt.sweep.effects import Effects
 from microgpt.sweep.knob import Knob
@@ -60,7 +60,7 @@ def save(path: Path, sweep: Sweep, effects: Effects) -> None:
     figure.supylabel("held-out loss (nats a position)", fontsize="medium")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    figure.savefig(path, dpi=150)
+    write_picture(path, figure)
 
 
 def _draw(

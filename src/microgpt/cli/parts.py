@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rich.table import Table
 from rich.text import Text
 
 from microgpt.alphabet import printable
-from microgpt.cli.show import bar, say, stdout, surprise_style, table, width
+from microgpt.cli.colours import bar_style
+from microgpt.cli.show import bar, ellipsis, say, stdout, table
 from microgpt.evaluate import Evaluation
 from microgpt.evaluate.parts import Document, Part
 from microgpt.evaluate.rules import RULES
@@ -43,18 +43,20 @@ def show_honesty(result: Evaluation) -> None:
     """Print the reliability diagram, the scores and the temperature."""
     every, top = result.calibration, result.confidence
     _title("Honest about its doubts?", "of all (position, character) predictions, in equal bins")
-    rows = table("predictions", "told", "came true", "95 %", "", left=0)
+    rows = table("predictions", "told", "came true", "95 %", "", left=0, least=("predictions",))
     rows.columns[-1].justify = "left"
     for b in every.bins:
         rows.add_row(
             f"{b.predictions:,}", f"{b.p:.4f}", f"{b.observed:.4f}", f"{b.low:.4f} to {b.high:.4f}",
-            b.verdict, style="" if b.verdict == "as told" else "color(208)",
+            b.verdict, style="" if b.verdict == "as told" else "marked",
         )  # fmt: skip
     stdout().print(rows)
     say()
     for name, c in (("all predictions", every), ("the likeliest ones", top)):
-        say(f"Expected calibration error of {name}: {c.error:.4f} ({c.low:.4f} to {c.high:.4f}); "
-            f"an honest model's would be {c.chance:.4f} by chance")  # fmt: skip
+        say(
+            f"Expected calibration error of {name}: {c.error:.4f} ({c.low:.4f} to {c.high:.4f}); "
+            f"an honest model's would be {c.chance:.4f} by chance"
+        )
     fitted = result.temperature
     if fitted.positions:
         gain = f"gain {fitted.gain:.4f}" if fitted.gain > 0 else f"cost {-fitted.gain:.4f}"
@@ -73,9 +75,7 @@ def show_honesty(result: Evaluation) -> None:
 
 def _title(what: str, note: str) -> None:
     say()
-    line = Text(what, "bold")
-    line.append(f"   {note}", "default not bold dim")
-    say(line)
+    say(Text.assemble((what, "bold"), (f"   {note}", "quiet")))
 
 
 def _of(number: int, what: str) -> str:
@@ -83,7 +83,8 @@ def _of(number: int, what: str) -> str:
 
 
 def _parts(what: str, parts: Sequence[Part], result: Evaluation) -> None:
-    rows = table(what, "nats", "positions", "of the total", "right", "", left=1)
+    least = "", "right", "of the total", "positions"
+    rows = table(what, "nats", "positions", "of the total", "right", "", least=least)
     rows.columns[-1].justify = "left"
     top = max(part.sum.mean for part in parts)
     for part in parts:
@@ -94,16 +95,13 @@ def _parts(what: str, parts: Sequence[Part], result: Evaluation) -> None:
             f"{part.sum.positions:,}",
             f"{share:.1%}",
             f"{part.hits / part.sum.positions:.1%}",
-            Text(
-                bar(part.sum.mean, top, min(30, max(width() - 55, 0))),
-                surprise_style(part.sum.mean),
-            ),
+            Text(bar(part.sum.mean, top, 30), bar_style(part.sum.mean)),
         )
     stdout().print(rows)
 
 
 def _documents(documents: Sequence[Document]) -> None:
-    rows: Table = table("nats", "characters", "", left=0)
+    rows = table("nats", "characters", "", left=0, least=("characters",))
     rows.columns[-1].justify = "left"
     for d in documents:
         start, stop = d.span
@@ -116,7 +114,7 @@ def _documents(documents: Sequence[Document]) -> None:
 
 def _cut(text: str, most: int, *, last: bool = False) -> str:
     if len(text) > most:
-        text = f"…{text[-most:]}" if last else f"{text[:most]}…"
+        text = f"{ellipsis()}{text[-most:]}" if last else f"{text[:most]}{ellipsis()}"
     return printable(text)
 
 

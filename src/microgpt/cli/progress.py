@@ -144,7 +144,7 @@ class Bar:
             TextColumn(
                 "step {task.fields[step]:>5}", table_column=Column(no_wrap=True, min_width=10)
             ),
-            BarColumn(bar_width=None, finished_style="green"),
+            BarColumn(bar_width=None),
             TextColumn("{task.fields[words]}"),
         )
         self._progress = Progress(*columns, expand=True)
@@ -205,6 +205,6 @@ class Bar:
         points = self._points or [0.0]
         curve = spark(self._points, min(points), max(points))
         # Not padded to the full width: a Ctrl-C's "^C" would begin a new line and upset the redraw.
-        line = Text(f"           {curve}   {self._samples}", no_wrap=True, overflow="ellipsis")
+        line = Text(f"           {curve}   {self._samples}", no_wrap=True, overflow="crop")
         line.truncate(max(1, width() - 4))
         return Group(self._progress, line)

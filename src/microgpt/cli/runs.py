@@ -58,6 +58,7 @@ def _list(*, json: bool) -> None:
     rows = table(
         "run", "data", "preset", "parameters", "steps", "loss", "held out", "error", "positions",
         "seconds", left=3,
+        least=("preset", "data", "seconds", "positions", "parameters", "steps", "error"),
     )  # fmt: skip
     for folder in folders:
         try:
@@ -75,9 +76,10 @@ def _list(*, json: bool) -> None:
         )  # fmt: skip
     if not json:
         stdout().print(rows)
-        say(f"loss: nats a character, the mean of the last {TAIL} steps", "dim")
+        say(f"loss: nats a character, the mean of the last {TAIL} steps", "quiet")
         say(
-            "held out, error: the mean on so many held-out positions, and its standard error", "dim"
+            "held out, error: the mean on so many held-out positions, and its standard error",
+            "quiet",
         )
 
 
@@ -88,7 +90,7 @@ def _compare(a: Run, b: Run, *, json: bool) -> None:
         differs = {n: [left.get(n), right.get(n)] for n in names}
         say_json({"runs": [str(a.folder), str(b.folder)], "differs": differs})
         return
-    rows = table("", str(a.folder), str(b.folder), "by")
+    rows = table("", str(a.folder), str(b.folder), "by", least=("by",))
     for name in names:
         values = left.get(name), right.get(name)
         rows.add_row(name, *map(_value, values), _change(*values))

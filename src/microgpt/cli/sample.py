@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from microgpt.alphabet import printable
 from microgpt.cli import flags
 from microgpt.cli.flags import flag, whole
-from microgpt.cli.show import say, say_json, stderr
+from microgpt.cli.show import ellipsis, say, say_json, say_samples, stderr
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.run import Run
 from microgpt.sample import Choice
@@ -71,13 +71,17 @@ def sample(
                 }
             )
         else:
+            mark = ("*" if seen else "") + (ellipsis() if one.ended == "block" else "")
+            if opened.settings.source.stream:
+                say(f"{one.loss:.2f}", "quiet", at_once=False)
+                say_samples([one.text + mark])
+                continue
             text = printable(one.text) or "(empty)"
-            mark = ("*" if seen else "") + ("…" if one.ended == "block" else "")
             say(f"{text + mark:{width + 2}}  {one.loss:.2f}", at_once=False)
         if shown == number:
             break
     if not json:
-        say(_legend(starred, blocked, known is not None), "dim")
+        say(_legend(starred, blocked, known is not None), "quiet")
     if shown < number:
         raise MicroGPTError(
             f"only {shown} of {number} samples were new after {number * _PATIENCE} draws. "
@@ -88,7 +92,7 @@ def sample(
 def _legend(starred: int, blocked: int, known: bool) -> str:
     notes = ["(the number: nats a character, by the model itself"]
     notes += ["* stands in the training data"] if starred else []
-    notes += ["… reached the end of the block"] if blocked else []
+    notes += [f"{ellipsis()} reached the end of the block"] if blocked else []
     notes += [] if known else ["the training data is gone: whether seen is not known"]
     return "; ".join(notes) + ")"
 

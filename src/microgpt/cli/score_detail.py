@@ -8,7 +8,8 @@ from typing import Any
 from rich.text import Text
 
 from microgpt.alphabet import printable
-from microgpt.cli.show import say, spark, surprise_style, width
+from microgpt.cli.colours import bar_style, surprise_style
+from microgpt.cli.show import say, spark, width
 from microgpt.evaluate import Score
 from microgpt.words import expected, glyph
 
@@ -34,11 +35,11 @@ def record(one: Score) -> dict[str, Any]:
 
 def show(one: Score, unknown_nats: float, rarer: float | None) -> None:
     """Print a text's loss, and a table of its characters, in as many pieces as the width needs."""
-    head = Text(printable(one.text), "bold")
-    head.append(f"    {one.mean:.2f} nats a character · {one.bits:.2f} bits", "default not bold")
-    head.append(f" · perplexity {one.perplexity:.1f}", "default not bold")
+    head = Text.assemble((printable(one.text), "bold"))
+    head.append(f"    {one.mean:.2f} nats a character · {one.bits:.2f} bits")
+    head.append(f" · perplexity {one.perplexity:.1f}")
     if rarer is not None:
-        head.append(f" · rarer than {rarer:.0f} % of held-out ones", "default not bold")
+        head.append(f" · rarer than {rarer:.0f} % of held-out ones")
     say(head)
     say()
     top = max(6.0, *(c.nats for c in one.characters))
@@ -48,17 +49,18 @@ def show(one: Score, unknown_nats: float, rarer: float | None) -> None:
         styles = [surprise_style(c.nats) for c in part]
         _row("", [glyph(c.char, unknown=c.unknown) for c in part], styles)
         _row("nats", [f"{c.nats:.1f}" for c in part], styles)
-        _row("", [spark([c.nats], 0.0, top) for c in part], styles)
-        _row("likely", [expected(c.likely)[: _COLUMN - 1] for c in part], ["dim"] * len(part))
+        bars = [bar_style(c.nats) for c in part]
+        _row("", [spark([c.nats], 0.0, top) for c in part], bars)
+        _row("likely", [expected(c.likely)[: _COLUMN - 1] for c in part], ["quiet"] * len(part))
         say()
     if any(c.unknown for c in one.characters):
         say(f"? unknown to this model: priced at {unknown_nats:.1f} nats, once for each.\n")
 
 
 def _row(label: str, cells: Sequence[str], styles: Sequence[str]) -> None:
-    line = Text(f"{label:{_LABEL}}", "dim")
+    line = Text.assemble((f"{label:{_LABEL}}", "quiet"))
     for cell, style in zip(cells, styles):
-        padding = " " * max(1, _COLUMN - Text(cell).cell_len)
-        line.append(cell + padding, style)
+        line.append(cell, style)
+        line.append(" " * max(1, _COLUMN - Text(cell).cell_len))
     line.rstrip()
     say(line)

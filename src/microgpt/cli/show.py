@@ -7,25 +7,24 @@ from __future__ import annotations
 
 import errno
 import json
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from microgpt.alphabet import printable
+from microgpt.alphabet import printable, readable
 from microgpt.baselines import Ladder
 from microgpt.checkpoint import CONFIG
+from microgpt.cli.colours import THEME
+from microgpt.cli.streams import Decorated, decorated, shows_glyphs
+from microgpt.cli.tables import Rows
 from microgpt.errors import RunError
 from microgpt.folder import RUNS
-from microgpt.words import level, name_of
+from microgpt.words import name_of
 
-# One hue from pale to strong: readable for the colour-blind, and the number is always there too.
-_SURPRISE = ("default", "color(223)", "color(215)", "color(208)", "color(202)", "bold color(196)")
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
@@ -49,7 +48,11 @@ class _Console(Console):
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 10_000
-    return _Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
+    file = None if shows_glyphs(stream) else cast("IO[str]", Decorated(stream))
+    return _Console(
+        file=file, stderr=stderr, width=width, theme=THEME, highlight=False, markup=False,
+        emoji=False,
+    )  # fmt: skip
 
 
 def say(line: str | Text = "", style: str | None = None, *, at_once: bool = True) -> None:
@@ -57,23 +60,21 @@ def say(line: str | Text = "", style: str | None = None, *, at_once: bool = True
     if sys.stdout.isatty():
         stdout().print(line, style=style)
     else:
-        sys.stdout.write(f"{line}\n")
+        text = str(line)
+        sys.stdout.write(f"{text if shows_glyphs(sys.stdout) else decorated(text)}\n")
         if at_once:
             sys.stdout.flush()
 
 
 def say_json(record: Mapping[str, Any]) -> None:
-    """Print one JSON object on one line, at once; escaped where the output is not Unicode."""
+    """Print one JSON object on one line, at once; escaped on a terminal that is not Unicode."""
     escaped = "utf" not in (sys.stdout.encoding or "").lower()
     print(json.dumps(record, ensure_ascii=escaped), flush=True)
 
 
-def table(*columns: str, left: int = 1) -> Table:
-    """Return a table without borders: the first columns to the left, numbers to the right."""
-    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for i, column in enumerate(columns):
-        made.add_column(column, justify="left" if i < left else "right", overflow="fold")
-    return made
+def table(*columns: str, left: int = 1, least: Sequence[str] = ()) -> Rows:
+    """Return a table: the first columns to the left, numbers to the right; see `Rows`."""
+    return Rows(*columns, left=left, least=least)
 
 
 def bar(value: float, top: float, width: int) -> str:
@@ -96,11 +97,6 @@ def spark(values: Sequence[float], low: float, high: float) -> str:
     return "".join(_EIGHTHS[level] for level in levels)
 
 
-def surprise_style(nats: float) -> str:
-    """Return a colour for a number of nats."""
-    return _SURPRISE[level(nats)]
-
-
 def rungs(ladder: Ladder) -> Text:
     """Write the ladder on one line, the worst first, this model in its place."""
     steps = [
@@ -108,11 +104,23 @@ def rungs(ladder: Ladder) -> Text:
         for name, total in ladder.baselines.items()
     ]
     steps.append((ladder.model.mean, f"this model {ladder.model.mean:.2f} ●"))
-    line = Text("    ")
-    for i, (_, words) in enumerate(sorted(steps, reverse=True)):
-        line.append(" ┃ " if i else "")
-        line.append(words, "bold green" if words.startswith("this model") else "")
-    return line
+    rung = [
+        Text(words, "good" if words.startswith("this model") else "")
+        for _, words in sorted(steps, reverse=True)
+    ]
+    return _in_a_row(rung, " ┃ ")
+
+
+def say_commands(*commands: str) -> None:
+    """Print commands to go on with, on one line where there is room."""
+    say(_in_a_row([Text(command) for command in commands], " · "))
+
+
+def _in_a_row(parts: Sequence[Text], between: str) -> Text:
+    """Lay parts out side by side, or below each other where they do not fit."""
+    row = Text("    ") + Text(between).join(parts)
+    fits = row.cell_len <= stdout().width
+    return row if fits else Text("\n").join([Text("    ") + part for part in parts])
 
 
 def sample_words(texts: Sequence[str], seen: Sequence[bool]) -> str:
@@ -120,6 +128,19 @@ def sample_words(texts: Sequence[str], seen: Sequence[bool]) -> str:
     return "  ".join(
         (printable(text) or "(empty)") + ("*" if known else "") for text, known in zip(texts, seen)
     )
+
+
+def say_samples(texts: Sequence[str]) -> None:
+    """Print samples of a text that has no documents, some lines each, as text."""
+    for text in texts:
+        for line in readable(text).split("\n"):
+            say(f"    {line}".rstrip())
+        say()
+
+
+def ellipsis() -> str:
+    """Return what stands for what was left out."""
+    return "…" if shows_glyphs(sys.stdout) else "..."
 
 
 def find_run(run: str | None) -> Path:
@@ -149,4 +170,4 @@ def all_runs() -> list[Path]:
 
 def width() -> int:
     """Return how many columns there are: the terminal's, or 100 on a pipe."""
-    return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
+    return stdout().width if sys.stdout.isatty() else 100

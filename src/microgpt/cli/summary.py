@@ -10,7 +10,7 @@ from microgpt import checkpoint, model
 from microgpt.alphabet import path_word
 from microgpt.baselines import Ladder, uniform
 from microgpt.budget import gain
-from microgpt.cli.show import rungs, sample_words, say, say_json
+from microgpt.cli.show import rungs, sample_words, say, say_commands, say_json, say_samples
 from microgpt.engines import why_not_native
 from microgpt.run import Run
 from microgpt.sample import Choice
@@ -26,7 +26,7 @@ def opening(session: Session, *, auto: bool) -> None:
     name = session.settings.source.name
     say(
         f"{name} · {count(len(session.corpus.documents), 'document')} · {kept}"
-        f"{config.vocab_size} tokens ({tokens.alphabet}, BOS)"
+        f"{count(config.vocab_size, 'token')} ({tokens.alphabet}, BOS)"
     )
     layers, heads = count(config.n_layer, "layer"), count(config.n_head, "head")
     say(
@@ -34,7 +34,7 @@ def opening(session: Session, *, auto: bool) -> None:
         f"{model.size(config):,} parameters · {session.engine.name} engine"
     )
     if session.why:
-        rate = f"{session.training.batch_size} documents a step"
+        rate = f"{count(session.training.batch_size, 'document')} a step"
         say(
             f"{session.why}; chosen for that: the size, {rate}, Muon, dropout "
             f"{session.training.dropout:g}."
@@ -97,14 +97,18 @@ def closing(session: Session, *, json: bool) -> None:
     if session.kept:
         say(f"Kept: the state after step {session.kept:,}; held-out documents cost more since.")
     say(rungs(ladder))
-    say(f"    (nats a {unit} on {ladder.what}; ● you are here)", "dim")
+    say(f"    (nats a {unit} on {ladder.what}; ● you are here)", "quiet")
     if more := _more(session, ladder):
         say(more)
-    note = "   (* stands in the training data)" if any(seen[:8]) else ""
-    say(f"Samples: {sample_words([s.text for s in drawn[:8]], seen[:8])}{note}")
+    if session.settings.source.stream:
+        say("Samples:")
+        say_samples([sample.text for sample in drawn[:3]])
+    else:
+        note = "   (* stands in the training data)" if any(seen[:8]) else ""
+        say(f"Samples: {sample_words([s.text for s in drawn[:8]], seen[:8])}{note}")
     at = word(folder)
     say(f"Saved in {at}.   Next, with any text:")
-    say(f"    microgpt sample {at} · microgpt score {at} TEXT · microgpt why {at} TEXT")
+    say_commands(f"microgpt sample {at}", f"microgpt score {at} TEXT", f"microgpt why {at} TEXT")
 
 
 def _more(session: Session, ladder: Ladder) -> str | None:

@@ -17,6 +17,7 @@ from microgpt.cli.interruption import interruption
 from microgpt.cli.notes import noted
 from microgpt.cli.outcome import closing, opening, told_nothing, train_best
 from microgpt.cli.show import stderr, stdout
+from microgpt.cli.streams import outliving
 from microgpt.cli.summary import word
 from microgpt.cli.trials import Bar, JsonLines, Lines, Reporter
 from microgpt.config import check_count
@@ -137,7 +138,8 @@ def sweep(
                 "Only budget, trials, jobs, final and storage may change."
             )
         opened = folder.resume(resume, storage=storage)
-    with opened as made:
+    goes_on = "the sweep goes on to its end. Ctrl-C stops it; what has ended is kept."
+    with opened as made, outliving(goes_on):
         _check_fits(made.settings, limit, last)
         return _run(made, began, limit, last, trials, jobs or processors(), json=json)
 

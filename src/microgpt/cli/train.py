@@ -12,6 +12,7 @@ from microgpt.cli.interruption import interruption
 from microgpt.cli.notes import noted
 from microgpt.cli.progress import Bar, JsonLines, Lines, Reporter
 from microgpt.cli.show import find_run, stderr, stdout
+from microgpt.cli.streams import outliving
 from microgpt.cli.summary import closing, opening, word
 from microgpt.corpus import Source
 from microgpt.errors import UsageError
@@ -145,7 +146,10 @@ def train(
             )
         session = prepare.resume(find_run(str(resume)), **vars(machine))
     noted(session.corpus)
-    with session:
+    goes_on = (
+        f"the training goes on to its end, in {word(session.folder)}. Ctrl-C stops and saves it."
+    )
+    with session, outliving(goes_on):
         if not json:
             opening(session, auto=machine.engine in (None, "auto"))
         if not _train(session, json=json, every=log_every):
@@ -159,11 +163,7 @@ def _train(session: Session, *, json: bool, every: int | None) -> bool:
     reporter = _reporter(session, json=json, every=every)
     with interruption(session.stop, "after this step") as asked, reporter:
         for event in session:
-            try:
-                reporter.show(event)
-            except BrokenPipeError:
-                # Whoever read has gone; what was learnt is saved all the same.
-                session.stop()
+            reporter.show(event)
     if asked[0]:
         stderr().print(
             f"Stopped after step {session.updates:,} and saved. "

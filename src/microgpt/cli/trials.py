@@ -22,6 +22,7 @@ from microgpt.sweep.effects import Effects
 from microgpt.sweep.knob import Value
 from microgpt.sweep.loop import Sweep
 from microgpt.sweep.trial import Trial, best
+from microgpt.words import count
 
 ROWS = 10
 """How many trials a table has."""
@@ -108,17 +109,15 @@ class Bar:
         grid.add_column(no_wrap=True)
         grid.add_column(ratio=1)
         grid.add_column(no_wrap=True)
-        bar = ProgressBar(
-            self._until - self._began, min(now, self._until) - self._began, finished_style="green"
-        )
-        counted = f"{sum(self._counts.values()):,} trials"
+        bar = ProgressBar(self._until - self._began, min(now, self._until) - self._began)
+        counted = count(sum(self._counts.values()), "trial")
         lowest = f"best {self._best.loss:.4f} · " if self._best else ""
         grid.add_row(counted, bar, f"{lowest}{left:.0f} s left")
         told = words(self._best.values) if self._best else ""
         whole = Table.grid(expand=True)
-        whole.add_column(no_wrap=True, overflow="ellipsis")
+        whole.add_column(no_wrap=True, overflow="crop")
         whole.add_row(grid)
-        whole.add_row(Text(f"  {told}", "dim", no_wrap=True, overflow="ellipsis"))
+        whole.add_row(Text(f"  {told}", "quiet", no_wrap=True, overflow="crop"))
         return whole
 
 
@@ -154,7 +153,7 @@ def counted(trials: Sequence[Trial]) -> str:
         "failed": "failed",
     }
     parts = [f"{counts[name]:,} {word}" for name, word in names.items() if counts[name]]
-    return f"{len(trials):,} trainings: {', '.join(parts)}"
+    return f"{count(len(trials), 'training')}: {', '.join(parts)}"
 
 
 def moved(effects: Effects) -> list[str]:
@@ -202,10 +201,6 @@ def best_table(sweep: Sweep, vocab_size: int, effects: Effects) -> Table:
             "trial": name, "loss": f"{trial.loss:.4f}", **values,
             "steps": f"{trial.steps:,}", "parameters": f"{size(model):,}",
         })  # fmt: skip
-    widths = {name: 2 + max(len(text) for text in (name, *(row[name] for row in rows)))
-              for name in columns}  # fmt: skip
-    while sum(widths[name] for name in columns) > stdout().width:
-        columns.pop(-1)
     made = table(*columns, left=0)
     for row in rows:
         made.add_row(*(row[name] for name in columns))

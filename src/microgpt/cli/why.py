@@ -12,14 +12,15 @@ from rich.text import Text
 
 from microgpt.alphabet import printable
 from microgpt.cli import flags
+from microgpt.cli.colours import bar_style
 from microgpt.cli.flags import TRAINING, flag, whole, word
-from microgpt.cli.show import bar, say, say_json, stdout, surprise_style, table
+from microgpt.cli.show import bar, say, say_json, stdout, table
 from microgpt.corpus import Source
 from microgpt.errors import UsageError
 from microgpt.evaluate import Score
 from microgpt.loss import LN_2, OBJECTIVES, LossSum
 from microgpt.presets import PRESETS
-from microgpt.words import glyph
+from microgpt.words import count, glyph
 
 CHANCES = (1.0, 0.5, 0.1, 0.01, 0.0001)
 
@@ -111,8 +112,10 @@ def _the_loss() -> None:
         rows.add_row(f"{p:g}", f"{nats:.2f}", bar(nats, -math.log(CHANCES[-1]), 40))
     stdout().print(rows)
     say()
-    say("In nats. Over ln 2 = 0.693 they are bits: a coin's toss is 0.69 nats, one bit. Losses of")
-    say("characters in a row add up, as their probabilities multiply: that is what log is for.")
+    say(
+        "In nats. Over ln 2 = 0.693 they are bits: a coin's toss is 0.69 nats, one bit. Losses of "
+        "characters in a row add up, as their probabilities multiply: that is what log is for."
+    )
     say()
 
 
@@ -127,15 +130,20 @@ def _the_slopes() -> None:
         rows.add_row(f"{p:g}", *(f"{s:.4f}" if s else "0" for s in slopes), style=style)
     stdout().print(rows)
     say()
-    say("Each slope is w(p) times (probabilities - 1[target]), with w = 1, p and 2 p (1 - p).")
-    say("Read the last line: sure and wrong. -log p still pushes with full force; the other two")
-    say("have gone silent, and a model trained with them does not learn from its worst mistakes.")
-    say("See it happen: microgpt why --train")
+    say(
+        "Each slope is w(p) times (probabilities - 1[target]), with w = 1, p and 2 p (1 - p). Read "
+        "the last line: sure and wrong. -log p still pushes with full force; the other two have "
+        "gone silent, and a model trained with them does not learn from its worst mistakes. See it "
+        "happen: microgpt why --train"
+    )
     say()
+    rows = table("", "", left=2)
+    rows.show_header = False
     for o in OBJECTIVES.values():
-        say(f"{o.formula:9}  {o.domain}")
-        say(f"           {o.proper}")
-        say(f"           {o.source}", "dim")
+        rows.add_row(o.formula, o.domain)
+        rows.add_row("", o.proper)
+        rows.add_row("", o.source, style="quiet")
+    stdout().print(rows)
     say()
 
 
@@ -143,8 +151,10 @@ def _the_mean(score: Score | None) -> None:
     if score is None:
         both = LossSum(6.0, 2) + LossSum(3.0, 3)
         say("A text's loss is the mean over its positions, each weighing the same.", "bold")
-        say(f"6 nats over 2 positions and 3 over 3 are {both.nats:g} over {both.positions}: "
-            f"{both.mean}, not the mean of the means, which is 2.0.")  # fmt: skip
+        say(
+            f"6 nats over 2 positions and 3 over 3 are {both.nats:g} over {both.positions}: "
+            f"{both.mean}, not the mean of the means, which is 2.0."
+        )
         say()
         say("On real numbers: microgpt why RUN emma")
         return
@@ -156,18 +166,19 @@ def _the_mean(score: Score | None) -> None:
     stdout().print(_positions(score))
     say()
     total = score.sum
-    say(f"Sum {total.nats:.4f} nats over {total.positions} positions, the end included: "
-        f"{total.nats:.4f} / {total.positions} = {total.mean:.4f} nats a character,")  # fmt: skip
-    say(f"{total.bits:.4f} bits: as unsure as a choice among e^{total.mean:.4f} = "
-        f"{total.perplexity:.2f}.")  # fmt: skip
+    say(
+        f"Sum {total.nats:.4f} nats over {count(total.positions, 'position')}, the end included: "
+        f"{total.nats:.4f} / {total.positions} = {total.mean:.4f} nats a character, "
+        f"{total.bits:.4f} bits: as unsure as a choice among e^{total.mean:.4f} = "
+        f"{total.perplexity:.2f}."
+    )
     product = -total.nats / math.log(10)
     say(f"The probability of the whole text is the product of the p: 10^{product:.1f}.")
 
 
 def _positions(score: Score) -> Table:
-    rows = table(
-        "", "p", "-log p", "bits", *(f"slope, {o.formula}" for o in OBJECTIVES.values()), ""
-    )
+    slopes = [f"slope, {o.formula}" for o in OBJECTIVES.values()]
+    rows = table("", "p", "-log p", "bits", *slopes, "", least=("", "bits", *reversed(slopes)))
     rows.columns[-1].justify = "left"
     top = max(c.nats for c in score.characters)
     for c in score.characters:
@@ -178,6 +189,6 @@ def _positions(score: Score) -> Table:
             f"{c.nats:.2f}",
             f"{c.nats / LN_2:.2f}",
             *(f"{slope:.4f}" for slope in slopes),
-            Text(bar(c.nats, top, 20), surprise_style(c.nats)),
+            Text(bar(c.nats, top, 20), bar_style(c.nats)),
         )
     return rows

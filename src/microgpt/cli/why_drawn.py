@@ -7,22 +7,22 @@ what goes wrong goes wrong by factors.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microgpt.cli.plot import COLOURS
+from rich.text import Text
+
+from microgpt.cli.colours import LINES
+from microgpt.cli.pictures import COLOURS, write_picture
 from microgpt.cli.show import say, stdout, width
 from microgpt.cli.why_told import Curves
-from microgpt.disk import write_atomically
 from microgpt.experiment import Experiment, Point
 from microgpt.loss import OBJECTIVES
 
 # On a terminal colours, and marks where there are none; in a picture dashes as well.
-_BYTES = (33, 208, 35)
 _MARKS = "o+x"
 _DASHES = ("-", "--", "-.")
 
@@ -72,10 +72,11 @@ def draw(curves: Curves, prepared: Experiment) -> None:
         room = (max(heights) - min(heights) or 1.0) * 0.05
         figure.set_x_limits(min_=0.0, max_=last)
         figure.set_y_limits(min_=min(heights) - room, max_=max(heights) + room)
-        for points, colour, mark in zip(curves.values(), _BYTES, _MARKS):
+        for points, colour, mark in zip(curves.values(), LINES, _MARKS):
             steps = [math.log10(point.step + 1) for point in points]
             figure.plot(steps, [panel.height(p) for p in points], lc=colour, marker=mark)
-        print(figure.show(legend=False))
+        for row in figure.show(legend=False).split("\n"):
+            say(Text.from_ansi(row))
     say("   ".join(f"{mark} {OBJECTIVES[name].formula}" for name, mark in zip(curves, _MARKS)))
 
 
@@ -83,7 +84,6 @@ def save(path: Path, curves: dict[bool, Curves], prepared: Experiment) -> None:
     """Draw all curves into a .png or .svg; nothing is left half-written."""
     from matplotlib.figure import Figure
 
-    kind = path.suffix.lower().removeprefix(".")
     figure: Any = Figure(figsize=(10, 5.6), layout="constrained")
     own = "Adam" if prepared.training.optimizer == "adam" else "Muon"
     for row, (plain, of) in zip(figure.subplots(2, 3, sharex=True), curves.items()):
@@ -98,9 +98,7 @@ def save(path: Path, curves: dict[bool, Curves], prepared: Experiment) -> None:
         row[0].axhline(blind, color="0.55", linewidth=1, linestyle=":")
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
-    write_atomically(path, drawn.getvalue())
+    write_picture(path, figure)
 
 
 def _draw_panel(axes: Any, panel: _Panel, curves: Curves) -> None:

@@ -17,7 +17,7 @@ from microgpt import experiment
 from microgpt.alphabet import printable
 from microgpt.cli import why_drawn
 from microgpt.cli.notes import noted
-from microgpt.cli.plot import check_picture
+from microgpt.cli.pictures import check_picture
 from microgpt.cli.show import find_run, say, say_json, stderr, stdout, table, width
 from microgpt.cli.why_told import Curves, adam_told, number, plain_told
 from microgpt.config import ObjectiveName
@@ -30,8 +30,6 @@ from microgpt.model import size
 from microgpt.words import count
 
 _OBJECTIVES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
-# A pipe has no width; prose is broken there as elsewhere in this package's texts.
-_PROSE = 96
 # A space that no line is broken at.
 _JOINED = "\u00a0"
 # What goes first where a terminal is too narrow for the table.
@@ -149,7 +147,7 @@ def _tell(prepared: Experiment, curves: dict[bool, Curves], what: str | None) ->
     layers, steps = count(config.n_layer, "layer"), prepared.marks[-1]
     say(
         f"{printable(what or 'names')} · {count(prepared.documents, 'document')} to learn from · "
-        f"measured on {prepared.measured.positions:,} positions of others"
+        f"measured on {count(prepared.measured.positions, 'position')} of others"
     )
     say(
         f"GPT · {layers}, width {config.n_embd} · {size(config):,} parameters · "
@@ -233,8 +231,8 @@ def _table(prepared: Experiment, curves: Curves) -> Table:
 
 
 def _say(sentences: str) -> None:
-    """Print sentences, broken between words, but within no formula."""
+    """Print sentences, which a terminal has broken between words, but within no formula."""
     for objective in OBJECTIVES.values():
         sentences = sentences.replace(objective.formula, objective.formula.replace(" ", _JOINED))
-    for line in textwrap.wrap(sentences, min(width(), _PROSE), break_on_hyphens=False):
+    for line in textwrap.wrap(sentences, stdout().width, break_on_hyphens=False):
         say(line.replace(_JOINED, " "))

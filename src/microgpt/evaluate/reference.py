@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from microgpt import words
 from microgpt.engines.contract import Floats
 from microgpt.errors import UsageError
 
@@ -103,7 +104,8 @@ class Reference:
         total = int(n_C.sum())
         if rate * (total + 1) < 1.0:
             raise UsageError(
-                f"flag-rate must be at least 1/{total + 1} with {total:,} held-out documents; "
+                f"flag-rate must be at least 1/{total + 1} with "
+                f"{words.count(total, 'held-out document')}; "
                 f"got {rate:g}. Try a higher rate, or hold out more of them."
             )
         # How many documents of each class may lie above its threshold: whole ones, that together

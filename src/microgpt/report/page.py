@@ -7,13 +7,13 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from microgpt.alphabet import printable
+from microgpt.alphabet import printable, readable
 from microgpt.evaluate.rules import RULES
 from microgpt.loss import LN_2
 from microgpt.report import charts
 from microgpt.report.facts import Facts
 from microgpt.report.heat import clipped
-from microgpt.words import STEP, STRONGEST, expected, glyph, level
+from microgpt.words import STEP, STRONGEST, count, expected, glyph, level
 
 _HERE = Path(__file__).parent
 
@@ -34,7 +34,7 @@ def render(facts: Facts) -> str:
     )
     filters: dict[str, Any] = {
         "printable": printable, "clipped": clipped, "glyph": glyph, "expected": expected,
-        "level": level,
+        "level": level, "count_of": count, "readable": readable,
     }  # fmt: skip
     environment.filters.update(filters)
     style = (_HERE / "style.css").read_text("utf-8")

@@ -26,6 +26,7 @@ from microgpt.presets import preset
 from microgpt.sweep.knob import Value
 from microgpt.sweep.settings import SweepSettings
 from microgpt.train import train
+from microgpt.words import count
 
 SHARES = (12, 25, 50)
 """After so many percent of a training a trial may be given up; about twice the one before."""
@@ -74,8 +75,9 @@ class Trainer:
         self.train_documents, self.held_out = corpus.split(data, settings.holdout)
         if not self.held_out:
             raise DataError(
-                f"holdout={settings.holdout:g} holds out none of {len(data.documents)} documents, "
-                "and a sweep compares trials on those. Try a larger --holdout, or more text."
+                f"holdout={settings.holdout:g} holds out none of "
+                f"{count(len(data.documents), 'document')}, and a sweep compares trials on those. "
+                "Try a larger --holdout, or more text."
             )
         self._encoded = [self.tokens.encode(text) for text in self.train_documents]
         self._measured = self._choose(settings.positions)

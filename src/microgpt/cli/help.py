@@ -1,0 +1,59 @@
+"""How `--help` is laid out: a line for each flag, which a terminal has wrapped once, between words.
+
+In: what the parser knows of a command. Out: plain text. On a pipe no line is wrapped.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+from cyclopts.help import HelpPanel, PlainFormatter
+from rich.console import Console, ConsoleOptions
+
+_WIDE = 10_000
+# What goes on in the next line stands below, so that flags can be found at a glance.
+_HANGING = "      "
+_WITHIN_A_PARAGRAPH = re.compile(r"(?<!\n)\n(?!\n)")
+# In a group of flags, a line that begins with none: it goes on with the one above.
+_GOES_ON = re.compile(r"^  (?=[a-z])", re.MULTILINE)
+
+
+class Help:
+    """Lays out what the library's plain formatter has written, in whole lines."""
+
+    def __init__(self) -> None:
+        self._plain = PlainFormatter()
+
+    def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
+        """Write a group of flags."""
+        text = _whole(lambda wide: self._plain(wide, wide.options, panel))
+        _print(console, _GOES_ON.sub(_HANGING, text) if panel.format == "parameter" else text)
+
+    def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
+        """Write the first line."""
+        _print(console, _whole(lambda wide: self._plain.render_usage(wide, wide.options, usage)))
+
+    def render_description(self, console: Console, options: ConsoleOptions, text: Any) -> None:
+        """Write paragraphs, which the source may have broken into lines."""
+        written = _whole(lambda wide: self._plain.render_description(wide, wide.options, text))
+        _print(console, _WITHIN_A_PARAGRAPH.sub(" ", written.rstrip("\n")) + "\n\n")
+
+
+def _whole(write: Callable[[Console], None]) -> str:
+    """Return what is written on a console that is wide enough for it."""
+    text = io.StringIO()
+    write(Console(file=text, width=_WIDE, markup=False, highlight=False, emoji=False))
+    return text.getvalue()
+
+
+def _print(console: Console, text: str) -> None:
+    for line in text.splitlines():
+        hanging = _HANGING if line.startswith(" ") else ""
+        for part in textwrap.wrap(
+            line, console.width, subsequent_indent=hanging, break_on_hyphens=False
+        ) or [""]:
+            console.print(part, soft_wrap=True)
