@@ -18,6 +18,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 import records
@@ -40,16 +41,25 @@ _BLOCK = re.compile(r"(?<=```console\n)\$ .*?(?=```)", re.DOTALL)
 
 
 def run(command: str, folder: Path) -> str:
-    """Return what a command prints on a pipe, 100 columns wide."""
+    """Return what a command prints on a pipe, prose wrapped at 100 columns."""
     program, *words = shlex.split(command)
     if program == "python":
         words = [sys.executable, str(DOCS.parent / words[0])]
     else:
         words = [sys.executable, "-m", "microgpt", *words]
-    env = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    env = {**os.environ, "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False)
     lines = (done.stdout + done.stderr).splitlines()
-    return "\n".join(line.rstrip() for line in lines).rstrip("\n")
+    return "\n".join(part for line in lines for part in folded(line.rstrip())).rstrip("\n")
+
+
+def folded(line: str) -> list[str]:
+    """Return a line as lines that a page has room for: prose between words, all else as it is."""
+    indent = line[: len(line) - len(line.lstrip())]
+    if line.startswith("{") or "  " in line.strip():
+        return [line]
+    hanging = indent and f"{indent}    "
+    return textwrap.wrap(line, 100, subsequent_indent=hanging, break_on_hyphens=False) or [""]
 
 
 def page(text: str, folder: Path) -> str:

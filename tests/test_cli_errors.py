@@ -171,7 +171,24 @@ def test_without_a_run_the_way_to_one_is_told(
         (["sample", "r", "--top-k", "0"], "top_k must be a whole number from 1; got 0."),
         (["sample", "r", "--seed", "-1"], "seed must be a whole number from 0; got -1."),
         (["sample", "r", "-n", "0"], "number must be a whole number from 1; got 0."),
-        (["score", "r"], "score must have something to score. Try: microgpt score RUN emma"),
+        (
+            ["score", "r"],
+            "score must have a run and a text; got the run r alone. Try: microgpt score r emma",
+        ),
+        (
+            ["score", "smith"],
+            'score must have a run and a text; got "smith" alone, and there are no runs in runs/. '
+            "Try: microgpt train",
+        ),
+        (
+            ["compress", "r"],
+            "compress must have a run and a file; got the run r alone. "
+            "Try: microgpt compress r FILE",
+        ),
+        (
+            ["score"],
+            "score must have a run and a text; got neither. Try: microgpt score RUN emma",
+        ),
         (["plot", "r", "--save", "a.pdf"], "save must end in .png or .svg; got a.pdf."),
         (["plot", "r", "--save", "n/a.svg"], "save must be in a folder that exists; got n/a.svg."),
         (["train", "--resume", "no"], "no: no such run. Try: microgpt train"),

@@ -18,6 +18,7 @@ from cyclopts import App, CycloptsError, Parameter
 from microgpt.alphabet import printable
 from microgpt.cli.flags import hide_stdin
 from microgpt.cli.help import Help
+from microgpt.cli.mistakes import sentence
 from microgpt.cli.show import stderr, stdout
 from microgpt.cli.streams import discard, opened
 from microgpt.errors import MicroGPTError, UsageError
@@ -79,6 +80,9 @@ def app(only: str | None = None) -> App:
             root.command(getattr(import_module(path), command), sort_key=place)
         else:
             root.command(f"{path}:{command}", name=command, sort_key=place)
+    root.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType]
+        help="Let the shell complete commands and flags with Tab: bash, zsh, fish, PowerShell."
+    )
     return root
 
 
@@ -96,7 +100,7 @@ def run(words: Sequence[str]) -> int:
         code = app(only)(hide_stdin(words), print_error=False, exit_on_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
-        return _mistake(f"{' '.join(str(error).split())} Try --help.")
+        return _mistake(sentence(error, words))
     except (UsageError, MicroGPTError) as error:
         return _mistake(str(error))
     except KeyboardInterrupt:

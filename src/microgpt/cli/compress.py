@@ -33,11 +33,13 @@ _DICTIONARY = 2**26
 
 
 def compress(
-    run: Annotated[str, flag("A run's folder, or its name in runs/.")],
-    file: Annotated[str, word("Any file in the run's vocabulary; - for standard input.")],
+    run: Annotated[flags.Name, flag("A run's folder, or its name in runs/.")],
+    file: Annotated[flags.Name, word("Any file in the run's vocabulary; - for standard input.")],
     *,
     out: Annotated[
-        str | None, Out, word(f"The compressed file, else FILE{SUFFIX}; - for standard output.")
+        Path | None,
+        Out,
+        word(f"The compressed file, else FILE{SUFFIX}; - for standard output."),
     ] = None,
     force: Force = False,
     check: Annotated[
@@ -56,7 +58,7 @@ def compress(
     opened = machine.run(run)
     data = raw(file)
     to = "-" if file == "-" else file + SUFFIX
-    to = check_out(out if out is not None else to, force=force, json=json)
+    to = check_out(to if out is None else str(out), force=force, json=json)
     name = name_of(file)
     if to == "-" and sys.stdout.isatty():
         raise UsageError("out must be a file, for no terminal can show bytes. Try -o FILE.")

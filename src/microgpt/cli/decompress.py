@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from microgpt.cli import flags
@@ -14,11 +15,13 @@ from microgpt.words import count
 
 
 def decompress(
-    run: Annotated[str, flag("The run that it was compressed with.")],
-    file: Annotated[str, word("What microgpt compress has written; - for standard input.")],
+    run: Annotated[flags.Name, flag("The run that it was compressed with.")],
+    file: Annotated[flags.Name, word("What microgpt compress has written; - for standard input.")],
     *,
     out: Annotated[
-        str | None, Out, word(f"The file, else FILE without {SUFFIX}; - for standard output.")
+        Path | None,
+        Out,
+        word(f"The file, else FILE without {SUFFIX}; - for standard output."),
     ] = None,
     force: Force = False,
     json: flags.Json = False,
@@ -30,16 +33,17 @@ def decompress(
     """
     opened = machine.run(run)
     data = raw(file)
+    to = str(out)
     if out is None:
-        out = "-" if file == "-" else file.removesuffix(SUFFIX)
-        if out == file != "-":
+        to = "-" if file == "-" else file.removesuffix(SUFFIX)
+        if to == file != "-":
             raise UsageError(
                 f"out must be given, for {file} does not end in {SUFFIX}. Try -o FILE."
             )
-    check_out(out, force=force, json=json)
+    check_out(to, force=force, json=json)
     made = opened.codec.decompress(data, name_of(file), rounds("decompressing"))
-    write(out, made)
+    write(to, made)
     if json:
-        say_json({"file": file, "out": out, "bytes": len(made)})
-    elif out != "-":
-        say(f"{name_of(file)}: {count(len(data), 'byte')} -> {out}: {len(made):,}, as they were")
+        say_json({"file": file, "out": to, "bytes": len(made)})
+    elif to != "-":
+        say(f"{name_of(file)}: {count(len(data), 'byte')} -> {to}: {len(made):,}, as they were")

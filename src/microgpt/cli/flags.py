@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter, Token
 
@@ -15,6 +16,12 @@ from microgpt.run import Run
 
 # The parser takes a lone "-" for an option without a name; between the two of us it is called this.
 _STDIN = "<stdin>"
+
+# What names a file or a run is text; that it may be a path too has a shell complete it as one.
+if TYPE_CHECKING:
+    Name = str
+else:
+    Name = str | Path
 
 MODEL = Group("Model", sort_key=1)
 TRAINING = Group("Training", sort_key=2)
@@ -63,10 +70,10 @@ def word(text: str) -> Parameter:
 
 
 File = Annotated[
-    str,
+    Name,
     word("Text (a document a line), .csv, .tsv, .jsonl, .json, any gzipped; - for standard input."),
 ]
-RunName = Annotated[str | None, flag("A run's folder, or its name in runs/; else the newest.")]
+RunName = Annotated[Name | None, flag("A run's folder, or its name in runs/; else the newest.")]
 Column = Annotated[str | None, flag("Of a .csv or .tsv file: its heading or number.", DATA)]
 Delimiter = Annotated[
     str | None,

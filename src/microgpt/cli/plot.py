@@ -18,7 +18,7 @@ POINTS = 40
 
 
 def plot(
-    *runs: Annotated[str, flag("Runs' folders, or names in runs/; else the newest.")],
+    *runs: Annotated[flags.Name, flag("Runs' folders, or names in runs/; else the newest.")],
     save: Annotated[Path | None, flag("Write a .png or .svg instead (needs matplotlib).")] = None,
     json: flags.Json = False,
 ) -> None:

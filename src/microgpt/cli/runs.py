@@ -18,7 +18,7 @@ _UNTOLD = ("versions", "format")
 
 
 def runs(
-    *names: Annotated[str, flag("None: a table of those in runs/. Two: what differs.")],
+    *names: Annotated[flags.Name, flag("None: a table of those in runs/. Two: what differs.")],
     json: flags.Json = False,
 ) -> None:
     """List the runs, or compare two.

@@ -18,6 +18,7 @@ from microgpt.alphabet import printable
 from microgpt.cli import flags, score_detail
 from microgpt.cli.flags import flag, word
 from microgpt.cli.judge import Judge
+from microgpt.cli.mistakes import without_run
 from microgpt.cli.notes import note, say_broken
 from microgpt.cli.score_crew import Order, in_order
 from microgpt.cli.score_forms import Form
@@ -34,8 +35,8 @@ from microgpt.words import count, short
 
 
 def score(
-    run: Annotated[str, flag("A run's folder, or its name in runs/.")],
-    *texts: Annotated[str, word("Text, or a file of documents; - for standard input.")],
+    run: Annotated[flags.Name, flag("A run's folder, or its name in runs/.")],
+    *texts: Annotated[flags.Name, word("Text, or a file of documents; - for standard input.")],
     form: Annotated[
         Form | None,
         Parameter(
@@ -68,7 +69,7 @@ def score(
     Example: microgpt score runs/names-1 new.csv --column name --format csv --flag-rate 0.01
     """
     if not texts:
-        raise UsageError("score must have something to score. Try: microgpt score RUN emma")
+        raise UsageError(without_run("score", run))
     if json and form:
         raise UsageError("json or format must be given, not both: --format jsonl is a line each.")
     opened = machine.run(run)

@@ -154,6 +154,9 @@ def find_run(run: str | None) -> Path:
         if not here:
             raise RunError(f"no runs in {RUNS}/ yet. Try: microgpt train")
         return here[-1]
+    if Path(run).is_file():
+        such = f", such as {here[-1]}" if here else ""
+        raise RunError(f"{run}: not a run: it is a file. Expected a folder{such}.")
     for folder in (Path(run), RUNS / run):
         if folder.exists():
             return folder

@@ -27,7 +27,8 @@ CHANCES = (1.0, 0.5, 0.1, 0.01, 0.0001)
 
 def why(
     run: Annotated[
-        str | None, word("A run's folder, or its name in runs/; with --train a file as well.")
+        flags.Name | None,
+        word("A run's folder, or its name in runs/; with --train a file as well."),
     ] = None,
     text: Annotated[str | None, flag("A text to show it on; needs a run.")] = None,
     *,

@@ -1,0 +1,99 @@
+"""What is said of words that the parser does not take: what was meant, where that can be told.
+
+In: the parser's error, and the words. Out: one sentence.
+"""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from cyclopts import CycloptsError, MissingArgumentError, UnknownOptionError
+
+from microgpt.cli.show import all_runs
+from microgpt.folder import RUNS
+
+# What other programs, and papers, call it.
+SYNONYMS = {
+    "steps": "epoch epochs iter iters iterations max-iters max-steps num-steps updates",
+    "lr": "learning-rate rate alpha step-size",
+    "n-embd": "hidden hidden-size width dim d-model embedding-dim n-embed size",
+    "n-head": "head heads num-heads n-heads",
+    "n-layer": "layer layers depth num-layers n-layers blocks",
+    "batch-size": "batches minibatch bs",
+    "block-size": "context context-length context-size seq-len sequence-length max-length",
+    "holdout": "val validation val-split validation-split test-size test-split heldout",
+    "weight-decay": "wd decay l2",
+    "loss": "objective criterion",
+    "seconds": "time duration max-time budget",
+    "out": "name save-to dest",
+    "seed": "random-state random-seed",
+    "ngram": "counts n-grams ngrams",
+    "threads": "cores cpus workers processes jobs n-jobs",
+    "jobs": "cores cpus workers processes threads n-jobs",
+    "device": "gpu cuda cpu",
+    "number": "count num n-samples samples",
+    "flag-rate": "threshold rate contamination",
+    "format": "as form to",
+    "limit": "max max-documents",
+    "temperature": "t",
+    "budget": "time duration",
+}
+# So alike must two names be, and so long what one of them begins with.
+_ALIKE, _BEGINNING = 0.8, 3
+# What a command is given besides its run.
+_GIVEN = {"score": "text", "compress": "file", "decompress": "file"}
+
+
+def sentence(error: CycloptsError, words: Sequence[str]) -> str:
+    """Return what is wrong with words, on one line."""
+    if isinstance(error, UnknownOptionError):
+        name = (error.token.keyword or error.token.value).split("=")[0]
+        names = [n for argument in error.argument_collection for n in argument.names]
+        meant = closest(name, names) if name.startswith("-") else None
+        return f"Unknown option: {name}.{f' Did you mean {meant}?' if meant else ''} Try --help."
+    if isinstance(error, MissingArgumentError) and words and words[0] in _GIVEN:
+        named = [word for word in words[1:] if not word.startswith("-")]
+        return without_run(words[0], named[0] if named else None)
+    return f"{' '.join(str(error).split())} Try --help."
+
+
+def closest(name: str, names: Iterable[str]) -> str | None:
+    """Return which flag of a command was meant; none if none is near, in letters or in meaning.
+
+    >>> closest("--epochs", ["--eps", "--steps"]), closest("--temp", ["--temperature"])
+    ('--steps', '--temperature')
+    >>> closest("--heads", ["--threads"]) is None
+    True
+    """
+    plain = {flag.lstrip("-"): flag for flag in names if flag.startswith("--")}
+    word = name.lstrip("-").replace("_", "-").lower()
+    for flag, others in SYNONYMS.items():
+        if flag in plain and word in others.split():
+            return plain[flag]
+    if any(word in others.split() for others in SYNONYMS.values()):
+        return None  # It means something that this command does not have.
+    near = [
+        flag for flag in plain
+        if len(word) >= _BEGINNING <= len(flag) and (flag.startswith(word) or word.startswith(flag))
+    ] or difflib.get_close_matches(word, plain, 1, _ALIKE)  # fmt: skip
+    return plain[near[0]] if near else None
+
+
+def without_run(command: str, given: str | None) -> str:
+    """Say that a command lacks its run, or what it is to do with it."""
+    what = _GIVEN[command]
+    example = "emma" if what == "text" else "FILE"
+    must = f"{command} must have a run and a {what}"
+    if given is None:
+        return f"{must}; got neither. Try: microgpt {command} RUN {example}"
+    if any((folder / given).is_dir() for folder in (Path(), RUNS)):
+        run = shlex.quote(given)
+        return f"{must}; got the run {given} alone. Try: microgpt {command} {run} {example}"
+    runs = all_runs()
+    if not runs:
+        return f'{must}; got "{given}" alone, and there are no runs in {RUNS}/. Try: microgpt train'
+    meant = f"microgpt {command} {shlex.quote(str(runs[-1]))} {shlex.quote(given)}"
+    return f'{must}; got "{given}" alone. Did you mean: {meant}'
