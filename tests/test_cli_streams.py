@@ -22,7 +22,7 @@ from tests.conftest import TINY
 
 MICROGPT = [sys.executable, "-m", "microgpt"]
 SMALL = ["--n-embd", "4", "--n-head", "1", "--block-size", "6", "--engine", "scalar"]
-TRAIN = ["train", "t.txt", *SMALL, "--steps", "400", "--holdout", "0.2", "--out", "r"]
+TRAIN = ["train", "t.txt", *SMALL, "--steps", "120", "--holdout", "0.2", "--out", "r"]
 LATIN = {**os.environ, "PYTHONIOENCODING": "cp1252"}
 Capture = pytest.CaptureFixture[str]
 
@@ -67,9 +67,9 @@ def test_a_reader_that_goes_away_ends_a_command_quietly(model: Run, file: Path, 
 
 def whole(folder: str = "r") -> None:
     """Hold a training's folder to what one has that came to its end."""
-    assert log.read(Path(folder)).steps == 400
+    assert log.read(Path(folder)).steps == 120
     assert len(Path(folder, "samples.txt").read_text("utf-8").splitlines()) == 20
-    assert Run(folder).engine.state().updates == 400
+    assert Run(folder).engine.state().updates == 120
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
@@ -129,11 +129,27 @@ def test_an_output_without_room_is_one_sentence(model: Run, file: Path, words: s
     assert done.stderr == b"microgpt: no space left on the disk.\n"
 
 
+def test_samples_of_a_training_that_stopped_early_say_so(capsys: Capture) -> None:
+    process = start([*TRAIN[:-6], "--steps", "100000", "--out", "r"], stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        while not process.stdout.readline().startswith(b"step"):
+            pass
+        process.kill()
+    assert run(["sample", "r", "-n", "3"]) == 0
+    made = Run("r").engine.state().updates
+    assert f"; the training stopped after {made:,} of 100,000 steps" in capsys.readouterr().out
+    assert run([*TRAIN[:-1], "whole"]) == 0
+    assert run(["sample", "whole", "-n", "3"]) == 0
+    assert "stopped" not in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_a_sweep_outlives_its_reader(file: Path) -> None:
     pytest.importorskip("optuna")
-    words = ["sweep", str(file), "--budget", "9s", "--steps", "20", "--engine", "scalar", "--jobs",
-             "1", "--knob", "n_embd=4", "--knob", "lr=1e-3..1e-2", "--out", "s"]  # fmt: skip
+    recipe = "--preset microgpt --engine scalar --steps 20 --trials 3 --jobs 1 --budget 60s"
+    words = f"sweep {file} {recipe} --knob n_embd=4 --knob lr=1e-3..1e-2 --out s".split()
     code, line, said = leave_after_a_line(words)
     assert line
     assert code == 0

@@ -128,6 +128,20 @@ def test_a_table_without_room_loses_columns_and_keeps_whole_numbers() -> None:
     assert at(70)[2] == "b                  12.5      7  ███"
 
 
+def test_columns_go_in_the_order_that_was_said() -> None:
+    rows = Rows("", "a", "b", "c", "", left=1, least=("", "c", "a"))
+    rows.add_row("run", "1.0", "2.0", "3.0", "4.0")
+
+    def at(width: int) -> str:
+        console = Console(file=io.StringIO(), width=width)
+        console.print(rows)
+        return console.file.getvalue().split("\n")[1]  # type: ignore[attr-defined]
+
+    assert [at(width) for width in (30, 20, 15, 10)] == [
+        "run  1.0  2.0  3.0  4.0", "run  1.0  2.0  3.0", "run  1.0  2.0", "run  2.0",
+    ]  # fmt: skip
+
+
 def test_a_terminal_without_colours_is_told_by_weight(
     model: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,9 +189,9 @@ def test_pictures_of_many_runs_are_written_without_a_word(model: Run, capsys: Ca
 
 
 def test_samples_of_a_stream_are_text(capsys: Capture, tmp_path: Path) -> None:
-    Path("play.txt").write_text("to be,\nor not\nto be.\n" * 30, "utf-8")
-    small = "--n-embd 8 --n-head 1 --block-size 24 --engine scalar --lr 0.05 --batch-size 2"
-    words = f"train play.txt --stream {small} --steps 60 --holdout 0.2 --long window --out r"
+    Path("play.txt").write_text("to be,\nor not\nto be.\n" * 8, "utf-8")
+    small = "--n-embd 4 --n-head 1 --block-size 20 --engine scalar --lr 0.05"
+    words = f"train play.txt --stream {small} --steps 30 --holdout 0.2 --long window --out r"
     closing = out(capsys, words).split("Samples:")[1]
     assert "\\n" not in closing
     assert len(re.findall(r"^    \S.*$", closing.split("Saved in")[0], re.MULTILINE)) >= 3

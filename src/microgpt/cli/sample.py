@@ -14,6 +14,7 @@ from microgpt.cli.show import ellipsis, say, say_json, say_samples, stderr
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.run import Run
 from microgpt.sample import Choice
+from microgpt.words import count
 
 # With --new: how many samples may be drawn for each that is wanted.
 _PATIENCE = 100
@@ -75,13 +76,13 @@ def sample(
             if opened.settings.source.stream:
                 say(f"{one.loss:.2f}", "quiet", at_once=False)
                 say_samples([one.text + mark])
-                continue
-            text = printable(one.text) or "(empty)"
-            say(f"{text + mark:{width + 2}}  {one.loss:.2f}", at_once=False)
+            else:
+                text = printable(one.text) or "(empty)"
+                say(f"{text + mark:{width + 2}}  {one.loss:.2f}", at_once=False)
         if shown == number:
             break
     if not json:
-        say(_legend(starred, blocked, known is not None), "quiet")
+        say(_legend(opened, starred, blocked, known is not None), "quiet")
     if shown < number:
         raise MicroGPTError(
             f"only {shown} of {number} samples were new after {number * _PATIENCE} draws. "
@@ -89,8 +90,12 @@ def sample(
         )
 
 
-def _legend(starred: int, blocked: int, known: bool) -> str:
+def _legend(run: Run, starred: int, blocked: int, known: bool) -> str:
     notes = ["(the number: nats a character, by the model itself"]
+    made = max(run.log.steps, run.engine.state().updates)
+    wanted = run.settings.training.steps
+    if wanted and made < wanted and not run.settings.training.seconds:
+        notes += [f"the training stopped after {made:,} of {count(wanted, 'step')}"]
     notes += ["* stands in the training data"] if starred else []
     notes += [f"{ellipsis()} reached the end of the block"] if blocked else []
     notes += [] if known else ["the training data is gone: whether seen is not known"]

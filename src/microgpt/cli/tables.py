@@ -27,7 +27,7 @@ class Rows(Table):
         columns: their headings.
         left: so many of the first stand to the left.
         least: headings of those that go first where there is no room, in this order; then it is
-            the last ones.
+            the last ones. The first column stays.
     """
 
     def __init__(self, *columns: str, left: int = 1, least: Sequence[str] = ()) -> None:
@@ -46,8 +46,8 @@ class Rows(Table):
         """Return a table of the columns that there is room for."""
         kept: list[Column] = list(self.columns)
         while len(kept) > 1 and _whole(map(_least, kept)) > width:
-            named = [column for name in self._least for column in kept if column.header == name]
-            gone = named[-1] if named else kept[-1]
+            named = [c for name in self._least for c in reversed(kept[1:]) if c.header == name]
+            gone = named[0] if named else kept[-1]
             kept = [column for column in kept if column is not gone]
         widths = {id(column): _least(column) for column in kept}
         for column in sorted(kept, key=_is_bar):
