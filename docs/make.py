@@ -37,6 +37,11 @@ EXAMPLES = tuple(
     for name in ("surnames", "misspelt", "codes", "hosts", "logs")
 )
 IMAGES = DOCS / "images"
+_OUTPUT = """\
+What goes to a file or a pipe is UTF-8, whatever the locale, without colours and without a limit of
+width. A terminal gets its own encoding, and colours unless `NO_COLOR` is set. The code is 0, 2 for
+a mistake or a bad input, 130 for an interruption. A reader that goes away ends a command quietly;
+`train` and `sweep` go on without it."""
 _BLOCK = re.compile(r"(?<=```console\n)\$ .*?(?=```)", re.DOTALL)
 
 
@@ -77,10 +82,7 @@ def reference(folder: Path) -> str:
     """Write the command-line reference from `--help`."""
     parts = [
         "# Command line\n\nWritten by `docs/make.py` from `--help`; do not edit.\n",
-        "What goes to a file or a pipe is UTF-8, whatever the locale, without colours and without a\n"
-        "limit of width. A terminal gets its own encoding, and colours unless `NO_COLOR` is set. The\n"
-        "code is 0, 2 for a mistake or a bad input, 130 for an interruption. A reader that goes away\n"
-        "ends a command quietly; `train` and `sweep` go on without it.\n",
+        f"{_OUTPUT}\n",
     ]
     for name in ("", *COMMANDS):
         words = f"microgpt {name}".strip()
