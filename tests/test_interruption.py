@@ -274,19 +274,3 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
     assert process.returncode == 130
     with prepare.resume(tmp_path / "r") as training:
         assert training.updates == 0
-
-
-@posix
-@pytest.mark.usefixtures("file")
-@pytest.mark.parametrize(("flag", "line"), [("", "step 20:"), ("--json", '{"step": 20,')])
-def test_a_reader_that_goes_ends_the_training_quietly_and_what_was_learnt_is_saved(
-    tmp_path: Path, flag: str, line: str
-) -> None:
-    with started(f"{TRAIN} --steps 100000 --log-every 20 --out r {flag}") as process:
-        read_until(process, line)
-        assert process.stdout and process.stderr  # noqa: PT018
-        process.stdout.close()
-        assert process.stderr.read() == ""
-        assert process.wait(timeout=20) == 0
-    with prepare.resume(tmp_path / "r") as training:
-        assert training.updates >= 20

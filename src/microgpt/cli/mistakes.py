@@ -40,6 +40,7 @@ SYNONYMS = {
     "limit": "max max-documents",
     "temperature": "t",
     "budget": "time duration",
+    "delimiter": "sep separator",
 }
 # So alike must two names be, and so long what one of them begins with.
 _ALIKE, _BEGINNING = 0.8, 3
