@@ -27,7 +27,7 @@ _DOTS = {
 }
 _ASCII = _DOTS | str.maketrans("▁▂▃▄▅▆▇█┃●⏎␣", ".:-=+*%#|<$_")
 # Between two letters it belongs to the text, as in Catalan's "col·lecció".
-_BETWEEN = re.compile(r"(?<!\w)·(?!\w)")
+_BETWEEN = re.compile(r"(?<!\w)[·±](?!\w)")
 
 
 class Output(io.TextIOWrapper):
@@ -136,7 +136,8 @@ def decorated(text: str) -> str:
     >>> decorated("letters 2.95 ┃ this model 2.02 ●   ▁█ · col·lecció")
     'letters 2.95 | this model 2.02 <   .# | col·lecció'
     """
-    return _BETWEEN.sub("|", text).translate(_ASCII)
+    between = _BETWEEN.sub(lambda mark: "|" if mark[0] == "·" else "+-", text)
+    return between.translate(_ASCII)
 
 
 class Decorated(io.TextIOBase):
