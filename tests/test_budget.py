@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 import microgpt
 from microgpt import budget, checkpoint, prepare, recipe
+from microgpt.baselines import Ladder
 from microgpt.best import Best
 from microgpt.checkpoint import Checkpoint, Progress
+from microgpt.cli import summary
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.corpus import Source
 from microgpt.engines import why_not_native
 from microgpt.heldout import HeldOut
 from microgpt.loss import LossSum
+from microgpt.tail import Tail
 from tests.conftest import opened
 
 native = pytest.mark.skipif(why_not_native() is not None, reason=why_not_native() or "")
@@ -27,6 +32,8 @@ def test_whatever_is_chosen_is_a_model_and_a_training() -> None:
             choice = budget.choose(work, lengths, 27)
             GPTConfig(vocab_size=27, **choice.model)
             TrainConfig(**choice.training)
+            always = {**budget.ALWAYS.model, **budget.ALWAYS.training}
+            assert {*choice.model, *choice.training} == {*always, *budget.MEASURED}
 
 
 def test_more_time_is_a_larger_model_and_a_longer_text_less_held_back() -> None:
@@ -60,10 +67,11 @@ def test_without_seconds_the_preset_is_by_the_engine() -> None:
 
 @native
 def test_seconds_alone_choose_and_what_is_told_stands(tmp_path: Path, tiny: list[str]) -> None:
-    run = microgpt.train(tiny * 50, seconds=0.3, n_layer=1, dropout=0.25, out=tmp_path / "r")
+    told = {"n_layer": 1, "dropout": 0.25, "ngram": 0}
+    run = microgpt.train(tiny * 50, seconds=0.3, out=tmp_path / "r", **told)
     assert run.settings.preset == recipe.CHOSEN
     assert run.settings.model.n_layer == 1
-    assert run.settings.training.dropout == 0.25
+    assert (run.settings.training.dropout, run.settings.training.ngram) == (0.25, 0)
     assert run.settings.training.optimizer == "muon"
     # A preset that was asked for is not replaced.
     run = microgpt.train(tiny, preset="microgpt", seconds=0.05, out=tmp_path / "s")
@@ -141,3 +149,24 @@ def test_a_text_learnt_by_heart_ends_with_the_best_state_and_says_so(
     assert f"Kept: the state after step {lines[-1]['heldout']['kept']:,};" in said
     assert kept.evaluate().loss == pytest.approx(losses[-1], abs=1e-6)
     assert checkpoint.load(Path("r"), kept.settings.model).best is None
+
+
+@pytest.mark.parametrize(
+    ("trained", "held_out", "said"),
+    [
+        (0.334, 0.344, "More time would hardly help: it has gained nothing since step 450."),
+        (0.05, 0.344, "More time would not help: this text has been learnt by heart. More text"),
+    ],
+)
+def test_learnt_by_heart_is_said_only_where_what_was_trained_on_costs_much_less(
+    trained: float, held_out: float, said: str
+) -> None:
+    tail = Tail(50)
+    tail.add(50, LossSum(1000 * trained, 1000))
+    # The mixture's loss says nothing of what the GPT knows by heart.
+    heldout = HeldOut(900, LossSum(200.0, 1000), 20, kept=450, gpt=LossSum(1000 * held_out, 1000))
+    session: Any = SimpleNamespace(
+        training=TrainConfig(seconds=5.0), last_heldout=heldout, kept=450, tail=tail
+    )
+    ladder = Ladder("", {}, heldout.sum)
+    assert str(summary._more(session, ladder)).startswith(said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import io
 import json
 import math
@@ -16,8 +17,11 @@ from typing import Any
 
 import pytest
 
-from microgpt import checkpoint, log
+from microgpt import checkpoint, log, prepare
 from microgpt.cli import run
+from microgpt.corpus import Source
+
+loop = importlib.import_module("microgpt.train")
 
 SMALL = "--n-embd 4 --n-head 1 --block-size 8 --engine scalar"
 LINE = re.compile(r"^step (\d+): loss (\d+\.\d{4})( |$)")
@@ -105,6 +109,33 @@ def test_json_lines_are_those_of_the_log_and_a_summary_at_the_end(
     assert (summary["run"], summary["steps"]) == ("r", 18)
     assert set(summary["baselines"]) == {"uniform", "unigram", "bigram", "ngram", "model"}
     assert summary["samples"] == Path("r", "samples.txt").read_text("utf-8").split("\n")[:-1]
+
+
+def test_json_lines_say_which_state_was_kept_and_what_the_gpt_alone_costs(capsys: Capture) -> None:
+    words = f"train t.txt {SMALL} --holdout 0.3 --steps 200 --batch-size 2 --lr 0.1 --ngram 2"
+    assert run([*words.split(), "--json", "--out", "r"]) == 0
+    *told, summary = objects(capsys.readouterr().out)
+    assert told == lines("r")
+    last = told[-1]["heldout"]
+    assert last["kept"] < 200
+    assert list(last) == ["loss", "gpt", "positions", "standard_error", "kept"]
+    assert summary["gpt"] == last["gpt"] > last["loss"] == summary["baselines"]["model"]
+
+
+def test_json_lines_of_a_resumed_training_are_those_that_the_log_has_of_it(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
+    small: dict[str, Any] = {"n_embd": 4, "n_head": 1, "block_size": 8, "engine": "scalar"}
+    with prepare.new(Source(files=("t.txt",)), out=Path("r"), steps=18, log_every=5,
+                     preset_name="microgpt", **small) as session:  # fmt: skip
+        for event in session:
+            if event.step == 7:
+                session.stop()
+        at = session.updates
+    *told, _ = objects(out(capsys, "train --resume r --json"))
+    assert told == [line for line in lines("r") if line["step"] > at]
+    assert (at, told[0]["step"]) == (7, 10)
 
 
 def test_the_opening_says_what_is_learnt_from_and_with(capsys: Capture, tiny: list[str]) -> None:
@@ -206,7 +237,7 @@ def test_every_form_of_data_is_the_same_data(
 
 
 def test_a_budget_in_seconds_replaces_the_steps(capsys: Capture) -> None:
-    out(capsys, f"train t.txt {SMALL} --seconds 0.3 --out r")
+    out(capsys, f"train t.txt {SMALL} --seconds 0.3 --ngram 0 --out r")
     told = log.read(Path("r"))
     assert 0.2 < told.seconds < 2.0
     assert told.lines[-1]["lr"] < 0.005

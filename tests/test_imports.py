@@ -25,12 +25,12 @@ baselines
 engines.contract
 engines.scalar engines.native
 engines
-train evaluate sample checkpoint log bench
+train evaluate sample checkpoint log tail bench
 mixture budget
 heldout best folder compress
 saver recipe
 session
-prepare
+prepare verdict
 run experiment
 sweep
 report

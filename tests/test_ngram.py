@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,7 +123,8 @@ def test_a_mixture_s_decoder_says_what_its_losses_are(engine_name: str) -> None:
 def test_a_run_of_a_mixture_is_read_back_and_its_counts_are_checked(
     tmp_path: Path, tiny: list[str]
 ) -> None:
-    run = microgpt.train(tiny * 20, preset="micro", steps=3, holdout=0.3, out=tmp_path / "r")
+    told: dict[str, Any] = {"preset": "micro", "steps": 3, "holdout": 0.3, "ngram": 5}
+    run = microgpt.train(tiny * 20, out=tmp_path / "r", **told)
     assert isinstance(run.engine, Mixture)
     assert 0.0 < run.engine.weight < 1.0
     again = microgpt.load(tmp_path / "r")

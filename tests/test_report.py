@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -161,19 +160,6 @@ def test_hostile_text_stays_text(tmp_path: Path, capsys: Capture, tokenizer: str
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert len(text) < 200_000
-
-
-def test_the_command_on_the_page_trains_the_same_run(model: Run, capsys: Capture) -> None:
-    found = re.search("<pre><code>(.*?)</code></pre>", page(capsys, model.folder), re.DOTALL)
-    assert found is not None
-    command = shlex.split(found[1].split("\n")[0].replace("&#39;", "'"))
-    assert command[0] == "microgpt"
-    assert cli([*command[1:-1], "again", "--engine", "scalar"]) == 0
-    assert Run("again").settings.model == model.settings.model
-    assert Run("again").settings.training == model.settings.training
-    assert [line["loss"] for line in Run("again").log.lines] == [
-        line["loss"] for line in model.log.lines
-    ]
 
 
 def test_a_run_whose_data_are_gone_says_so_on_the_page(tmp_path: Path, capsys: Capture) -> None:

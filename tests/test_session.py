@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -188,10 +187,9 @@ def test_a_training_that_diverges_names_the_last_good_checkpoint(
         assert error.step == seen[-1] + 1 == training.updates + 1 == len(lines(folder)) + 1
     became = "nan" if math.isnan(error.loss) else "infinite"
     assert str(error) == (
-        f"the loss became {became} at step {error.step} (lr={error.lr:.4g}). Try a smaller "
-        f"learning rate; the last good checkpoint is {folder} (step {good.updates})."
+        f"the loss became {became} at step {error.step}. Try a smaller learning rate than "
+        f"--lr 1e+200; the last good checkpoint is {folder} (step {good.updates})."
     )
-    assert re.fullmatch(r"\d(\.\d+)?e\+\d+", f"{error.lr:.4g}")
     for numbers in (good.parameters, good.m, good.v):
         assert np.isfinite(numbers).all()
     assert all(math.isfinite(loss) for loss in Run(folder, engine="scalar").score("ada").losses)

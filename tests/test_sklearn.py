@@ -196,10 +196,10 @@ def test_the_page_s_numbers_of_names_and_scrambled_names_are_what_comes_out() ->
     scrambled = ["".join(rng.sample(name, len(name))) for name in fresh]
     model = TextDensity(preset="micro", contamination=0.05, random_state=0).fit(names[:10_000])
     assert (model.predict(fresh) == -1).mean() == pytest.approx(0.055, abs=0.015)
-    assert (model.predict(scrambled) == -1).mean() == pytest.approx(0.888, abs=0.03)
+    assert (model.predict(scrambled) == -1).mean() == pytest.approx(0.856, abs=0.03)
     truth, both = [1] * 5000 + [0] * 5000, fresh + scrambled
-    assert roc_auc_score(truth, model.decision_function(both)) == pytest.approx(0.973, abs=0.01)
-    assert roc_auc_score(truth, model.score_samples(both)) == pytest.approx(0.909, abs=0.01)
+    assert roc_auc_score(truth, model.decision_function(both)) == pytest.approx(0.965, abs=0.01)
+    assert roc_auc_score(truth, model.score_samples(both)) == pytest.approx(0.895, abs=0.01)
 
 
 def test_the_same_random_state_gives_the_same_model_and_none_another(model: TextDensity) -> None:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,9 @@ def test_the_best_is_a_run_and_the_command_makes_it_again(
     assert made is not None
     for name in ("checkpoint.safetensors", "tokenizer.json", "samples.txt"):
         assert Path(made[1], name).read_bytes() == (found.folder / name).read_bytes(), name
-    assert microgpt.load(made[1]).settings == found.settings
+    # The sweep has asked for every setting, the command for those that the preset has otherwise.
+    settings = microgpt.load(made[1]).settings
+    assert settings == replace(found.settings, asked=settings.asked)
     assert run(["sample", "s/best", "-n", "2"]) == 0
 
 
@@ -222,6 +225,19 @@ def test_a_trial_that_diverges_or_cannot_be_is_told_and_the_next_one_trained(
                 list(workers.messages(10.0))
     with pytest.raises(DivergedError):
         list(Trainer(settings(), data).run({"lr": 1e300}))
+
+
+def test_a_sweep_whose_best_is_worse_than_a_blind_guess_is_no_success(capsys: Capture) -> None:
+    words = "sweep t.txt --steps 60 --holdout 0.2 --knob lr=100..900 --trials 1 --jobs 1 --out s"
+    assert run([*words.split(), "--preset", "microgpt", "--engine", "scalar"]) == 1
+    told = capsys.readouterr()
+    assert re.search(
+        r"^microgpt: the best training costs [\d.e+]+ nats, and blind guessing 2\.08\. "
+        r"Try lower learning rates, or longer trainings\.$",
+        told.err,
+        re.MULTILINE,
+    )
+    assert "The same by hand:" in told.out
 
 
 def test_a_sweep_in_which_nothing_comes_to_its_end_says_so(capsys: Capture) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from microgpt.loss import LN_2, LossSum
 from microgpt.ngram import NGram
+from microgpt.words import ALONE, MIXED, THIS
 
 if TYPE_CHECKING:
     from microgpt.batch import Batch
@@ -108,12 +109,21 @@ class Ladder:
         baselines: by name, from the worst.
         model: this model's.
         n: how many characters the n-gram's longest have; 0: there is none.
+        gpt: the GPT's alone, where `model` is that of the GPT mixed with counts.
+        mixes: whether it is mixed with any.
     """
 
     what: str
     baselines: dict[str, LossSum]
     model: LossSum
     n: int = 0
+    gpt: LossSum | None = None
+    mixes: bool = False
+
+    @property
+    def name(self) -> str:
+        """What this model is called: where none was held out the loss is the GPT's, as trained."""
+        return (MIXED if self.gpt else ALONE) if self.mixes else THIS
 
 
 def ngram(counted: Batch, tokenizer: Tokenizer, held_out: Batch | None = None) -> NGram:

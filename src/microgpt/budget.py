@@ -28,7 +28,7 @@ from microgpt import model
 from microgpt.batch import Batch, Plan
 from microgpt.config import GPTConfig
 from microgpt.engines.contract import Engine, State
-from microgpt.presets import MODERN, MUON
+from microgpt.presets import MODERN, MUON, Preset
 
 SHAPES = (
     (0.0, 16, 1),
@@ -45,6 +45,15 @@ SHAPES = (
     (1e15, 256, 8),
 )
 """From so many operations on: width, layers."""
+
+
+ALWAYS = Preset(
+    "what every choice has", model={**MODERN, "n_head": 4}, training={**MUON, "ngram": 5}
+)
+"""It is mixed with counts: the lowest loss is what was asked for."""
+
+MEASURED = ("n_layer", "n_embd", "block_size", "batch_size", "weight_decay", "dropout")
+"""What a choice sets by the machine and the text."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +97,14 @@ def choose(work: float, lengths: Sequence[int], vocab_size: int) -> Choice:
     # A document longer than the block is several.
     length = read / sum(math.ceil(n / block) for n in lengths)
     training: dict[str, Any] = {
-        **MUON,
         "batch_size": max(1, round(batch / length)),
         "weight_decay": round(min(0.1, 0.01 * epochs), 3),
         "dropout": round(min(max(0.05 * math.log2(max(epochs, 1.0) / 6.5), 0.0), 0.3), 2),
     }
-    shape = {**MODERN, "n_layer": layers, "n_embd": width, "n_head": 4, "block_size": block}
+    shape = {"n_layer": layers, "n_embd": width, "block_size": block}
     times = f"{epochs:.1f}" if epochs < 10 else f"{epochs:,.0f}"
-    return Choice(shape, training, f"time to read the text {times} times")
+    why = f"time to read the text {times} times"
+    return Choice({**ALWAYS.model, **shape}, {**ALWAYS.training, **training}, why)
 
 
 def operations(width: int, layers: int, vocab_size: int) -> float:

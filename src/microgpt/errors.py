@@ -11,10 +11,12 @@
     ├── SweepError        a sweep's folder or database that cannot be used
     ├── MissingExtra      an optional part that is not installed; an ImportError too
     └── DivergedError     a loss that is no longer a number
+    UserWarning
+    └── TrainingWarning   a training that came to its end, but to no good one
 
 Every message reads ``<subject> must <condition>; got <value>.``, then the remedy if there is one.
-The command line prints these as one line and ends with exit code 2; anything else is a bug of
-ours and keeps its traceback.
+The command line prints these as one line and ends with exit code 2, or 1 where a training came to
+no good; anything else is a bug of ours and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -56,18 +58,22 @@ class DivergedError(MicroGPTError):
     Args:
         step: whose loss it was.
         loss: nan or infinite.
-        lr: the learning rate of that step.
+        rates: the learning rates as they were set, in words: `settings.rates`.
         checkpoint: the last good one, in words.
 
-    >>> print(DivergedError(step=412, loss=float("nan"), lr=0.3))
-    the loss became nan at step 412 (lr=0.3). Try a smaller learning rate.
+    >>> print(DivergedError(step=412, loss=float("nan"), rates="--lr 0.3"))
+    the loss became nan at step 412. Try a smaller learning rate than --lr 0.3.
     """
 
-    def __init__(self, step: int, loss: float, lr: float, checkpoint: str = "") -> None:
-        self.step, self.loss, self.lr = step, loss, lr
+    def __init__(self, step: int, loss: float, rates: str, checkpoint: str = "") -> None:
+        self.step, self.loss, self.rates = step, loss, rates
         became = "nan" if math.isnan(loss) else "infinite"
         kept = f"; the last good checkpoint is {checkpoint}" if checkpoint else ""
         super().__init__(
-            f"the loss became {became} at step {step} (lr={lr:.4g}). "
-            f"Try a smaller learning rate{kept}."
+            f"the loss became {became} at step {step}. "
+            f"Try a smaller learning rate than {rates}{kept}."
         )
+
+
+class TrainingWarning(UserWarning):
+    """A training came to its end, but to no good one: its loss is above blind guessing, say."""

@@ -32,6 +32,7 @@ class HeldOut:
     Attributes:
         step: after which it was.
         sum: of the losses.
+        gpt: of those of the GPT alone, where the model is one mixed with counts.
         documents: how many were measured, the last one perhaps in part.
         error: the standard error of the mean; NaN where there is too little to tell.
         kept: the step whose state was measured, where an earlier one than the last is kept.
@@ -42,6 +43,12 @@ class HeldOut:
     documents: int
     error: float = math.nan
     kept: int | None = None
+    gpt: LossSum | None = None
+
+    @property
+    def own(self) -> LossSum:
+        """The GPT's own losses, which are to be compared with those of training."""
+        return self.gpt or self.sum
 
 
 class HeldOutDocuments:
@@ -82,17 +89,23 @@ class HeldOutDocuments:
         """Measure an engine's loss on the first ones; of a mixture, fit the weight on them."""
         batch = self.head(positions)
         # One number fitted on what it is measured on: it cannot learn thousands of positions.
-        losses_N = engine.fit(batch) if isinstance(engine, Mixture) else engine.losses(batch)
+        gpt = None
+        if isinstance(engine, Mixture):
+            losses_N, gpt_N = engine.fit(batch)
+            gpt = LossSum.of(gpt_N.tolist())
+        else:
+            losses_N = engine.losses(batch)
         total = LossSum.of(losses_N.tolist())
         documents = self._documents(total.positions)
-        return HeldOut(step, total, documents, self._error(batch, losses_N), kept)
+        return HeldOut(step, total, documents, self._error(batch, losses_N), kept, gpt)
 
     def told(self, line: Mapping[str, Any]) -> HeldOut:
         """Return the evaluation that a line of the log tells of."""
         told = line["heldout"]
         total = LossSum(told["loss"] * told["positions"], told["positions"])
         documents, error = self._documents(total.positions), told.get("standard_error", math.nan)
-        return HeldOut(line["step"], total, documents, error, told.get("kept"))
+        gpt = LossSum(told["gpt"] * total.positions, total.positions) if "gpt" in told else None
+        return HeldOut(line["step"], total, documents, error, told.get("kept"), gpt)
 
     def _documents(self, positions: int) -> int:
         return len(np.unique(self._document_W[: len(self.head(positions))]))

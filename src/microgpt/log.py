@@ -44,10 +44,13 @@ def heldout_line(heldout: HeldOut) -> dict[str, Any]:
     """Return the line of an evaluation on held-out documents.
 
     >>> from microgpt.heldout import HeldOut
-    >>> heldout_line(HeldOut(100, LossSum(48.0, 20), documents=4, error=0.125))
-    {'step': 100, 'heldout': {'loss': 2.4, 'positions': 20, 'standard_error': 0.125}}
+    >>> heldout_line(HeldOut(100, LossSum(48.0, 20), documents=4, gpt=LossSum(50.0, 20)))
+    {'step': 100, 'heldout': {'loss': 2.4, 'gpt': 2.5, 'positions': 20}}
     """
-    told: dict[str, Any] = {"loss": heldout.sum.mean, "positions": heldout.sum.positions}
+    told: dict[str, Any] = {"loss": heldout.sum.mean}
+    if heldout.gpt:
+        told["gpt"] = heldout.gpt.mean
+    told["positions"] = heldout.sum.positions
     if math.isfinite(heldout.error):
         told["standard_error"] = heldout.error
     if heldout.kept:
@@ -93,40 +96,6 @@ class Log:
             )
             for lines in shares
         ]
-
-
-class Tail:
-    """The losses of the last steps, at least so many where there are as many.
-
-    Args:
-        least: how many.
-
-    >>> tail = Tail(2)
-    >>> for n in (1, 2, 3):
-    ...     tail.add(1, LossSum(float(n), 1))
-    >>> tail.steps, tail.sum
-    (2, LossSum(nats=5.0, positions=2))
-    """
-
-    def __init__(self, least: int) -> None:
-        self._least = least
-        self._parts: list[tuple[int, LossSum]] = []
-
-    def add(self, steps: int, total: LossSum) -> None:
-        """Take in some steps."""
-        self._parts.append((steps, total))
-        while sum(n for n, _ in self._parts[1:]) >= self._least:
-            del self._parts[0]
-
-    @property
-    def steps(self) -> int:
-        """How many there are."""
-        return sum(n for n, _ in self._parts)
-
-    @property
-    def sum(self) -> LossSum:
-        """All of them together."""
-        return sum((total for _, total in self._parts), LossSum())
 
 
 def loss_sum(line: dict[str, Any]) -> LossSum:

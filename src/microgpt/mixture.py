@@ -76,13 +76,13 @@ class Mixture:
         """Return a decoder of both."""
         return MixedDecoder(self.engine.decoder(rows), self.ngram, self.weight, rows)
 
-    def fit(self, batch: Batch) -> Floats:
-        """Choose the weight under which documents cost least; return losses_N."""
+    def fit(self, batch: Batch) -> tuple[Floats, Floats]:
+        """Choose the weight under which documents cost least; return losses_N, and the GPT's."""
         if batch is not self._fitted_on:  # training measures on the same ones again and again
             self._fitted_on, self._counts_N = batch, self.ngram.losses(batch)
         gpt_N = self.engine.losses(batch)
         self.weight = fitted(gpt_N, self._counts_N)
-        return mixed(gpt_N, self._counts_N, self.weight)
+        return mixed(gpt_N, self._counts_N, self.weight), gpt_N
 
 
 def mixed(gpt_N: Floats, counts_N: Floats, weight: float) -> Floats:

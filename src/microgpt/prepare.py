@@ -14,21 +14,21 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
-from microgpt import batch, checkpoint, corpus, model, recipe
+from microgpt import batch, budget, checkpoint, corpus, model, recipe
 from microgpt.config import GPTConfig, TrainConfig, check_count
 from microgpt.corpus import Corpus, Source
 from microgpt.disk import remove_temporaries
 from microgpt.engines.contract import State
 from microgpt.errors import RunError, UsageError
 from microgpt.folder import claimed, new_folder
-from microgpt.presets import MODERN, MUON, Preset, preset
+from microgpt.presets import preset
 from microgpt.session import Session
 from microgpt.settings import Settings
 from microgpt.tokenizer import Bytes, Characters, Tokenizer
 from microgpt.words import count
 
 # In place of a file's name: the documents came from a Python program.
-_MEMORY = Source(files=("(documents)",))
+MEMORY = Source(files=("(documents)",))
 
 
 def new(
@@ -62,10 +62,16 @@ def new(
         UsageError, DataError, RunError: what is wrong, in one sentence.
     """
     check_count("log_every", log_every)
+    own = {
+        "preset": preset_name,
+        "tokenizer": None if tokenizer == "characters" else tokenizer,
+        "engine": None if engine == "auto" else engine,
+    }
+    asked = {name: its for name, its in {**own, **overrides}.items() if its is not None}
     shape, how = _sort(overrides)
     is_chosen = preset_name is None and how.get("seconds") and not how.get("steps")
     preset_name = preset_name or (recipe.CHOSEN if is_chosen else recipe.default(engine))
-    begin = Preset("", model=MODERN, training=MUON) if is_chosen else preset(preset_name)
+    begin = budget.ALWAYS if is_chosen else preset(preset_name)
     if isinstance(data, Source) and data.stream:
         how.setdefault("long", "window")  # of a book cut to one block nothing would be left
     training = TrainConfig(**{**begin.training, **how})
@@ -84,11 +90,12 @@ def new(
         preset=preset_name,
         model=config,
         training=training,
-        source=data if isinstance(data, Source) else _MEMORY,
+        source=data if isinstance(data, Source) else MEMORY,
         fingerprint=read.fingerprint,
         documents=len(read.documents),
         engine=opened.name,
         log_every=log_every,
+        asked=asked,
     )
     session = Session(settings, tokens, read, opened, choice.why if choice else None, spent)
     opened.load(first_state(config, training.seed, len(session.layout.batch)))
@@ -169,7 +176,7 @@ def read_again(
     source = settings.source
     if documents is not None:
         read = corpus.from_documents(documents)
-    elif source == _MEMORY:
+    elif source == MEMORY:
         raise RunError(f"{folder}: its documents came from a Python program; give them again.")
     elif "-" in source.files and not piped:
         raise RunError(f"{folder}: its documents came through a pipe, and are not kept.")

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from microgpt import checkpoint, corpus, evaluate, prepare, sample
+from microgpt import checkpoint, corpus, evaluate, prepare, sample, verdict
 from microgpt import log as log_module
 from microgpt.baselines import ladder, ngram, xz
 from microgpt.batch import Batch, lay_out
@@ -23,6 +23,7 @@ from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine
 from microgpt.errors import UsageError
 from microgpt.evaluate import Evaluation, Score
+from microgpt.evaluate.price import Pricer
 from microgpt.log import Log
 from microgpt.loss import LossSum
 from microgpt.mixture import Mixture
@@ -72,6 +73,16 @@ class Run:
         return Mixture(opened, ngram, saved.weight)
 
     @property
+    def gpt(self) -> Engine:
+        """The GPT alone, where the model is one mixed with counts; else the model."""
+        return self.engine.engine if isinstance(self.engine, Mixture) else self.engine
+
+    @property
+    def weight(self) -> float | None:
+        """The share of the counts in a mixture; None: it is none."""
+        return self.engine.weight if isinstance(self.engine, Mixture) else None
+
+    @property
     def log(self) -> Log:
         """What the training wrote."""
         return log_module.read(self.folder)
@@ -106,6 +117,14 @@ class Run:
     def score(self, text: str) -> Score:
         """Price one text character by character."""
         return next(self.scores([text]))
+
+    def alone(self, texts: Sequence[str]) -> LossSum | None:
+        """Return what texts cost the GPT alone; None: the model is not mixed with counts."""
+        if self.weight is None:
+            return None
+        pricer = Pricer(self.gpt, self.tokenizer, self.settings.model.block_size)
+        some = (texts[i : i + evaluate.TEXTS] for i in range(0, len(texts), evaluate.TEXTS))
+        return sum((LossSum.of(pricer.price(group).losses_N.tolist()) for group in some), LossSum())
 
     def evaluate(self, texts: Iterable[str] | None = None) -> Evaluation:
         """Measure on documents; None: on those held out.
@@ -209,6 +228,10 @@ def train(
     Raises:
         UsageError, DataError, RunError: what is wrong, in one sentence.
         DivergedError: the loss is no longer finite.
+
+    Warns:
+        TrainingWarning: the loss ended above that of blind guessing, or the counts that the GPT is
+            mixed with weigh more than it does.
     """
     source = Source() if data is None else data
     if isinstance(source, (str, Path)):
@@ -219,6 +242,7 @@ def train(
             warnings.warn(sentence, stacklevel=2)
         for _ in session:
             pass
+        verdict.warn(session, stacklevel=3)
         run = Run(session.folder)
         checkpoint.write_samples(run.folder, run.sample(20))
     return run

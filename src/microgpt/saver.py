@@ -25,7 +25,7 @@ from microgpt.errors import DivergedError
 from microgpt.evaluate import mean_loss
 from microgpt.log import LogWriter
 from microgpt.mixture import Mixture
-from microgpt.settings import Settings
+from microgpt.settings import Settings, rates
 from microgpt.train import Step
 
 # A checkpoint at most every so often, and never for more than 1 % of the time.
@@ -82,7 +82,7 @@ class Saver:
         # The log first: it must tell of every step that the checkpoint has made.
         self._log.flush()
         state = self._engine.state()
-        self.check(state, last)
+        self.check(state)
         best, progress = self._best, None
         if not finished:
             lr, seconds = (last.lr, last.seconds) if last else (0.0, 0.0)
@@ -96,7 +96,7 @@ class Saver:
         self.updates, self._at = state.updates, time.perf_counter()
         self._cost = self._at - began
 
-    def check(self, state: State, last: Step | None) -> None:
+    def check(self, state: State) -> None:
         """Raise DivergedError if the state is no good one: the loss of one more document tells."""
         if not state.updates:
             return
@@ -107,4 +107,4 @@ class Saver:
         if not math.isfinite(loss) or not all(np.isfinite(x).all() for x in buffers):
             # The loss is that of the step to come, where there is one.
             step = min(state.updates + 1, training.steps or state.updates + 1)
-            raise DivergedError(step, loss, last.lr if last else training.lr)
+            raise DivergedError(step, loss, rates(training))

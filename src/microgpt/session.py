@@ -22,11 +22,12 @@ from microgpt.engines.contract import Engine
 from microgpt.errors import DivergedError
 from microgpt.evaluate import mean_loss
 from microgpt.heldout import ENOUGH, HeldOut, HeldOutDocuments, Timetable
-from microgpt.log import Log, LogWriter, Tail, loss_sum
+from microgpt.log import Log, LogWriter, loss_sum
 from microgpt.mixture import Mixture
 from microgpt.ngram import NGram
 from microgpt.saver import Saver
-from microgpt.settings import Settings
+from microgpt.settings import Settings, rates
+from microgpt.tail import Tail
 from microgpt.tokenizer import Tokenizer
 from microgpt.train import Step, train
 from microgpt.words import count
@@ -182,7 +183,8 @@ class Session:
         except DivergedError as error:
             self.log.flush()
             kept = f"{self.folder} (step {self.saver.updates})"
-            raise DivergedError(error.step, error.loss, error.lr, kept) from None
+            blamed = rates(training, self.settings.asked)
+            raise DivergedError(error.step, error.loss, blamed, kept) from None
 
     def _end(self, step: Step) -> Iterator[HeldOut]:
         """Choose the state to keep, measure it on all held-out documents, save it as the run's.
@@ -190,7 +192,7 @@ class Session:
         Until the last line of this the checkpoint is of a training that has not ended: one that is
         interrupted here does all of it again.
         """
-        self.saver.check(self.engine.state(), step)
+        self.saver.check(self.engine.state())
         if self.heldout:
             kept = None
             # Too few positions to tell which state is the best.
@@ -211,29 +213,28 @@ class Session:
         They are the held-out ones of the last evaluation; without any, those of the last 50 steps,
         which n-grams would know by heart.
         """
-        counts: NGram | None = None
+        counts, gpt = None, None
+        counted = self.engine.ngram if isinstance(self.engine, Mixture) else None
         if self.last_heldout:
             measured = self.heldout.head(self.last_heldout.sum.positions)
-            what, loss = (
-                count(self.last_heldout.documents, "held-out document"),
-                self.last_heldout.sum,
-            )
-            counted = getattr(self.engine, "ngram", None)
+            what = count(self.last_heldout.documents, "held-out document")
+            loss, gpt = self.last_heldout.sum, self.last_heldout.gpt
             counts = counted or ngram(self.layout.batch, self.tokenizer, measured)
         else:
             n = self.tail.steps or min(TAIL, self.updates)
             measured = self.plan.batches(self.updates - n, n)
-            # Where the log is lost they cost what they cost now.
-            loss = self.tail.sum if self.tail.steps else mean_loss(self.engine, measured)
+            # Where the log is lost they cost what they cost now; it is the GPT's loss either way.
+            own = self.engine.engine if isinstance(self.engine, Mixture) else self.engine
+            loss = self.tail.sum if self.tail.steps else mean_loss(own, measured)
             what = f"the documents of the last {count(n, 'step')}, not held out"
         rungs = ladder(self.layout.batch, measured, self.tokenizer, counts)
-        return Ladder(what, rungs, loss, counts.n if counts else 0)
+        return Ladder(what, rungs, loss, counts.n if counts else 0, gpt, mixes=counted is not None)
 
     def _evaluate(self, step: Step, positions: int, kept: int | None = None) -> HeldOut:
         """Measure on the first held-out documents."""
         heldout = self.heldout.measure(self.engine, step.step, positions, kept)
-        if not math.isfinite(heldout.sum.nats):
-            raise DivergedError(step.step, heldout.sum.mean, step.lr)
+        if not math.isfinite(heldout.own.nats):
+            raise DivergedError(step.step, heldout.own.mean, rates(self.training))
         self.last_heldout = heldout
         self.log.heldout(heldout)
         self._evaluated = (step.step, step.seconds)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
@@ -31,6 +31,7 @@ class Settings:
         source: where the documents are; with their number and fingerprint, to know them again.
         engine: what computed it.
         log_every: steps a line of the log.
+        asked: the settings that were given, by name; all else is the preset's, or was chosen.
     """
 
     preset: str
@@ -41,6 +42,7 @@ class Settings:
     documents: int
     engine: str
     log_every: int = 1
+    asked: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
         check_count("log_every", self.log_every)
@@ -52,6 +54,7 @@ class Settings:
             "preset": self.preset,
             "engine": self.engine,
             "log_every": self.log_every,
+            "asked": dict(self.asked),
             "model": dataclasses.asdict(self.model),
             "training": dataclasses.asdict(self.training),
             "data": {
@@ -80,6 +83,7 @@ class Settings:
             documents=data["data"]["documents"],
             engine=data["engine"],
             log_every=data["log_every"],
+            asked=data.get("asked", {}),
         )
 
 
@@ -94,3 +98,19 @@ def as_flag(name: str, value: Any) -> str:
         return f"--{flag}" if value else f"--no-{flag}"
     between = "=" if str(value).startswith("-") else " "
     return f"--{flag}{between}{shell_word(str(value))}"
+
+
+def as_flags(values: Mapping[str, Any]) -> list[str]:
+    """Write settings as flags; those that are None are not set."""
+    return [as_flag(name, value) for name, value in values.items() if value is not None]
+
+
+def rates(training: TrainConfig, asked: Collection[str] = ()) -> str:
+    """Write the learning rates as they were set: those that were asked for, or else all.
+
+    >>> rates(TrainConfig(lr=0.3)), rates(TrainConfig(optimizer="muon"))
+    ('--lr 0.3', '--lr 0.01 and --muon-lr 0.02')
+    """
+    names = ["lr", "muon_lr"] if training.optimizer == "muon" else ["lr"]
+    blamed = [name for name in names if name in asked] or names
+    return " and ".join(as_flag(name, f"{getattr(training, name):g}") for name in blamed)

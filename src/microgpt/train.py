@@ -19,6 +19,7 @@ from microgpt.engines.contract import Engine
 from microgpt.errors import DivergedError
 from microgpt.loss import LossSum
 from microgpt.optim import learning_rate
+from microgpt.settings import rates
 
 CHUNK_SECONDS = 0.05
 """About how long an engine works between two looks at what came of it."""
@@ -105,7 +106,7 @@ def train(
         for lr, total in zip(lr_K, sums):
             step += 1
             if not math.isfinite(total.nats):
-                raise DivergedError(step, total.mean, lr)
+                raise DivergedError(step, total.mean, rates(config))
             spent = now - began - each * (stop - step)
             yield Step(step, total, lr, spent, settled=step == stop)
 

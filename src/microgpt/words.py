@@ -51,6 +51,39 @@ def count(number: int, noun: str, many: str = "") -> str:
     return f"{number:,} {noun if number == 1 else many or f'{noun}s'}"
 
 
+def figures(value: float, decimals: int = 4, absurd: float = 1e6) -> str:
+    """Write a loss or a perplexity; one that is absurdly large in powers of ten.
+
+    Args:
+        value: the number.
+        decimals: how many.
+        absurd: from here on nobody can read so many digits.
+
+    >>> figures(559.51), figures(7.46, 1), figures(1.234e240, 1)
+    ('559.5100', '7.5', '1.2e+240')
+    """
+    return f"{value:.{decimals}{'e' if abs(value) >= absurd else 'f'}}"
+
+
+ALONE, MIXED, THIS = "GPT alone", "GPT + counts", "this model"
+"""What a model is called beside others: the GPT of a mixture, the mixture, and a GPT not mixed."""
+
+
+def counts_of(n: int, unit: str = "character", weight: float | None = None) -> str:
+    """Say what a GPT is mixed with.
+
+    Args:
+        n: how many tokens in a row are counted.
+        unit: what a token is called.
+        weight: the share of the counts, if it is known.
+
+    >>> counts_of(5), counts_of(3, "byte", 0.374)
+    ('counts of 5 characters', 'counts of 3 bytes (37 %)')
+    """
+    share = "" if weight is None else f" ({100 * weight:.0f} %)"
+    return f"counts of {count(n, unit)}{share}"
+
+
 def units(loss: LossSum, unit: str = "character") -> str:
     """Say a mean loss in nats, bits and choices.
 
@@ -58,8 +91,8 @@ def units(loss: LossSum, unit: str = "character") -> str:
     '3.0000 nats a character = 4.33 bits = as unsure as a choice among 20.1'
     """
     return (
-        f"{loss.mean:.4f} nats a {unit} = {loss.bits:.2f} bits"
-        f" = as unsure as a choice among {loss.perplexity:.1f}"
+        f"{figures(loss.mean)} nats a {unit} = {figures(loss.bits, 2)} bits"
+        f" = as unsure as a choice among {figures(loss.perplexity, 1)}"
     )
 
 

@@ -1,7 +1,8 @@
 """The command line: `microgpt COMMAND`, one file a command.
 
 In: words. Out: lines on stdout, mistakes on stderr, an exit code: 0, 2 for a mistake or a bad input
-(one line), 130 for an interruption. A bug of ours keeps its traceback.
+(one line), 1 for a training that came to no good, 130 for an interruption. A bug of ours keeps its
+traceback.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from microgpt.cli.help import Help
 from microgpt.cli.mistakes import sentence
 from microgpt.cli.show import stderr, stdout
 from microgpt.cli.streams import discard, opened
-from microgpt.errors import MicroGPTError, UsageError
+from microgpt.errors import DivergedError, MicroGPTError, UsageError
 
 # Each is the function of its name in the file of its name.
 COMMANDS = (
@@ -101,6 +102,9 @@ def run(words: Sequence[str]) -> int:
         sys.stdout.flush()
     except CycloptsError as error:
         return _mistake(sentence(error, words))
+    except DivergedError as error:
+        _mistake(str(error))
+        return 1
     except (UsageError, MicroGPTError) as error:
         return _mistake(str(error))
     except KeyboardInterrupt:

@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 
 from microgpt.engines.contract import Floats
 from microgpt.evaluate.walk import Offsets
+from microgpt.words import figures
 
 # Numbers below have their whole part looked up, and their decimals.
 _WHOLE = 1000
+# The nats of a long text are many; from here on a model has diverged.
+_ABSURD = 1e15
 # So many pieces are put in place at once: few enough for the processor's cache.
 _PIECES = 4096
 # Of pieces longer than this on average, slices are quicker.
@@ -97,7 +100,11 @@ class Columns:
             width: at least.
         """
         if not (values_D < _WHOLE - 1).all():
-            return self.each(Words.of([f"{value:{width}.{places}f}" for value in values_D]))
+            return self.each(
+                Words.of(
+                    [f"{figures(value, places, _ABSURD):>{width}}" for value in values_D.tolist()]
+                )
+            )
         units_D = np.rint(values_D * 10**places).astype(np.int64)
         whole_D = units_D // 10**places
         before, self._same = self._same, ""

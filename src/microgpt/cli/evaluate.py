@@ -21,7 +21,17 @@ from microgpt.evaluate import Evaluation
 from microgpt.evaluate.record import record
 from microgpt.loss import LN_2, LossSum
 from microgpt.run import Run
-from microgpt.words import count, name_of, unit_of, units
+from microgpt.words import (
+    ALONE,
+    MIXED,
+    THIS,
+    count,
+    counts_of,
+    figures,
+    name_of,
+    unit_of,
+    units,
+)  # fmt: skip
 
 # Documents trained on say little about others: so many are enough to see.
 _ENOUGH = 1000
@@ -47,13 +57,16 @@ def evaluate(
     source = reading.source(*files)
     chosen = choose(opened, source, limit)
     result = opened.evaluate(progress(chosen.texts))
+    gpt = opened.alone(chosen.texts)
     baselines, why = measured_ladder(opened, chosen.texts, seen=chosen.seen)
     if why:
         stderr().print(f"microgpt: no baselines: {why}", soft_wrap=True)
     n = opened.ngram.n if "ngram" in baselines else 0
     if json:
+        mixed = {"gpt": gpt.mean, "weight": opened.weight} if gpt else {}
         told: dict[str, object] = {
             **record(result),
+            **mixed,
             "on": chosen.what,
             "baselines": {name: total.mean for name, total in baselines.items()},
         }
@@ -62,13 +75,18 @@ def evaluate(
     unit = unit_of(opened.tokenizer)
     positions = count(result.sum.positions, "position")
     say(f"{opened.folder} on {chosen.words}, {positions}")
-    say(units(result.sum, unit))
+    if gpt:
+        counts = counts_of(opened.settings.training.ngram, unit, opened.weight)
+        say(f"GPT + {counts}: {units(result.sum, unit)}")
+        say(f"{ALONE}: {units(gpt, unit)}")
+    else:
+        say(units(result.sum, unit))
     say()
-    _show_ladder(baselines, n, result)
+    _show_ladder(baselines, n, result, gpt)
     say()
     say(f"{result.accuracy:.1%} of the {unit}s were the likeliest one")
-    say(f"{result.bits_per_byte:.3f} bits a byte of UTF-8, the ends counted as a byte each")
-    say(f"{result.document_loss:.4f} nats: the mean of the documents' own means")
+    say(f"{figures(result.bits_per_byte, 3)} bits a byte of UTF-8, the ends counted as a byte each")
+    say(f"{figures(result.document_loss)} nats: the mean of the documents' own means")
     if result.unknown:
         say(unknown_line(result, opened.tokenizer.unknown_nats))
     show_parts(result)
@@ -121,23 +139,27 @@ def choose(run: Run, source: Source, limit: int | None) -> Chosen:
     return Chosen(texts, what, len(documents), seen)
 
 
-def _show_ladder(baselines: dict[str, LossSum], n: int, result: Evaluation) -> None:
+def _show_ladder(
+    baselines: dict[str, LossSum], n: int, result: Evaluation, gpt: LossSum | None
+) -> None:
     """Print what the number is worth: the models that only count, the worst first."""
     least = "bits a byte", "bits", "perplexity"
     rows = table("", "nats", "bits", "bits a byte", "perplexity", "", left=1, least=least)
     rows.columns[-1].justify = "left"
     rungs = [(name_of(name, n), total) for name, total in baselines.items()]
-    rungs.append(("this model", result.sum))
+    rungs += [(ALONE, gpt)] if gpt else []
+    own = MIXED if gpt else THIS
+    rungs.append((own, result.sum))
     blind = max(total.mean for _, total in rungs)
     for name, total in sorted(rungs, key=lambda rung: -rung[1].mean):
         rows.add_row(
             name,
-            f"{total.mean:.4f}",
-            f"{total.bits:.3f}",
-            f"{total.nats / LN_2 / result.n_bytes:.3f}",
-            f"{total.perplexity:.1f}",
+            figures(total.mean),
+            figures(total.bits, 3),
+            figures(total.nats / LN_2 / result.n_bytes, 3),
+            figures(total.perplexity, 1),
             bar(total.mean, blind, 30),
-            style="good" if name == "this model" else "",
+            style="good" if name == own else "",
         )
     stdout().print(rows)
     if n:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from microgpt.baselines import uniform
 from microgpt.cli import knobs
 from microgpt.cli.progress import Bar
 from microgpt.cli.show import say, say_json, stderr, stdout
@@ -17,7 +18,7 @@ from microgpt.run import Run
 from microgpt.sweep import best
 from microgpt.sweep.loop import Sweep
 from microgpt.sweep.trial import Trial
-from microgpt.words import count, unit_of
+from microgpt.words import count, counts_of, figures, unit_of
 
 PICTURE = "knobs.png"
 # A training that takes longer is shown.
@@ -75,8 +76,12 @@ def train_best(sweep: Sweep, trial: Trial, seconds: float | None, *, json: bool)
 
 def closing(
     sweep: Sweep, trial: Trial, run: Run, final: float | None, seconds: float, *, json: bool
-) -> None:
-    """Say what was found: the best trials, which knobs matter, the picture, the run."""
+) -> bool:
+    """Say what was found: the best trials, which knobs matter, the picture, the run.
+
+    Returns:
+        Whether it is a success: the best one costs less than blind guessing.
+    """
     effects = sweep.study.effects()
     loss = sweep.trainer.measure(run.engine, run.settings.model)
     picture = sweep.folder / PICTURE
@@ -101,7 +106,7 @@ def closing(
             "command": command,
         }
         say_json(told)
-        return
+        return _is_success(loss, run)
     say()
     say(f"{counted(sweep.trials)}; {seconds:.0f} s")
     if sweep.exhausted:
@@ -114,8 +119,11 @@ def closing(
     if picture.exists():
         say(f"Loss against each knob: {word(picture)}")
     unit = unit_of(run.tokenizer)
-    where = f"nats a {unit} held out"
-    say(f"The best, trained again as a run: {loss:.4f} {where}; as a trial {trial.loss:.4f}.")
+    counts = run.settings.training.ngram
+    mixed = f", GPT + {counts_of(counts, unit, run.weight)}" if counts else ""
+    where = f"nats a {unit} held out{mixed}"
+    trained, tried = figures(loss), figures(trial.loss)
+    say(f"The best, trained again as a run: {trained} {where}; as a trial {tried}.")
     chosen_on = count(sweep.trainer.positions, "position")
     say(f"These {chosen_on} chose it: other text may cost more. The same by hand:")
     say(f"    {command}")
@@ -124,3 +132,17 @@ def closing(
         f"Saved in {word(sweep.folder)}.   Next: microgpt sample {at} · "
         f"microgpt sweep --resume {word(sweep.folder)}"
     )
+    return _is_success(loss, run)
+
+
+def _is_success(loss: float, run: Run) -> bool:
+    """Say whether a loss is below that of blind guessing; on stderr too if it is not."""
+    blind = uniform(run.settings.model.vocab_size)
+    if loss < blind:
+        return True
+    stderr().print(
+        f"microgpt: the best training costs {figures(loss)} nats, and blind guessing "
+        f"{figures(blind, 2)}. Try lower learning rates, or longer trainings.",
+        soft_wrap=True,
+    )
+    return False

@@ -13,7 +13,7 @@ from microgpt.cli.show import bar, ellipsis, say, stdout, table
 from microgpt.evaluate import Evaluation
 from microgpt.evaluate.parts import Document, Part
 from microgpt.evaluate.rules import RULES
-from microgpt.words import END, count, glyph
+from microgpt.words import END, count, figures, glyph
 
 _ROWS = 10
 
@@ -35,7 +35,7 @@ def show_parts(result: Evaluation) -> None:
     _title("Mistaken", _of(len(confusions), "what came, and what was likelier"))
     rows = table("came", "expected", "times", "nats each", left=2)
     for c in confusions[:_ROWS]:
-        rows.add_row(glyph(c.char), glyph(c.likely), f"{c.sum.positions:,}", f"{c.sum.mean:.2f}")
+        rows.add_row(glyph(c.char), glyph(c.likely), f"{c.sum.positions:,}", figures(c.sum.mean, 2))
     stdout().print(rows)
 
 
@@ -59,7 +59,9 @@ def show_honesty(result: Evaluation) -> None:
         )
     fitted = result.temperature
     if fitted.positions:
-        gain = f"gain {fitted.gain:.4f}" if fitted.gain > 0 else f"cost {-fitted.gain:.4f}"
+        gain = (
+            f"gain {figures(fitted.gain)}" if fitted.gain > 0 else f"cost {figures(-fitted.gain)}"
+        )
         worth = f": it would {gain} nats on documents it was not fitted on"
         if math.isnan(fitted.gain):
             worth = "; there are no other documents to measure its gain on"
@@ -69,7 +71,7 @@ def show_honesty(result: Evaluation) -> None:
     for column in rows.columns[2:]:
         column.justify = "left"
     for rule, value in zip(RULES, result.scores.values()):
-        rows.add_row(rule.name, f"{value:.4f}", rule.better, rule.proper, rule.source)
+        rows.add_row(rule.name, figures(value), rule.better, rule.proper, rule.source)
     stdout().print(rows)
 
 
@@ -91,7 +93,7 @@ def _parts(what: str, parts: Sequence[Part], result: Evaluation) -> None:
         share = part.sum.nats / result.sum.nats if result.sum.nats else 0.0
         rows.add_row(
             glyph(part.name),
-            f"{part.sum.mean:.4f}",
+            figures(part.sum.mean),
             f"{part.sum.positions:,}",
             f"{share:.1%}",
             f"{part.hits / part.sum.positions:.1%}",
@@ -108,7 +110,7 @@ def _documents(documents: Sequence[Document]) -> None:
         text = Text(_cut(d.text[:start], 30, last=True) + "[")
         text.append(_cut(d.text[start:stop], 30), "bold")
         text.append(f"{END * (stop > len(d.text))}]{_cut(d.text[stop:], 20)}")
-        rows.add_row(f"{d.sum.mean:.2f}", f"{len(d.text):,}", text)
+        rows.add_row(figures(d.sum.mean, 2), f"{len(d.text):,}", text)
     stdout().print(rows)
 
 

@@ -50,8 +50,10 @@ def curve(run: Run, points: int = POINTS) -> Curve:
     if not log.lines:
         raise RunError(f"{run.folder}: its log has no step yet. Train it first.")
     steps, losses = zip(*log.curve(points))
-    heldout = [(line["step"], line["heldout"]["loss"]) for line in log.heldout]
-    return Curve(str(run.folder), [*steps], [*losses], heldout)
+    measured = [(line["step"], line["heldout"]) for line in log.heldout]
+    heldout = [(step, told.get("gpt", told["loss"])) for step, told in measured]
+    mixed = [(step, told["loss"]) for step, told in measured if "gpt" in told]
+    return Curve(str(run.folder), [*steps], [*losses], heldout, mixed)
 
 
 def _baselines(run: Run) -> dict[str, float]:

@@ -17,6 +17,7 @@ from microgpt.alphabet import printable
 from microgpt.cli.colours import LINES
 from microgpt.cli.pictures import COLOURS
 from microgpt.cli.show import say, stdout, width
+from microgpt.words import MIXED, figures
 
 _GREY = LINES[-1]
 _HEIGHT, _WIDEST, _NARROWEST = 18, 90, 20
@@ -32,12 +33,18 @@ _DASHES = ("-", "--", "-.", ":")
 
 @dataclass(frozen=True)
 class Curve:
-    """A run's losses, each the mean over a share of the steps, and its evaluations."""
+    """A run's losses, each the mean over a share of the steps, and its evaluations.
+
+    Attributes:
+        heldout: what held-out documents cost the GPT.
+        mixed: what they cost it together with the counts that it is mixed with, if it is.
+    """
 
     name: str
     steps: list[float]
     losses: list[float]
     heldout: list[tuple[int, float]]
+    mixed: list[tuple[int, float]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class _Line:
 
     def label(self, most: int = 1000) -> str:
         """Return what stands where it ends."""
-        end = f" {self.losses[-1]:.2f}"
+        end = f" {figures(self.losses[-1], 2)}"
         return self.name[: most - len(end)] + end
 
 
@@ -84,8 +91,9 @@ def draw(curves: Sequence[Curve], levels: Mapping[str, float]) -> None:
         say(row[: len(row.plain.rstrip(_BLANK))])
     say()
     for c in curves:
-        held = f" · held out {c.heldout[-1][1]:.4f}" if c.heldout else ""
-        say(f"{c.name}: {c.losses[0]:.4f} -> {c.losses[-1]:.4f} nats a character{held}")
+        held = f" · held out {figures(c.heldout[-1][1])}" if c.heldout else ""
+        held += f" · {MIXED} {figures(c.mixed[-1][1])}" if c.mixed else ""
+        say(f"{c.name}: {figures(c.losses[0])} -> {figures(c.losses[-1])} nats a character{held}")
     if levels:
         say("Level lines: " + " · ".join(f"{n} {v:.2f}" for n, v in levels.items()))
 
@@ -96,11 +104,12 @@ def _lines(curves: Sequence[Curve], levels: Mapping[str, float]) -> list[_Line]:
     for i, curve in enumerate(curves):
         name, colour = printable(Path(curve.name).name), LINES[i % (len(LINES) - 1)]
         lines.append(_Line(name, colour, curve.steps, curve.losses))
-        if len(curve.heldout) > 1 and len(curves) <= _FEW:
-            steps, losses = zip(*curve.heldout)
-            whose = f"{name}, " if len(curves) > 1 else ""
-            held = LINES[(i + _FEW) % (len(LINES) - 1)]
-            lines.append(_Line(f"{whose}held out", held, steps, losses))
+        whose = f"{name}, " if len(curves) > 1 else ""
+        held = LINES[(i + _FEW) % (len(LINES) - 1)]
+        for what, points in (("held out", curve.heldout), (MIXED, curve.mixed)):
+            if len(points) > 1 and len(curves) <= _FEW:
+                steps, losses = zip(*points)
+                lines.append(_Line(f"{whose}{what}", held, steps, losses))
     return lines
 
 
@@ -123,7 +132,7 @@ def apart(heights: Sequence[float], rows: int) -> list[int]:
 
 
 def _tick(value: float, chars: int, delta: float, left: bool = False) -> str:
-    text = f"{value:.2f}" if delta < 10 else f"{value:.0f}"
+    text = figures(value, 2 if delta < 10 else 0)
     return text.ljust(chars) if left else text.rjust(chars)
 
 
@@ -144,8 +153,13 @@ def picture(curves: Sequence[Curve], levels: Mapping[str, float]) -> Any:
         if curve.heldout:
             label = None if several else "held out"
             axes.plot(*zip(*curve.heldout), "o--", color=colour, markersize=4, label=label)
+        if curve.mixed:
+            label = None if several else MIXED
+            axes.plot(*zip(*curve.mixed), "s:", color=colour, markersize=4, label=label)
     if several:
         axes.plot([], [], "o--", color="0.35", markersize=4, label="held out")
+        if any(curve.mixed for curve in curves):
+            axes.plot([], [], "s:", color="0.35", markersize=4, label=MIXED)
     right = max(curve.steps[-1] for curve in curves)
     for name, loss in levels.items():
         axes.axhline(loss, color="0.55", linewidth=1, linestyle=":")

@@ -17,11 +17,11 @@ from rich.text import Text
 from microgpt.cli.show import sample_words, say, say_json, spark, stdout, width
 from microgpt.heldout import HeldOut
 from microgpt.log import heldout_line, train_line
-from microgpt.loss import LN_2, LossSum
+from microgpt.loss import LossSum
 from microgpt.sample import Choice, take
 from microgpt.session import Session
 from microgpt.train import Step
-from microgpt.words import short
+from microgpt.words import MIXED, figures, short
 
 
 class Reporter(Protocol):
@@ -84,10 +84,12 @@ class Lines:
         if step is None or step.step == self._told:
             return
         seconds = step.seconds - self._from
-        parts = [f"val {heldout.sum.mean:.4f}"] if heldout else []
-        parts += [f"{self._sum.mean / LN_2:.2f} bits", f"lr {step.lr:.4f}"]
+        # What stands beside the loss of training is the GPT's too; the mixture's has its own name.
+        parts = [f"val {figures(heldout.own.mean)}"] if heldout else []
+        parts += [f"{MIXED} {figures(heldout.sum.mean)}"] if heldout and heldout.gpt else []
+        parts += [f"{figures(self._sum.bits, 2)} bits", f"lr {figures(step.lr)}"]
         parts += [f"{short(self._sum.positions / seconds)} tok/s"] if seconds > 0 else []
-        say(f"step {step.step}: loss {self._sum.mean:.4f}  {' · '.join(parts)}")
+        say(f"step {step.step}: loss {figures(self._sum.mean)}  {' · '.join(parts)}")
         self._told = step.step
         if self._due:
             self._sum, self._from, self._due = LossSum(), step.seconds, None
@@ -98,7 +100,8 @@ class JsonLines:
 
     def __init__(self, session: Session) -> None:
         self._every = session.settings.log_every
-        self._sum = LossSum()
+        # A resumed training takes up the line that was not due yet.
+        self._sum = session.log.pending
         self._last: Step | None = None
 
     def __enter__(self) -> JsonLines:
@@ -162,7 +165,8 @@ class Bar:
     def show(self, event: Step | HeldOut) -> None:
         """Take one event in."""
         if isinstance(event, HeldOut):
-            self._heldout = f" · held out {event.sum.mean:.2f}"
+            mixed = f" · {MIXED} {figures(event.sum.mean, 2)}" if event.gpt else ""
+            self._heldout = f" · held out {figures(event.own.mean, 2)}{mixed}"
             return
         keep = 0.5 ** (event.tokens / _HALF_LIFE)
         self._nats = keep * self._nats + (1 - keep) * event.loss
@@ -186,9 +190,9 @@ class Bar:
         left = spent / max(step.step - first.step, 1) * steps_left
         if training.seconds:
             left = min(left, max(training.seconds - step.seconds, 0.0))
-        words = f"loss {loss:.2f} (smoothed){self._heldout}{speed} · {left:.0f} s left"
+        words = f"loss {figures(loss, 2)} (smoothed){self._heldout}{speed} · {left:.0f} s left"
         if len(words) > width() - 20:
-            words = f"loss {loss:.2f} · {left:.0f} s left"
+            words = f"loss {figures(loss, 2)} · {left:.0f} s left"
         self._progress.update(self._task, completed=done, step=step.step, words=words)
         if len(self._points) < done * _SPARKS:
             self._points.append(loss)

@@ -17,7 +17,7 @@ from microgpt.disk import write_atomically
 from microgpt.errors import UsageError
 from microgpt.log import LOG
 from microgpt.report import gather, render
-from microgpt.words import short
+from microgpt.words import figures, short
 
 _OWN = (CONFIG, TOKENIZER, CHECKPOINT, COUNTS, SAMPLES, LOG)
 
@@ -50,10 +50,12 @@ def report(
     chosen = choose(opened, source, limit)
     result = opened.evaluate(progress(chosen.texts))
     ladder, why = measured_ladder(opened, chosen.texts, seen=chosen.seen)
-    facts = gather(opened, result, chosen.words, ladder, why, text, number)
+    gpt = opened.alone(chosen.texts)
+    facts = gather(opened, result, chosen.words, ladder, gpt, why, text, number)
     page = render(facts).encode("utf-8", "backslashreplace")
     write_atomically(to, page)
-    say(f"{result.loss:.4f} nats a {facts.unit} on {chosen.words}.")
+    mixed = f", GPT + {facts.mixed_with}" if facts.mixed_with else ""
+    say(f"{figures(result.loss)} nats a {facts.unit} on {chosen.words}{mixed}.")
     say(f"Saved in {word(to)}, {short(len(page))} bytes. Open it in any browser.")
 
 

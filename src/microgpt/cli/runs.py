@@ -12,9 +12,10 @@ from microgpt.errors import MicroGPTError, UsageError
 from microgpt.model import size
 from microgpt.run import Run
 from microgpt.session import TAIL
+from microgpt.words import MIXED, figures
 
 # What two runs of one recipe differ in all the same, or what says nothing.
-_UNTOLD = ("versions", "format")
+_UNTOLD = ("versions", "format", "asked")
 
 
 def runs(
@@ -44,6 +45,7 @@ def _record(run: Run) -> dict[str, Any]:
         "steps": log.steps,
         "loss": log.tail(TAIL).mean if log.lines else None,
         "heldout": heldout.get("loss"),
+        "gpt": heldout.get("gpt"),
         "heldout_error": heldout.get("standard_error"),
         "heldout_positions": heldout.get("positions"),
         "seconds": log.seconds,
@@ -56,8 +58,8 @@ def _list(*, json: bool) -> None:
         say("No runs in runs/ yet. Try: microgpt train")
         return
     rows = table(
-        "run", "data", "preset", "parameters", "steps", "loss", "held out", "error", "positions",
-        "seconds", left=3,
+        "run", "data", "preset", "parameters", "steps", "loss", "held out", MIXED, "error",
+        "positions", "seconds", left=3,
         least=("preset", "data", "seconds", "positions", "parameters", "steps", "error"),
     )  # fmt: skip
     for folder in folders:
@@ -71,7 +73,8 @@ def _list(*, json: bool) -> None:
             continue
         rows.add_row(
             r["run"], r["data"], r["preset"], f"{r['parameters']:,}", f"{r['steps']:,}",
-            _loss(r["loss"]), _loss(r["heldout"]), _loss(r["heldout_error"]),
+            _loss(r["loss"]), _loss(r["heldout"] if r["gpt"] is None else r["gpt"]),
+            "" if r["gpt"] is None else _loss(r["heldout"]), _loss(r["heldout_error"]),
             _count(r["heldout_positions"]), f"{r['seconds']:.1f}",
         )  # fmt: skip
     if not json:
@@ -107,7 +110,7 @@ def _flat(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else "-" if value is None else str(value)
+    return figures(value) if isinstance(value, float) else "-" if value is None else str(value)
 
 
 def _change(a: Any, b: Any) -> str:
@@ -119,7 +122,7 @@ def _change(a: Any, b: Any) -> str:
 
 
 def _loss(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+    return "-" if value is None else figures(value)
 
 
 def _count(value: int | None) -> str:

@@ -14,7 +14,7 @@ from microgpt.cli.show import ellipsis, say, say_json, say_samples, stderr
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.run import Run
 from microgpt.sample import Choice
-from microgpt.words import count
+from microgpt.words import count, figures
 
 # With --new: how many samples may be drawn for each that is wanted.
 _PATIENCE = 100
@@ -74,11 +74,11 @@ def sample(
         else:
             mark = ("*" if seen else "") + (ellipsis() if one.ended == "block" else "")
             if opened.settings.source.stream:
-                say(f"{one.loss:.2f}", "quiet", at_once=False)
+                say(figures(one.loss, 2), "quiet", at_once=False)
                 say_samples([one.text + mark])
             else:
                 text = printable(one.text) or "(empty)"
-                say(f"{text + mark:{width + 2}}  {one.loss:.2f}", at_once=False)
+                say(f"{text + mark:{width + 2}}  {figures(one.loss, 2)}", at_once=False)
         if shown == number:
             break
     if not json:

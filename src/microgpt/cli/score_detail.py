@@ -11,7 +11,7 @@ from microgpt.alphabet import printable
 from microgpt.cli.colours import bar_style, surprise_style
 from microgpt.cli.show import say, spark, width
 from microgpt.evaluate import Score
-from microgpt.words import expected, glyph
+from microgpt.words import expected, figures, glyph
 
 _COLUMN = 6
 _LABEL = 8
@@ -36,8 +36,8 @@ def record(one: Score) -> dict[str, Any]:
 def show(one: Score, unknown_nats: float, rarer: float | None) -> None:
     """Print a text's loss, and a table of its characters, in as many pieces as the width needs."""
     head = Text.assemble((printable(one.text), "bold"))
-    head.append(f"    {one.mean:.2f} nats a character · {one.bits:.2f} bits")
-    head.append(f" · perplexity {one.perplexity:.1f}")
+    head.append(f"    {figures(one.mean, 2)} nats a character · {figures(one.bits, 2)} bits")
+    head.append(f" · perplexity {figures(one.perplexity, 1)}")
     if rarer is not None:
         head.append(f" · rarer than {rarer:.0f} % of held-out ones")
     say(head)
@@ -48,7 +48,7 @@ def show(one: Score, unknown_nats: float, rarer: float | None) -> None:
         part = one.characters[start : start + each]
         styles = [surprise_style(c.nats) for c in part]
         _row("", [glyph(c.char, unknown=c.unknown) for c in part], styles)
-        _row("nats", [f"{c.nats:.1f}" for c in part], styles)
+        _row("nats", [figures(c.nats, 1) for c in part], styles)
         bars = [bar_style(c.nats) for c in part]
         _row("", [spark([c.nats], 0.0, top) for c in part], bars)
         _row("likely", [expected(c.likely)[: _COLUMN - 1] for c in part], ["quiet"] * len(part))

@@ -23,7 +23,7 @@ from microgpt.cli.streams import Decorated, decorated, shows_glyphs
 from microgpt.cli.tables import Rows
 from microgpt.errors import RunError
 from microgpt.folder import RUNS
-from microgpt.words import name_of
+from microgpt.words import ALONE, figures, name_of
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
@@ -100,14 +100,14 @@ def spark(values: Sequence[float], low: float, high: float) -> str:
 def rungs(ladder: Ladder) -> Text:
     """Write the ladder on one line, the worst first, this model in its place."""
     steps = [
-        (total.mean, f"{name_of(name, ladder.n)} {total.mean:.2f}")
+        (total.mean, f"{name_of(name, ladder.n)} {figures(total.mean, 2)}")
         for name, total in ladder.baselines.items()
     ]
-    steps.append((ladder.model.mean, f"this model {ladder.model.mean:.2f} ●"))
-    rung = [
-        Text(words, "good" if words.startswith("this model") else "")
-        for _, words in sorted(steps, reverse=True)
-    ]
+    if ladder.gpt:
+        steps.append((ladder.gpt.mean, f"{ALONE} {figures(ladder.gpt.mean, 2)}"))
+    own = f"{ladder.name} {figures(ladder.model.mean, 2)} ●"
+    steps.append((ladder.model.mean, own))
+    rung = [Text(words, "good" if words == own else "") for _, words in sorted(steps, reverse=True)]
     return _in_a_row(rung, " ┃ ")
 
 

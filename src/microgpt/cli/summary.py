@@ -10,17 +10,31 @@ from microgpt import checkpoint, model
 from microgpt.alphabet import path_word
 from microgpt.baselines import Ladder, uniform
 from microgpt.budget import gain
-from microgpt.cli.show import rungs, sample_words, say, say_commands, say_json, say_samples
+from microgpt.cli.show import (
+    rungs,
+    sample_words,
+    say,
+    say_commands,
+    say_json,
+    say_samples,
+    stderr,
+)  # fmt: skip
 from microgpt.engines import why_not_native
+from microgpt.mixture import Mixture
 from microgpt.run import Run
 from microgpt.sample import Choice
 from microgpt.session import Session
-from microgpt.words import count, unit_of, units
+from microgpt.verdict import divergence, overweight
+from microgpt.words import ALONE, count, counts_of, figures, unit_of, units
+
+# Documents trained on cost so much less than others where they are known by heart.
+_BY_HEART = 0.8
 
 
 def opening(session: Session, *, auto: bool) -> None:
     """Say what is about to be done, and, if the engine was not chosen, why it is a slow one."""
     config, layout, tokens = session.model, session.layout, session.tokenizer
+    unit = unit_of(tokens)
     held = len(session.heldout_documents)
     kept = f"{len(session.train_documents):,} to learn from, {held:,} held out · " if held else ""
     name = session.settings.source.name
@@ -30,7 +44,7 @@ def opening(session: Session, *, auto: bool) -> None:
     )
     layers, heads = count(config.n_layer, "layer"), count(config.n_head, "head")
     say(
-        f"GPT · {layers}, {heads}, width {config.n_embd}, block {config.block_size} · "
+        f"{_kind(session)} · {layers}, {heads}, width {config.n_embd}, block {config.block_size} · "
         f"{model.size(config):,} parameters · {session.engine.name} engine"
     )
     if session.why:
@@ -47,7 +61,6 @@ def opening(session: Session, *, auto: bool) -> None:
         )
     if auto and session.engine.name == "scalar":
         say(f"The native engine, thousands of times faster, is not there: {why_not_native()}.")
-    unit = unit_of(tokens)
     if session.corpus.blank:
         say(f"{count(session.corpus.blank, 'blank line')} skipped.")
     if layout.windowed:
@@ -82,6 +95,7 @@ def closing(session: Session, *, json: bool) -> None:
                 "loss": tail.mean,
                 "on": ladder.what,
                 "baselines": {**baselines, "model": ladder.model.mean},
+                **_mixed(session, ladder),
                 "samples": [sample.text for sample in drawn],
             }
         )
@@ -89,11 +103,15 @@ def closing(session: Session, *, json: bool) -> None:
     say()
     unit = unit_of(session.tokenizer)
     if steps:
-        say(f"Mean of the last {count(steps, 'step')}: {units(tail, unit)}")
+        alone = f", the {ALONE}" if ladder.mixes else ""
+        say(f"Mean of the last {count(steps, 'step')}{alone}: {units(tail, unit)}")
     if session.last_heldout:
+        if ladder.gpt:
+            say(f"Held out, the {ALONE}: {units(ladder.gpt, unit)}")
+        mixed = f", {_kind(session)}" if ladder.gpt else ""
         error = session.last_heldout.error
-        known = f"; standard error {error:.4f}" if math.isfinite(error) else ""
-        say(f"Held out: {units(ladder.model, unit)}{known}")
+        known = f"; standard error {figures(error)}" if math.isfinite(error) else ""
+        say(f"Held out{mixed}: {units(ladder.model, unit)}{known}")
     if session.kept:
         say(f"Kept: the state after step {session.kept:,}; held-out documents cost more since.")
     say(rungs(ladder))
@@ -117,10 +135,38 @@ def _more(session: Session, ladder: Ladder) -> str | None:
     if not seconds or not session.last_heldout:
         return None
     if session.kept:
-        return "More time would not help: this text has been learnt by heart. More text would."
+        if session.tail.sum.mean < _BY_HEART * session.last_heldout.own.mean:
+            return "More time would not help: this text has been learnt by heart. More text would."
+        return f"More time would hardly help: it has gained nothing since step {session.kept:,}."
     epochs = session.updates * session.training.batch_size / len(session.layout.batch)
     gained = gain(epochs, ladder.baselines["bigram"].mean - ladder.model.mean)
     return f"Another {seconds:g} s would gain about {gained:.2g}."
+
+
+def _kind(session: Session) -> str:
+    """Say what is trained, or mixed: the share of the counts once it is fitted."""
+    engine = session.engine
+    if not isinstance(engine, Mixture):
+        return "GPT"
+    known = session.last_heldout is not None or not session.heldout_documents
+    weight = engine.weight if known else None
+    return f"GPT + {counts_of(engine.ngram.n, unit_of(session.tokenizer), weight)}"
+
+
+def _mixed(session: Session, ladder: Ladder) -> dict[str, float]:
+    """Return what is told of a mixture: what its GPT costs alone, and the share of the counts."""
+    if not isinstance(session.engine, Mixture) or ladder.gpt is None:
+        return {}
+    return {"gpt": ladder.gpt.mean, "weight": session.engine.weight}
+
+
+def warned(session: Session) -> bool:
+    """Say on stderr what is wrong with a result, if anything; return whether it is no success."""
+    diverged = divergence(session)
+    for said in (diverged, overweight(session)):
+        if said:
+            stderr().print(f"microgpt: {said}", soft_wrap=True)
+    return diverged is not None
 
 
 def word(folder: Path) -> str:

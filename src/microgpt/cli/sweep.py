@@ -31,7 +31,7 @@ from microgpt.sweep.loop import Sweep
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.study import check_installed
 from microgpt.sweep.trial import best
-from microgpt.words import count
+from microgpt.words import count, figures
 
 _BUDGET = "60s"
 _SECONDS = 0.5
@@ -158,6 +158,7 @@ def _run(
     if not json:
         opening(made, limit, jobs)
     reporter = _reporter(made, began, until, json=json)
+    is_success = True
     with interruption(made.stop, "now; what has ended is kept") as asked:
         with reporter:
             for trial in made.run(until, jobs, most):
@@ -168,10 +169,11 @@ def _run(
                 raise told_nothing(made)
             trained = train_best(made, chosen, last, json=json)
             if trained is not None:
-                closing(made, chosen, trained, last, time.perf_counter() - began, json=json)
+                seconds = time.perf_counter() - began
+                is_success = closing(made, chosen, trained, last, seconds, json=json)
     if not asked[0]:
-        return 0
-    so_far = f" The best so far: loss {chosen.loss:.4f}." if chosen else ""
+        return 0 if is_success else 1
+    so_far = f" The best so far: loss {figures(chosen.loss)}." if chosen else ""
     stderr().print(
         f"Stopped; {count(len(made.trials), 'trial')} kept.{so_far} "
         f"Go on with: microgpt sweep --resume {word(made.folder)}",

@@ -13,7 +13,7 @@ from microgpt.cli.notes import noted
 from microgpt.cli.progress import Bar, JsonLines, Lines, Reporter
 from microgpt.cli.show import find_run, stderr, stdout
 from microgpt.cli.streams import outliving
-from microgpt.cli.summary import closing, opening, word
+from microgpt.cli.summary import closing, opening, warned, word
 from microgpt.corpus import Source
 from microgpt.errors import UsageError
 from microgpt.presets import PRESETS
@@ -21,7 +21,8 @@ from microgpt.session import Session
 
 _PRESETS = (
     "Where all numbers begin; other flags override them. Without one: with --seconds alone, what "
-    "is best for that time, this machine and this text; else micro (microgpt on the scalar engine)."
+    "costs least in that time, on this machine and this text, a GPT mixed with counts of 5 "
+    "characters; else micro (microgpt on the scalar engine)."
     "\n" + "\n".join(f"{name}: {preset.summary}." for name, preset in PRESETS.items())
 )
 
@@ -155,7 +156,7 @@ def train(
         if not _train(session, json=json, every=log_every):
             return 130
         closing(session, json=json)
-    return 0
+        return 1 if warned(session) else 0
 
 
 def _train(session: Session, *, json: bool, every: int | None) -> bool:

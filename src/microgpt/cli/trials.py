@@ -22,7 +22,7 @@ from microgpt.sweep.effects import Effects
 from microgpt.sweep.knob import Value
 from microgpt.sweep.loop import Sweep
 from microgpt.sweep.trial import Trial, best
-from microgpt.words import count
+from microgpt.words import count, figures
 
 ROWS = 10
 """How many trials a table has."""
@@ -55,7 +55,7 @@ class Lines:
         """Take one trial in."""
         if trial.outcome == "done" and trial.loss < self._best:
             self._best = trial.loss
-            say(f"trial {trial.number}: loss {trial.loss:.4f}  {words(trial.values)}")
+            say(f"trial {trial.number}: loss {figures(trial.loss)}  {words(trial.values)}")
 
 
 class JsonLines:
@@ -111,7 +111,7 @@ class Bar:
         grid.add_column(no_wrap=True)
         bar = ProgressBar(self._until - self._began, min(now, self._until) - self._began)
         counted = count(sum(self._counts.values()), "trial")
-        lowest = f"best {self._best.loss:.4f} · " if self._best else ""
+        lowest = f"best {figures(self._best.loss)} · " if self._best else ""
         grid.add_row(counted, bar, f"{lowest}{left:.0f} s left")
         told = words(self._best.values) if self._best else ""
         whole = Table.grid(expand=True)
@@ -198,7 +198,7 @@ def best_table(sweep: Sweep, vocab_size: int, effects: Effects) -> Table:
         values = {name: str(value) for name, value in trial.values.items()}
         name = "preset" if trial.values == own else str(trial.number)
         rows.append({
-            "trial": name, "loss": f"{trial.loss:.4f}", **values,
+            "trial": name, "loss": figures(trial.loss), **values,
             "steps": f"{trial.steps:,}", "parameters": f"{size(model):,}",
         })  # fmt: skip
     made = table(*columns, left=0)

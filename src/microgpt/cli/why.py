@@ -17,10 +17,11 @@ from microgpt.cli.flags import TRAINING, flag, whole, word
 from microgpt.cli.show import bar, say, say_json, stdout, table
 from microgpt.corpus import Source
 from microgpt.errors import UsageError
-from microgpt.evaluate import Score
+from microgpt.evaluate import Score, scores
 from microgpt.loss import LN_2, OBJECTIVES, LossSum
 from microgpt.presets import PRESETS
-from microgpt.words import count, glyph
+from microgpt.run import Run
+from microgpt.words import count, counts_of, figures, glyph, unit_of
 
 CHANCES = (1.0, 0.5, 0.1, 0.01, 0.0001)
 
@@ -72,16 +73,29 @@ def why(
     for name, value in {**told, "data": None if source == Source() else source}.items():
         if value is not None:
             raise UsageError(f"{name} must stand with --train: only what is trained has it.")
-    score = None
+    score, note = None, ""
     if run is not None:
         opened = machine.run(run)
-        score = opened.score(text if text is not None else opened.sample(1)[0])
+        shown = text if text is not None else opened.sample(1)[0]
+        block_size = opened.settings.model.block_size
+        # Counts have no slopes: what is shown is the GPT's own, whatever it is mixed with.
+        score = next(scores(opened.gpt, opened.tokenizer, block_size, [shown]))
+        note = _note(opened, shown)
     if json:
         say_json(_record(score))
         return
     _the_loss()
     _the_slopes()
-    _the_mean(score)
+    _the_mean(score, note)
+
+
+def _note(run: Run, text: str) -> str:
+    """Say what a text costs with the counts that a GPT is mixed with; nothing if it is not."""
+    if run.weight is None:
+        return ""
+    counts = counts_of(run.settings.training.ngram, unit_of(run.tokenizer), run.weight)
+    mixed = figures(run.score(text).mean)
+    return f"This is the GPT alone. GPT + {counts}, as in microgpt score: {mixed} nats a character."
 
 
 def _record(score: Score | None) -> dict[str, object]:
@@ -148,7 +162,7 @@ def _the_slopes() -> None:
     say()
 
 
-def _the_mean(score: Score | None) -> None:
+def _the_mean(score: Score | None, note: str) -> None:
     if score is None:
         both = LossSum(6.0, 2) + LossSum(3.0, 3)
         say("A text's loss is the mean over its positions, each weighing the same.", "bold")
@@ -167,14 +181,17 @@ def _the_mean(score: Score | None) -> None:
     stdout().print(_positions(score))
     say()
     total = score.sum
+    nats, mean = figures(total.nats), figures(total.mean)
     say(
-        f"Sum {total.nats:.4f} nats over {count(total.positions, 'position')}, the end included: "
-        f"{total.nats:.4f} / {total.positions} = {total.mean:.4f} nats a character, "
-        f"{total.bits:.4f} bits: as unsure as a choice among e^{total.mean:.4f} = "
-        f"{total.perplexity:.2f}."
+        f"Sum {nats} nats over {count(total.positions, 'position')}, the end included: "
+        f"{nats} / {total.positions} = {mean} nats a character, "
+        f"{figures(total.bits)} bits: as unsure as a choice among e^{mean} = "
+        f"{figures(total.perplexity, 2)}."
     )
     product = -total.nats / math.log(10)
-    say(f"The probability of the whole text is the product of the p: 10^{product:.1f}.")
+    say(f"The probability of the whole text is the product of the p: 10^{figures(product, 1)}.")
+    if note:
+        say(note)
 
 
 def _positions(score: Score) -> Table:
@@ -187,8 +204,8 @@ def _positions(score: Score) -> Table:
         rows.add_row(
             Text(glyph(c.char, unknown=c.unknown), "bold"),
             f"{c.p:.4f}" if c.p >= 0.0001 else f"{c.p:.1e}",
-            f"{c.nats:.2f}",
-            f"{c.nats / LN_2:.2f}",
+            figures(c.nats, 2),
+            figures(c.nats / LN_2, 2),
             *(f"{slope:.4f}" for slope in slopes),
             Text(bar(c.nats, top, 20), bar_style(c.nats)),
         )

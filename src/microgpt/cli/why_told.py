@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from microgpt.experiment import SURE_AND_WRONG, Experiment, Point
 from microgpt.loss import OBJECTIVES
-from microgpt.words import count
+from microgpt.words import count, figures
 
 Curves = dict[str, list[Point]]
 """Points by the objective's name; cross-entropy's among them."""
@@ -40,7 +40,7 @@ def adam_told(prepared: Experiment, curves: Curves) -> Iterator[str]:
     alike = _alike(curves)
     if alike:
         step = curves[_TRUE][alike].step
-        nats = [f"{points[alike].loss:.2f}" for points in curves.values()]
+        nats = [_nats(points[alike].loss) for points in curves.values()]
         yield (
             "A w that is small everywhere is made up for: after "
             f"{count(step, 'step')} the three stand at {_and(nats)} nats."
@@ -53,7 +53,7 @@ def adam_told(prepared: Experiment, curves: Curves) -> Iterator[str]:
             worse = f", more than a blind guess ({blind:.2f})" if end.loss > blind else ""
             yield (
                 f"{OBJECTIVES[name].formula} is at its best after step {best.step}, with "
-                f"{best.loss:.2f} nats; at the end it costs {end.loss:.2f}{worse}."
+                f"{_nats(best.loss)} nats; at the end it costs {_nats(end.loss)}{worse}."
             )
     yield from _stalled(prepared, curves)
     rights = [f"{points[-1].accuracy:.1%}" for points in others.values()]
@@ -102,10 +102,10 @@ def _late(prepared: Experiment, curves: Curves) -> Iterator[str]:
     fall = base[0].loss - base[at].loss
     falls = [points[0].loss - points[at].loss for points in others.values()]
     if at and max(map(abs, falls)) < fall / 4:
-        now = [f"{points[at].loss:.2f}" for points in others.values()]
+        now = [_nats(points[at].loss) for points in others.values()]
         yield (
-            f"After {count(base[at].step, 'step')} {_HERE} has come from {base[0].loss:.2f} to "
-            f"{base[at].loss:.2f} nats, and {_and(_formulas(others))} are at {_and(now)}: they "
+            f"After {count(base[at].step, 'step')} {_HERE} has come from {_nats(base[0].loss)} to "
+            f"{_nats(base[at].loss)} nats, and {_and(_formulas(others))} are at {_and(now)}: they "
             "have hardly started."
         )
 
@@ -146,6 +146,10 @@ def _others(curves: Curves) -> Curves:
 
 def _formulas(curves: Curves) -> list[str]:
     return [OBJECTIVES[name].formula for name in curves]
+
+
+def _nats(value: float) -> str:
+    return figures(value, 2)
 
 
 def _and(words: Sequence[str]) -> str:

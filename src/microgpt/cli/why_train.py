@@ -27,7 +27,7 @@ from microgpt.experiment import PLAIN_RATE, SURE_AND_WRONG, Experiment, Point
 from microgpt.folder import RUNS
 from microgpt.loss import OBJECTIVES
 from microgpt.model import size
-from microgpt.words import count
+from microgpt.words import count, figures
 
 _OBJECTIVES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
 # A space that no line is broken at.
@@ -208,8 +208,8 @@ def _table(prepared: Experiment, curves: Curves) -> Table:
     for name, points in curves.items():
         first, end = points[0], points[-1]
         rows.append({
-            "loss": OBJECTIVES[name].formula, "nats first": f"{first.loss:.2f}",
-            "nats early": f"{points[early].loss:.2f}", "nats late": f"{end.loss:.2f}",
+            "loss": OBJECTIVES[name].formula, "nats first": figures(first.loss, 2),
+            "nats early": figures(points[early].loss, 2), "nats late": figures(end.loss, 2),
             "right": f"{end.accuracy:.1%}", "slope first": number(first.slope),
             "slope late": number(end.slope), "wrong": f"{end.wrong:.1%}",
             "w there": "" if end.wrong_weight is None else number(end.wrong_weight),

@@ -29,6 +29,7 @@ from microgpt.heldout import ENOUGH, HeldOutDocuments
 from microgpt.loss import LossSum
 from microgpt.optim import learning_rate
 from microgpt.presets import preset
+from microgpt.settings import rates
 from microgpt.tokenizer import Tokenizer
 
 __all__ = [
@@ -141,11 +142,12 @@ class Experiment:
             while at < mark:
                 # Short pieces: between two of them Ctrl-C is heard.
                 piece = min(mark - at, self.marks[-1] // 50 + 1)
-                rates = [learning_rate(training, at + k, 0.0) for k in range(1, piece + 1)]
-                sums = engine.train(self._plan.batches(at, piece), np.array(rates))
+                lr_K = [learning_rate(training, at + k, 0.0) for k in range(1, piece + 1)]
+                sums = engine.train(self._plan.batches(at, piece), np.array(lr_K))
                 at += len(sums)
                 if not math.isfinite(sums[-1].nats):
-                    raise DivergedError(at, sums[-1].mean, rates[len(sums) - 1])
+                    blamed = f"{PLAIN_RATE:g}" if plain else rates(training)
+                    raise DivergedError(at, sums[-1].mean, blamed)
             point, wrong_N = measure(engine, self.measured, objective, mark)
             if early is not None and early.any():
                 point = replace(point, stayed=float(wrong_N[early].mean()))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from microgpt.evaluate.calibration import Bin
+from microgpt.words import ALONE, MIXED, figures
 
 WIDTH, HEIGHT = 800, 340
 LEFT, RIGHT, TOP, BOTTOM = 58, 168, 14, 44
@@ -82,6 +83,7 @@ def learning_curve(
     training: Sequence[tuple[float, float]],
     held_out: Sequence[tuple[float, float]],
     levels: Sequence[tuple[str, float]],
+    mixed: Sequence[tuple[float, float]] = (),
 ) -> Chart:
     """Draw losses against steps, and baselines as level lines.
 
@@ -89,13 +91,19 @@ def learning_curve(
         training: steps and losses; those that are no number are left out.
         held_out: likewise.
         levels: names and losses.
+        mixed: likewise, of held-out documents, with the counts that a GPT is mixed with.
     """
+    own = f"{ALONE}, " if mixed else ""
     curves = [
-        ("training", [p for p in training if math.isfinite(p[1])]),
-        ("held-out", [p for p in held_out if math.isfinite(p[1])]),
+        (kind, name, [p for p in points if math.isfinite(p[1])])
+        for kind, name, points in (
+            ("training", f"{own}training", training),
+            ("held-out", f"{own}held out", held_out),
+            ("mixed", MIXED, mixed),
+        )
     ]
-    losses = [y for _, points in curves for _, y in points] + [y for _, y in levels]
-    last = max([x for _, points in curves for x, _ in points], default=1.0)
+    losses = [y for _, _, points in curves for _, y in points] + [y for _, y in levels]
+    last = max([x for _, _, points in curves for x, _ in points], default=1.0)
     low, high = min(losses, default=0.0), max(losses, default=1.0)
     margin = 0.06 * (high - low or 1.0)
     x = _scale(0.0, last, LEFT, WIDTH - RIGHT)
@@ -103,15 +111,14 @@ def learning_curve(
     lines = [
         Line("level", f"{LEFT},{y(loss):.1f} {WIDTH - RIGHT},{y(loss):.1f}") for _, loss in levels
     ]
-    labels = [Label("level", y(loss), f"{name} {loss:.2f}") for name, loss in levels]
+    labels = [Label("level", y(loss), f"{name} {figures(loss, 2)}") for name, loss in levels]
     marks: list[Mark] = []
-    for kind, points in curves:
+    for kind, name, points in curves:
         if points:
             lines.append(Line(kind, " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in points)))
-            name = kind.replace("-", " ")
-            labels.append(Label(kind, y(points[-1][1]), f"{name} {points[-1][1]:.2f}"))
-        if kind == "held-out":
-            marks = [Mark(kind, x(a), y(b)) for a, b in points]
+            labels.append(Label(kind, y(points[-1][1]), f"{name} {figures(points[-1][1], 2)}"))
+        if kind != "training":
+            marks += [Mark(kind, x(a), y(b)) for a, b in points]
     return Chart(
         "updates", "nats a position",
         [Tick(x(at), f"{at:,.0f}") for at in ticks(0.0, last, 6) if at == int(at)],

@@ -5,23 +5,20 @@ In: a run, documents. Out: `Facts`.
 
 from __future__ import annotations
 
-import dataclasses
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
-from microgpt import recipe
 from microgpt.alphabet import printable
 from microgpt.evaluate import Evaluation
 from microgpt.loss import LossSum
-from microgpt.presets import PRESETS
+from microgpt.prepare import MEMORY
+from microgpt.report.command import DOCUMENTS, command
 from microgpt.report.heat import Heat, heat
 from microgpt.run import Run
 from microgpt.sample import Choice, Sample
-from microgpt.settings import Settings, as_flag
-from microgpt.words import name_of, unit_of
+from microgpt.settings import Settings
+from microgpt.words import ALONE, MIXED, THIS, counts_of, name_of, unit_of
 
 POINTS = 120
 """Points of the learning curve, at most."""
@@ -56,10 +53,12 @@ class Facts:
         what: how many documents of which kind were measured, in words.
         result: on these.
         unit: what a position is called.
+        mixed_with: counts, in words, if it is.
         ladder: this model among the baselines, the worst first.
         why_no_ladder: in a sentence, where they could not be measured.
-        training: steps and losses.
+        training: steps and losses of the GPT.
         held_out: likewise.
+        mixed: likewise, with the counts.
         chosen: the texts that were asked for.
         worst: the documents that cost most a position.
         best: the least.
@@ -68,6 +67,7 @@ class Facts:
         settings: the run's.
         updates: how many it has had.
         command: that trains such a run.
+        documents: the name in it of documents that came from a Python program, if they did.
         unknown_nats: what an unknown character costs.
     """
 
@@ -75,10 +75,12 @@ class Facts:
     what: str
     result: Evaluation
     unit: str
+    mixed_with: str | None
     ladder: list[Rung]
     why_no_ladder: str
     training: list[tuple[float, float]]
     held_out: list[tuple[float, float]]
+    mixed: list[tuple[float, float]]
     chosen: list[Heat]
     worst: list[Heat]
     best: list[Heat]
@@ -87,6 +89,7 @@ class Facts:
     settings: Settings
     updates: int
     command: str
+    documents: str | None
     unknown_nats: float
 
 
@@ -95,6 +98,7 @@ def gather(
     result: Evaluation,
     what: str,
     ladder: dict[str, LossSum],
+    gpt: LossSum | None = None,
     why_no_ladder: str = "",
     show: Sequence[str] = (),
     number: int = 6,
@@ -106,6 +110,7 @@ def gather(
         result: its evaluation.
         what: how many documents of which kind it is of, in words.
         ladder: the baselines on the same.
+        gpt: what the same cost the GPT alone, where it is mixed with counts.
         why_no_ladder: in a sentence, if there are none.
         show: texts to show beside the best and the worst.
         number: how many of these.
@@ -114,8 +119,11 @@ def gather(
     best, worst, _ = result.parts.documents(4 * number)
     n = run.ngram.n if "ngram" in ladder else 0
     rungs = [Rung(name_of(name, n), total) for name, total in ladder.items()]
-    rungs.append(Rung("this model", result.sum, is_this=True))
-    log = run.log
+    rungs += [Rung(ALONE, gpt)] if gpt else []
+    rungs.append(Rung(MIXED if gpt else THIS, result.sum, is_this=True))
+    log, unit = run.log, unit_of(run.tokenizer)
+    measured = [(line["step"], line["heldout"]) for line in log.heldout]
+    counts = run.settings.training.ngram
 
     def heats(texts: Sequence[str]) -> list[Heat]:
         return [heat(one, result.loss) for one in run.scores(texts)]
@@ -124,11 +132,13 @@ def gather(
         name=printable(run.folder.resolve().name),
         what=what,
         result=result,
-        unit=unit_of(run.tokenizer),
+        unit=unit,
+        mixed_with=counts_of(counts, unit, run.weight) if gpt else None,
         ladder=sorted(rungs, key=lambda rung: -rung.sum.mean),
         why_no_ladder=why_no_ladder,
         training=log.curve(POINTS),
-        held_out=[(line["step"], line["heldout"]["loss"]) for line in log.heldout],
+        held_out=[(step, told.get("gpt", told["loss"])) for step, told in measured],
+        mixed=[(step, told["loss"]) for step, told in measured if "gpt" in told],
         chosen=heats(show),
         worst=heats([*dict.fromkeys(document.text for document in worst)][:number]),
         best=heats([*dict.fromkeys(document.text for document in best)][:number]),
@@ -136,33 +146,10 @@ def gather(
         temperature=_CHOICE.temperature,
         settings=run.settings,
         updates=log.steps,
-        command=command(run.settings),
+        command=command(run.settings, run.tokenizer),
+        documents=DOCUMENTS if run.settings.source == MEMORY else None,
         unknown_nats=run.tokenizer.unknown_nats,
     )
-
-
-def command(settings: Settings) -> str:
-    """Write the command that trains with these settings."""
-    words: dict[str, Any] = {}
-    training, source = settings.training, settings.source
-    if settings.preset == recipe.CHOSEN:
-        words = {"seconds": training.seconds, "seed": training.seed, "holdout": training.holdout}
-    elif settings.preset in PRESETS:
-        begun = PRESETS[settings.preset]
-        words["preset"] = settings.preset
-        usual: dict[str, Any] = {
-            field.name: field.default
-            for record in (settings.model, training)
-            for field in dataclasses.fields(record)
-        }
-        usual |= {**begun.model, **begun.training}
-        told = {**vars(settings.model), **vars(training)}
-        del told["vocab_size"]
-        words |= {name: value for name, value in told.items() if value != usual[name]}
-    words |= source.asked
-    flags = [as_flag(name, value) for name, value in words.items() if value is not None]
-    files = [shlex.quote(printable(file)) for file in source.files]
-    return " ".join(["microgpt train", *files, *flags])
 
 
 def _samples(run: Run, *, known: bool) -> list[Sampled]:

@@ -7,13 +7,13 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from microgpt.alphabet import printable, readable
+from microgpt.alphabet import path_word, printable, readable
 from microgpt.evaluate.rules import RULES
 from microgpt.loss import LN_2
 from microgpt.report import charts
 from microgpt.report.facts import Facts
 from microgpt.report.heat import clipped
-from microgpt.words import STEP, STRONGEST, count, expected, glyph, level
+from microgpt.words import MIXED, STEP, STRONGEST, count, expected, figures, glyph, level
 
 _HERE = Path(__file__).parent
 
@@ -35,6 +35,7 @@ def render(facts: Facts) -> str:
     filters: dict[str, Any] = {
         "printable": printable, "clipped": clipped, "glyph": glyph, "expected": expected,
         "level": level, "count_of": count, "readable": readable,
+        "figures": figures, "path_word": path_word,
     }  # fmt: skip
     environment.filters.update(filters)
     style = (_HERE / "style.css").read_text("utf-8")
@@ -57,10 +58,11 @@ def _shown(facts: Facts) -> dict[str, Any]:
         "more_characters": max(len(by_character) - ROWS, 0),
         "confusions": confusions[:ROWS],
         "more_confusions": max(len(confusions) - ROWS, 0),
-        "curve": charts.learning_curve(facts.training, facts.held_out, levels),
+        "curve": charts.learning_curve(facts.training, facts.held_out, levels, facts.mixed),
         "reliability": charts.reliability(result.calibration.bins),
         "rules": list(zip(RULES, result.scores.values())),
         "box": charts,
+        "mixed_name": MIXED,
         "step": STEP,
         "strongest": STRONGEST,
         "ln_2": LN_2,

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from microgpt import prepare
+from microgpt import prepare, verdict
 from microgpt.disk import write_atomically
-from microgpt.errors import DivergedError, RunError
+from microgpt.errors import DivergedError, RunError, TrainingWarning
 from microgpt.run import Run
 from microgpt.settings import FORMAT
 
@@ -36,7 +37,9 @@ def trained(
                 for _ in session:
                     pass
             except DivergedError as error:  # what it has saved goes with the folder
-                raise DivergedError(error.step, error.loss, error.lr) from None
+                raise DivergedError(error.step, error.loss, error.rates) from None
+            if said := verdict.divergence(session):
+                warnings.warn(said, TrainingWarning, stacklevel=3)
         return _files(out), session.train_documents, session.heldout_documents
 
 

@@ -18,7 +18,7 @@ from microgpt.config import GPTConfig, TrainConfig
 from microgpt.corpus import Source
 from microgpt.errors import SweepError, UsageError
 from microgpt.presets import preset
-from microgpt.settings import as_flag
+from microgpt.settings import as_flags
 from microgpt.sweep.knob import Value
 from microgpt.sweep.space import Space, configs
 
@@ -110,8 +110,7 @@ class SweepSettings:
             "engine": self.engine,
             "out": out,
         }
-        flags = [as_flag(name, value) for name, value in told.items() if value is not None]
-        return " ".join(["microgpt train", *map(path_word, source.files), *flags])
+        return " ".join(["microgpt train", *map(path_word, source.files), *as_flags(told)])
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` takes."""

@@ -128,7 +128,7 @@ class Trainer:
         which = "early" if early else "measured"
         batch = self._laid_out(which, config.block_size, "window")
         if isinstance(engine, Mixture):
-            return LossSum.of(engine.fit(batch).tolist()).mean
+            return LossSum.of(engine.fit(batch)[0].tolist()).mean
         return mean_loss(engine, batch).mean
 
     @property

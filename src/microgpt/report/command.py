@@ -1,0 +1,54 @@
+"""The command that trains a run again: the same data, shape, recipe, tokenizer and engine.
+
+In: a run's settings and its tokenizer. Out: words for a shell. With a budget in steps it makes the
+same checkpoint, byte for byte; with one in seconds, what was chosen is spelt out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from microgpt import budget, recipe
+from microgpt.alphabet import path_word
+from microgpt.prepare import MEMORY
+from microgpt.presets import PRESETS, Preset
+from microgpt.settings import Settings, as_flags
+from microgpt.tokenizer import Bytes, Tokenizer
+
+DOCUMENTS = "DOCUMENTS.txt"
+"""Stands for documents that came from a Python program."""
+
+
+def command(settings: Settings, tokens: Tokenizer) -> str:
+    """Write the command."""
+    told = {**vars(settings.model), **vars(settings.training)}
+    del told["vocab_size"]
+    if settings.preset == recipe.CHOSEN:
+        words, usual = {}, _usual(settings, budget.ALWAYS)
+        spelt = (*budget.MEASURED, "seconds")
+    else:
+        # A preset that is no more is told by what it set.
+        name = settings.preset if settings.preset in PRESETS else "microgpt"
+        words, usual = {"preset": name}, _usual(settings, PRESETS[name])
+        # A budget in seconds replaces the preset's in steps, unless both are told.
+        spelt = ("steps",) if settings.training.seconds else ()
+    words |= {name: its for name, its in told.items() if name in spelt or its != usual[name]}
+    words |= {
+        "log_every": settings.log_every if settings.log_every > 1 else None,
+        "tokenizer": "bytes" if isinstance(tokens, Bytes) else None,
+        "engine": settings.engine if settings.engine != "native" else None,
+        **settings.source.asked,
+    }
+    files = [DOCUMENTS] if settings.source == MEMORY else settings.source.files
+    return " ".join(["microgpt train", *map(path_word, files), *as_flags(words)])
+
+
+def _usual(settings: Settings, begun: Preset) -> dict[str, Any]:
+    """Return what the settings are where a preset alone is told."""
+    defaults: dict[str, Any] = {
+        field.name: field.default
+        for record in (settings.model, settings.training)
+        for field in dataclasses.fields(record)
+    }
+    return {**defaults, **begun.model, **begun.training}
