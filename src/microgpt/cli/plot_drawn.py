@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Curve:
     steps: list[float]
     losses: list[float]
     heldout: list[tuple[int, float]]
-    mixed: list[tuple[int, float]]
+    mixed: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
 
 
 @dataclass(frozen=True)
