@@ -100,7 +100,7 @@ def mistake(capsys: Capture, *words: str) -> str:
         (["--lr", "-1"], "lr must be a number above 0; got -1.0."),
         (["--lr", "inf"], "lr must be a number above 0; got inf."),
         (["--log-every", "0"], "log_every must be a whole number from 1; got 0."),
-        (["--threads", "0"], "threads must be a whole number from 1; got 0."),
+        (["--threads", "0"], "threads must be a whole number from 1 to 1,024; got 0."),
         (["--out", "r"], "r: holds a run already. Try --resume r, or another --out."),
         (["--out", "full"], "full: must be empty or new; it holds mine.txt. Try another --out."),
         (["--out", "names.txt"], "names.txt: a file. Expected a folder, or a name for a new one."),

@@ -198,7 +198,8 @@ def test_a_target_out_of_range_is_named_with_its_position(engine: Engine) -> Non
 def test_an_engine_that_is_not_there_is_named() -> None:
     for words, text in (
         ({"name": "abacus"}, 'engine must be one of auto, native, scalar; got "abacus".'),
-        ({"threads": 0}, "threads must be a whole number from 1; got 0."),
+        ({"threads": 0}, "threads must be a whole number from 1 to 1,024; got 0."),
+        ({"threads": 10**9}, "threads must be a whole number from 1 to 1,024; got 1,000,000,000."),
         ({"device": "cuda"}, 'device must be cpu for the scalar engine; got "cuda".'),
     ):
         with pytest.raises(UsageError) as caught:

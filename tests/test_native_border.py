@@ -99,12 +99,17 @@ def test_without_the_native_engine_auto_is_the_scalar_one_and_says_why(
         open_engine("native", SHAPES[0])
 
 
-def test_a_module_that_is_not_there_is_the_reason() -> None:
+@pytest.mark.parametrize("reason", ["", "there is no C++ compiler"])
+def test_a_module_that_is_not_there_is_the_reason_and_so_is_what_the_build_says(
+    reason: str,
+) -> None:
     code = (
         "import sys; sys.modules['microgpt.engines._native'] = None\n"
+        "unbuilt = type(sys)('microgpt.engines._unbuilt')\n"
+        f"unbuilt.REASON = {reason!r}\n"
+        f"sys.modules[unbuilt.__name__] = unbuilt if {reason!r} else None\n"
         "from microgpt.engines import why_not_native; print(why_not_native())"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (
-        said.stdout == "it was not built when microgpt was installed, for want of a C++ compiler\n"
-    )
+    because = f": {reason}" if reason else ""
+    assert said.stdout == f"it was not built when microgpt was installed{because}\n"

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shlex
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,32 +9,19 @@ import pytest
 
 from microgpt.engines import why_not_native
 from tests.conftest import REQUIRED
+from tests.native_programs import NATIVE, PROGRAMS, compiled
 
 if why_not_native() and "native" not in REQUIRED:
     pytest.skip(f"no native engine: {why_not_native()}", allow_module_level=True)
 
 from microgpt.engines.native import BUILDS
 
-ROOT = Path(__file__).resolve().parents[1]
-CHECKS = ROOT / "tests" / "native" / "checks.cpp"
-
 
 @pytest.fixture(scope="module", params=BUILDS)
 def checks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program, compiled for one kind of processor with the flags of the build."""
-    compiler = shlex.split(os.environ.get("CXX", "c++"))
-    if shutil.which(compiler[0]) is None and "native" not in REQUIRED:
-        pytest.skip("no C++ compiler")
-    (flags,) = re.findall(r"set\(flags (.*?)\)", (ROOT / "CMakeLists.txt").read_text(), re.DOTALL)
-    program = tmp_path_factory.mktemp("checks") / "checks"
-    build = request.param
-    words = [*compiler, "-std=c++20", *flags.split(), f"-DMICROGPT_BUILD={build}", "-pthread"]
-    words += [] if build == "portable" else [f"-march=x86-64-{build}"]
-    sources = [CHECKS, ROOT / "native" / "buffer.cpp", ROOT / "native" / "pool.cpp"]
-    words += [f"-I{ROOT / 'native'}", *map(str, sources), "-o", str(program)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return program
+    """The program, compiled for one kind of processor."""
+    sources = [PROGRAMS / "checks.cpp", NATIVE / "buffer.cpp", NATIVE / "pool.cpp"]
+    return compiled(tmp_path_factory.mktemp("checks"), sources, request.param)
 
 
 @pytest.mark.slow

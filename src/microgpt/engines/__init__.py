@@ -15,6 +15,9 @@ from microgpt.optim import Optimizer
 ENGINES = ("native", "scalar")
 """The names that `open_engine` knows, best first."""
 
+MOST_THREADS = 1024
+"""Each has working room of its own."""
+
 # A Value, its number, its slope and Adam's two moments of it; floats, their copies in two orders,
 # their slopes and moments, and what is padded.
 _BYTES = {"scalar": 200, "native": 24}
@@ -47,8 +50,10 @@ def open_engine(
     """
     if name not in ("auto", *ENGINES):
         raise UsageError(f'engine must be one of auto, {", ".join(ENGINES)}; got "{name}".')
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads must be a whole number from 1; got {threads}.")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise UsageError(
+            f"threads must be a whole number from 1 to {MOST_THREADS:,}; got {threads:,}."
+        )
     if name == "auto":
         name = "scalar" if why_not_native() else "native"
     if device not in (None, "cpu"):
@@ -66,7 +71,10 @@ def open_engine(
     return NativeEngine(config, optimizer or Optimizer(), loss, threads)
 
 
-_REMEDY = "Try: install a C++ compiler (GCC or Clang), then microgpt again; or --engine scalar."
+_REMEDY = (
+    "Try: install a C++ compiler (GCC or Clang), then microgpt again, with pip's --no-cache-dir "
+    "and --force-reinstall; or --engine scalar."
+)
 
 
 @cache
@@ -79,9 +87,18 @@ def why_not_native() -> str | None:
         from microgpt.engines import native
     except ImportError as error:
         if error.name and error.name.endswith("_native"):
-            return "it was not built when microgpt was installed, for want of a C++ compiler"
+            return "it was not built when microgpt was installed" + _unbuilt()
         return f"it cannot be loaded ({error})"
     return None if native.BUILDS else "this processor lacks what it is built for (x86-64-v2)"
+
+
+def _unbuilt() -> str:
+    """Return why, as the build wrote it down; nothing in a tree that was never installed."""
+    try:
+        from microgpt.engines._unbuilt import REASON
+    except ImportError:
+        return ""
+    return f": {REASON}"
 
 
 def native_peak() -> float | None:
