@@ -1,5 +1,5 @@
-// Python's hand on the engine: types, shapes and bounds are checked here, numpy's buffers are taken
-// as they are, and other Python threads go on while it computes.
+// Python's hand on the engine: types and sizes are checked here, numpy's buffers are taken as they
+// are, and other Python threads go on while it computes.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
@@ -7,14 +7,13 @@
 #include <nanobind/stl/unique_ptr.h>
 
 #include <array>
+#include <chrono>
 #include <memory>
-#include <mutex>
 #include <new>
-#include <stdexcept>
 #include <string>
-#include <vector>
+#include <thread>
 
-#include "border.hpp"
+#include "shared.hpp"
 
 namespace nb = nanobind;
 using namespace microgpt;
@@ -26,141 +25,145 @@ using Array = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Result = nb::ndarray<nb::numpy, double, nb::c_contig>;
 
 Result result(std::unique_ptr<double[]> data, std::initializer_list<std::size_t> shape) {
-    double* p = data.release();
-    nb::capsule owner(p, [](void* q) noexcept { delete[] static_cast<double*>(q); });
-    return Result(p, shape, owner);
+    // The capsule first: where there is no memory for it, the numbers are still ours to free.
+    nb::capsule owner(data.get(), [](void* p) noexcept { delete[] static_cast<double*>(p); });
+    return Result(data.release(), shape, owner);
 }
 
 std::unique_ptr<double[]> room(Index n) {
     return std::unique_ptr<double[]>(new double[static_cast<std::size_t>(n)]);
 }
 
-Documents documents(const Array<std::int32_t>& tokens, const Array<std::int32_t>& targets,
-                    const Array<std::int64_t>& offsets, const Shape& shape) {
-    const Documents batch{tokens.data(), targets.data(), offsets.data(),
-                          static_cast<Index>(offsets.size()) - 1};
-    check(batch, static_cast<Index>(tokens.size()), static_cast<Index>(targets.size()), shape);
-    return batch;
-}
+// Other Python threads go on while this lives. Until Python 3.14 a thread that comes back to an
+// interpreter that is ending is ended by unwinding, which nanobind's functions end the process for:
+// it sleeps on instead, as it does since.
+class Released {
+  public:
+    Released() : state_(PyEval_SaveThread()) {}
+    Released(const Released&) = delete;
+    Released& operator=(const Released&) = delete;
+    ~Released() {
+        try {
+            PyEval_RestoreThread(state_);
+        } catch (...) {
+            for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+        }
+    }
 
-// One caller at a time; Python's lock is let go of first.
-struct Turn {
-    explicit Turn(std::mutex& mutex) : lock(mutex) {}
-    nb::gil_scoped_release released;
-    std::lock_guard<std::mutex> lock;
+  private:
+    PyThreadState* state_;
 };
 
-class NativeDecoder;
+// A batch as it came: its parts, and how many there are of each.
+struct Given {
+    Given(const Array<std::int32_t>& tokens, const Array<std::int32_t>& targets,
+          const Array<std::int64_t>& offsets)
+        : documents{tokens.data(), targets.data(), offsets.data(),
+                    static_cast<Index>(offsets.size()) - 1},
+          tokens(static_cast<Index>(tokens.size())), targets(static_cast<Index>(targets.size())) {}
+
+    const Documents documents;
+    const Index tokens, targets;
+};
 
 class NativeEngine {
   public:
-    NativeEngine(const std::string& build, const Shape& shape, const Optimizer& optimizer, Index threads)
-        : shape(shape), engine(make_engine(build.c_str(), shape, optimizer, threads)) {}
+    NativeEngine(const std::string& build, const Shape& shape, const Optimizer& optimizer,
+                 Index threads)
+        : engine(build.c_str(), shape, optimizer, threads) {}
 
-    void load(Array<double> parameters, Array<double> m, Array<double> v) {
+    void load(Array<double> parameters, Array<double> m, Array<double> v, Index updates) {
         for (const auto* array : {&parameters, &m, &v})
-            if (static_cast<Index>(array->size()) != engine->size())
-                throw Mistake("a state's buffers must have " + number(engine->size()) +
+            if (static_cast<Index>(array->size()) != engine.size())
+                throw Mistake("a state's buffers must have " + number(engine.size()) +
                               " numbers each; got " +
                               number(static_cast<Index>(array->size())) + ".");
-        const Turn turn(mutex);
-        engine->load(parameters.data(), m.data(), v.data());
+        const Released released;
+        engine.load(parameters.data(), m.data(), v.data(), updates);
     }
 
     nb::tuple state() {
-        const Index n = engine->size();
+        const Index n = engine.size();
         auto parameters = room(n), m = room(n), v = room(n);
+        Index updates = 0;
         {
-            const Turn turn(mutex);
-            engine->state(parameters.get(), m.get(), v.get());
+            const Released released;
+            updates = engine.state(parameters.get(), m.get(), v.get());
         }
         const auto size = static_cast<std::size_t>(n);
         return nb::make_tuple(result(std::move(parameters), {size}), result(std::move(m), {size}),
-                              result(std::move(v), {size}));
+                              result(std::move(v), {size}), updates);
     }
 
     Result losses(Array<std::int32_t> tokens, Array<std::int32_t> targets,
                   Array<std::int64_t> offsets) {
-        const Documents batch = documents(tokens, targets, offsets, shape);
-        auto losses_N = room(batch.positions());
+        const Given batch(tokens, targets, offsets);
+        auto losses_N = room(batch.tokens);
         {
-            const Turn turn(mutex);
-            engine->losses(batch, losses_N.get());
+            const Released released;
+            engine.losses(batch.documents, batch.tokens, batch.targets, losses_N.get());
         }
         return result(std::move(losses_N), {tokens.size()});
     }
 
     Result gradients(Array<std::int32_t> tokens, Array<std::int32_t> targets,
                      Array<std::int64_t> offsets) {
-        const Documents batch = documents(tokens, targets, offsets, shape);
-        auto slopes = room(engine->size());
+        const Given batch(tokens, targets, offsets);
+        auto slopes = room(engine.size());
         {
-            const Turn turn(mutex);
-            engine->gradients(batch, slopes.get());
+            const Released released;
+            engine.gradients(batch.documents, batch.tokens, batch.targets, slopes.get());
         }
-        return result(std::move(slopes), {static_cast<std::size_t>(engine->size())});
+        return result(std::move(slopes), {static_cast<std::size_t>(engine.size())});
     }
 
     // The sums of nats, one a step that was tried.
     Result train(Array<std::int32_t> tokens, Array<std::int32_t> targets,
-                 Array<std::int64_t> offsets, Array<std::int64_t> steps, Array<double> lr_K,
-                 Index updates) {
-        const Documents batch = documents(tokens, targets, offsets, shape);
+                 Array<std::int64_t> offsets, Array<std::int64_t> steps, Array<double> lr_K) {
+        const Given batch(tokens, targets, offsets);
         const auto K = static_cast<Index>(lr_K.size());
         if (static_cast<Index>(steps.size()) != K + 1)
             throw Mistake("learning rates must be one a step; got " + number(K) + ".");
-        check(steps.data(), K, batch.count);
         auto nats_K = room(K);
         Index done = 0;
         {
-            const Turn turn(mutex);
-            done = engine->train(batch, steps.data(), K, lr_K.data(), updates, nats_K.get());
+            const Released released;
+            done = engine.train(batch.documents, batch.tokens, batch.targets, steps.data(), K,
+                                lr_K.data(), nats_K.get());
         }
         return result(std::move(nats_K), {static_cast<std::size_t>(done)});
     }
 
-    std::unique_ptr<NativeDecoder> decoder(Index rows);
-
-    const Shape shape;
-    std::mutex mutex;
-    std::unique_ptr<Engine> engine;
+    SharedEngine engine;
 };
 
 class NativeDecoder {
   public:
-    NativeDecoder(NativeEngine& owner, Index rows)
-        : owner_(owner) {
-        const Turn turn(owner.mutex);
-        decoder_.reset(owner.engine->decoder(rows));
-    }
+    NativeDecoder(SharedEngine& engine, Index rows)
+        : vocab_size_(engine.vocab_size()), decoder_(engine, rows) {}
 
     Result push(Array<std::int32_t> tokens) {
-        const Index rows = decoder_->rows(), V = owner_.shape.vocab_size;
+        const Index rows = decoder_.rows();
         if (static_cast<Index>(tokens.size()) != rows)
             throw Mistake("tokens must be one a row, " + number(rows) + "; got " +
                           number(static_cast<Index>(tokens.size())) + ".");
-        check(*decoder_, tokens.data(), owner_.shape);
-        auto logits = room(rows * V);
+        auto logits = room(rows * vocab_size_);
         {
-            const Turn turn(owner_.mutex);
-            decoder_->push(tokens.data(), logits.get());
+            const Released released;
+            decoder_.push(tokens.data(), logits.get());
         }
-        return result(std::move(logits),
-                      {static_cast<std::size_t>(rows), static_cast<std::size_t>(V)});
+        return result(std::move(logits), {static_cast<std::size_t>(rows),
+                                          static_cast<std::size_t>(vocab_size_)});
     }
 
   private:
-    NativeEngine& owner_;
-    std::unique_ptr<Decoder> decoder_;
+    const Index vocab_size_;
+    SharedDecoder decoder_;
 };
 
-std::unique_ptr<NativeDecoder> NativeEngine::decoder(Index rows) {
-    const double past = 2.0 * static_cast<double>(shape.n_layer * shape.block_size) *
-                        static_cast<double>(shape.n_embd) * static_cast<double>(rows);
-    if (rows < 1 || past > 1e12)
-        throw Mistake("rows of a decoder must be at least 1 and fit in memory; got " +
-                      number(rows) + ".");
-    return std::make_unique<NativeDecoder>(*this, rows);
+std::unique_ptr<NativeDecoder> decoder(NativeEngine& owner, Index rows) {
+    const Released released;
+    return std::make_unique<NativeDecoder>(owner.engine, rows);
 }
 
 Objective objective(const std::string& name) {
@@ -173,6 +176,8 @@ Objective objective(const std::string& name) {
 }  // namespace
 
 NB_MODULE(_native, m) {
+    // A thread that still computes when Python ends has lent what it computes with.
+    nb::set_leak_warnings(false);
     nb::register_exception_translator([](const std::exception_ptr& p, void*) {
         try {
             std::rethrow_exception(p);
@@ -195,7 +200,7 @@ NB_MODULE(_native, m) {
         return runnable;
     });
     m.def("peak", [](const std::string& build) {
-        const nb::gil_scoped_release released;
+        const Released released;
         return peak(build.c_str());
     });
     nb::class_<NativeDecoder>(m, "Decoder").def("push", &NativeDecoder::push);
@@ -228,5 +233,5 @@ NB_MODULE(_native, m) {
         .def("gradients", &NativeEngine::gradients)
         .def("train", &NativeEngine::train)
         // The decoder computes with the engine's threads: it keeps the engine.
-        .def("decoder", &NativeEngine::decoder, nb::keep_alive<0, 1>());
+        .def("decoder", decoder, nb::keep_alive<0, 1>());
 }

@@ -1,5 +1,4 @@
 // The engine for one kind of processor: this file is compiled once for each.
-#include <atomic>
 #include <chrono>
 #include <cstring>
 
@@ -19,12 +18,11 @@ class EngineOf final : public Engine {
   public:
     EngineOf(const Shape& shape, const Optimizer& optimizer, Index threads)
         : layout_(shape), attention_(layout_), heads_(layout_), optimizer_(optimizer),
-          pool_(threads), weights_(new Weights), m_(layout_.size()), v_(layout_.size()),
+          pool_(threads), weights_(new Weights(layout_.size())), m_(layout_.size()),
+          v_(layout_.size()),
           work_(layout_, attention_, heads_,
                 optimizer.muon > 0.0 ? Muon::scratch(layout_.D, layout_.F) : 0),
           trainer_(layout_, attention_, heads_, work_, buffers_, pool_) {
-        weights_->parameters.reserve(layout_.size());
-        weights_->turned.reserve(layout_.size());
         point();
         const Index D = layout_.D, L = shape.n_layer;
         const Index each = L * (6 * D + 2 * layout_.F + heads_.scales() +
@@ -33,9 +31,6 @@ class EngineOf final : public Engine {
         piece_ = piece_floats / each + 1;
         passing_ = threads * passing_floats / each + 1;
         if (passing_ > piece_) passing_ = piece_;
-    }
-    ~EngineOf() override {
-        if (--weights_->readers < 0) delete weights_;
     }
 
     Index size() const override { return layout_.table_size(); }
@@ -102,8 +97,10 @@ class EngineOf final : public Engine {
 
     Decoder* decoder(Index rows) override {
         trainer_.settle();
-        return new Rows(layout_, attention_, heads_, pool_, *weights_, rows);
+        return new Rows(layout_, attention_, heads_, pool_, weights_, rows);
     }
+
+    void forked() override { pool_.forked(); }
 
   private:
     // As many of the documents from d on as are worked on at once: the same for any threads.
@@ -146,15 +143,12 @@ class EngineOf final : public Engine {
 
     // Take a copy of the parameters if a decoder still reads these.
     void own() {
-        if (weights_->readers.load() == 0) return;
-        auto* copy = new Weights;
-        copy->parameters.reserve(layout_.size());
-        copy->turned.reserve(layout_.size());
+        if (!weights_.by_others()) return;
+        Held copy(new Weights(layout_.size()));
         const auto bytes = static_cast<std::size_t>(layout_.size()) * sizeof(float);
         std::memcpy(copy->parameters.data(), weights_->parameters.data(), bytes);
         std::memcpy(copy->turned.data(), weights_->turned.data(), bytes);
-        if (--weights_->readers < 0) delete weights_;
-        weights_ = copy;
+        weights_.swap(copy);
         point();
     }
 
@@ -167,7 +161,7 @@ class EngineOf final : public Engine {
     const Heads heads_;
     const Optimizer optimizer_;
     Pool pool_;
-    Weights* weights_;
+    Held weights_;
     Buffer m_, v_, kept_;
     Buffers buffers_{};
     Workspace work_;

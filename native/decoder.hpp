@@ -2,6 +2,8 @@
 // row's attention over its own past.
 #pragma once
 
+#include <atomic>
+
 #include "engine.hpp"
 #include "model.hpp"
 
@@ -9,25 +11,44 @@ namespace microgpt::MICROGPT_BUILD {
 
 // Parameters that decoders go on reading after training has moved on to a copy.
 struct Weights {
+    explicit Weights(Index size) : parameters(size), turned(size) {}
     Buffer parameters, turned;
-    std::atomic<int> readers{0};
+    std::atomic<int> holders{0};
+};
+
+// A hold on weights: whoever lets go last deletes them, in whatever thread.
+class Held {
+  public:
+    explicit Held(Weights* weights) : weights_(weights) { ++weights_->holders; }
+    Held(const Held& other) : Held(other.weights_) {}
+    Held& operator=(const Held&) = delete;
+    ~Held() {
+        if (--weights_->holders == 0) delete weights_;
+    }
+
+    void swap(Held& other) {
+        Weights* const mine = weights_;
+        weights_ = other.weights_;
+        other.weights_ = mine;
+    }
+    bool by_others() const { return weights_->holders.load() > 1; }
+    Weights* operator->() const { return weights_; }
+
+  private:
+    Weights* weights_;
 };
 
 class Rows final : public Decoder {
   public:
     Rows(const Layout& layout, const Attention& attention, const Heads& heads, Pool& pool,
-         Weights& weights, Index rows)
+         const Held& weights, Index rows)
         : layout_(layout), attention_(attention), heads_(heads), pool_(pool), weights_(weights),
-          rows_(rows), lengths_(new Index[static_cast<std::size_t>(rows)]()) {
+          rows_(rows) {
         const Index D = layout.D, L = layout.shape.n_layer, T = layout.shape.block_size;
         past_.reserve(rows * L * T * 2 * D);
         work_.reserve(rows * each());
         scratch_.reserve(pool.threads() * scratch_each());
-        ++weights_.readers;
-    }
-    ~Rows() override {
-        if (--weights_.readers < 0) delete &weights_;
-        delete[] lengths_;
+        lengths_.reserve(rows);
     }
 
     void push(const std::int32_t* tokens_B, double* logits_BV) override {
@@ -57,7 +78,7 @@ class Rows final : public Decoder {
                  Index thread) {
         const Index D = layout_.D, F = layout_.F, V = layout_.V, T = layout_.shape.block_size;
         const Index L = layout_.shape.n_layer, width = layout_.shape.n_embd;
-        const float *parameters = weights_.parameters.data(), *turned = weights_.turned.data();
+        const float *parameters = weights_->parameters.data(), *turned = weights_->turned.data();
         float* x = work_.data() + first * each();
         float *h = x + count * D, *qkv = h + count * D, *mixed = qkv + count * 3 * D;
         float *hidden = mixed + count * D, *logits = hidden + count * F;
@@ -108,10 +129,10 @@ class Rows final : public Decoder {
     const Attention& attention_;
     const Heads& heads_;
     Pool& pool_;
-    Weights& weights_;
+    const Held weights_;
     const Index rows_;
     Buffer past_, work_, scratch_;
-    Index* lengths_;
+    Numbers<Index> lengths_;
 };
 
 }  // namespace microgpt::MICROGPT_BUILD

@@ -13,8 +13,6 @@ inline std::uint32_t mix(std::uint32_t x) {
     return x ^ x >> 16;
 }
 
-typedef std::uint32_t Words __attribute__((vector_size(4 * lanes)));
-
 inline Words mix(Words x) {
     x = (x ^ x >> 16) * 0x7feb352du;
     x = (x ^ x >> 15) * 0x846ca68bu;

@@ -32,6 +32,8 @@ class Engine {
     virtual Index train(const Documents& documents, const Index* steps, Index n_steps,
                         const double* lr_K, Index updates, double* nats_K) = 0;
     virtual Decoder* decoder(Index rows) = 0;
+    // This process is a fork's child: it has none of the threads.
+    virtual void forked() = 0;
 };
 
 // Builds by name, narrowest first: "v2", "v3", "v4" of x86-64, or "portable".

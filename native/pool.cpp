@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__x86_64__)
@@ -28,7 +30,9 @@ constexpr int patience = 2000;
 
 // What several threads write to at the same time lies on cache lines of its own.
 struct Pool::Crew {
-    explicit Crew(Index most) : own(static_cast<std::size_t>(most)) {}
+    explicit Crew(Index most) : own(static_cast<std::size_t>(most)) {
+        threads.reserve(static_cast<std::size_t>(most));
+    }
 
     std::vector<std::thread> threads;
     std::mutex mutex;
@@ -40,6 +44,9 @@ struct Pool::Crew {
     void* context = nullptr;
     Index n = 0;
     std::atomic<Index> wanted{0};
+    // Whether a part has thrown, and what the first one did.
+    std::atomic<bool> failed{false};
+    std::exception_ptr thrown;
     alignas(64) std::atomic<unsigned> round{0};
     alignas(64) std::atomic<Index> done{0};
     struct alignas(64) Own {
@@ -63,7 +70,11 @@ struct Pool::Crew {
             auto& left = own[static_cast<std::size_t>(owner)].left;
             for (Index i; (i = left.fetch_sub(1, std::memory_order_acquire)) > 0;) {
                 const Index step = wanted.load(std::memory_order_relaxed);
-                part(context, owner + (count(n, owner, step) - i) * step, thread);
+                try {
+                    part(context, owner + (count(n, owner, step) - i) * step, thread);
+                } catch (...) {
+                    if (!failed.exchange(true)) thrown = std::current_exception();
+                }
                 done.fetch_add(1, std::memory_order_release);
             }
         }
@@ -96,16 +107,25 @@ struct Pool::Crew {
     }
 };
 
-Pool::Pool(Index threads) : crew_(new Crew(threads)), threads_(threads) {
+void Pool::begin() noexcept {
+    there_ = 1;
     try {
-        for (Index i = 1; i < threads; ++i) crew_->threads.emplace_back(&Crew::live, crew_, i);
+        crew_ = new Crew(threads_);
+        for (; there_ < threads_; ++there_)
+            crew_->threads.emplace_back(&Crew::live, crew_, there_);
     } catch (...) {
-        // The system grants no more threads: those that are there will do.
-        threads_ = static_cast<Index>(crew_->threads.size()) + 1;
+        // The system grants no more threads, or no memory: those that are there will do.
     }
 }
 
+void Pool::forked() {
+    // What the threads left behind is never looked at again, nor freed: one may have held its lock.
+    crew_ = nullptr;
+    there_ = 0;
+}
+
 Pool::~Pool() {
+    if (!crew_) return;
     crew_->over = true;
     {
         const std::lock_guard lock(crew_->mutex);
@@ -117,7 +137,10 @@ Pool::~Pool() {
 }
 
 void Pool::run(Index n, Part part, void* context, Index wanted) {
-    if (threads_ == 1 || wanted == 1 || n == 1) {
+    if (wanted > threads_) wanted = threads_;
+    if (n > 1 && wanted > 1 && there_ == 0) begin();
+    if (wanted > there_) wanted = there_;
+    if (n == 1 || wanted <= 1) {
         for (Index i = 0; i < n; ++i) part(context, i, 0);
         return;
     }
@@ -134,6 +157,8 @@ void Pool::run(Index n, Part part, void* context, Index wanted) {
     crew.take(0);
     for (int i = 0; crew.done.load(std::memory_order_acquire) < n; ++i)
         i < patience ? rest() : std::this_thread::yield();
+    if (crew.failed.exchange(false))
+        std::rethrow_exception(std::exchange(crew.thrown, nullptr));
 }
 
 TinyIsZero::TinyIsZero() {

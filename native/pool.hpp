@@ -11,7 +11,8 @@ class Pool {
     // Work on one of many parts: f(context, part, thread).
     using Part = void (*)(void* context, Index part, Index thread);
 
-    explicit Pool(Index threads);
+    // At most so many threads, the caller's among them. They begin when first wanted.
+    explicit Pool(Index threads) : threads_(threads) {}
     ~Pool();
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
@@ -19,8 +20,11 @@ class Pool {
     Index threads() const { return threads_; }
 
     // Call part(context, i, thread) for all i below n, on at most `wanted` threads; return when all
-    // are done. One caller at a time.
+    // are done. One caller at a time. Of what parts throw, the first is thrown on, once all are done.
     void run(Index n, Part part, void* context, Index wanted);
+
+    // This process is a fork's child, without the threads: new ones begin when wanted.
+    void forked();
 
     template <class F>
     void each(Index n, Index wanted, F& f) {
@@ -30,8 +34,11 @@ class Pool {
 
   private:
     struct Crew;
-    Crew* crew_;
-    Index threads_;
+    void begin() noexcept;
+
+    const Index threads_;
+    Index there_ = 0;  // 0: none has begun
+    Crew* crew_ = nullptr;
 };
 
 // While this lives, numbers too small for a normal float are taken as 0: where a token is rare its

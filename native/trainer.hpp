@@ -12,14 +12,8 @@ namespace microgpt::MICROGPT_BUILD {
 // Runs of documents that are worth a thread's while, found anew for every batch.
 class Shares {
   public:
-    ~Shares() { delete[] ends_; }
-    void reserve(Index documents) {
-        if (documents <= room_) return;
-        delete[] ends_;
-        ends_ = nullptr;
-        ends_ = new Index[static_cast<std::size_t>(documents) + 1];
-        room_ = documents;
-    }
+    // Make room for any batch of so many documents; throws std::bad_alloc.
+    void reserve(Index documents) { ends_.reserve(documents + 1); }
     // Cut a batch into runs of about so many positions.
     void cut(const Documents& batch, Index positions) {
         count_ = 0;
@@ -38,8 +32,8 @@ class Shares {
     Index last(Index i) const { return ends_[i + 1]; }
 
   private:
-    Index* ends_ = nullptr;
-    Index room_ = 0, count_ = 0;
+    Numbers<Index> ends_;
+    Index count_ = 0;
 };
 
 // The forward pass's copies of the weights, one for every thread: what another processor has
@@ -47,11 +41,9 @@ class Shares {
 class Turned {
   public:
     Turned(const Layout& layout, const Buffers& buffers) : layout_(layout), buffers_(buffers) {}
-    ~Turned() { delete[] seen_; }
     void reserve(Index threads) {
-        if (seen_) return;
         copies_.reserve((threads - 1) * layout_.size());
-        seen_ = new Index[static_cast<std::size_t>(threads)]();
+        seen_.reserve(threads);
     }
     // The parameters have changed, and the first copy with them or not.
     void changed(bool with_first) {
@@ -69,7 +61,7 @@ class Turned {
     const Layout& layout_;
     const Buffers& buffers_;
     Buffer copies_;
-    Index* seen_ = nullptr;
+    Numbers<Index> seen_;
     Index changes_ = 1;
 };
 
@@ -115,10 +107,12 @@ class Trainer {
         : layout_(layout), buffers_(buffers), work_(work), pool_(pool),
           model_(layout, attention, heads, work, buffers), turned_(layout, buffers) {}
 
-    // Make room for any batch of this extent; throws std::bad_alloc.
+    // Make room for any batch of this extent; throws std::bad_alloc. Nothing is allocated later: no
+    // part of a step can fail.
     void reserve(const Extent& extent) {
         work_.reserve(extent, pool_.threads());
         turned_.reserve(pool_.threads());
+        shares_.reserve(extent.documents);
     }
     // Somebody else has changed the parameters.
     void changed() { turned_.changed(false); }
@@ -194,7 +188,6 @@ class Trainer {
     void begin(const Documents& batch, Pace& pace) {
         const Index N = batch.positions();
         work_.lay_out(batch);
-        shares_.reserve(batch.count);
         // A thread is called for no less than some 20 microseconds of work, and for a document of
         // its own: what one alone has updated another reads slowly.
         const Index work = N * (12 * layout_.D * layout_.shape.n_layer + layout_.V) * layout_.D;

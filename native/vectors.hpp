@@ -23,6 +23,7 @@ constexpr int lanes = 4;
 
 typedef float Vec __attribute__((vector_size(4 * lanes)));
 typedef std::int32_t Ints __attribute__((vector_size(4 * lanes)));
+typedef std::uint32_t Words __attribute__((vector_size(4 * lanes)));
 // The same, wherever it lies in memory.
 typedef float Anywhere __attribute__((vector_size(4 * lanes), aligned(4), may_alias));
 
@@ -105,7 +106,8 @@ inline Vec exp(Vec x) {
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    const Vec power = reinterpret_cast<Vec>((reinterpret_cast<Ints>(shifted) << 23) + 0x3f800000);
+    // Without a sign: of what lies behind a row's end this may be beyond all bounds.
+    const Vec power = reinterpret_cast<Vec>((reinterpret_cast<Words>(shifted) << 23) + 0x3f800000);
     return x < low ? Vec{} : p * power;
 }
 

@@ -3,6 +3,7 @@
 
 #include "attention.hpp"
 #include "heads.hpp"
+#include "numbers.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
 
@@ -24,10 +25,6 @@ class Workspace {
     // Every thread has scratch for attention, and for at least so many numbers.
     Workspace(const Layout& layout, const Attention& attention, const Heads& heads, Index scratch)
         : layout_(layout), attention_(attention), heads_(heads), least_scratch_(scratch) {}
-    ~Workspace() {
-        delete[] weights_at_;
-        delete[] losses_;
-    }
     Workspace(const Workspace&) = delete;
     Workspace& operator=(const Workspace&) = delete;
 
@@ -59,17 +56,8 @@ class Workspace {
         layers_.reserve(L * (N * per_position_ + grown.weights));
         shared_.reserve(N * (10 * D + F + layout_.V + 2));
         scratch_.reserve(threads * scratch);
-        if (grown.documents > room_.documents) {
-            auto* at = new Index[static_cast<std::size_t>(grown.documents) + 1];
-            delete[] weights_at_;
-            weights_at_ = at;
-            room_.documents = grown.documents;
-        }
-        if (N > room_.positions) {
-            auto* losses = new double[static_cast<std::size_t>(N)];
-            delete[] losses_;
-            losses_ = losses;
-        }
+        weights_at_.reserve(grown.documents);
+        losses_.reserve(N);
         room_ = grown;
         scratch_each_ = scratch;
     }
@@ -121,7 +109,7 @@ class Workspace {
     float* scales() { return logits() + room_.positions * layout_.V; }
     float* final_scales() { return scales() + room_.positions; }
     float* scratch(Index thread) { return scratch_.data() + thread * scratch_each_; }
-    double* losses() { return losses_; }
+    double* losses() { return losses_.data(); }
     Index weights_at(Index d) const { return weights_at_[d]; }
 
   private:
@@ -132,8 +120,8 @@ class Workspace {
     Buffer layers_, shared_, scratch_;
     Extent room_;
     Index per_position_ = 0, scratch_each_ = 0;
-    Index* weights_at_ = nullptr;
-    double* losses_ = nullptr;
+    Numbers<Index> weights_at_;
+    Numbers<double> losses_;
 };
 
 }  // namespace microgpt::MICROGPT_BUILD

@@ -6,7 +6,6 @@ the model's, and Python does that on one thread at a time.
 
 from __future__ import annotations
 
-import atexit
 import gc
 import multiprocessing
 import os
@@ -128,8 +127,6 @@ def _begin(order: Order) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
     _teller[:] = [order.teller(Run(order.folder, order.engine, 1, order.device))]
-    # Left to the very end it would be there when the engine's module counts what it lent.
-    atexit.register(_teller.clear)
     # Linux's malloc gives back what is free beyond twice the largest piece it was ever given back,
     # to fetch it again for the next block, page by page: a fifth of the time. See mallopt(3),
     # M_TRIM_THRESHOLD. No page of this piece is touched.

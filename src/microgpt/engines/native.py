@@ -59,7 +59,6 @@ class NativeEngine:
             )
         self.config = config
         self.threads = threads or processors()
-        self._updates = 0
         self._engine = Engine(
             build=build or BUILDS[-1],
             vocab_size=config.vocab_size,
@@ -88,14 +87,14 @@ class NativeEngine:
 
     def load(self, state: State) -> None:
         """Take over a state, rounded to float32."""
-        buffers = (state.parameters, state.m, state.v)
-        self._engine.load(*(np.ascontiguousarray(x, dtype=np.float64) for x in buffers))
-        self._updates = state.updates
+        parameters, m, v = (
+            np.ascontiguousarray(x, dtype=np.float64) for x in (state.parameters, state.m, state.v)
+        )
+        self._engine.load(parameters, m, v, state.updates)
 
     def state(self) -> State:
         """Return a copy of all that training changes."""
-        parameters, m, v = self._engine.state()
-        return State(parameters, m, v, self._updates)
+        return State(*self._engine.state())
 
     def losses(self, batch: Batch) -> Floats:
         """Return losses_N, nats at each position."""
@@ -109,11 +108,9 @@ class NativeEngine:
         """Make K updates in one call."""
         steps = np.ascontiguousarray(batches.steps, dtype=np.int64)
         lr_K = np.ascontiguousarray(lr_K, dtype=np.float64)
-        nats_K = self._engine.train(*_arrays(batches), steps, lr_K, self._updates)
+        nats_K = self._engine.train(*_arrays(batches), steps, lr_K)
         positions_K = np.diff(batches.documents[steps])
-        sums = [LossSum(*pair) for pair in zip(nats_K.tolist(), positions_K.tolist())]
-        self._updates += int(np.isfinite(nats_K).sum())
-        return sums
+        return [LossSum(*pair) for pair in zip(nats_K.tolist(), positions_K.tolist())]
 
     def decoder(self, rows: int) -> NativeDecoder:
         """Return a decoder of so many rows."""
