@@ -7,6 +7,8 @@ import io
 import json
 import math
 import sys
+from multiprocessing import synchronize
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +152,56 @@ def test_the_first_broken_lines_are_told_of_and_all_are_counted(
     assert said[0].startswith("microgpt: in.jsonl: line 2: not JSON (")
     assert said[0].endswith("). Skipped.")
     assert said[10:] == ["1 blank line skipped.", "30 broken lines skipped."]
+
+
+SEMAPHORES, PROCESSES = (synchronize.SemLock, "__init__"), (SpawnProcess, "start")
+
+
+@pytest.mark.parametrize(
+    ("place", "error", "why"),
+    [
+        (SEMAPHORES, OSError(30, "Read-only file system"), "Read-only file system"),
+        (
+            SEMAPHORES,
+            FileNotFoundError(2, "No such file or directory"),
+            "No such file or directory",
+        ),
+        (SEMAPHORES, PermissionError(13, "Permission denied"), "Permission denied"),
+        (
+            SEMAPHORES,
+            ImportError("This platform lacks a sem_open"),
+            "This platform lacks a sem_open",
+        ),
+        (SEMAPHORES, NotImplementedError("too few semaphores"), "too few semaphores"),
+        (
+            PROCESSES,
+            BlockingIOError(11, "Resource temporarily unavailable"),
+            "Resource temporarily",
+        ),
+    ],
+)
+def test_where_no_process_can_be_begun_one_scores_alone_and_says_so_once(
+    model: Run,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    place: tuple[type, str],
+    error: Exception,
+    why: str,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("microgpt.corpus.stream.BYTES", 256)
+    Path("in.txt").write_text("\n".join(f"{a}{b}" for a in TINY for b in TINY))
+    words = ["score", model.folder, "in.txt", "--format", "csv"]
+    alone = printed(capsys, *words, "--threads", 1)
+    monkeypatch.setattr(*place, refuse)
+    monkeypatch.setattr(score_crew, "_SOON_SECONDS", -1.0)
+    out, (said,) = printed(capsys, *words, "--threads", 3)
+    assert (out, alone[1]) == (alone[0], [])
+    assert said.startswith(
+        f"microgpt: one process scores alone: others cannot be begun here ({why}"
+    )
 
 
 @pytest.mark.parametrize("name", ["in.txt", "in.csv"])

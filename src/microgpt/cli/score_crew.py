@@ -25,6 +25,7 @@ import numpy as np
 from microgpt.cli.judge import Judge
 from microgpt.cli.score_forms import Form
 from microgpt.cli.score_lines import Teller, Told
+from microgpt.cli.show import stderr
 from microgpt.corpus.stream import BYTES, Block
 from microgpt.errors import MicroGPTError
 from microgpt.evaluate.price import Pricer
@@ -66,7 +67,8 @@ def in_order(run: Run, order: Order, blocks: Iterable[Block], processes: int) ->
     try:
         for block in blocks:
             if processes > 1 and not crew and spent > _SOON_SECONDS:
-                crew = Crew(order, processes)
+                crew = _crew(order, processes)
+                processes = processes if crew else 1
             if not crew or not crew.ready:
                 began = time.perf_counter()
                 told = teller.tell(block)
@@ -89,6 +91,20 @@ def in_order(run: Run, order: Order, blocks: Iterable[Block], processes: int) ->
             crew.end()
 
 
+def _crew(order: Order, processes: int) -> Crew | None:
+    """Return a crew; say why there is none where the system lets none be."""
+    try:
+        return Crew(order, processes)
+    except (OSError, ImportError, NotImplementedError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        stderr().print(
+            f"microgpt: one process scores alone: others cannot be begun here ({why}). They need a "
+            "/dev/shm that can be written to.",
+            soft_wrap=True,
+        )
+    return None
+
+
 class Crew:
     """Processes that tell of blocks; ready when the first one is."""
 
@@ -100,6 +116,9 @@ class Crew:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             self._first = [self._pool.submit(_nothing) for _ in range(processes)]
+        except OSError:
+            self.end()
+            raise
         finally:
             signal.signal(signal.SIGINT, before)
 
