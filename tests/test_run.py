@@ -151,8 +151,13 @@ def test_a_run_whose_file_has_changed_says_so(tmp_path: Path, tiny: list[str]) -
     )
     assert microgpt.load(tmp_path / "r").score("ada").mean > 0
     file.unlink()
-    with pytest.raises(DataError, match=r"t\.txt: no such file\."):
+    with pytest.raises(RunError) as caught:
         _ = microgpt.load(tmp_path / "r").documents
+    assert str(caught.value) == (
+        f"{tmp_path / 'r'}: what it was trained on must be there to be read again; there is no "
+        f"{file}. Bring it back, or name another file where one can be given. score, sample and "
+        "compress do without."
+    )
 
 
 def test_a_run_on_documents_of_a_program_asks_for_them(tmp_path: Path, tiny: list[str]) -> None:

@@ -144,3 +144,25 @@ def test_an_address_that_cannot_be_read_is_told_without_its_password(
     assert f'; got "{shown}" (' in err
     assert "ret" not in err
     assert err.count("\n") == 1
+
+
+def test_a_sweep_is_resumed_from_another_folder_and_where_it_moved_with_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, moved = tmp_path / "home", tmp_path / "moved"
+    home.mkdir()
+    (tmp_path / "t.txt").rename(home / "t.txt")
+    monkeypatch.chdir(home)
+    with folder.new(settings(), corpus.read(Source(files=("t.txt",))), out=Path("s")):
+        pass
+    monkeypatch.chdir(tmp_path)
+    home.rename(moved)
+    with folder.resume(moved / "s") as sweep:
+        assert sweep.trials == []
+    (moved / "t.txt").unlink()
+    with pytest.raises(SweepError) as caught:
+        folder.resume(moved / "s").__enter__()
+    assert str(caught.value) == (
+        f"{moved / 's'}: what the sweep was begun on must be there; there is no t.txt. "
+        "Bring it back, or begin another sweep."
+    )

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from microgpt import batch, budget, checkpoint, corpus, model, recipe
 from microgpt.config import GPTConfig, TrainConfig, check_count
-from microgpt.corpus import Corpus, Source
+from microgpt.corpus import Corpus, Source, again
 from microgpt.disk import remove_temporaries
 from microgpt.engines.contract import State
 from microgpt.errors import RunError, UsageError
@@ -96,6 +96,7 @@ def new(
         engine=opened.name,
         log_every=log_every,
         asked=asked,
+        paths=again.absolute(data) if isinstance(data, Source) else (),
     )
     session = Session(settings, tokens, read, opened, choice.why if choice else None, spent)
     opened.load(first_state(config, training.seed, len(session.layout.batch)))
@@ -181,7 +182,14 @@ def read_again(
     elif "-" in source.files and not piped:
         raise RunError(f"{folder}: its documents came through a pipe, and are not kept.")
     else:
-        read = corpus.read(source)
+        found = again.read(source, settings.fingerprint, folder, settings.paths)
+        if not found:
+            raise RunError(
+                f"{folder}: what it was trained on must be there to be read again; there is no "
+                f"{' '.join(settings.paths or source.files)}. Bring it back, or name another file "
+                "where one can be given. score, sample and compress do without."
+            )
+        read = found
     if read.fingerprint != settings.fingerprint:
         where = ", ".join(source.files) or "the embedded names"
         raise RunError(

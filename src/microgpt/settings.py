@@ -29,6 +29,7 @@ class Settings:
     Attributes:
         preset: where the numbers of `model` and `training` began.
         source: where the documents are; with their number and fingerprint, to know them again.
+        paths: of its files, absolute: where they were when the run was trained.
         engine: what computed it.
         log_every: steps a line of the log.
         asked: the settings that were given, by name; all else is the preset's, or was chosen.
@@ -43,6 +44,7 @@ class Settings:
     engine: str
     log_every: int = 1
     asked: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    paths: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_count("log_every", self.log_every)
@@ -59,6 +61,7 @@ class Settings:
             "training": dataclasses.asdict(self.training),
             "data": {
                 **self.source.to_json(),
+                "paths": list(self.paths),
                 "documents": self.documents,
                 "fingerprint": self.fingerprint,
             },
@@ -84,6 +87,7 @@ class Settings:
             engine=data["engine"],
             log_every=data["log_every"],
             asked=data.get("asked", {}),
+            paths=tuple(data["data"].get("paths", ())),
         )
 
 

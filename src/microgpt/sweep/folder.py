@@ -24,8 +24,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from microgpt import corpus
-from microgpt.corpus import Corpus
+from microgpt.corpus import Corpus, again
 from microgpt.disk import write_atomically
 from microgpt.errors import InUseError, SweepError, UsageError
 from microgpt.folder import claimed
@@ -120,7 +119,12 @@ def resume(folder: Path, *, storage: str | None = None) -> Generator[Sweep]:
         raise SweepError(f"{folder}: damaged: it has no {STUDY}.")
     if storage and is_hidden(storage):
         raise SweepError(f"{folder}: its database has a password. Give --storage again.")
-    data = corpus.read(settings.source)
+    data = again.read(settings.source, settings.fingerprint, folder)
+    if not data:
+        raise SweepError(
+            f"{folder}: what the sweep was begun on must be there; there is no "
+            f"{' '.join(settings.source.files)}. Bring it back, or begin another sweep."
+        )
     if data.fingerprint != settings.fingerprint:
         raise SweepError(
             f"{folder}: {', '.join(settings.source.files) or 'the embedded names'} must be what "
