@@ -14,6 +14,7 @@ from microgpt.loss import OBJECTIVES
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks" / "records"
 _TABLE = re.compile(r"(?<=<!-- rows -->\n).*?(?=<!-- end -->)", re.DOTALL)
+_REPEATED = re.compile(r"(?<=<!-- repeated -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
 def speed(text: str) -> str:
@@ -149,7 +150,32 @@ def scored(text: str) -> str:
         ]
         cells.append(", ".join(f"{size:.0f}" for size in row["megabytes"]))
         lines.append(f"| {' | '.join(cells)} |")
-    return _TABLE.sub("\n".join(lines) + "\n", text)
+    return _repeated(_TABLE.sub("\n".join(lines) + "\n", text))
+
+
+def _repeated(text: str) -> str:
+    """Put the rows of the record on lines that repeat into the page on scores."""
+    record = json.loads((FOLDER / "flag_rate.json").read_text("utf-8"))
+    lines = [
+        "| lines | asked for | told, the means | flagged, the mean | told interval held |"
+        " that of held-out ones alone | imagined costs |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for kind in dict.fromkeys(row["source"] for row in record["imagined"]):
+        for rate in sorted({row["rate"] for row in record["real"]}):
+            rows, (tried,) = (
+                [row for row in record[part] if (row["source"], row["rate"]) == (kind, rate)]
+                for part in ("real", "imagined")
+            )
+            flagged, low, high = (
+                statistics.mean(row[key] for row in rows) for key in ("flagged", "low", "high")
+            )
+            held, n, before = (sum(r[key] for r in rows) for key in ("holds", "n", "before_holds"))
+            cells = [kind, f"{rate:.0%}", f"{low:.2%} to {high:.2%}", f"{flagged:.2%}"]
+            cells += [f"{held} of {n}", f"{before}", f"{tried['holds']} of {tried['n']}"]
+            lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", f"{record['date']}, {record['build']}."]
+    return _REPEATED.sub("\n".join(lines) + "\n", text)
 
 
 TABLES = {

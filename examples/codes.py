@@ -20,6 +20,7 @@ from measure import price, table
 
 import microgpt
 from microgpt.evaluate.reference import Reference
+from microgpt.evaluate.threshold import threshold
 
 GROUPS = [a + b + c for a in "KLMRT" for b in "AEIO" for c in "BD"]
 SHAPE = re.compile(r"[A-Z]{3}-\d{5}-\d{2}-\d")
@@ -90,12 +91,11 @@ def main() -> None:
         )
         held_out = price(run, run.documents[1])
         usual = Reference(held_out.laid.lengths_D, held_out.means_D)
-    limit = usual.thresholds(0.01)
+    limit = threshold(usual, 0.01)
 
     def flagged(texts: list[str]) -> float:
         found = price(run, texts)
-        limits = limit.means_C[usual.classes(found.laid.lengths_D)]
-        return float((found.means_D > limits).mean())
+        return float(limit.flags(found.laid.lengths_D, found.means_D).mean())
 
     known = {text[:3] for text in seen}
     tests: dict[str, Callable[[list[str]], float]] = {

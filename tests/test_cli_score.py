@@ -143,6 +143,34 @@ def test_a_rate_needs_held_out_documents(tmp_path: Path, capsys: Capture) -> Non
     assert json.loads(out)["percentile"] is None
 
 
+def test_where_lines_repeat_what_is_judged_by_and_assumed_is_said(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    often = [f"{a}-{b}" for a in TINY for b in TINY[:5]]
+    once = [f"{a}{b}" for a in TINY for b in TINY]
+    Path("log.txt").write_text("\n".join([*often * 20, *once]))
+    microgpt.train(
+        "log.txt", engine="scalar", preset="microgpt", n_embd=4, n_head=1, block_size=6,
+        steps=20, holdout=0.3, out=tmp_path / "run",
+    )  # fmt: skip
+    words = ["score", tmp_path / "run", "log.txt", "--format", "jsonl", "--flag-rate", 0.02]
+    out, said = printed(capsys, *words)
+    rows = [json.loads(line) for line in out.splitlines()]
+    held_out = sum(1 for text in microgpt.load(tmp_path / "run").documents[1] if "-" not in text)
+    expected = float(said[0].removeprefix("Of good lines ").split("%")[0]) / 100
+    assert expected == pytest.approx(0.02, abs=0.005)
+    assert sum(row["flagged"] for row in rows) / len(rows) == pytest.approx(expected, abs=0.005)
+    assert said[0].endswith(
+        f"95 times of 100), judging by {held_out} held-out documents whose text is there once and "
+        "2,000 lines whose text repeats, of all lengths, if good lines come from where these did "
+        "and repeat as they did. So low a rate takes 250 texts of a length: all are judged "
+        "together."
+    )
+    # What is flagged is rarer than what is not, whatever their lengths.
+    rare = min(row["percentile"] for row in rows if row["flagged"])
+    assert rare > max(row["percentile"] for row in rows if not row["flagged"])
+
+
 def test_the_first_broken_lines_are_told_of_and_all_are_counted(
     model: Run, capsys: Capture
 ) -> None:

@@ -66,6 +66,11 @@ def test_the_tables_of_scores_are_the_record_s_and_hold_what_is_promised(make: M
     for asked, middle, low, high in (map(float, row) for row in rows):
         assert low <= middle <= high
         assert 0.7 * asked < middle < 1.3 * asked
+    told = re.findall(r" \| (\d+) of (\d+) \| \d+ \| (\d+) of (\d+) \|", text)
+    assert len(told) == 20
+    held, n, imagined, tried = (sum(map(int, column)) for column in zip(*told))
+    assert 0.92 < held / n < 0.99
+    assert 0.92 < imagined / tried < 0.99
 
 
 @pytest.mark.slow

@@ -27,12 +27,12 @@ engines.scalar engines.native
 engines
 train evaluate sample checkpoint log tail bench
 mixture budget
-heldout best folder compress
+heldout best folder usual compress
 saver recipe
 session
 prepare verdict
 run experiment
-sweep
+sweep trained
 report
 cli sklearn
 """

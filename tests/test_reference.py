@@ -1,4 +1,4 @@
-"""What is usual: percentiles counted one by one, and what thresholds promise, tried out."""
+"""What is usual: percentiles counted one by one, by length and by how lines repeat."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from microgpt.errors import UsageError
 from microgpt.evaluate.reference import ENOUGH, Reference
+from microgpt.evaluate.repetition import Repetition, choose, one_fewer, weights
 
 
 def drawn(n: int, rng: np.random.Generator, longest: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -35,7 +35,7 @@ def test_percentiles_are_counted_among_documents_of_similar_length(n: int) -> No
     lengths_D, means_D = drawn(n, np.random.default_rng(n))
     means_D = means_D.round(1)  # ties
     usual, classes = Reference(lengths_D, means_D), classes_of(lengths_D.tolist())
-    assert len(usual) == n
+    assert len(usual) == usual.new == n
     for length in sorted(set(lengths_D.tolist())):
         its = next(some for some in classes if length in some)
         alike = [m for other, m in zip(lengths_D.tolist(), means_D.tolist()) if other in its]
@@ -61,89 +61,70 @@ def test_classes_are_whole_lengths_with_enough_documents_and_cover_all_lengths()
     assert many[:99].tolist() == np.concatenate(one_by_one).tolist()
 
 
-def test_of_the_documents_themselves_as_many_are_above_as_were_to_be() -> None:
-    for n in (300, 2000, 5000):
-        lengths_D, means_D = drawn(n, np.random.default_rng(n))
-        usual = Reference(lengths_D, means_D)
-        for rate in (0.005, 0.01, 0.1, 0.5):
-            set_by = usual.thresholds(rate)
-            above = means_D > set_by.means_C[usual.classes(lengths_D)]
-            # The k-th dearest of each class is the threshold, and not above it.
-            n_C = np.bincount(usual.classes(lengths_D))
-            k_C = np.bincount(usual.classes(lengths_D), above) + np.isfinite(set_by.means_C)
-            expected = float((n_C / n * k_C / (n_C + 1)).sum())
-            assert set_by.expected == pytest.approx(expected)
-            assert set_by.documents == n
-            # Whole documents come as near to the rate as half a one.
-            assert abs(set_by.expected - rate) <= 0.51 / n + 1e-12
+def test_means_that_another_machine_rounds_otherwise_are_the_same() -> None:
+    usual = Reference(np.full(9, 5), np.arange(9.0))
+    means_D = np.array([4.0, 4.0 - 2e-5, 4.0 + 2e-5, 4.0001])
+    assert usual.percentiles(np.full(4, 5), means_D).tolist() == [40.0, 40.0, 40.0, 50.0]
 
 
-@pytest.mark.parametrize("rate", [0.001, 0.01, 0.05, 0.2, 0.5])
-def test_the_share_of_fresh_good_texts_above_is_what_was_promised(rate: float) -> None:
-    """The guarantee by simulation: over references, and for each its own interval."""
-    rng = np.random.default_rng(int(rate * 1000))
-    shares: list[float] = []
-    inside, promised = 0, 0.0
-    for _ in range(100):
-        usual = Reference(*drawn(1500, rng))
-        set_by = usual.thresholds(rate)
-        lengths_D, means_D = drawn(40_000, rng)
-        share = float((means_D > set_by.means_C[usual.classes(lengths_D)]).mean())
-        shares.append(share)
-        noise = math.sqrt(rate * (1 - rate) / 40_000)
-        inside += set_by.low - noise <= share <= set_by.high + noise
-        promised += set_by.expected / 100
-    deviation = float(np.std(shares)) / 10
-    assert np.mean(shares) == pytest.approx(promised, abs=3.5 * deviation)
-    assert inside >= 88  # 95 of 100, less 3 deviations
+def test_a_text_that_repeats_counts_as_often_as_it_comes() -> None:
+    # Of 1,000 lines 900 repeat, one of nine texts; of the hundred others nine were held out.
+    lines_D = np.array([0] * 9 + [100] * 9)
+    means_D = np.concatenate([np.arange(2.0, 11.0), np.arange(1.0, 10.0) / 10.0])
+    usual = Reference(np.full(18, 5), means_D, lines_D, Repetition(1000, 100, 0))
+    found = usual.percentiles(np.full(4, 5), np.array([0.05, 0.55, 1.5, 11.0]))
+    # The next line is the 1,001st: it may be the 101st that is there once, and each of the nine
+    # and the next are a tenth of these.
+    expected = [0.0, 500 / 1001, 900 / 1001, (900 + 0.9 * 101) / 1001]
+    assert found.tolist() == pytest.approx([100.0 * share for share in expected])
 
 
-def test_the_interval_of_one_class_is_that_of_beta() -> None:
-    usual = Reference(np.full(99, 5), np.arange(99.0))
-    # k of 100: of 1, Beta(1, 99) has its quantiles in closed form, 1 - (1 - q)^(1 / 99).
-    found = usual.thresholds(0.01)
-    assert found.means_C.tolist() == [98.0]
-    assert found.expected == pytest.approx(0.01)
-    for bound, q in ((found.low, 0.025), (found.high, 0.975)):
-        assert bound == pytest.approx(1 - (1 - q) ** (1 / 99), rel=0.1)
-    assert usual.thresholds(0.05).means_C.tolist() == [94.0]
+def test_however_often_a_text_repeats_it_is_one_text_of_its_class() -> None:
+    # 40 texts of each of ten lengths: five lengths are a class, not one.
+    lengths_D = np.repeat(np.arange(10), 40)
+    lines_D = np.full(400, 50)
+    usual = Reference(lengths_D, np.arange(400.0), lines_D, Repetition(20_000, 0, 0))
+    assert usual.classes(np.arange(10)).tolist() == [0] * 5 + [1] * 5
 
 
-def test_a_class_too_small_for_a_rate_shares_with_the_others() -> None:
-    # Ten classes of 200, 1 in 1,000: two whole documents, of two classes; the others flag none.
-    lengths_D = np.repeat(np.arange(10), 200)
-    found = Reference(lengths_D, np.random.default_rng(1).random(2000)).thresholds(0.001)
-    assert np.isfinite(found.means_C).sum() == 2
-    assert found.expected == pytest.approx(0.001, rel=0.01)
-    assert 0.0 < found.low < 0.001 < found.high
+def test_texts_are_chosen_by_how_they_repeat() -> None:
+    trained = ["ab"] * 3 + ["cd"] + ["ef"] * 2
+    held_out = ["gh", "ij", "ij", "kl"]
+    found = choose(trained, held_out)
+    told = dict(zip(found.texts, zip(found.lines_D.tolist(), found.learnt_D.tolist())))
+    assert told == {"gh": (0, 0), "kl": (0, 0), "ab": (3, 3), "ef": (2, 2), "ij": (2, 0)}
+    assert found.repetition == Repetition(lines=10, once=3, twice=2)
+    assert found.whole
 
 
-def test_any_rate_that_can_be_told_has_a_threshold() -> None:
-    for n in (1, 2, 3, 10, 450):
-        lengths_D, means_D = drawn(n, np.random.default_rng(n))
-        usual = Reference(lengths_D, means_D)
-        for rate in (1 / (n + 1) + 1e-9, 0.5, 0.9, 0.99, 0.9999):
-            found = usual.thresholds(rate)
-            assert 0.0 < found.low <= found.expected <= found.high < 1.0
-            assert np.isfinite(found.means_C).any()
-        # Nearly all are to be flagged: all but the cheapest of each class.
-        assert found.expected == pytest.approx(1.0, abs=3 * len(found.means_C) / (n + 1))
+def test_where_there_are_too_many_lines_are_drawn_and_stand_for_all() -> None:
+    trained = [str(n) for n in range(1000) for _ in range(2)] + ["often"] * 2000
+    held_out = [f"h{n}" for n in range(500)]
+    found = choose(trained, held_out, seed=3, most=100)
+    assert not found.whole
+    assert (found.lines_D == 0).sum() == 100
+    assert found.lines_D.sum() == 100
+    often = found.lines_D[found.texts.index("often")]
+    assert 30 <= often <= 70  # half of the lines: 50, less or more 4 deviations
+    assert found.learnt_D[found.texts.index("often")] == 2000
+    # 4,000 lines repeat and 500 do not, which a fifth of them and the next stand for.
+    weights_D = weights(found.lines_D, found.repetition)
+    assert weights_D[:100].tolist() == [1.0] * 100
+    assert weights_D.sum() == pytest.approx(100 + 4000 * 101 / 501)
+    assert choose(trained, held_out, seed=3, most=1001).whole
 
 
-@pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, 2.0, math.nan])
-def test_a_rate_that_is_no_share_is_refused(rate: float) -> None:
-    with pytest.raises(UsageError, match=r"^flag-rate must be above 0 and below 1; got .+\.$"):
-        Reference(np.ones(9), np.arange(9.0)).thresholds(rate)
+def test_one_line_fewer_is_what_a_fit_of_losses_to_how_often_they_were_learnt_says() -> None:
+    rng = np.random.default_rng(1)
+    learnt_D = rng.integers(2, 60, 4000)
+    for start, gain in ((0, 0.5), (10, 0.3)):
 
+        def cost(lines_D: np.ndarray, start: int = start, gain: float = gain) -> np.ndarray:
+            return 3.0 - gain * np.log(lines_D + start)
 
-def test_a_rate_that_so_few_documents_cannot_tell_is_refused() -> None:
-    usual = Reference(np.ones(1099), np.arange(1099.0))
-    usual.thresholds(1 / 1100)
-    with pytest.raises(UsageError) as caught:
-        usual.thresholds(0.0009)
-    assert str(caught.value) == (
-        "flag-rate must be at least 1/1100 with 1,099 held-out documents; got 0.0009. "
-        "Try a higher rate, or hold out more of them."
-    )
-    with pytest.raises(UsageError, match="at least 1/1 with 0 held-out"):
-        Reference(np.zeros(0), np.zeros(0)).thresholds(0.5)
+        noise_D = rng.normal(size=4000) * 0.1
+        found_D = one_fewer(cost(learnt_D) + noise_D, learnt_D) - noise_D
+        assert found_D == pytest.approx(cost(learnt_D - 1), abs=0.02)
+    # What was held out, or costs no less for having been learnt from, stays as it is.
+    assert one_fewer(np.arange(3.0), np.array([0, 0, 2])).tolist() == [0.0, 1.0, 2.0]
+    assert one_fewer(np.arange(3.0), np.array([2, 3, 4])).tolist() == [0.0, 1.0, 2.0]

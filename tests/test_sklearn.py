@@ -164,7 +164,7 @@ def test_it_is_the_run_that_the_package_trains(tmp_path: Path, model: TextDensit
 
 def test_the_threshold_lies_below_a_share_of_the_texts_held_out() -> None:
     rng = random.Random(1)
-    X = ["".join(rng.choices("abcde", k=rng.randint(2, 7))) for _ in range(600)]
+    X = list({"".join(rng.choices("abcde", k=rng.randint(2, 7))): 0 for _ in range(700)})
     # Which are held out is told by another part of the package.
     _, held_out = microgpt.corpus.split(microgpt.corpus.from_texts(X), 0.25)  # type: ignore[attr-defined]
     for per_character in (True, False):
@@ -175,6 +175,22 @@ def test_the_threshold_lies_below_a_share_of_the_texts_held_out() -> None:
         judged = log_p / [len(t) + 1 for t in held_out] if per_character else log_p
         assert model.decision_function(held_out) == pytest.approx(judged - model.offset_)
         assert model.offset_ == pytest.approx(float(np.percentile(judged, 20)))
+
+
+@pytest.mark.parametrize("per_character", [True, False])
+def test_of_texts_that_repeat_the_share_asked_for_is_called_outliers(per_character: bool) -> None:
+    """The texts held out were never learnt from, and most new ones were."""
+    shares: list[float] = []
+    for seed in range(5):
+        rng = random.Random(seed)
+        words = ["".join(rng.choices("abcdefgh", k=rng.randint(3, 7))) for _ in range(300)]
+        told = {**SMALL, "contamination": 0.05, "per_character": per_character}
+        model = TextDensity(**{**told, "steps": 200, "ngram": 4, "holdout": 0.1})
+        model.fit(rng.choices(words, k=3000))
+        shares.append(float((model.predict(words) == -1).mean()))
+    assert np.mean(shares) == pytest.approx(0.05, abs=0.01)
+    # Three thousand lines of three hundred texts: each is counted within a third or so.
+    assert max(abs(share - 0.05) for share in shares) < 0.025
 
 
 def test_without_held_out_texts_the_threshold_comes_from_those_trained_on_and_this_is_said() -> (

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from microgpt.evaluate import Evaluation, Score
     from microgpt.loss import LossSum, cross_entropy
     from microgpt.presets import PRESETS
-    from microgpt.run import Run, load, train
+    from microgpt.run import Run, load
+    from microgpt.trained import train
 
 __all__ = [
     "PRESETS",
@@ -41,7 +42,8 @@ _HOME = {
     "errors": ("DataError", "DivergedError", "MicroGPTError", "RunError", "UsageError"),
     "evaluate": ("Evaluation", "Score"),
     "loss": ("LossSum", "cross_entropy"),
-    "run": ("Run", "load", "train"),
+    "run": ("Run", "load"),
+    "trained": ("train",),
 }
 
 

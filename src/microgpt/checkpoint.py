@@ -10,6 +10,7 @@ replaced atomically: whoever reads, or pulls the plug, finds the old one or the 
     ├── tokenizer.json
     ├── checkpoint.safetensors   parameters by name, their moments, how far it is, a checksum
     ├── counts.safetensors       what the model is mixed with, if it is
+    ├── reference.safetensors    what usual texts cost, to judge others by
     ├── log.jsonl                a line a step
     └── samples.txt
 """
@@ -40,6 +41,7 @@ CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 CHECKPOINT = "checkpoint.safetensors"
 COUNTS = "counts.safetensors"
+REFERENCE = "reference.safetensors"
 SAMPLES = "samples.txt"
 
 T = TypeVar("T")

@@ -1,24 +1,22 @@
 """A trained model and its folder: sample from it, score with it, evaluate it.
 
-In: a run's folder, or data to train on. Out: a `Run`. This is the package as a Python program uses
-it; the command line says the same in words.
+In: a run's folder. Out: a `Run`. This is the package as a Python program uses it; the command line
+says the same in words.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from microgpt import checkpoint, corpus, evaluate, prepare, sample, verdict
+from microgpt import checkpoint, corpus, evaluate, prepare, sample, usual
 from microgpt import log as log_module
 from microgpt.baselines import ladder, ngram, xz
 from microgpt.batch import Batch, lay_out
 from microgpt.compress import Codec
-from microgpt.corpus import Source
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine
 from microgpt.errors import UsageError
@@ -29,6 +27,7 @@ from microgpt.loss import LossSum
 from microgpt.mixture import Mixture
 from microgpt.ngram import NGram
 from microgpt.sample import Choice, Sample
+from microgpt.usual import Usual
 
 
 class Run:
@@ -96,6 +95,17 @@ class Run:
         """
         read = prepare.read_again(self.folder, self.settings)
         return corpus.split(read, self.settings.training.holdout)
+
+    @cached_property
+    def usual(self) -> Usual | None:
+        """What usual texts cost: read, or measured if the documents are there; None: none held out.
+
+        Raises:
+            RunError, DataError: it is not in the folder, and the documents are not there any more.
+        """
+        return usual.find(
+            self.folder, self.engine, self.tokenizer, self.settings, lambda: self.documents
+        )
 
     def samples(self, choice: Choice) -> Iterator[Sample]:
         """Yield samples without end."""
@@ -205,44 +215,3 @@ def load(folder: str | Path) -> Run:
         RunError: it is no run, or is damaged.
     """
     return Run(folder)
-
-
-def train(
-    data: str | Path | Sequence[str] | None = None,
-    *,
-    preset: str | None = None,
-    out: str | Path | None = None,
-    **settings: Any,
-) -> Run:
-    """Train on lines of text and return the run; nothing is printed.
-
-    What is odd about a file, rows that cannot be read say, is a warning.
-
-    Args:
-        data: a file with a document a line, or documents; None: the embedded names.
-        preset: where all numbers begin; None: as `microgpt train` does.
-        out: the run's folder; None: the first free of runs/NAME-1, runs/NAME-2, ...
-        settings: what is set differently, by the names of GPTConfig, TrainConfig and
-            `prepare.new`: steps, seconds, lr, n_embd, engine, seed, ...
-
-    Raises:
-        UsageError, DataError, RunError: what is wrong, in one sentence.
-        DivergedError: the loss is no longer finite.
-
-    Warns:
-        TrainingWarning: the loss ended above that of blind guessing, or the counts that the GPT is
-            mixed with weigh more than it does.
-    """
-    source = Source() if data is None else data
-    if isinstance(source, (str, Path)):
-        source = Source(files=(str(source),))
-    folder = None if out is None else Path(out)
-    with prepare.new(source, preset_name=preset, out=folder, **settings) as session:
-        for sentence in session.corpus.notes:
-            warnings.warn(sentence, stacklevel=2)
-        for _ in session:
-            pass
-        verdict.warn(session, stacklevel=3)
-        run = Run(session.folder)
-        checkpoint.write_samples(run.folder, run.sample(20))
-    return run

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from microgpt import checkpoint, corpus, recipe
+from microgpt import checkpoint, corpus, recipe, usual
 from microgpt.baselines import Ladder, ladder, ngram
 from microgpt.batch import Plan, lay_out
 from microgpt.best import Best
@@ -202,8 +202,12 @@ class Session:
                 kept = self.best.step if self.best.step < step.step else None
             if kept:
                 self.best.restore(self.engine)
-            is_fast = recipe.is_fast(self.engine.name)
-            yield self._evaluate(step, self.timetable.last(step.step, is_fast=is_fast), kept)
+            positions = self.timetable.last(step.step, is_fast=recipe.is_fast(self.engine.name))
+            yield self._evaluate(step, positions, kept)
+            documents = self.train_documents, self.heldout_documents
+            usual.keep(
+                self.folder, self.engine, self.tokenizer, self.settings, documents, positions
+            )
         self.log.settle()
         self.save(finished=True)
 

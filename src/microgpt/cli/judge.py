@@ -1,76 +1,70 @@
-"""How rare a text is beside held-out ones, and whether it is flagged: what a loss is worth."""
+"""What `microgpt score` judges by, and what it says of that before the first line."""
 
 from __future__ import annotations
 
-import random
+import math
 
-import numpy as np
-from numpy.typing import NDArray
-
+from microgpt.cli.notes import note
 from microgpt.cli.show import stderr
-from microgpt.engines.contract import Floats
 from microgpt.errors import MicroGPTError, UsageError
-from microgpt.evaluate.price import Pricer
-from microgpt.evaluate.reference import Reference, Thresholds
+from microgpt.evaluate.judge import Judge
+from microgpt.evaluate.reference import ENOUGH, Reference
+from microgpt.evaluate.threshold import ABOVE, Threshold, threshold
 from microgpt.run import Run
+from microgpt.usual import Usual
+from microgpt.words import count
 
-# So many held-out documents tell what is usual.
-_MOST = 50_000
+# Beside fewer texts "rarer than 50 %" says nothing.
+_FEW = 20
 
 
-class Judge:
-    """Holds means against those of a run's held-out documents.
+def judge(run: Run, rate: float | None) -> Judge:
+    """Return what judges texts, and say how sure it is.
 
     Args:
-        run: of which they are.
-        rate: the share of good texts to flag; None: none.
-
-    Attributes:
-        usual: nats a position of usual text.
-        reference: None where there are no held-out documents, or not any more.
-        thresholds: where a rate was given.
+        run: whose held-out documents tell what is usual.
+        rate: the share of good lines to flag; None: none.
 
     Raises:
         UsageError: a rate, and nothing to set a threshold by.
     """
-
-    def __init__(self, run: Run, rate: float | None) -> None:
-        self.reference: Reference | None = None
-        self.thresholds: Thresholds | None = None
-        self.usual = run.log.tail(50).mean
-        why = f"{run.folder} held none out. Train with --holdout 0.1."
-        held_out: list[str] = []
-        try:
-            if run.settings.training.holdout:
-                held_out = run.documents[1]
-        except MicroGPTError as error:
-            why = str(error)
-        if held_out:
-            if len(held_out) > _MOST:
-                held_out = random.Random(run.settings.training.seed).sample(held_out, _MOST)
-            priced = Pricer(run.engine, run.tokenizer, run.settings.model.block_size).price(
-                held_out
-            )
-            self.reference = Reference(priced.laid.lengths_D, priced.means_D)
-            self.usual = float(priced.nats_D.sum() / priced.positions_D.sum())
+    usual: Usual | None = None
+    try:
+        usual = run.usual
+        share = run.settings.training.holdout
+        why = f"{run.folder} held none out. Train with --holdout {max(2 * share, 0.1):g}."
+        if run.settings.source.stream:
+            why = f"{run.folder} was trained on a stream, whose held-out part is one text."
+    except MicroGPTError as error:
+        why = str(error)
+        if rate is None:
+            note(f"no percentiles: {why}")
+    if usual is None:
         if rate is not None:
-            if not self.reference:
-                raise UsageError(f"flag-rate needs held-out documents: {why}")
-            self.thresholds = self.reference.thresholds(rate)
-            t = self.thresholds
-            stderr().print(
-                f"Of good lines {t.expected:.2%} will be flagged ({t.low:.2%} to {t.high:.2%}, 95 "
-                f"times of 100), judging by {t.documents:,} held-out documents of similar lengths."
-            )
-        if not np.isfinite(self.usual):
-            self.usual = 0.0
+            raise UsageError(f"flag-rate needs held-out documents: {why}")
+        mean = run.log.tail(50).mean
+        return Judge(mean if math.isfinite(mean) else 0.0)
+    reference = usual.reference
+    if rate is not None:
+        found = threshold(reference, rate)
+        stderr().print(_said(reference, found, rate), soft_wrap=True)
+        return Judge(usual.nats, reference, found)
+    return Judge(usual.nats, reference if len(reference) >= _FEW else None)
 
-    def percentiles(self, lengths_D: NDArray[np.int64], means_D: Floats) -> Floats | None:
-        """Return how many of 100 held-out documents of similar length cost less."""
-        return self.reference.percentiles(lengths_D, means_D) if self.reference else None
 
-    def flags(self, lengths_D: NDArray[np.int64], means_D: Floats) -> NDArray[np.bool_] | None:
-        """Say which texts are above their threshold."""
-        if not self.thresholds or not self.reference:
-            return None
-        return means_D > self.thresholds.means_C[self.reference.classes(lengths_D)]
+def _said(usual: Reference, found: Threshold, rate: float) -> str:
+    """Say what a threshold promises, by what, and what that takes for granted."""
+    told, by = usual.repetition, count(usual.new, "held-out document")
+    repeating = told.lines - told.once
+    if repeating:
+        by = f"{by} whose text is there once and {count(repeating, 'line')} whose text repeats,"
+    is_one = len(found.usual.weights_C) == 1
+    said = (
+        f"Of good lines {found.expected:.2%} will be flagged ({found.low:.2%} to {found.high:.2%}, "
+        f"95 times of 100), judging by {by} of {'all' if is_one else 'similar'} lengths, if good "
+        f"lines come from where these did{' and repeat as they did' if repeating else ''}."
+    )
+    enough = math.ceil(ABOVE / rate)
+    if is_one and enough > ENOUGH and (len(usual.weights_C) > 1 or len(usual) < enough):
+        said += f" So low a rate takes {enough:,} texts of a length: all are judged together."
+    return said

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from microgpt.checkpoint import CHECKPOINT, CONFIG, COUNTS, SAMPLES, TOKENIZER
+from microgpt.checkpoint import CHECKPOINT, CONFIG, COUNTS, REFERENCE, SAMPLES, TOKENIZER
 from microgpt.cli import flags
 from microgpt.cli.evaluate import choose, measured_ladder, progress
 from microgpt.cli.flags import flag, whole
@@ -19,7 +19,7 @@ from microgpt.log import LOG
 from microgpt.report import gather, render
 from microgpt.words import figures, short
 
-_OWN = (CONFIG, TOKENIZER, CHECKPOINT, COUNTS, SAMPLES, LOG)
+_OWN = (CONFIG, TOKENIZER, CHECKPOINT, COUNTS, REFERENCE, SAMPLES, LOG)
 
 
 def report(

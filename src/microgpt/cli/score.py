@@ -17,7 +17,7 @@ from rich.live import Live
 from microgpt.alphabet import printable
 from microgpt.cli import flags, score_detail
 from microgpt.cli.flags import flag, word
-from microgpt.cli.judge import Judge
+from microgpt.cli.judge import judge
 from microgpt.cli.mistakes import without_run
 from microgpt.cli.notes import note, say_broken
 from microgpt.cli.score_crew import Order, in_order
@@ -29,6 +29,7 @@ from microgpt.corpus.skipped import Skipped
 from microgpt.corpus.stream import Stream
 from microgpt.errors import DataError, UsageError
 from microgpt.evaluate import Score
+from microgpt.evaluate.judge import Judge
 from microgpt.machine import processors
 from microgpt.run import Run
 from microgpt.words import count, short
@@ -80,18 +81,18 @@ def score(
         if w not in streams:
             _check(w, is_text=text)
     blocks = _Blocks(texts, streams)
-    judge = Judge(opened, flag_rate)
+    judged = judge(opened, flag_rate)
     if json or not (files or form):
-        _one_by_one(opened, judge, iter(blocks), sort, json=json)
+        _one_by_one(opened, judged, iter(blocks), sort, json=json)
     else:
         form, encoding = form or "table", sys.stdout.encoding or "utf-8"
         engine, apart = machine.engine or "auto", sort is not None
-        order = Order(opened.folder, engine, machine.device, judge, form, apart, encoding)
+        order = Order(opened.folder, engine, machine.device, judged, form, apart, encoding)
         # A device other than the processor is shared by no processes.
         processes = 1 if machine.device else machine.threads or processors()
         told = in_order(opened, order, blocks, processes)
         flagged, documents = _row_by_row(told, sort)
-        if judge.thresholds and (documents or not blocks.error):
+        if judged.threshold and (documents or not blocks.error):
             share = flagged / max(documents, 1)
             stderr().print(f"{flagged:,} of {count(documents, 'line')} flagged ({share:.2%}).")
     if blocks.blank:

@@ -22,12 +22,12 @@ from threading import Thread
 
 import numpy as np
 
-from microgpt.cli.judge import Judge
 from microgpt.cli.score_forms import Form
 from microgpt.cli.score_lines import Teller, Told
 from microgpt.cli.show import stderr
 from microgpt.corpus.stream import BYTES, Block
 from microgpt.errors import MicroGPTError
+from microgpt.evaluate.judge import Judge
 from microgpt.evaluate.price import Pricer
 from microgpt.run import Run
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from microgpt.cli.judge import Judge
 from microgpt.cli.score_forms import Facts, Form, head, rows
 from microgpt.corpus.block import Block
+from microgpt.evaluate.judge import Judge
 from microgpt.evaluate.price import Pricer
 
 
@@ -51,7 +51,7 @@ class Teller:
     def tell(self, block: Block) -> Told:
         """Price a block, and write it down."""
         texts, judge = block.texts, self._judge
-        heading = head(self._form, block, flags=judge.thresholds is not None)
+        heading = head(self._form, block, flags=judge.threshold is not None)
         above = heading.encode(self._encoding, "backslashreplace")
         if not texts:
             return Told(above, [], [], 0, 0, 0)

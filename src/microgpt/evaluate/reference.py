@@ -1,136 +1,118 @@
-"""What is usual: the losses of held-out documents, by length, and how rare a text is beside them.
+"""What is usual: what the lines of a file cost, by length, and how rare a text is beside them.
 
-In: lengths and means of documents that the model has not learnt from. Out: percentiles among those
-of similar length, and thresholds above which a chosen share of good texts lies.
-
-Source: the threshold and its certainty are split conformal prediction, Vovk, Gammerman and Shafer,
-"Algorithmic learning in a random world" (2005), chapter 2: if good texts come as the held-out ones
-did, one is above the k-th largest of n with probability k / (n + 1); and of that, given these n,
-the share is Beta(k, n + 1 - k), Vovk, "Conditional validity of inductive conformal predictors"
-(2012).
+In: lengths and means of texts, and what each stands for (see `repetition`). Out: percentiles among
+those of similar length.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt import words
 from microgpt.engines.contract import Floats
-from microgpt.errors import UsageError
+from microgpt.evaluate.repetition import Repetition, weights
 
 Ints = NDArray[np.int64]
 
 ENOUGH = 200
-"""Neighbouring lengths are taken together until there are so many documents."""
+"""Neighbouring lengths are taken together until there are so many texts."""
 
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Above which a share of good texts is flagged.
-
-    Attributes:
-        means_C: nats per position, one for each class of lengths; inf: none is flagged.
-        expected: the share of good texts that lies above.
-        low: of the interval in which that share is, 95 times of 100.
-        high: likewise.
-        documents: how many they were set by.
-    """
-
-    means_C: Floats
-    expected: float
-    low: float
-    high: float
-    documents: int
+ALIKE = 5e-5
+"""Means as near as this are the same: they print alike, and another machine rounds otherwise."""
 
 
 class Reference:
-    """Held-out documents, sorted within classes of similar length.
+    """Usual texts, sorted within classes of similar length.
 
     Args:
         lengths_D: in characters.
         means_D: nats per position.
+        lines_D: how many lines of a file each stands for; 0: it is new. None: all are.
+        repetition: of the file; None: nothing repeats.
+        enough: texts in a class, at least.
+
+    Attributes:
+        means_D: in the order of their classes, and within these of means; so are
+        lines_D: and
+        classes_D: the class of each.
+        firsts_C: where each class begins; one more than there are.
+        weights_C: of each class; a new text weighs 1.
 
     >>> usual = Reference(np.array([3, 3, 3, 3]), np.array([1.0, 2.0, 3.0, 4.0]))
     >>> usual.percentiles(np.array([3, 9]), np.array([2.5, 9.0])).tolist()
     [40.0, 80.0]
     """
 
-    def __init__(self, lengths_D: Ints, means_D: Floats) -> None:
-        lengths, counts = np.unique(lengths_D, return_counts=True)
-        tops: list[int] = []
-        waiting = 0
-        for length, count in zip(lengths.tolist(), counts.tolist()):
-            waiting += count
-            if waiting >= ENOUGH:
-                tops.append(length)
-                waiting = 0
-        # The longest ones, too few for a class of their own, join the last.
-        self._tops = np.array(tops[:-1], dtype=np.int64)
+    def __init__(
+        self,
+        lengths_D: Ints,
+        means_D: Floats,
+        lines_D: Ints | None = None,
+        repetition: Repetition | None = None,
+        enough: float = ENOUGH,
+    ) -> None:
+        lines_D = np.zeros(len(means_D), dtype=np.int64) if lines_D is None else lines_D
+        self._given = lengths_D, means_D, lines_D
+        self.repetition = repetition or Repetition(len(means_D), len(means_D), 0)
+        weights_D = weights(lines_D, self.repetition)
+        # However often it repeats, a text tells no more than a new one.
+        self._tops = _tops(lengths_D, np.minimum(weights_D, 1.0), enough)
         classes_D = self.classes(lengths_D)
         order = np.lexsort((means_D, classes_D))
-        self._means, self._classes = means_D[order], classes_D[order]
-        self._firsts = np.searchsorted(self._classes, np.arange(len(self._tops) + 2))
-        self._keys = _keys(self._classes, self._means)
-        self._percent = 100.0 / (np.diff(self._firsts) + 1)
+        self.means_D, self.lines_D = means_D[order], lines_D[order]
+        self.classes_D = classes_D[order]
+        self.firsts_C = np.searchsorted(self.classes_D, np.arange(len(self._tops) + 2))
+        self._keys = _keys(self.classes_D, self.means_D)
+        self._before = np.concatenate([np.zeros(1), np.cumsum(weights_D[order])])
+        self.weights_C = np.diff(self._before[self.firsts_C])
+        self._percent_C = 100.0 / (self.weights_C + 1.0)
 
     def __len__(self) -> int:
-        return len(self._means)
+        return len(self.means_D)
+
+    @property
+    def new(self) -> int:
+        """How many of the texts are new."""
+        return int((self.lines_D == 0).sum())
+
+    def with_classes_of(self, enough: float) -> Reference:
+        """Return the same with wider classes."""
+        return Reference(*self._given, self.repetition, enough)
 
     def classes(self, lengths_D: Ints) -> Ints:
         """Return the class of each length."""
         return np.searchsorted(self._tops, lengths_D).astype(np.int64)
 
     def percentiles(self, lengths_D: Ints, means_D: Floats) -> Floats:
-        """Return how many of 100 held-out documents of similar length cost less a position.
+        """Return how many of 100 usual lines of similar length cost less a position.
 
-        Never 100: of n documents, one that costs more than all is rarer than n of n + 1.
+        Never 100: of n, one that costs more than all is rarer than n of n + 1.
         """
         classes_D = self.classes(lengths_D)
-        below_D = np.searchsorted(self._keys, _keys(classes_D, means_D)) - self._firsts[classes_D]
-        return below_D * self._percent[classes_D]
+        return self.above(classes_D, self.cheaper(classes_D, means_D))
 
-    def thresholds(self, rate: float) -> Thresholds:
-        """Set a threshold for each class, so that about this share of good texts lies above.
+    def cheaper(self, classes_D: Ints, means_D: Floats) -> Ints:
+        """Return how far in the order the texts of a class reach that cost less."""
+        return np.searchsorted(self._keys, _keys(classes_D, means_D - ALIKE)).astype(np.int64)
 
-        Raises:
-            UsageError: the share is none, or there are too few documents to tell.
-        """
-        if not 0.0 < rate < 1.0:
-            raise UsageError(f"flag-rate must be above 0 and below 1; got {rate:g}.")
-        n_C = np.diff(self._firsts)
-        total = int(n_C.sum())
-        if rate * (total + 1) < 1.0:
-            raise UsageError(
-                f"flag-rate must be at least 1/{total + 1} with "
-                f"{words.count(total, 'held-out document')}; "
-                f"got {rate:g}. Try a higher rate, or hold out more of them."
-            )
-        # How many documents of each class may lie above its threshold: whole ones, that together
-        # come as near to the rate as can be. All of them are the most.
-        exact_C = rate * (n_C + 1)
-        k_C = np.floor(exact_C).astype(np.int64)
-        share_C = n_C / total
-        for c in np.argsort(k_C - exact_C, kind="stable").tolist():
-            half_C = (np.arange(len(k_C)) == c) * 0.5
-            if k_C[c] < n_C[c] and float((share_C * (k_C + half_C) / (n_C + 1)).sum()) < rate:
-                k_C[c] += 1
-        means_C = np.array(
-            [
-                self._means[stop - k] if 0 < k <= stop - first else np.inf
-                for k, first, stop in zip(k_C.tolist(), self._firsts, self._firsts[1:])
-            ]
-        )
-        expected = float((share_C * k_C / (n_C + 1)).sum())
-        rng = np.random.default_rng(0)
-        drawn = [
-            w * rng.beta(k, n + 1 - k, 20_000) if k else np.zeros(20_000)
-            for w, k, n in zip(share_C.tolist(), k_C.tolist(), n_C.tolist())
-        ]
-        low, high = np.quantile(np.sum(drawn, axis=0), (0.025, 0.975)).tolist()
-        return Thresholds(means_C, expected, low, high, total)
+    def above(self, classes_D: Ints, reach_D: Ints) -> Floats:
+        """Return the percentile of what costs more than all texts of its class up to a reach."""
+        below_D = self._before[reach_D] - self._before[self.firsts_C[classes_D]]
+        return below_D * self._percent_C[classes_D]
+
+
+def _tops(lengths_D: Ints, texts_D: Floats, enough: float) -> Ints:
+    """Return the greatest length of each class but the last."""
+    lengths, which_D = np.unique(lengths_D, return_inverse=True)
+    tops: list[int] = []
+    waiting = 0.0
+    for length, texts in zip(lengths.tolist(), np.bincount(which_D, texts_D).tolist()):
+        waiting += texts
+        if waiting >= enough:
+            tops.append(length)
+            waiting = 0.0
+    # The longest ones, too few for a class of their own, join the last.
+    return np.array(tops[:-1], dtype=np.int64)
 
 
 def _keys(classes_D: Ints, means_D: Floats) -> Floats:

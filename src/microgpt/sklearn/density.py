@@ -18,6 +18,7 @@ from microgpt.config import check_count
 from microgpt.errors import MissingExtra, RunError, UsageError
 from microgpt.run import Run
 from microgpt.sklearn import files
+from microgpt.sklearn.offset import offset
 from microgpt.sklearn.texts import Floats, characters, nats, strings
 
 try:
@@ -105,7 +106,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         """Train on texts; y is ignored.
 
         The threshold is taken from the texts held out, as a model prices those that it was trained
-        on too well.
+        on too well; where texts repeat, from those that do as well, each as often as it comes.
 
         Raises:
             UsageError: a parameter outside its domain, or X holds no strings.
@@ -129,8 +130,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
                 stacklevel=2,
             )
         self._take(kept, 0.0, len(held_out))
-        judged = self._judged(held_out or trained)
-        self.offset_ = float(np.percentile(judged, 100.0 * share))
+        self.offset_ = offset(self._judged, trained, held_out, share)
         return self
 
     @property
