@@ -49,14 +49,15 @@ class Attention {
     template <int K_>
     void backward_short(Index T, const float* qkv, const float* weights, const float* d_out,
                         float* scratch, float* d_qkv) const;
-    void forward_head(Index T, const float* qkv, float* weights, float* scratch, float* out) const;
-    void backward_head(Index T, const float* qkv, const float* weights, const float* d_out,
-                       float* scratch, float* d_qkv) const;
+    void forward_head(Index h, Index T, const float* qkv, float* weights, float* scratch,
+                      float* out) const;
+    void backward_head(Index h, Index T, const float* qkv, const float* weights,
+                       const float* d_out, float* scratch, float* d_qkv) const;
     void one_head(Index S, const float* q, const float* keys, const float* values, Index row,
                   float* weights, float* out) const;
     void gather(Index T, const float* rows, float* columns) const;
-    void product(Index M, Index S, const float* a, Index a_row, Index a_step, const float* b,
-                 Index b_row, float* scratch, float* c, Index c_row) const;
+    void product(Index h, Index M, Index S, const float* a, Index a_row, Index a_step,
+                 const float* b, Index b_row, float* scratch, float* c, Index c_row) const;
 };
 
 // Call f with the width of a head as a number known when this is compiled.
@@ -77,7 +78,7 @@ inline void Attention::causal_attention(Index T, const float* qkv, float* weight
     }
     const Index step = T * round_up(T, lanes);
     for (Index h = 0; h < H; ++h)
-        forward_head(T, qkv + h * K, weights + h * step, scratch, out + h * K);
+        forward_head(h, T, qkv + h * K, weights + h * step, scratch, out + h * K);
 }
 
 inline void Attention::causal_attention_backward(Index T, const float* qkv, const float* weights,
@@ -90,7 +91,8 @@ inline void Attention::causal_attention_backward(Index T, const float* qkv, cons
     }
     const Index step = T * round_up(T, lanes);
     for (Index h = 0; h < H; ++h)
-        backward_head(T, qkv + h * K, weights + h * step, d_out + h * K, scratch, d_qkv + h * K);
+        backward_head(h, T, qkv + h * K, weights + h * step, d_out + h * K, scratch,
+                      d_qkv + h * K);
 }
 
 inline void Attention::one(Index S, const float* q, const float* keys, const float* values,

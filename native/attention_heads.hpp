@@ -22,23 +22,26 @@ inline void Attention::gather(Index T, const float* rows, float* columns) const 
     }
 }
 
-// C (M x K) = A (M x S) B (S x K), by way of scratch where a head is no whole number of vectors:
-// what lies beside it belongs to its neighbour.
-inline void Attention::product(Index M, Index S, const float* a, Index a_row, Index a_step,
-                               const float* b, Index b_row, float* scratch, float* c,
-                               Index c_row) const {
+// C (M x K) = A (M x S) B (S x K) of head h, by way of scratch where a head is no whole number of
+// vectors: what lies beside it belongs to its neighbour. The last heads take in a neighbour before
+// them: beyond the row another thread may be writing.
+inline void Attention::product(Index h, Index M, Index S, const float* a, Index a_row,
+                               Index a_step, const float* b, Index b_row, float* scratch,
+                               float* c, Index c_row) const {
     const Index wide = round_up(K, lanes);
     if (wide == K) {
         multiply_rows(M, S, K, a, a_row, a_step, b, b_row, c, c_row);
         return;
     }
-    multiply_rows(M, S, wide, a, a_row, a_step, b, b_row, scratch, wide);
+    const Index beyond = h * K + wide > D ? h * K + wide - D : 0;
+    multiply_rows(M, S, wide, a, a_row, a_step, b - beyond, b_row, scratch, wide);
     for (Index m = 0; m < M; ++m)
-        for (Index k = 0; k < K; ++k) c[m * c_row + k] = scratch[m * wide + k];
+        for (Index k = 0; k < K; ++k) c[m * c_row + k] = scratch[m * wide + beyond + k];
 }
 
-inline void Attention::forward_head(Index T, const float* qkv, float* weights, float* scratch,
-                                    float* out) const {
+[[gnu::noinline]]
+inline void Attention::forward_head(Index h, Index T, const float* qkv, float* weights,
+                                    float* scratch, float* out) const {
     const Index S = round_up(T, lanes), row = 3 * D;
     float* keys_KS = scratch;
     float* rest = scratch + K * S;
@@ -62,12 +65,14 @@ inline void Attention::forward_head(Index T, const float* qkv, float* weights, f
             const float share = 1.0f / sum(totals);
             for (Index s = 0; s < wide; s += lanes) store(w + s, load(w + s) * share);
         }
-        product(M, seen, tile_MS, S, 1, qkv + 2 * D, row, rest, out + first * D, D);
+        product(h, M, seen, tile_MS, S, 1, qkv + 2 * D, row, rest, out + first * D, D);
     });
 }
 
-inline void Attention::backward_head(Index T, const float* qkv, const float* weights,
-                                     const float* d_out, float* scratch, float* d_qkv) const {
+[[gnu::noinline]]
+inline void Attention::backward_head(Index h, Index T, const float* qkv,
+                                     const float* weights, const float* d_out, float* scratch,
+                                     float* d_qkv) const {
     const Index S = round_up(T, lanes), row = 3 * D;
     float* values_KS = scratch;
     float* d_scores = values_KS + K * S;
@@ -86,14 +91,14 @@ inline void Attention::backward_head(Index T, const float* qkv, const float* wei
             for (Index s = 0; s < wide; s += lanes)
                 store(d + s, load(w + s) * (load(d + s) - mean) * scale);
         }
-        product(M, seen, tile_MS, S, 1, qkv + D, row, rest, d_qkv + first * row, row);
+        product(h, M, seen, tile_MS, S, 1, qkv + D, row, rest, d_qkv + first * row, row);
     });
     row_tiles(T, [&](Index first, Index M) {
         // Positions from `first` on have seen these.
         const Index from = first * S + first;
-        product(M, T - first, d_scores + from, 1, S, qkv + first * row, row, rest,
+        product(h, M, T - first, d_scores + from, 1, S, qkv + first * row, row, rest,
                 d_qkv + D + first * row, row);
-        product(M, T - first, weights + from, 1, S, d_out + first * D, D, rest,
+        product(h, M, T - first, weights + from, 1, S, d_out + first * D, D, rest,
                 d_qkv + 2 * D + first * row, row);
     });
 }

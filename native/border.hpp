@@ -32,7 +32,9 @@ inline void check(const Documents& batch, Index tokens, Index targets, const Sha
                           " positions; got " + number(stop - start) + " in document " +
                           number(d) + ".");
     }
-    const auto is_id = [&](Index id) { return id >= 0 && id < shape.vocab_size; };
+    // Without a sign, what is negative is too large; in 32 bits a vector holds the most.
+    const auto V = static_cast<std::uint32_t>(shape.vocab_size);
+    const auto is_id = [V](std::int32_t id) { return static_cast<std::uint32_t>(id) < V; };
     // All ids at once: this loop becomes vectors, one that says what is wrong does not.
     bool good = true;
     for (Index n = 0; n < tokens; ++n)

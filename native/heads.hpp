@@ -100,8 +100,14 @@ class Heads {
         Index i = first;
         for (; i + lanes <= last; i += lanes) store(x + i, f(i));
         if (i == last) return;
-        const Vec rest = f(i);
-        for (Index k = 0; i + k < last; ++k) x[i + k] = rest[k];
+        if (i + lanes <= D) {
+            const Vec rest = f(i);
+            for (Index k = 0; i + k < last; ++k) x[i + k] = rest[k];
+            return;
+        }
+        // The row's last vector: beyond it another thread may be writing.
+        const Vec rest = f(D - lanes);
+        for (; i < last; ++i) x[i] = rest[i - (D - lanes)];
     }
 
     void norm(float* x, float* scales) const {

@@ -46,7 +46,7 @@ void parts_throw(Index threads) {
 }
 
 void all_at_once() {
-    Example example(2);
+    Example example(4);
     const Texts texts(64);
     const Doubles before = example.losses(texts);
     SharedDecoder kept(example.engine, 3);
