@@ -24,6 +24,10 @@ MODEL = [
     ({"position": "x"}, 'position must be one of learned, rotary; got "x".'),
     ({"init": "x"}, 'init must be one of normal, fan-in; got "x".'),
     ({"init_std": -1}, "init_std must be a number from 0; got -1."),
+    ({"n_embd": 10**9}, "n_embd must be at most 65,536; got 1000000000."),
+    ({"block_size": 2**63}, "block_size must be at most 1,048,576; got 9223372036854775808."),
+    ({"n_layer": 10**99}, "n_layer must be at most 4,096; got a number of more than 40 digits."),
+    ({"vocab_size": 2**22}, "vocab_size must be at most 2,097,152; got 4194304."),
 ]
 TRAINING = [
     ({"steps": None}, "steps or seconds must be given; got neither."),
@@ -43,6 +47,9 @@ TRAINING = [
     ({"eps": 0.0}, "eps must be a number above 0; got 0.0."),
     ({"seed": -1}, "seed must be a whole number from 0; got -1."),
     ({"loss": "hinge"}, 'loss must be one of cross-entropy, linear, quadratic; got "hinge".'),
+    ({"seconds": 1e300}, "seconds must be below 1e+09; got 1e+300."),
+    ({"ngram": 10**9}, "ngram must be at most 62; got 1000000000."),
+    ({"seed": 1.5}, "seed must be a whole number from 0; got 1.5."),
     ({"order": "x"}, 'order must be one of per-epoch, once; got "x".'),
     ({"long": "x"}, 'long must be one of window, cut; got "x".'),
 ]
@@ -64,12 +71,15 @@ def test_a_value_outside_its_domain_is_one_sentence(
 def test_json_comes_back_as_it_went() -> None:
     for config in (GPTConfig(vocab_size=9, n_layer=2), TrainConfig(steps=None, seconds=2.5)):
         data = json.loads(json.dumps(dataclasses.asdict(config)))
-        assert from_json(type(config), data) == config
-        for name in data:
-            with pytest.raises(UsageError, match=f'got none, "{name}"'):
-                from_json(type(config), {k: v for k, v in data.items() if k != name})
+        assert from_json(type(config), data, "it") == config
         with pytest.raises(UsageError, match='got one more, "colour"'):
-            from_json(type(config), {**data, "colour": 1})
+            from_json(type(config), {**data, "colour": 1}, "it")
+
+
+def test_what_a_file_lacks_is_as_by_default_or_named() -> None:
+    assert from_json(TrainConfig, {"steps": 3}, "training") == TrainConfig(steps=3)
+    with pytest.raises(UsageError, match=r"^it lacks model\.vocab_size$"):
+        from_json(GPTConfig, {}, "model")
 
 
 def test_presets_are_whole_and_an_unknown_one_is_named() -> None:

@@ -20,6 +20,9 @@ from microgpt.tokenizer import Bytes, Characters
 LINES = ["emma", "", "ava mia", "   ", "zoë"]
 KEPT = ("emma", "ava mia", "zoë")
 
+# A whole number, and more digits than Python reads.
+NINES = "9" * 5000
+
 
 def source(*files: str, **how: object) -> Source:
     return Source(files=files, **how)  # type: ignore[arg-type]
@@ -166,6 +169,7 @@ BROKEN = [
      "Expected text, one document a line."),
     ("t.csv", b"a,b\n1,2\n", {}, "t.csv: has columns a, b. Say which with --column NAME."),
     ("t.csv", b"a,b\n1,2\n", {"column": "c"}, 't.csv: no column "c". It has a, b.'),
+    ("t.csv", b"a,b\n1,2\n", {"column": NINES}, f't.csv: no column "{NINES}". It has a, b.'),
     ("t.csv", b"a,b\n1\n", {"column": "b"}, "t.csv: line 2: expected 2 columns, as in the "
      "heading; got 1. Try --delimiter, or --quoting none."),
     ("t.csv", b'a,"b" c\n1,2\n', {"column": "a"}, "t.csv: line 1: a quoted cell goes on after its "

@@ -16,17 +16,18 @@ SOURCE = Path(microgpt.__file__).parent
 # A module imports from rows above its own; docs/architecture.md has the same table.
 ROWS = """
 errors alphabet machine datasets
+bounds schema
 config autograd loss dropout
 presets
 corpus tokenizer model optim
 batch settings
 disk ngram words
-baselines
+baselines events
 engines.contract
 engines.scalar engines.native
 engines
 train evaluate sample checkpoint log tail bench
-mixture budget
+mixture sound counts budget
 heldout best folder usual compress
 saver recipe
 session
@@ -111,7 +112,7 @@ def test_heavy_libraries_are_imported_where_they_are_used_alone() -> None:
         "optuna": ("sweep.study", "sweep.storage"),
         "jinja2": ("report.page",),
         "sqlalchemy": "sweep.storage", "sklearn": "sklearn",
-        "safetensors": "disk", "filelock": "folder", "torch": "engines.torch",
+        "safetensors": "disk", "filelock": "folder", "msgspec": "schema", "torch": "engines.torch",
     }  # fmt: skip
     for name, tree in modules().items():
         for other in imported(tree):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
+import re
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -156,10 +159,18 @@ def test_a_line_that_a_crash_cut_short_is_passed_over_wherever_it_ends(tmp_path:
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe\n", b"[]\n", b"5\n", b'{"step": 3}\n', b"\0\0\n"])
-def test_what_is_no_line_of_a_log_is_passed_over(tmp_path: Path, data: bytes) -> None:
+def test_what_is_no_line_of_a_log_is_passed_over_at_an_unfinished_end_alone(
+    tmp_path: Path, data: bytes
+) -> None:
     write(tmp_path, 1, 0, steps(1, 3))
-    with (tmp_path / "log.jsonl").open("ab") as file:
-        file.write(data)
+    file = tmp_path / "log.jsonl"
+    good = file.read_bytes()
+    file.write_bytes(good + data)
+    with pytest.raises(RunError) as caught:
+        log.read(tmp_path)
+    assert str(caught.value).startswith(f"{file}: line 4: damaged or foreign (")
+    assert str(caught.value).endswith("). Take that line out: the run can do without it.")
+    file.write_bytes(good + data.rstrip(b"\n"))
     assert log.read(tmp_path).steps == 3
     write(tmp_path, 1, 3, steps(4, 5), progress=ALL)
     assert [line["step"] for line in lines(tmp_path)] == [1, 2, 3, 4, 5]
@@ -177,6 +188,43 @@ def test_a_line_with_a_value_of_another_kind_is_passed_over_or_one_sentence(
         LogWriter(tmp_path, 1, 0, ALL).close()
     except RunError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"loss": float("nan")}, "not JSON: invalid character (byte 20)"),
+        ({"loss": float("-inf")}, "not JSON: invalid character (byte 21)"),
+        ({"step": 10**13}, None),
+        ({"step": 1}, "step 1 comes after step 2"),
+        ({"step": 2.0}, "step must be a whole number; got a number"),
+        ({"positions": "7"}, "positions must be a whole number; got text"),
+        ({"lr": None}, "lr must be a number; got null"),
+        ({"heldout": 2.5}, "heldout must be an object; got a number"),
+        ({"heldout": {"loss": "x", "positions": 3}}, "heldout.loss must be a number; got text"),
+        ({"heldout": {"loss": 2.5}}, "it lacks heldout.positions"),
+    ],
+)
+def test_a_line_that_no_training_writes_is_one_sentence_that_says_what_is_wrong(
+    tmp_path: Path, changed: dict[str, Any], reason: str | None
+) -> None:
+    write(tmp_path, 1, 0, steps(1, 4))
+    whole = lines(tmp_path)
+    whole[2] |= changed
+    file = tmp_path / "log.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in whole))
+    told = reason or f"step must be at most 1,000,000,000,000; got {10**13}."
+    with pytest.raises(RunError, match=re.escape(f"{file}: line 3: damaged or foreign ({told})")):
+        log.read(tmp_path)
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe", "link"])
+def test_what_is_no_file_in_the_place_of_a_log_is_one_sentence(tmp_path: Path, what: str) -> None:
+    file = tmp_path / "log.jsonl"
+    made = {"folder": file.mkdir, "pipe": partial(os.mkfifo, file)}
+    made.get(what, partial(file.symlink_to, "nowhere"))()
+    with pytest.raises(RunError, match=f"^{file}: a {what}"):
+        log.read(tmp_path)
 
 
 def test_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,8 @@ import microgpt
 from microgpt import checkpoint
 from microgpt.batch import Batch
 from microgpt.config import GPTConfig
-from microgpt.errors import RunError
-from microgpt.mixture import MOST_WEIGHT, Mixture, fitted, mixed
+from microgpt.errors import RunError, UsageError
+from microgpt.mixture import MOST_WEIGHT, MixedDecoder, Mixture, fitted, mixed
 from microgpt.ngram import NGram
 from tests.conftest import laid_out, opened
 
@@ -88,6 +90,35 @@ def test_what_was_kept_makes_the_same_counts() -> None:
     assert again.losses(batch(OTHERS)).tolist() == model.losses(batch(OTHERS)).tolist()
 
 
+@pytest.mark.parametrize(
+    ("name", "changed", "message"),
+    [
+        ("pairs1", lambda values: values[::-1], "pairs of 2 tokens must be in order, each once"),
+        ("pairs1", lambda values: values - values[0] - 1, "pairs of 2 tokens must be in order"),
+        ("pairs1", lambda values: np.sort(values) + V**2, r"in \[0, 25\)\.$"),
+        ("pairs2", lambda values: np.maximum(values, values[1]), "pairs of 3 tokens must be in"),
+        ("counts1", lambda values: -values, "counts of 2 tokens must be one from 1 for each pair"),
+        ("counts3", lambda values: values[1:], "counts of 4 tokens must be one from 1 for each"),
+        ("pairs0", None, "counts must have pairs and counts of each length; got others"),
+    ],
+)
+def test_counts_that_cannot_be_of_these_tokens_are_refused(
+    name: str, changed: Callable[[Any], Any] | None, message: str
+) -> None:
+    arrays = NGram.of(batch(DOCUMENTS), V, BOS, N).arrays()
+    kept = arrays.pop(name)
+    arrays |= {name: changed(kept)} if changed else {"pairs9": kept}
+    with pytest.raises(UsageError, match=message):
+        NGram.from_arrays(arrays, V, BOS)
+
+
+def test_counts_of_more_tokens_than_63_bits_can_number_are_refused() -> None:
+    one = np.array([1])
+    arrays = {f"{what}{k}": one for what in ("pairs", "counts") for k in range(30)}
+    with pytest.raises(UsageError, match=r"^counts must be of as many tokens as fit in 62 bits; "):
+        NGram.from_arrays(arrays, V, BOS)
+
+
 def test_one_document_is_enough_and_numbers_never_overflow() -> None:
     few = NGram.of(batch([[0]]), V, BOS, N)
     assert np.isfinite(few.losses(batch(OTHERS))).all()
@@ -120,6 +151,16 @@ def test_a_mixture_s_decoder_says_what_its_losses_are(engine_name: str) -> None:
     assert model.losses(told) == pytest.approx(losses, rel=1e-5)
 
 
+def test_what_a_gpt_holds_for_impossible_has_a_finite_logit_where_counts_weigh_nothing() -> None:
+    class Sure:
+        def push(self, tokens_B: object) -> np.ndarray:
+            return np.array([[0.0, -1000.0, 2.0, -900.0, 1.0]])
+
+    ngram = NGram.of(batch(DOCUMENTS), V, BOS, N)
+    (logits,) = MixedDecoder(Sure(), ngram, 0.0, 1).push([0])
+    assert logits == pytest.approx(Sure().push(None)[0] - np.log(np.exp([0.0, 1.0, 2.0]).sum()))
+
+
 def test_a_run_of_a_mixture_is_read_back_and_its_counts_are_checked(
     tmp_path: Path, tiny: list[str]
 ) -> None:
@@ -131,6 +172,14 @@ def test_a_run_of_a_mixture_is_read_back_and_its_counts_are_checked(
     assert again.score("ada").losses == run.score("ada").losses
     assert again.sample(3, seed=5) == run.sample(3, seed=5)
     path = tmp_path / "r" / checkpoint.COUNTS
+    whole = path.read_bytes()
     path.write_bytes(path.read_bytes()[:-8] + b"\x01" * 8)
     with pytest.raises(RunError, match=r"counts\.safetensors: damaged"):
         microgpt.load(tmp_path / "r").score("ada")
+    # Those of another run of the same vocabulary.
+    microgpt.train(tiny * 20, preset="micro", ngram=5, steps=4, holdout=0.3, out=tmp_path / "s")
+    shutil.copy(tmp_path / "s" / checkpoint.COUNTS, path)
+    with pytest.raises(RunError, match=r"counts\.safetensors: of another run than checkpoint"):
+        microgpt.load(tmp_path / "r").score("ada")
+    path.write_bytes(whole)
+    assert microgpt.load(tmp_path / "r").score("ada").losses == run.score("ada").losses

@@ -431,7 +431,17 @@ def test_what_cannot_be_saved_or_loaded_is_told_in_one_sentence(
         ({**whole, "format": 9}, f"{file}: format must be 1; got 9."),
         ({**whole, "parameters": {"depth": 3}}, f"{file}: damaged or foreign ("),
         ({**whole, "offset": None}, f"{file}: damaged or foreign ("),
-        ({"format": 1}, f"{file}: damaged or foreign ('parameters')."),
+        ({"format": 1}, f"{file}: damaged or foreign (it lacks parameters)."),
+        (
+            {**whole, "parameters": {"threads": "x"}},
+            f"{file}: damaged or foreign (threads must be a whole number or null; got text).",
+        ),
+        (
+            {**whole, "parameters": {"tokenizer": "runes"}},
+            f'{file}: damaged or foreign (tokenizer must be one of its choices; got "runes").',
+        ),
+        ({**whole, "offset": float("nan")}, f"{file}: damaged or foreign (not JSON: "),
+        ({**whole, "n_held_out": 2.5}, f"{file}: damaged or foreign (n_held_out must be a whole"),
         ([], f"{file}: damaged or foreign ("),
     ):
         file.write_text(json.dumps(about))

@@ -22,6 +22,7 @@ from microgpt import corpus
 from microgpt.cli import run
 from microgpt.corpus import Source
 from microgpt.errors import DivergedError, SweepError
+from microgpt.presets import PRESETS
 from microgpt.run import Run
 from microgpt.sweep import folder
 from microgpt.sweep.knob import KNOBS
@@ -108,9 +109,9 @@ def test_the_sweep_tells_every_trial_and_keeps_it(
     assert all(set(trial["knobs"]) == {"lr", "n_embd", "n_head"} for trial in trials)
     assert (summary["trials"], summary["done"]) == (5, 5)
     assert summary["best"] == min(trials, key=lambda trial: trial["loss"])
-    told = folder._read(at / "s")
-    assert (told["study"], told["storage"], told["steps"]) == ("s", None, 40)
-    study = Study(f"sqlite:///{at / 's' / 'study.db'}", "s", SweepSettings.from_json(told, at))
+    told = folder.read_json(at / "s", "sweep.json", folder.Told.from_json)
+    assert (told.study, told.storage, told.settings.steps) == ("s", None, 40)
+    study = Study(f"sqlite:///{at / 's' / 'study.db'}", "s", told.settings)
     kept = study.trials()
     study.close()
     assert [(t.number, t.loss, t.values) for t in kept] == [
@@ -383,6 +384,66 @@ def test_a_study_of_other_settings_is_not_joined(tmp_path: Path) -> None:
     with pytest.raises(SweepError, match=r'^study "s": steps must be 10, as .*; got 11. Try '):
         Study(address, "s", settings(steps=11))
     Study(address, "t", settings(steps=11)).close()
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"format": 2}, "format must be 1; got 2."),
+        ({"study": 7}, "damaged or foreign (study must be text; got a whole number)."),
+        ({"storage": []}, "damaged or foreign (storage must be text or null; got a list)."),
+        ({"seed": 2**70}, f"seed must be at most {2**63 - 1:,}; got {2**70}."),
+        (
+            {"holdout": 1.0},
+            "holdout must be in (0, 1): trials are compared on what is held out; got 1.0.",
+        ),
+        ({"knobs": [1]}, "damaged or foreign (knobs[0] must be text; got a whole number)."),
+        (
+            {"knobs": ["n_head=1..1000000000"]},
+            "knob n_head must be at most 65,536; got 1000000000.",
+        ),
+        (
+            {"source": {"files": [1000000000]}},
+            "damaged or foreign (source.files[0] must be text; got a whole number).",
+        ),
+        (
+            {"source": {"encoding": 7}},
+            "damaged or foreign (source.encoding must be text; got a whole number).",
+        ),
+        (
+            {"tokenizer": "runes"},
+            'damaged or foreign (tokenizer must be one of its choices; got "runes").',
+        ),
+        ({"preset": "huge"}, None),
+    ],
+)
+def test_a_sweep_s_file_with_a_value_out_of_its_domain_is_one_sentence(
+    tmp_path: Path, changed: dict[str, Any], reason: str | None
+) -> None:
+    told = {"study": "s", "storage": None, **settings().to_json(), **changed}
+    (tmp_path / "sweep.json").write_text(json.dumps(told))
+    with pytest.raises(SweepError) as caught, folder.resume(tmp_path):
+        pass
+    reason = reason or f'preset must be one of {", ".join(PRESETS)}; got "huge".'
+    assert str(caught.value) == f"{tmp_path / 'sweep.json'}: {reason}"
+
+
+def test_a_trial_that_another_program_has_written_is_one_sentence(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 's.db'}"
+    study = Study(address, "s", settings())
+    number, _ = study.ask()
+    study.tell(number, "done", Report(100, 2.0, 10, 0.5))
+    assert [trial.steps for trial in study.trials()] == [10]
+    about = {"outcome": "won", "steps": 1, "seconds": 0.5}
+    optuna = pytest.importorskip("optuna")
+    study._study.add_trial(optuna.trial.create_trial(value=1.0, user_attrs={"microgpt": about}))
+    with pytest.raises(SweepError) as caught:
+        study.trials()
+    assert str(caught.value) == (
+        "the sweep's study: damaged or foreign (trial 2.outcome must be one of its choices; "
+        'got "won").'
+    )
+    study.close()
 
 
 @pytest.mark.slow

@@ -65,6 +65,8 @@ def test_a_knob_is_read_as_it_is_meant(text: str, knob: Knob) -> None:
         (["activation=relu,elu"], 'activation must be one of relu, .*; got "elu".'),
         (["n_embd=16,18"], "n_embd must be a multiple of n_head; got n_embd=18, n_head=4."),
         (["n_embd=8,16", "n_head=1,3"], "n_embd must be a multiple .* n_embd=8, n_head=3."),
+        (["n_head=1..1000000000"], "knob n_head must be at most 65,536; got 1000000000."),
+        (["n_head=1..65536", "n_embd=16..64"], "knob n_embd must have two multiples of .*, which"),
         (["n_embd=5..11"], "knob n_embd must have two multiples of 4, .*; got 5..11."),
         (
             [f"{name}={values.replace('..', ',').split(',')[0]}" for name, values in KNOBS.items()],
@@ -128,8 +130,8 @@ def test_of_few_points_the_last_one_is_found_and_of_none_none() -> None:
     last = {"n_embd": 16, "n_layer": 2}
     assert made.draw(random.Random(1), lambda values: values == last) == last
     assert made.draw(random.Random(1), lambda _: False) is None
-    # A thousand million points are not laid out to draw one.
-    wide = space("n_embd=8,16", "batch_size=1..1000000000")
+    # Millions of points are not laid out to draw one.
+    wide = space("n_embd=8,16", "batch_size=1..1048576")
     drawn = wide.draw(random.Random(1), lambda values: values["n_embd"] == 8)
     assert drawn
     assert drawn["n_embd"] == 8

@@ -20,21 +20,23 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from microgpt import model, tokenizer
+from microgpt import disk, model, schema, tokenizer
 from microgpt.alphabet import printable
+from microgpt.bounds import check
 from microgpt.config import GPTConfig
-from microgpt.disk import read_tensors, write_atomically, write_tensors
+from microgpt.disk import Layout, write_atomically
 from microgpt.engines.contract import Floats, State
 from microgpt.errors import RunError, UsageError
 from microgpt.loss import LossSum
-from microgpt.settings import Settings
+from microgpt.settings import Settings, recipe_of, sealed
 from microgpt.tokenizer import Tokenizer
 
 CONFIG = "config.json"
@@ -43,8 +45,6 @@ CHECKPOINT = "checkpoint.safetensors"
 COUNTS = "counts.safetensors"
 REFERENCE = "reference.safetensors"
 SAMPLES = "samples.txt"
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,11 @@ class Progress:
     best: LossSum | None = None
     best_step: int = 0
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Progress:
-        """Make it from what `dataclasses.asdict` made of one."""
-        told = dict(data)
-        for name in ("pending", "best"):
-            told[name] = LossSum(**told[name]) if told[name] else None
-        return cls(**told)
+    def __post_init__(self) -> None:
+        for name, total in (("pending", self.pending), ("best", self.best or LossSum())):
+            check("positions", total.positions, name)
+        check("lines", self.lines)
+        check("updates", self.best_step, "best_step")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +84,7 @@ class Checkpoint:
         weight: of the counts that the model is mixed with; None: there are none.
         progress: None: the training has ended, and the parameters are those to keep.
         best: the parameters of `progress.best`, where `state` has moved on since.
+        settings: the fingerprint of the recipe in `config.json`; None: it is of a version without.
         is_earlier: it is of a version that did not write where a training stands.
     """
 
@@ -93,15 +92,48 @@ class Checkpoint:
     weight: float | None = None
     progress: Progress | None = None
     best: Floats | None = None
+    settings: str | None = None
     is_earlier: bool = False
+
+
+@dataclass(frozen=True)
+class _Notes:
+    """What stands in the header of a checkpoint beside its tensors."""
+
+    updates: int
+    weight: float | None = None
+    progress: Progress | None = None
+    settings: str | None = None
+
+    def __post_init__(self) -> None:
+        check("updates", self.updates)
+        if self.weight is not None:
+            check("weight", self.weight)
+
+    @property
+    def has_best(self) -> bool:
+        """Whether there are parameters of a better state than the last."""
+        return self.progress is not None and 0 < self.progress.best_step < self.updates
+
+
+@dataclass(frozen=True)
+class _Config:
+    """What `config.json` says, and its fingerprint."""
+
+    settings: Settings
+    vocabulary: str
+    fingerprint: str
+
+    @classmethod
+    def from_json(cls, data: Any) -> _Config:
+        made = {"settings": Settings.from_json(data), "fingerprint": recipe_of(data)}
+        return schema.convert(cls, {**data, **made})
 
 
 def write_settings(folder: Path, settings: Settings, tokens: Tokenizer) -> None:
     """Write `tokenizer.json`, and `config.json` with the other's fingerprint."""
-    about = {**settings.to_json(), "vocabulary": _fingerprint(tokens)}
-    for name, data in ((TOKENIZER, tokens.to_json()), (CONFIG, about)):
-        text = json.dumps(data, indent=2, ensure_ascii=False)
-        write_atomically(folder / name, f"{text}\n".encode())
+    write_atomically(folder / TOKENIZER, _text(tokens.to_json()))
+    write_atomically(folder / CONFIG, _text(_config(settings, tokens)))
 
 
 def read_settings(folder: Path) -> tuple[Settings, Tokenizer]:
@@ -110,71 +142,92 @@ def read_settings(folder: Path) -> tuple[Settings, Tokenizer]:
     Raises:
         RunError: the folder is no run, or one of the two is not as it was written.
     """
-    settings = _read(folder, CONFIG, Settings.from_json)
-    vocabulary = _read(folder, CONFIG, lambda data: data["vocabulary"])
-    tokens = _read(folder, TOKENIZER, tokenizer.from_json)
-    if tokens.vocab_size != settings.model.vocab_size:
+    config = disk.read_json(folder, CONFIG, _Config.from_json)
+    tokens = disk.read_json(folder, TOKENIZER, tokenizer.from_json)
+    if tokens.vocab_size != config.settings.model.vocab_size:
         raise RunError(
             f"{folder}: {TOKENIZER} has {tokens.vocab_size} token ids where {CONFIG} says "
-            f"{settings.model.vocab_size}: they are of different runs."
+            f"{config.settings.model.vocab_size}: they are of different runs."
         )
-    if _fingerprint(tokens) != vocabulary:
+    if _vocabulary(tokens) != config.vocabulary:
         raise RunError(f"{folder}: {TOKENIZER} is damaged, or of another run than {CONFIG}.")
-    return settings, tokens
+    if _noted(folder) not in (None, config.fingerprint):
+        raise RunError(
+            f"{folder}: {CONFIG} is damaged or changed, or of another run than {CHECKPOINT}. "
+            "Bring back the one that it was trained with."
+        )
+    return config.settings, tokens
 
 
-def _fingerprint(tokens: Tokenizer) -> str:
+def fingerprint(folder: Path, settings: Settings, tokens: Tokenizer) -> str:
+    """Return that of the recipe in `config.json`, or that will be where there is none yet."""
+    if (folder / CONFIG).exists():
+        return disk.read_json(folder, CONFIG, recipe_of)
+    return recipe_of(_config(settings, tokens))
+
+
+def _config(settings: Settings, tokens: Tokenizer) -> dict[str, Any]:
+    about = {**settings.to_json(), "vocabulary": _vocabulary(tokens)}
+    return sealed(schema.parse(_text(about)))  # as it will be read
+
+
+def _text(data: Mapping[str, Any]) -> bytes:
+    return f"{json.dumps(data, indent=2, ensure_ascii=False)}\n".encode()
+
+
+def _vocabulary(tokens: Tokenizer) -> str:
     text = json.dumps(tokens.to_json(), sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _read(folder: Path, name: str, parse: Callable[[Mapping[str, Any]], T]) -> T:
+def _noted(folder: Path) -> str | None:
+    """Return the fingerprint in the checkpoint; a damaged one is told of where it is needed."""
     try:
-        return parse(json.loads((folder / name).read_text("utf-8")))
-    except FileNotFoundError:
-        missing = f"it has no {name}" if folder.is_dir() else "there is no such folder"
-        raise RunError(f"{folder}: not a run: {missing}.") from None
-    except NotADirectoryError:
-        raise RunError(f"{folder}: not a run: it is a file. Expected a folder.") from None
-    except UsageError as error:
-        raise RunError(f"{folder / name}: {error}") from None
-    except KeyError as error:
-        raise RunError(f"{folder / name}: damaged or foreign: it lacks {error}.") from None
-    except (ValueError, TypeError, AttributeError) as error:
-        raise RunError(f"{folder / name}: damaged or foreign ({error}).") from None
+        return disk.read_notes(folder / CHECKPOINT, partial(schema.convert, _Notes)).settings
+    except RunError:
+        return None
 
 
 def save(folder: Path, config: GPTConfig, kept: Checkpoint) -> None:
     """Replace the checkpoint. Equal ones make equal bytes."""
     progress = kept.progress
-    about = {
+    notes = {
         "updates": kept.state.updates,
         "weight": kept.weight,
         "progress": dataclasses.asdict(progress) if progress else None,
+        "settings": kept.settings,
     }
-    write_tensors(folder / CHECKPOINT, _tensors(config, kept.state, kept.best), about)
+    disk.write_tensors(folder / CHECKPOINT, _tensors(config, kept.state, kept.best), notes)
 
 
 def load(folder: Path, config: GPTConfig) -> Checkpoint:
     """Read the checkpoint.
 
     Raises:
-        RunError: it is missing, damaged, or of another model than `config`.
+        RunError: it is missing, damaged, or of another model than `config`, or one of its numbers
+            is not finite.
     """
+    table = model.parameters(config)
+
+    def make(about: dict[str, Any], layout: Layout) -> tuple[_Notes, bool]:
+        notes = schema.convert(_Notes, about)
+        prefixes = _PREFIXES if notes.has_best else _PREFIXES[:-1]
+        if layout != {pre + p.name: ("F64", p.shape) for pre in prefixes for p in table}:
+            raise UsageError(f"foreign: its tensors are not those of the model in {CONFIG}.")
+        return notes, "progress" not in about
+
     path = folder / CHECKPOINT
-    n = model.size(config)
-    state = State(np.zeros(n), np.zeros(n), np.zeros(n))
-    about, found = read_tensors(path)
-    told = about.get("progress")
-    progress = Progress.from_json(told) if told else None
-    best = np.zeros(n) if progress and 0 < progress.best_step < about["updates"] else None
-    expected = _tensors(config, state, best)
-    if {k: v.shape for k, v in found.items()} != {k: v.shape for k, v in expected.items()}:
-        raise RunError(f"{path}: foreign: its tensors are not those of the model in {CONFIG}.")
-    for key, tensor in expected.items():
-        tensor[:] = found[key]
-    state.updates = about["updates"]
-    return Checkpoint(state, about["weight"], progress, best, is_earlier="progress" not in about)
+    (notes, is_earlier), found = disk.read_tensors(path, make)
+    for key, tensor in found.items():
+        if not np.isfinite(tensor).all():
+            raise RunError(f"{path}: its numbers must be finite; {key} has one that is not.")
+
+    def flat(prefix: str) -> Floats:
+        return np.concatenate([found[prefix + p.name].ravel() for p in table])
+
+    state = State(flat(""), flat("adam.m."), flat("adam.v."), notes.updates)
+    best = flat("best.") if notes.has_best else None
+    return Checkpoint(state, notes.weight, notes.progress, best, notes.settings, is_earlier)
 
 
 def write_samples(folder: Path, texts: Iterable[str]) -> None:
@@ -182,27 +235,15 @@ def write_samples(folder: Path, texts: Iterable[str]) -> None:
     write_atomically(folder / SAMPLES, "".join(f"{printable(text)}\n" for text in texts).encode())
 
 
-def save_counts(folder: Path, arrays: Mapping[str, Any]) -> None:
-    """Write the counts that the model is mixed with."""
-    write_tensors(folder / COUNTS, arrays, {})
-
-
-def load_counts(folder: Path) -> dict[str, Any]:
-    """Read them.
-
-    Raises:
-        RunError: they are missing or damaged.
-    """
-    return read_tensors(folder / COUNTS)[1]
-
-
 def _tensors(config: GPTConfig, state: State, best: Floats | None) -> dict[str, Floats]:
     """Name views of all buffers: the parameters as they are, everything else behind a prefix."""
-    buffers = {"": state.parameters, "adam.m.": state.m, "adam.v.": state.v}
-    if best is not None:
-        buffers["best."] = best
+    buffers = (state.parameters, state.m, state.v, best)
     return {
         prefix + name: view
-        for prefix, flat in buffers.items()
+        for prefix, flat in zip(_PREFIXES, buffers)
+        if flat is not None
         for name, view in model.views(flat, config).items()
     }
+
+
+_PREFIXES = ("", "adam.m.", "adam.v.", "best.")

@@ -1,16 +1,17 @@
-"""What a model is and how it is trained: two frozen records, checked at birth, to and from JSON.
+"""What a model is and how it is trained: two frozen records, checked at birth, and from JSON.
 
-In: keywords, or a JSON object. Out: `GPTConfig` and `TrainConfig`.
+In: keywords, or a JSON object. Out: `GPTConfig` and `TrainConfig`. What their numbers may be stands
+in `bounds`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
+from microgpt import schema
+from microgpt.bounds import Whole, check
 from microgpt.errors import UsageError
 
 Activation = Literal["relu", "squared-relu"]
@@ -65,21 +66,21 @@ class GPTConfig:
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
-            check_count(name, getattr(self, name))
+            check(name, getattr(self, name))
         if self.n_embd % self.n_head:
             raise UsageError(
                 "n_embd must be a multiple of n_head; "
                 f"got n_embd={self.n_embd}, n_head={self.n_head}."
             )
-        check_choice("activation", self.activation, ("relu", "squared-relu"))
-        check_choice("position", self.position, ("learned", "rotary"))
+        check_choice("activation", self.activation, get_args(Activation))
+        check_choice("position", self.position, get_args(Position))
         if self.position == "rotary" and self.n_embd // self.n_head % 2:
             raise UsageError(
                 "n_embd / n_head must be even for rotary positions, which turn pairs; "
                 f"got {self.n_embd} / {self.n_head}."
             )
-        check_choice("init", self.init, ("normal", "fan-in"))
-        _check_range("init_std", self.init_std, 0.0, math.inf)
+        check_choice("init", self.init, get_args(Init))
+        check("init_std", self.init_std)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,67 +136,50 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.steps is None and self.seconds is None:
             raise UsageError("steps or seconds must be given; got neither.")
-        if self.steps is not None:
-            check_count("steps", self.steps)
-        if self.seconds is not None:
-            _check_range("seconds", self.seconds, 0.0, math.inf, low_open=True)
-        check_count("batch_size", self.batch_size)
-        _check_range("lr", self.lr, 0.0, math.inf, low_open=True)
-        _check_range("beta1", self.beta1, 0.0, 1.0)
-        _check_range("beta2", self.beta2, 0.0, 1.0)
-        _check_range("eps", self.eps, 0.0, math.inf, low_open=True)
-        check_choice("optimizer", self.optimizer, ("adam", "muon"))
-        _check_range("muon_lr", self.muon_lr, 0.0, math.inf, low_open=True)
-        _check_range("momentum", self.momentum, 0.0, 1.0)
-        _check_range("weight_decay", self.weight_decay, 0.0, math.inf)
-        _check_range("dropout", self.dropout, 0.0, 1.0)
+        for name in ("steps", "seconds"):
+            if getattr(self, name) is not None:
+                check(name, getattr(self, name))
+        for name in ("batch_size", "lr", "beta1", "beta2", "eps", "muon_lr", "momentum"):
+            check(name, getattr(self, name))
+        check_choice("optimizer", self.optimizer, get_args(OptimizerName))
+        for name in ("weight_decay", "dropout", "holdout", "seed"):
+            check(name, getattr(self, name))
         if self.ngram:
-            check_count("ngram", self.ngram)
-        _check_range("holdout", self.holdout, 0.0, 1.0)
-        if self.seed < 0:
-            raise UsageError(f"seed must be a whole number from 0; got {self.seed}.")
-        check_choice("loss", self.loss, ("cross-entropy", "linear", "quadratic"))
-        check_choice("order", self.order, ("per-epoch", "once"))
-        check_choice("long", self.long, ("window", "cut"))
+            check("ngram", self.ngram)
+        check_choice("loss", self.loss, get_args(ObjectiveName))
+        check_choice("order", self.order, get_args(Order))
+        check_choice("long", self.long, get_args(LongDocuments))
 
 
 Config = TypeVar("Config", GPTConfig, TrainConfig)
 
 
-def from_json(kind: type[Config], data: Mapping[str, Any]) -> Config:
-    """Make a config from a JSON object that has all its fields and no others.
+def from_json(kind: type[Config], data: Any, name: str) -> Config:
+    """Make a config from a JSON object that has no fields but its own.
+
+    Args:
+        kind: of config.
+        data: the object; what it lacks is as by default.
+        name: what a message calls it.
 
     Raises:
-        UsageError: a field is missing, unknown, or out of its domain.
+        UsageError: a field is unknown, of another type, or out of its domain.
 
-    >>> from_json(TrainConfig, {**dataclasses.asdict(TrainConfig()), "steps": 5}).steps
+    >>> from_json(TrainConfig, {"steps": 5}, "training").steps
     5
     """
-    expected = {f.name for f in dataclasses.fields(kind)}
-    for name in sorted(expected.symmetric_difference(data)):
-        got = "none" if name in expected else "one more"
-        raise UsageError(f'{kind.__name__} must have its own fields; got {got}, "{name}".')
-    return kind(**data)
+    config = schema.convert(kind, data, name)
+    for other in sorted(data.keys() - {f.name for f in dataclasses.fields(kind)}):
+        raise UsageError(f'{kind.__name__} must have its own fields; got one more, "{other}".')
+    return config
 
 
 def check_count(name: str, value: object) -> None:
-    """Raise UsageError unless the value is a whole number from 1."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise UsageError(f"{name} must be a whole number from 1; got {value}.")
+    """Raise UsageError unless the value is a whole number from 1 that 63 bits can hold."""
+    Whole(1, 2**63 - 1).check(name, value)
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise UsageError unless the value is one of the choices."""
     if value not in choices:
         raise UsageError(f'{name} must be one of {", ".join(choices)}; got "{value}".')
-
-
-def _check_range(
-    name: str, value: float, low: float, high: float, *, low_open: bool = False
-) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)  # pyright: ignore
-    if not number or not (low < value if low_open else low <= value) or not value < high:
-        bounds = f"in {'(' if low_open else '['}{low:g}, {high:g})"
-        if high == math.inf:
-            bounds = f"a number {'above' if low_open else 'from'} {low:g}"
-        raise UsageError(f"{name} must be {bounds}; got {value}.")

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from microgpt import events
 from microgpt.disk import write_atomically
 from microgpt.loss import LossSum
 
@@ -108,36 +108,15 @@ def loss_sum(line: dict[str, Any]) -> LossSum:
 
 
 def read(folder: Path) -> Log:
-    """Read a run's log; what is no line of a log, as a crash may leave, is passed over."""
+    """Read a run's log; a last line that a crash has cut short is passed over.
+
+    Raises:
+        RunError: a line is none of a log.
+    """
     log = Log()
-    for line in _lines(folder / LOG):
+    for line in events.lines(folder / LOG):
         (log.heldout if "heldout" in line else log.lines).append(line)
     return log
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        text = path.read_text("utf-8", errors="replace")
-    except FileNotFoundError:
-        return
-    for line in text.split("\n"):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if _is_line(record):
-            yield record
-
-
-def _is_line(record: Any) -> bool:
-    if not isinstance(record, dict) or not isinstance(cast("Any", record).get("step"), int):
-        return False
-    told = cast("dict[str, Any]", record)
-    sums = told.get("heldout", told)
-    numbers = ["loss", "positions"] if "heldout" in told else ["loss", "positions", "lr", "seconds"]
-    return isinstance(sums, dict) and all(
-        isinstance(cast("dict[str, Any]", sums).get(name), (int, float)) for name in numbers
-    )
 
 
 class LogWriter:
@@ -162,7 +141,7 @@ class LogWriter:
         self._every = every
         self.pending, self._last = LossSum(), dict[str, Any]()
         path = folder / LOG
-        kept = [line for line in _lines(path) if line["step"] <= updates]
+        kept = [line for line in events.lines(path) if line["step"] <= updates]
         if progress:
             kept = kept[: progress.lines]
             self.pending = progress.pending

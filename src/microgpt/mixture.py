@@ -131,6 +131,14 @@ class MixedDecoder:
         p_BV = self._ngram.probabilities(self._contexts[read])
         shifted = logits_BV[read] - logits_BV[read].max(axis=1, keepdims=True)
         e_BV = np.exp(shifted)
-        e_BV /= e_BV.sum(axis=1, keepdims=True)
-        logits_BV[read] = np.log((1.0 - self._weight) * e_BV + self._weight * p_BV)
+        sums_B1 = e_BV.sum(axis=1, keepdims=True)
+        e_BV /= sums_B1
+        p_BV = (1.0 - self._weight) * e_BV + self._weight * p_BV
+        if not p_BV.all():
+            # What the GPT holds for all but impossible, where the counts weigh nothing.
+            p_BV = np.maximum(p_BV, np.finfo(np.float64).tiny)
+            gpt_BV = shifted - np.log(sums_B1)
+            logits_BV[read] = np.where(e_BV > 0.0, np.log(p_BV), gpt_BV)
+            return logits_BV
+        logits_BV[read] = np.log(p_BV)
         return logits_BV

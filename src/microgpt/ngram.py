@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.batch import Batch
+from microgpt.errors import UsageError
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -194,7 +195,25 @@ class NGram:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Ints], vocab_size: int, bos: int) -> NGram:
-        """Make it again from what was kept."""
+        """Make it again from what was kept.
+
+        Raises:
+            UsageError: that cannot be counts of n-grams of such tokens.
+        """
+        n = len(arrays) // 2
+        if n > 1 and n * np.log2(vocab_size) > 62:
+            raise UsageError(f"counts must be of as many tokens as fit in 62 bits; got {n}.")
+        if not n or set(arrays) != {f"{what}{k}" for k in range(n) for what in ("pairs", "counts")}:
+            raise UsageError("counts must have pairs and counts of each length; got others.")
+        for k in range(n):
+            pairs, counts = arrays[f"pairs{k}"], arrays[f"counts{k}"]
+            if not len(pairs) or len(pairs) != len(counts) or counts.min() < 1:
+                raise UsageError(f"counts of {k + 1} tokens must be one from 1 for each pair.")
+            top = min(vocab_size ** (k + 1), 2**63)
+            if pairs[0] < 0 or int(pairs[-1]) >= top or not (pairs[1:] > pairs[:-1]).all():
+                raise UsageError(
+                    f"pairs of {k + 1} tokens must be in order, each once, in [0, {top:,})."
+                )
         orders = [
             Order.of(arrays[f"pairs{k}"], arrays[f"counts{k}"].astype(np.float64), vocab_size)
             for k in range(len(arrays) // 2)

@@ -17,6 +17,7 @@ from microgpt import log as log_module
 from microgpt.baselines import ladder, ngram, xz
 from microgpt.batch import Batch, lay_out
 from microgpt.compress import Codec
+from microgpt.counts import load_counts
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine
 from microgpt.errors import UsageError
@@ -27,6 +28,7 @@ from microgpt.loss import LossSum
 from microgpt.mixture import Mixture
 from microgpt.ngram import NGram
 from microgpt.sample import Choice, Sample
+from microgpt.sound import Sound
 from microgpt.usual import Usual
 
 
@@ -64,11 +66,10 @@ class Run:
         saved = checkpoint.load(self.folder, self.settings.model)
         opened = open_engine(name, self.settings.model, threads=threads, device=device)
         opened.load(saved.state)
+        opened = Sound(opened, self.folder)
         if saved.weight is None:
             return opened
-        ngram = NGram.from_arrays(
-            checkpoint.load_counts(self.folder), self.tokenizer.vocab_size, self.tokenizer.bos
-        )
+        ngram = load_counts(self.folder, self.tokenizer, saved.settings)
         return Mixture(opened, ngram, saved.weight)
 
     @property

@@ -43,6 +43,7 @@ class Saver:
         settings: the run's.
         log: the run's.
         best: the state to keep if what comes is worse.
+        about: the fingerprint of `config.json`.
 
     Attributes:
         updates: how many the newest checkpoint has made.
@@ -56,9 +57,10 @@ class Saver:
         settings: Settings,
         log: LogWriter,
         best: Best,
+        about: str,
     ) -> None:
         self._folder, self._engine, self._plan = folder, engine, plan
-        self._settings, self._log, self._best = settings, log, best
+        self._settings, self._log, self._best, self._about = settings, log, best, about
         self.updates = engine.state().updates
         self._at, self._cost = time.perf_counter(), 0.0
 
@@ -91,7 +93,8 @@ class Saver:
             )
         weight = self._engine.weight if isinstance(self._engine, Mixture) else None
         has_moved = progress and best.step < state.updates
-        kept = Checkpoint(state, weight, progress, best.parameters if has_moved else None)
+        parameters = best.parameters if has_moved else None
+        kept = Checkpoint(state, weight, progress, parameters, self._about)
         checkpoint.save(self._folder, self._settings.model, kept)
         self.updates, self._at = state.updates, time.perf_counter()
         self._cost = self._at - began

@@ -18,6 +18,7 @@ from microgpt.batch import Plan, lay_out
 from microgpt.best import Best
 from microgpt.checkpoint import Checkpoint, Progress
 from microgpt.corpus import Corpus
+from microgpt.counts import save_counts
 from microgpt.engines.contract import Engine
 from microgpt.errors import DivergedError
 from microgpt.evaluate import mean_loss
@@ -80,8 +81,7 @@ class Session:
         self.heldout = HeldOutDocuments(self.heldout_documents, tokens, self.model.block_size)
         self.timetable = Timetable(self.training, self.layout.batch, len(self.heldout))
         self.last_heldout: HeldOut | None = None
-        self.finished = False
-        self._stopped = False
+        self.finished = self._stopped = False
         self.tail = Tail(TAIL)
         self._evaluated = (0, 0.0)
         self._at: Step | None = None
@@ -89,21 +89,21 @@ class Session:
     def open(self, folder: Path, stack: ExitStack, saved: Checkpoint | None = None) -> None:
         """Take a claimed folder for log and checkpoints; the stack closes what is opened.
 
-        Args:
-            folder: the run's.
-            stack: closes.
-            saved: where to go on; None: at the beginning.
+        The training begins, or goes on where a checkpoint was saved.
         """
         self.folder = folder
+        about = checkpoint.fingerprint(folder, self.settings, self.tokenizer)
         saved = saved or Checkpoint(self.engine.state(), progress=Progress())
         if isinstance(self.engine, Mixture):
             self.engine.weight = self.engine.weight if saved.weight is None else saved.weight
-            checkpoint.save_counts(folder, self.engine.ngram.arrays())
+            save_counts(folder, self.engine.ngram, about)
         self.best, self.finished = Best.of(saved), saved.progress is None
         self.log = LogWriter(folder, self.settings.log_every, saved.state.updates, saved.progress)
         stack.callback(self.log.close)
         self._recall(self.log.before, saved)
-        self.saver = Saver(folder, self.engine, self.plan, self.settings, self.log, self.best)
+        self.saver = Saver(
+            folder, self.engine, self.plan, self.settings, self.log, self.best, about
+        )
 
     def _recall(self, log: Log, saved: Checkpoint) -> None:
         """Take up what the log and the checkpoint of an earlier part tell."""

@@ -13,13 +13,17 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
+from microgpt import schema
 from microgpt.alphabet import shell_word
-from microgpt.config import GPTConfig, TrainConfig, check_count, from_json
+from microgpt.bounds import check
+from microgpt.config import GPTConfig, TrainConfig, from_json
 from microgpt.corpus import Source
 from microgpt.errors import UsageError
 
 FORMAT = 1
 """The version of the files of a run."""
+
+Asked = int | float | str | bool | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,28 +47,26 @@ class Settings:
     documents: int
     engine: str
     log_every: int = 1
-    asked: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    asked: Mapping[str, Asked] = field(default_factory=dict[str, Asked])
     paths: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_count("log_every", self.log_every)
+        for name in ("documents", "log_every"):
+            check(name, getattr(self, name))
+        for name in self.asked:
+            if not name.isidentifier():  # it becomes a flag of a command that may be typed
+                raise UsageError(f'what was asked for must have a name; got "{name[:40]}".')
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object."""
+        told = dataclasses.asdict(self)
+        of_the_data = {name: told.pop(name) for name in _OF_THE_DATA}
+        del told["source"]
         return {
             "format": FORMAT,
-            "preset": self.preset,
-            "engine": self.engine,
-            "log_every": self.log_every,
-            "asked": dict(self.asked),
-            "model": dataclasses.asdict(self.model),
-            "training": dataclasses.asdict(self.training),
-            "data": {
-                **self.source.to_json(),
-                "paths": list(self.paths),
-                "documents": self.documents,
-                "fingerprint": self.fingerprint,
-            },
+            # Single values first, as a person reads them.
+            **dict(sorted(told.items(), key=lambda item: isinstance(item[1], dict))),
+            "data": {**self.source.to_json(), **of_the_data, "paths": [*self.paths]},
             "versions": {
                 "microgpt": metadata.version("microgpt-lm"),
                 "python": platform.python_version(),
@@ -73,22 +75,74 @@ class Settings:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Settings:
-        """Make settings from the JSON object."""
-        if data["format"] != FORMAT:
-            raise UsageError(f"format must be {FORMAT}; got {data['format']}.")
-        return cls(
-            preset=data["preset"],
-            model=from_json(GPTConfig, data["model"]),
-            training=from_json(TrainConfig, data["training"]),
-            source=Source.from_json(data["data"]),
-            fingerprint=data["data"]["fingerprint"],
-            documents=data["data"]["documents"],
-            engine=data["engine"],
-            log_every=data["log_every"],
-            asked=data.get("asked", {}),
-            paths=tuple(data["data"].get("paths", ())),
-        )
+    def from_json(cls, data: Any) -> Settings:
+        """Make settings from the JSON object.
+
+        Raises:
+            UsageError: it is not one that `to_json` makes.
+        """
+        check_format(data)
+        parts = schema.convert(_Parts, data)
+        told = {
+            **data,
+            "model": from_json(GPTConfig, parts.model, "model"),
+            "training": from_json(TrainConfig, parts.training, "training"),
+            "source": Source.from_json(parts.data, "data"),
+        }
+        told |= {name: parts.data[name] for name in _OF_THE_DATA if name in parts.data}
+        return schema.convert(cls, told)
+
+
+@dataclass
+class _Parts:
+    """The objects in `config.json`, each of which has its own type."""
+
+    model: dict[str, Any]
+    training: dict[str, Any]
+    data: dict[str, Any]
+
+
+# What stands beside the source in "data".
+_OF_THE_DATA = ("paths", "documents", "fingerprint")
+
+
+# What two runs of one recipe may differ in.
+_ASIDE = ("asked", "paths", "versions", "checksum")
+
+
+def sealed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the object of a `config.json` with a checksum of all that it says."""
+    return {**data, "checksum": schema.fingerprint(data)}
+
+
+def recipe_of(data: Mapping[str, Any]) -> str:
+    """Return the hash of a recipe: equal for two runs that make the same.
+
+    Raises:
+        UsageError: the object is not the one that was sealed.
+    """
+    if "checksum" in data:  # not in those of the first version
+        rest = {name: value for name, value in data.items() if name != "checksum"}
+        if data["checksum"] != schema.fingerprint(rest):
+            raise UsageError(
+                "damaged or changed: its checksum is not that of what it says. "
+                "Bring back the one that was written."
+            )
+    recipe = {name: value for name, value in data.items() if name not in _ASIDE}
+    recipe["data"] = {name: value for name, value in data["data"].items() if name not in _ASIDE}
+    return schema.fingerprint(recipe)
+
+
+def check_format(data: Any, ours: int = FORMAT) -> None:
+    """Raise UsageError unless a JSON object is of the format that is read here."""
+    found = schema.convert(_Versioned, data).format
+    if found != ours:
+        raise UsageError(f"format must be {ours}; got {found}.")
+
+
+@dataclass
+class _Versioned:
+    format: int
 
 
 def as_flag(name: str, value: Any) -> str:

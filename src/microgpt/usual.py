@@ -12,13 +12,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from microgpt import schema
 from microgpt.checkpoint import REFERENCE
-from microgpt.disk import read_tensors, write_tensors
+from microgpt.disk import Layout, read_tensors, write_tensors
 from microgpt.engines.contract import Engine, Floats
-from microgpt.errors import MicroGPTError, RunError
+from microgpt.errors import MicroGPTError, RunError, UsageError
 from microgpt.evaluate.price import Pricer
 from microgpt.evaluate.reference import Ints, Reference
 from microgpt.evaluate.repetition import MOST, Repetition, choose, one_fewer, weights
@@ -190,40 +192,48 @@ def read(folder: Path, of: str) -> Usual | None:
     Raises:
         RunError: it is damaged.
     """
+
+    def make(about: dict[str, Any], layout: Layout) -> _Notes:
+        _, shape = layout.get("means", ("", ()))
+        kinds = {"lengths": "I64", "means": "F64", "lines": "I64"}
+        if len(shape) != 1 or layout != {name: (kind, shape) for name, kind in kinds.items()}:
+            raise UsageError("damaged or foreign: not as microgpt writes it.")
+        return schema.convert(_Notes, about)
+
     path = folder / REFERENCE
     if not path.exists():
         return None
-    about, found = read_tensors(path)
-    try:
-        if about["of"] != of:
-            return None
-        counts = [about[name] for name in ("lines", "once", "twice")]
-        lengths_D, means_D, lines_D = (found[name] for name in ("lengths", "means", "lines"))
-        told = Repetition(*counts)
-        usual = Usual(lengths_D, means_D, lines_D, told, about["nats"], about["whole"])
-        if not _is_sound(usual):
-            raise ValueError
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise RunError(f"{path}: damaged or foreign: not as microgpt writes it.") from None
+    notes, found = read_tensors(path, make)
+    if notes.of != of:
+        return None
+    told = Repetition(notes.lines, notes.once, notes.twice)
+    usual = Usual(found["lengths"], found["means"], found["lines"], told, notes.nats, notes.whole)
+    if not _is_sound(usual):
+        raise RunError(f"{path}: damaged or foreign: not as microgpt writes it.")
     return usual
+
+
+@dataclass(frozen=True)
+class _Notes:
+    """What stands in the header beside the tensors."""
+
+    of: str
+    lines: int
+    once: int
+    twice: int
+    nats: float
+    whole: bool
 
 
 def _is_sound(usual: Usual) -> bool:
     """Say whether the numbers can be what was measured."""
     lengths_D, means_D, lines_D = usual.lengths_D, usual.means_D, usual.lines_D
-    told, n = usual.repetition, len(means_D)
+    told = usual.repetition
     return (
-        lengths_D.dtype == lines_D.dtype == np.int64
-        and means_D.dtype == np.float64
-        and lengths_D.shape == means_D.shape == lines_D.shape == (n,)
-        and n > 0
+        len(means_D) > 0
         and bool((lengths_D >= 0).all() and (lines_D >= 0).all() and np.isfinite(means_D).all())
-        and all(type(number) is int for number in (told.lines, told.once, told.twice))
         and 0 <= told.once <= told.lines
         and 0 <= 2 * told.twice <= told.lines - told.once
         and (told.once > 0 or bool(lines_D.all()))
         and (told.once < told.lines) == bool(lines_D.any())
-        and type(usual.nats) is float
-        and np.isfinite(usual.nats)
-        and type(usual.whole) is bool
     )

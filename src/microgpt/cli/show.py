@@ -168,7 +168,7 @@ def find_run(run: str | None) -> Path:
 def all_runs() -> list[Path]:
     """Return the runs in runs/, the newest last."""
     configs = RUNS.glob(f"*/{CONFIG}")
-    return [path.parent for path in sorted(configs, key=lambda path: path.stat().st_mtime_ns)]
+    return [path.parent for path in sorted(configs, key=lambda path: path.lstat().st_mtime_ns)]
 
 
 def width() -> int:

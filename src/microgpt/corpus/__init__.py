@@ -10,11 +10,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from microgpt import schema
 from microgpt.corpus.formats import name_of
 from microgpt.corpus.skipped import Skipped
 from microgpt.corpus.stream import Stream
@@ -70,17 +71,13 @@ class Source:
         return {**dataclasses.asdict(self), "files": list(self.files)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Source:
-        """Make a source from a JSON object that may hold more.
+    def from_json(cls, data: Any, name: str = "data") -> Source:
+        """Make a source from a JSON object that may hold more; `name` is what a message calls it.
 
-        >>> Source.from_json(Source(files=("a.txt",)).to_json()).files
+        >>> Source.from_json(Source(files=("a.txt",)).to_json(), "data").files
         ('a.txt',)
         """
-        names = [f.name for f in dataclasses.fields(cls)]
-        # Those of older runs lack what came later.
-        known: dict[str, Any] = {name: data[name] for name in names if name in data}
-        known["files"] = tuple(data["files"])
-        return cls(**known)
+        return schema.convert(cls, data, name)
 
 
 @dataclass(frozen=True)

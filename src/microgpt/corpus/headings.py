@@ -69,7 +69,8 @@ def index_of(headings: Sequence[str], name: str, column: str | None) -> int:
         raise DataError(f"{name}: has columns {', '.join(headings)}. Say which with --column NAME.")
     if column in headings:
         return headings.index(column)
-    if column.isdecimal() and 1 <= int(column) <= len(headings):
+    # Python reads no number of thousands of digits.
+    if column.isdecimal() and len(column) < 10 and 1 <= int(column) <= len(headings):
         return int(column) - 1
     raise DataError(f'{name}: no column "{column}". It has {", ".join(headings)}.')
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.config import check_count
-from microgpt.errors import MissingExtra, RunError, UsageError
+from microgpt.errors import MissingExtra, UsageError
 from microgpt.run import Run
 from microgpt.sklearn import files
 from microgpt.sklearn.offset import offset
@@ -209,12 +209,10 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         Raises:
             RunError: it is missing or damaged.
         """
-        kept, about = files.read(Path(folder))
-        try:
-            model = cls(**about["parameters"])
-            model._take(kept, float(about["offset"]), int(about["n_held_out"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"{Path(folder, files.FILE)}: damaged or foreign ({error}).") from None
+        kinds = {**get_type_hints(cls.__init__), "random_state": int | None}
+        kept, about = files.read(Path(folder), kinds)
+        model = cls(**about.parameters)
+        model._take(kept, about.offset, about.n_held_out)
         _ = model.run_
         return model
 

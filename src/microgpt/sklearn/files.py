@@ -10,15 +10,16 @@ import json
 import shutil
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from microgpt import prepare, verdict
-from microgpt.disk import write_atomically
+from microgpt import prepare, schema, verdict
+from microgpt.disk import read_json, write_atomically
 from microgpt.errors import DivergedError, RunError, TrainingWarning
 from microgpt.run import Run
-from microgpt.settings import FORMAT
+from microgpt.settings import FORMAT, check_format
 
 FILE = "estimator.json"
 """What the estimator adds to a run's folder."""
@@ -78,24 +79,40 @@ def write(files: Files, about: Mapping[str, Any], folder: Path) -> None:
         shutil.move(beside, folder)
 
 
-def read(folder: Path) -> tuple[Files, dict[str, Any]]:
+@dataclass(frozen=True)
+class About:
+    """What the estimator adds: the keywords that make it, and what it took from its texts."""
+
+    parameters: dict[str, Any]
+    offset: float
+    n_held_out: int
+
+
+def read(folder: Path, kinds: Mapping[str, Any]) -> tuple[Files, About]:
     """Read what `write` has written.
+
+    Args:
+        folder: where.
+        kinds: the types of the estimator's parameters.
 
     Raises:
         RunError: it is no run, or of no estimator, or damaged.
     """
+
+    def make(data: Any) -> About:
+        check_format(data)
+        about = schema.convert(About, data)
+        for name, value in about.parameters.items():
+            if name not in kinds:
+                raise schema.Foreign(f'no estimator has the parameter "{name[:40]}"')
+            schema.convert(kinds[name], value, name)
+        return about
+
     Run(folder)  # says what is wrong with a folder that is no run
-    files = _files(folder)
-    if FILE not in files:
+    if FILE not in (path.name for path in folder.iterdir()):
         raise RunError(f"{folder}: a run, but of no estimator: it has no {FILE}.")
-    try:
-        about: dict[str, Any] = json.loads(files.pop(FILE))
-        found = about["format"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{folder / FILE}: damaged or foreign ({error}).") from None
-    if found != FORMAT:
-        raise RunError(f"{folder / FILE}: format must be {FORMAT}; got {found}.")
-    return files, about
+    about = read_json(folder, FILE, make)
+    return {name: data for name, data in _files(folder).items() if name != FILE}, about
 
 
 def _files(folder: Path) -> Files:

@@ -21,11 +21,13 @@ import shutil
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from microgpt import schema
 from microgpt.corpus import Corpus, again
-from microgpt.disk import write_atomically
+from microgpt.disk import read_json, write_atomically
 from microgpt.errors import InUseError, SweepError, UsageError
 from microgpt.folder import claimed
 from microgpt.sweep.loop import Sweep
@@ -110,11 +112,11 @@ def resume(folder: Path, *, storage: str | None = None) -> Generator[Sweep]:
         SweepError: no sweep, damaged, in use, or its data has changed.
     """
     check_installed()
-    told = _read(folder)
-    settings = SweepSettings.from_json(told, folder / ABOUT)
-    if told["storage"] is None and storage:
+    told = read_json(folder, ABOUT, Told.from_json, SweepError, "a sweep")
+    settings = told.settings
+    if told.storage is None and storage:
         raise SweepError(f"{folder}: its trials are in its {STUDY}; --storage must not be given.")
-    storage = storage or told["storage"]
+    storage = storage or told.storage
     if storage is None and not (folder / STUDY).exists():
         raise SweepError(f"{folder}: damaged: it has no {STUDY}.")
     if storage and is_hidden(storage):
@@ -131,7 +133,7 @@ def resume(folder: Path, *, storage: str | None = None) -> Generator[Sweep]:
             "the sweep was begun on; got other text. Bring it back, or begin another sweep."
         )
     with _claimed(folder):
-        study = _open(folder, settings, storage, told["study"])
+        study = _open(folder, settings, storage, told.study)
         try:
             if storage is None:
                 study.sweep_up()
@@ -148,18 +150,19 @@ def _open(folder: Path, settings: SweepSettings, storage: str | None, name: str)
     return Study(storage, name, settings, salt)
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    try:
-        told = json.loads((folder / ABOUT).read_text("utf-8"))
-        _ = told["study"], told["storage"]
-    except FileNotFoundError:
-        missing = f"it has no {ABOUT}" if folder.is_dir() else "there is no such folder"
-        raise SweepError(f"{folder}: not a sweep: {missing}.") from None
-    except NotADirectoryError:
-        raise SweepError(f"{folder}: not a sweep: it is a file. Expected a folder.") from None
-    except (ValueError, TypeError, KeyError) as error:
-        raise SweepError(f"{folder / ABOUT}: damaged or foreign ({error}).") from None
-    return told
+@dataclass(frozen=True)
+class Told:
+    """What `sweep.json` holds."""
+
+    study: str
+    storage: str | None
+    settings: SweepSettings
+
+    @classmethod
+    def from_json(cls, data: Any) -> Told:
+        """Make it from the JSON object; a foreign one is a UsageError."""
+        settings = SweepSettings.from_json(data)
+        return schema.convert(cls, {**data, "settings": settings})
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from microgpt.bounds import BOUNDS
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.errors import UsageError
 
@@ -154,6 +155,10 @@ def _value(name: str, kind: type, text: str) -> Value:
             return {"true": True, "false": False}[text.lower()]
         if not text:
             raise ValueError
-        return kind(text)
+        value: Value = kind(text)
     except (KeyError, ValueError):
         raise UsageError(f'knob {name} must be {words[kind]}; got "{text}".') from None
+    if kind is int:
+        # What lies between two widths is worked out before a model is.
+        BOUNDS[name].check(f"knob {name}", value)
+    return value

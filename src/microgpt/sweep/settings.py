@@ -13,12 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from microgpt import schema
 from microgpt.alphabet import path_word
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.corpus import Source
-from microgpt.errors import SweepError, UsageError
+from microgpt.errors import UsageError
 from microgpt.presets import preset
-from microgpt.settings import as_flags
+from microgpt.settings import as_flags, check_format
 from microgpt.sweep.knob import Value
 from microgpt.sweep.space import Space, configs
 
@@ -118,20 +119,11 @@ class SweepSettings:
         return {"format": FORMAT, **data, "source": self.source.to_json(), "knobs": [*self.knobs]}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any], where: object) -> SweepSettings:
+    def from_json(cls, data: Any) -> SweepSettings:
         """Make settings from a JSON object.
 
         Raises:
-            SweepError: it is not one that `to_json` makes; the message begins with `where`.
+            UsageError: it is not one that `to_json` makes.
         """
-        try:
-            if data["format"] != FORMAT:
-                raise UsageError(f"format must be {FORMAT}; got {data['format']}.")
-            known: dict[str, Any] = {f.name: data[f.name] for f in dataclasses.fields(cls)}
-            known["source"] = Source.from_json(data["source"])
-            known["knobs"] = tuple(data["knobs"])
-            return cls(**known)
-        except UsageError as error:
-            raise SweepError(f"{where}: {error}") from None
-        except (KeyError, TypeError) as error:
-            raise SweepError(f"{where}: damaged or foreign ({error}).") from None
+        check_format(data, FORMAT)
+        return schema.convert(cls, data)

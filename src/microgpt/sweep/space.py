@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from microgpt.bounds import BOUNDS
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.errors import UsageError
 from microgpt.sweep.knob import KNOBS, Knob, Value, parse
@@ -93,7 +94,10 @@ def _whole_heads(knobs: Iterable[Knob], settings: Mapping[str, Any]) -> list[Kno
     ranged = next((k for k in knobs if k.name == "n_head" and not k.choices), None)
     if ranged:
         heads = tuple(range(int(ranged.low), int(ranged.high) + 1))
-    step = math.lcm(*(int(n) for n in heads or (settings.get("n_head", GPTConfig.n_head),)))
+    # No width is a multiple of more than the widest has.
+    step, most = 1, BOUNDS["n_embd"].high + 1
+    for n in heads or (settings.get("n_head", GPTConfig.n_head),):
+        step = int(min(math.lcm(step, int(n)), most))
     made: list[Knob] = []
     for knob in knobs:
         if knob.name == "n_embd" and not knob.choices:

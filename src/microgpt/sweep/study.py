@@ -22,7 +22,7 @@ from microgpt.sweep.knob import Knob, Value
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.storage import PAUSE, TRIES, connect, told
 from microgpt.sweep.trainer import SHARES, Report
-from microgpt.sweep.trial import Key, Outcome, Trial, key_of, rounded
+from microgpt.sweep.trial import Key, Outcome, Trial, key_of, recorded, rounded
 
 # So many trials are drawn blindly.
 _STARTUP = 16
@@ -225,10 +225,10 @@ class Study:
         """Return all trials that have ended and say something, in order."""
         found: list[Trial] = []
         for trial in self._study.get_trials(deepcopy=False):
-            about: Mapping[str, Any] = trial.user_attrs.get("microgpt", {})
+            about: Any = trial.user_attrs.get("microgpt")
             if trial.state.is_finished() and about:
                 loss = math.nan if trial.value is None else float(trial.value)
-                found.append(Trial(trial.number + 1, rounded(trial.params), loss=loss, **about))
+                found.append(recorded(trial.number + 1, trial.params, loss, about))
         return found
 
     @told

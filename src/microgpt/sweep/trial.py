@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from microgpt import schema
+from microgpt.errors import SweepError, UsageError
 from microgpt.sweep.knob import Value
 
 Outcome = Literal["done", "pruned", "diverged", "failed"]
@@ -45,6 +47,28 @@ def best(trials: list[Trial]) -> Trial | None:
     """
     done = [trial for trial in trials if trial.outcome == "done"]
     return min(done, key=lambda trial: (trial.loss, trial.number), default=None)
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """What stands beside a trial in the database."""
+
+    outcome: Outcome
+    steps: int
+    seconds: float
+
+
+def recorded(number: int, drawn: Mapping[str, Any], loss: float, about: Any) -> Trial:
+    """Return a trial that a database holds.
+
+    Raises:
+        SweepError: `about` is not what a sweep writes.
+    """
+    try:
+        ended = schema.convert(_Ended, about, f"trial {number}")
+    except UsageError as error:
+        raise SweepError(f"the sweep's study: damaged or foreign ({error}).") from None
+    return Trial(number, rounded(drawn), loss=loss, **vars(ended))
 
 
 def rounded(drawn: Mapping[str, Any]) -> dict[str, Value]:
