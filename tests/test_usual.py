@@ -178,9 +178,8 @@ def test_a_foreign_file_is_an_error_in_one_sentence(tmp_path: Path, how: str) ->
     write_tensors(tmp_path / REFERENCE, tensors, about)
     with pytest.raises(RunError) as caught:
         usual.read(tmp_path, "x")
-    assert str(caught.value) == (
-        f"{tmp_path / REFERENCE}: damaged or foreign: not as microgpt writes it."
-    )
+    whole = f"{tmp_path / REFERENCE}: damaged or foreign"
+    assert str(caught.value).startswith((f"{whole}: not as microgpt writes it.", f"{whole} ("))
 
 
 def test_a_folder_that_cannot_be_written_to_is_judged_by_all_the_same(
@@ -218,6 +217,7 @@ def test_a_run_of_before_there_were_paths_is_read(home: Path) -> None:
     path = home / "run" / "config.json"
     told = json.loads(path.read_text("utf-8"))
     assert told["data"].pop("paths") == [str(home / "words.txt")]
+    del told["checksum"]  # nor was there one of these
     path.write_text(json.dumps(told), "utf-8")
     assert microgpt.load(home / "run").settings.paths == ()
     assert len(microgpt.load(home / "run").documents[0]) > 50

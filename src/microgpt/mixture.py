@@ -91,7 +91,8 @@ def mixed(gpt_N: Floats, counts_N: Floats, weight: float) -> Floats:
     >>> mixed(np.array([np.log(2.0)]), np.array([np.log(4.0)]), weight=0.5).round(4)
     array([0.9808])
     """
-    with np.errstate(divide="ignore"):
+    # A GPT that has run away has losses that are no numbers; so are those of the mixture then.
+    with np.errstate(divide="ignore", invalid="ignore"):
         return -np.logaddexp(np.log1p(-weight) - gpt_N, np.log(weight) - counts_N)
 
 

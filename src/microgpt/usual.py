@@ -167,7 +167,8 @@ def fingerprint(engine: Engine) -> str:
 
     It is of float32: an engine of that precision holds what another has trained so.
     """
-    parameters = engine.state().parameters.astype("<f4")
+    with np.errstate(over="ignore"):  # of a training that has run away
+        parameters = engine.state().parameters.astype("<f4")
     digest = hashlib.blake2b(parameters.tobytes(), digest_size=16)
     digest.update(repr(engine.weight if isinstance(engine, Mixture) else None).encode())
     return digest.hexdigest()

@@ -22,6 +22,7 @@ from microgpt.cli.colours import THEME
 from microgpt.cli.streams import Decorated, decorated, shows_glyphs
 from microgpt.cli.tables import Rows
 from microgpt.errors import RunError
+from microgpt.evaluate.record import finite
 from microgpt.folder import RUNS
 from microgpt.words import ALONE, figures, name_of
 
@@ -67,9 +68,12 @@ def say(line: str | Text = "", style: str | None = None, *, at_once: bool = True
 
 
 def say_json(record: Mapping[str, Any]) -> None:
-    """Print one JSON object on one line, at once; escaped on a terminal that is not Unicode."""
+    """Print one JSON object on one line, at once; escaped on a terminal that is not Unicode.
+
+    What is no finite number, as the perplexity of a model that has run away, is null.
+    """
     escaped = "utf" not in (sys.stdout.encoding or "").lower()
-    print(json.dumps(record, ensure_ascii=escaped), flush=True)
+    print(json.dumps(finite(record), ensure_ascii=escaped), flush=True)
 
 
 def table(*columns: str, left: int = 1, least: Sequence[str] = ()) -> Rows:

@@ -87,7 +87,8 @@ def _run(engine: Engine, tokenizer: Tokenizer, config: GPTConfig) -> bytes:
     about = [dataclasses.asdict(config), tokenizer.to_json()]
     digest.update(json.dumps(about, sort_keys=True).encode())
     # As the native engine keeps them: a run is the same whoever computes it.
-    digest.update(engine.state().parameters.astype("<f4").tobytes())
+    with np.errstate(over="ignore"):  # of a training that has run away
+        digest.update(engine.state().parameters.astype("<f4").tobytes())
     if isinstance(engine, Mixture):
         digest.update(engine.weight.hex().encode())
         for name, values in engine.ngram.arrays().items():

@@ -22,15 +22,20 @@ def record(result: Evaluation) -> dict[str, Any]:
 
     What is no finite number, as the mean of no positions, is None: JSON has no NaN.
     """
-    told: dict[str, Any] = _finite(_record(result))
+    told: dict[str, Any] = finite(_record(result))
     return told
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return a JSON value whose numbers are finite: what is none is None.
+
+    >>> finite({"perplexity": math.inf, "losses": [0.5, math.nan]})
+    {'perplexity': None, 'losses': [0.5, None]}
+    """
     if isinstance(value, dict):
-        return {name: _finite(its) for name, its in cast("dict[str, Any]", value).items()}
+        return {name: finite(its) for name, its in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
-        return [_finite(its) for its in cast("list[Any]", value)]
+        return [finite(its) for its in cast("list[Any]", value)]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
