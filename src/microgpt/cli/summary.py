@@ -105,17 +105,19 @@ def closing(session: Session, *, json: bool) -> None:
     if steps:
         alone = f", the {ALONE}" if ladder.mixes else ""
         say(f"Mean of the last {count(steps, 'step')}{alone}: {units(tail, unit)}")
+    known = ""
     if session.last_heldout:
         if ladder.gpt:
             say(f"Held out, the {ALONE}: {units(ladder.gpt, unit)}")
         mixed = f", {_kind(session)}" if ladder.gpt else ""
         error = session.last_heldout.error
-        known = f"; standard error {figures(error)}" if math.isfinite(error) else ""
+        known = f" (± {figures(error)})" if math.isfinite(error) else ""
         say(f"Held out{mixed}: {units(ladder.model, unit)}{known}")
     if session.kept:
         say(f"Kept: the state after step {session.kept:,}; held-out documents cost more since.")
     say(rungs(ladder))
-    say(f"    (nats a {unit} on {ladder.what}; ● you are here)", "quiet")
+    told = "; ± the standard error" if known else ""
+    say(f"    (nats a {unit} on {ladder.what}{told}; ● you are here)", "quiet")
     if more := _more(session, ladder):
         say(more)
     if session.settings.source.stream:
