@@ -67,7 +67,7 @@ def test_a_decoder_has_rows_that_fit_in_memory(rows: int) -> None:
 
 
 def test_a_document_too_long_for_memory_is_refused_in_a_sentence() -> None:
-    config = GPTConfig(vocab_size=3, block_size=2_000_000, n_layer=1, n_head=1, n_embd=1)
+    config = GPTConfig(vocab_size=3, block_size=2**20, n_layer=1, n_head=1, n_embd=1)
     engine = NativeEngine(config, Optimizer(), "cross-entropy", 1)
     short = laid_out([[0, 1]], 2, config.block_size)
     assert engine.losses(short) == pytest.approx(np.log(3.0), rel=1e-6)
