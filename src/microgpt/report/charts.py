@@ -182,7 +182,7 @@ def _apart(labels: list[Label]) -> list[Label]:
     places: list[float] = []
     for label in labels:
         places.append(max(label.y, places[-1] + _LINE if places else TOP))
-    bottom = float(HEIGHT - BOTTOM + 6)
+    bottom = float(HEIGHT - BOTTOM - 4)  # the axis has its own words below
     for i in range(len(places) - 1, -1, -1):
         places[i] = min(places[i], bottom)
         bottom = places[i] - _LINE
