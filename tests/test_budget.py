@@ -88,7 +88,7 @@ def test_too_little_time_for_a_step_still_makes_one_and_ends_well(
     (tmp_path / "t.txt").write_text("\n".join(tiny * 20))
     assert run(["train", "t.txt", "--seconds", f"{seconds}", "--engine", engine, "--out", "r"]) == 0
     said = capsys.readouterr().out
-    assert f"s of {seconds:g} s; half of the time is for training all the same." in said
+    assert f" s; half of the {seconds:g} s is for training all the same." in said
     assert "Mean of the last " in said
     assert microgpt.load("r").log.steps >= 1
 

@@ -63,8 +63,7 @@ class Session:
     ) -> None:
         self.settings, self.tokenizer, self.corpus, self.engine = settings, tokens, data, engine
         self.training, self.model, self.why = settings.training, settings.model, why
-        self.stack = ExitStack()
-        self.folder = Path()
+        self.stack, self.folder = ExitStack(), Path()
         self.train_documents, self.heldout_documents = corpus.split(data, self.training.holdout)
         encoded = map(tokens.encode, self.train_documents)
         self.layout = lay_out(encoded, tokens.bos, self.model.block_size, self.training.long)
@@ -72,6 +71,7 @@ class Session:
             self.layout.batch, self.training.batch_size, self.training.seed, self.training.order
         )
         began = time.perf_counter()
+        self.plan.batches(0, 1)  # shuffles, once for all steps
         if self.training.ngram:
             counts = NGram.of(self.layout.batch, tokens.vocab_size, tokens.bos, self.training.ngram)
             self.engine = Mixture(engine, counts)
@@ -83,7 +83,7 @@ class Session:
         self.last_heldout: HeldOut | None = None
         self.finished = self._stopped = False
         self.tail = Tail(TAIL)
-        self._evaluated = (0, 0.0)
+        self._evaluated = (0, self._spent)
         self._at: Step | None = None
 
     def open(self, folder: Path, stack: ExitStack, saved: Checkpoint | None = None) -> None:

@@ -56,8 +56,8 @@ def opening(session: Session, *, auto: bool) -> None:
     seconds = session.training.seconds or math.inf
     if session.prepared > seconds / 2:
         say(
-            f"Preparing took {session.prepared:.2g} s of {seconds:g} s; half of the time is for "
-            "training all the same."
+            f"Preparing took {session.prepared:.2g} s; half of the {seconds:g} s is for training "
+            "all the same."
         )
     if auto and session.engine.name == "scalar":
         say(f"The native engine, thousands of times faster, is not there: {why_not_native()}.")
