@@ -10,6 +10,7 @@ import json
 import math
 import os
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,9 +142,10 @@ class LogWriter:
         self._every = every
         self.pending, self._last = LossSum(), dict[str, Any]()
         path = folder / LOG
-        kept = [line for line in events.lines(path) if line["step"] <= updates]
+        # What stands behind them may be anything: it is not looked at.
+        told = islice(events.lines(path), progress.lines if progress else None)
+        kept = [line for line in told if line["step"] <= updates]
         if progress:
-            kept = kept[: progress.lines]
             self.pending = progress.pending
             self._last = train_line(updates, self.pending, progress.lr, progress.seconds)
         self.before = Log(
@@ -169,9 +171,9 @@ class LogWriter:
 
     def settle(self) -> None:
         """Write what has come since the last line, if anything."""
-        if self.pending.positions:
+        pending, self.pending = self.pending, LossSum()
+        if pending.positions:  # and whatever becomes of the line, it is not written twice
             self._write(self._last)
-        self.pending = LossSum()
 
     def flush(self) -> None:
         """Bring all lines to the disk: the checkpoint that is written next counts on them."""
