@@ -148,13 +148,13 @@ def test_samples_of_a_training_that_stopped_early_say_so(capsys: Capture) -> Non
 @pytest.mark.slow
 def test_a_sweep_outlives_its_reader(file: Path) -> None:
     pytest.importorskip("optuna")
-    recipe = "--preset microgpt --engine scalar --steps 20 --trials 3 --jobs 1 --budget 60s"
-    words = f"sweep {file} {recipe} --knob n_embd=4 --knob lr=1e-3..1e-2 --out s".split()
+    recipe = "--preset microgpt --engine scalar --steps 300 --trials 3 --jobs 1 --budget 60s"
+    words = f"sweep {file} {recipe} --knob n_embd=4 --knob lr=1e-2..5e-2 --out s".split()
     code, line, said = leave_after_a_line(words)
     assert line
     assert code == 0
     assert b"the sweep goes on to its end" in said
-    assert Run("s/best").log.steps == 20
+    assert Run("s/best").log.steps == 300
 
 
 def written(words: list[str], encoding: str, monkeypatch: pytest.MonkeyPatch) -> bytes:
