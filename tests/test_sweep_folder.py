@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -99,7 +100,7 @@ def test_a_sweep_in_a_folder_called_dot_has_that_folder_s_name(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     with folder.new(made, data, out=Path()):
-        assert folder._read(Path())["study"] == "here"
+        assert json.loads(Path("sweep.json").read_text())["study"] == "here"
 
 
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "/tmp/a", "", "a\nb", "\udcff"])
