@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 
 import microgpt
-from microgpt.checkpoint import CHECKPOINT, COUNTS
-from microgpt.machine import processors
+from microgpt.engines.machine import processors
+from microgpt.runs.checkpoint import CHECKPOINT, COUNTS
 
 RECORD = Path(__file__).parent / "records" / "compress.json"
 CASES = (("names", 5, ()), ("shakespeare", 10, ("--stream",)))

@@ -27,15 +27,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import microgpt
-from microgpt.corpus import from_documents, split
-from microgpt.datasets import names_path
+from microgpt.data.corpus import from_documents, split
+from microgpt.data.datasets import names_path
 from microgpt.engines import build_of
+from microgpt.engines.machine import processors
 from microgpt.errors import UsageError
-from microgpt.evaluate.price import Pricer
-from microgpt.evaluate.reference import Reference
-from microgpt.evaluate.repetition import choose, one_fewer
-from microgpt.evaluate.threshold import threshold
-from microgpt.machine import processors
+from microgpt.scoring.price import Pricer
+from microgpt.scoring.reference import Reference
+from microgpt.scoring.repetition import choose, one_fewer
+from microgpt.scoring.threshold import threshold
 
 RECORD = Path(__file__).parent / "records" / "flag_rate.json"
 LINES, HOLDOUT = 5000, 0.1

@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional as F
 
 from microgpt import model
-from microgpt.batch import Batch, Batches
 from microgpt.config import GPTConfig
+from microgpt.data.batch import Batch, Batches
 from microgpt.engines.contract import Floats, State
 from microgpt.loss import LossSum
 from microgpt.optim import Optimizer

@@ -22,12 +22,12 @@ from pathlib import Path
 import numpy as np
 
 import microgpt
-from microgpt.batch import lay_out
-from microgpt.corpus import Source, read, split
+from microgpt.counting.ngram import NGram
+from microgpt.data.batch import lay_out
+from microgpt.data.corpus import Source, read, split
+from microgpt.data.tokenizer import Characters
+from microgpt.engines.machine import processors
 from microgpt.engines.native import BUILDS
-from microgpt.machine import processors
-from microgpt.ngram import NGram
-from microgpt.tokenizer import Characters
 
 RECORD = Path(__file__).parent / "records" / "race.json"
 # Split, seconds, how many seeds at most.

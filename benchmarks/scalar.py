@@ -23,17 +23,20 @@ from unittest import mock
 
 import numpy as np
 
-from microgpt import batch, checkpoint, corpus, model
+from microgpt import model
 from microgpt.autograd import Value
-from microgpt.batch import Plan, lay_out
-from microgpt.checkpoint import Checkpoint
 from microgpt.config import GPTConfig, TrainConfig
+from microgpt.data import corpus
+from microgpt.data.batch import lay_out
+from microgpt.data.plan import Plan
+from microgpt.data.tokenizer import Characters
 from microgpt.engines import open_engine, scalar
 from microgpt.engines.contract import State
 from microgpt.loss import cross_entropy_by_the_book
 from microgpt.optim import Optimizer
-from microgpt.presets import preset
-from microgpt.tokenizer import Characters
+from microgpt.runs import checkpoint
+from microgpt.training.presets import preset
+from microgpt.training.progress import Checkpoint
 
 STEPS = 10
 
@@ -62,7 +65,7 @@ def main() -> None:
     layout = lay_out(map(tokens.encode, documents), tokens.bos, config.block_size, training.long)
     plan = Plan(layout.batch, training.batch_size, training.seed, training.order)
     rng = random.Random(training.seed)
-    batch.shuffled(len(layout.batch), rng)
+    plan.shuffled(len(layout.batch), rng)
     engine = open_engine("scalar", config, Optimizer.of(training))
     engine.load(State.fresh(model.initial(config, rng)))
     batches = plan.batches(0, STEPS)

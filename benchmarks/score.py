@@ -23,7 +23,7 @@ from pathlib import Path
 
 import microgpt
 from microgpt.engines import build_of
-from microgpt.machine import processors
+from microgpt.engines.machine import processors
 
 RECORD = Path(__file__).parent / "records" / "score.json"
 BYTES = 16_000_000

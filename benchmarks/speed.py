@@ -19,12 +19,12 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-from microgpt import corpus
 from microgpt.bench import CASES, ROUNDS, Case, Trains, engine, rows
 from microgpt.config import GPTConfig
+from microgpt.data import corpus
 from microgpt.engines import native_peak
+from microgpt.engines.machine import processors
 from microgpt.engines.native import BUILDS
-from microgpt.machine import processors
 
 # Batches large enough that a framework's overhead is shared by many documents.
 LARGE = (Case(16, 64), Case(64, 64))

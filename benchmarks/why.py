@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from microgpt import experiment
-from microgpt.corpus import Source
+from microgpt.data.corpus import Source
 from microgpt.loss import OBJECTIVES
 
 RECORD = Path(__file__).parent / "records" / "why.json"

@@ -24,8 +24,8 @@ from pathlib import Path
 import records
 from matplotlib.figure import Figure
 
-from microgpt.cli import COMMANDS
-from microgpt.cli.pictures import COLOURS
+from microgpt.cli.app import COMMANDS
+from microgpt.cli.terminal.pictures import COLOURS
 from microgpt.loss import OBJECTIVES
 
 DOCS = Path(__file__).resolve().parent

@@ -19,8 +19,8 @@ from pathlib import Path
 from measure import price, table
 
 import microgpt
-from microgpt.evaluate.reference import Reference
-from microgpt.evaluate.threshold import threshold
+from microgpt.scoring.reference import Reference
+from microgpt.scoring.threshold import threshold
 
 GROUPS = [a + b + c for a in "KLMRT" for b in "AEIO" for c in "BD"]
 SHAPE = re.compile(r"[A-Z]{3}-\d{5}-\d{2}-\d")

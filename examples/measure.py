@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgpt import Run
-from microgpt.evaluate.price import Priced, Pricer
-from microgpt.evaluate.walk import Layer
-from microgpt.ngram import NGram
+from microgpt.counting.ngram import NGram
+from microgpt.scoring.price import Priced, Pricer
+from microgpt.scoring.walk import Layer
 
 Test = Callable[[list[str]], NDArray[np.bool_]]
 """Says of texts which are flagged."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 import microgpt
-from microgpt.datasets import names_path
+from microgpt.data.datasets import names_path
 
 SEEDS = range(3)
 ASIDE = 4000

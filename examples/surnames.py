@@ -15,7 +15,7 @@ from pathlib import Path
 from measure import counted, drawn, price, table
 
 import microgpt
-from microgpt.datasets import names_path
+from microgpt.data.datasets import names_path
 
 SAMPLES = 4000
 

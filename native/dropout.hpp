@@ -1,4 +1,4 @@
-// What a step of training leaves out, as src/microgpt/dropout.py says: a hash of where a number
+// What a step of training leaves out, as src/microgpt/model/dropout.py says: a hash of where a number
 // stands, so that threads, pieces and builds agree.
 #pragma once
 

@@ -16,13 +16,13 @@ import pytest
 from numpy.typing import NDArray
 
 import microgpt
-from microgpt import batch
 from microgpt import model as gpt
-from microgpt.cli import run as cli
+from microgpt.cli.app import run as cli
 from microgpt.config import GPTConfig
+from microgpt.data import batch
 from microgpt.engines import ENGINES, open_engine
 from microgpt.engines.contract import Engine, State
-from microgpt.run import Run
+from microgpt.runs.run import Run
 
 # Where this names engines, one that is missing fails instead of skipping.
 REQUIRED = tuple(filter(None, os.environ.get("MICROGPT_TEST_ENGINES", "").split(",")))

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from safetensors import safe_open
 
-from microgpt.disk import write_tensors
+from microgpt.runs.files import write_tensors
 
 CONFIG, TOKENIZER, LOG = "config.json", "tokenizer.json", "log.jsonl"
 TENSORS = ("checkpoint.safetensors", "counts.safetensors", "reference.safetensors")

@@ -10,9 +10,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from microgpt.baselines import Counts, ladder, uniform
-from microgpt.batch import Batch, lay_out
-from microgpt.tokenizer import Characters
+from microgpt.counting.ladder import Counts, ladder, uniform
+from microgpt.data.batch import Batch, lay_out
+from microgpt.data.tokenizer import Characters
 
 
 def witten_bell(batch: Batch, v: int) -> tuple[list[Fraction], list[list[Fraction]]]:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microgpt.batch import Batch, Plan, lay_out
+from microgpt.data.batch import Batch, lay_out
+from microgpt.data.plan import Plan
 
 BOS = 9
 documents = st.lists(st.lists(st.integers(0, 8), max_size=20), min_size=1, max_size=8)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from microgpt import bench, model
-from microgpt.batch import Plan
-from microgpt.cli import run
+from microgpt.cli.app import run
 from microgpt.config import GPTConfig
+from microgpt.data.plan import Plan
 from tests.conftest import laid_out
 
 

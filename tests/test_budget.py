@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 
 import microgpt
-from microgpt import budget, checkpoint, prepare, recipe
-from microgpt.baselines import Ladder
-from microgpt.best import Best
-from microgpt.checkpoint import Checkpoint, Progress
-from microgpt.cli import summary
+from microgpt.cli.train import summary
 from microgpt.config import GPTConfig, TrainConfig
-from microgpt.corpus import Source
+from microgpt.counting.ladder import Ladder
+from microgpt.data.corpus import Source
 from microgpt.engines import why_not_native
-from microgpt.heldout import HeldOut
 from microgpt.loss import LossSum
-from microgpt.tail import Tail
+from microgpt.runs import checkpoint, prepare
+from microgpt.training import budget, recipe
+from microgpt.training.best import Best
+from microgpt.training.heldout import HeldOut
+from microgpt.training.progress import Checkpoint, Progress
+from microgpt.training.tail import Tail
 from tests.conftest import opened
 
 native = pytest.mark.skipif(why_not_native() is not None, reason=why_not_native() or "")
@@ -83,7 +84,7 @@ def test_seconds_alone_choose_and_what_is_told_stands(tmp_path: Path, tiny: list
 def test_too_little_time_for_a_step_still_makes_one_and_ends_well(
     tmp_path: Path, tiny: list[str], capsys: pytest.CaptureFixture[str], engine: str, seconds: float
 ) -> None:
-    from microgpt.cli import run
+    from microgpt.cli.app import run
 
     (tmp_path / "t.txt").write_text("\n".join(tiny * 20))
     assert run(["train", "t.txt", "--seconds", f"{seconds}", "--engine", engine, "--out", "r"]) == 0
@@ -133,7 +134,7 @@ def test_the_best_state_is_kept_over_a_stop() -> None:
 def test_a_text_learnt_by_heart_ends_with_the_best_state_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from microgpt.cli import run
+    from microgpt.cli.app import run
 
     words = [f"{a}{b}{c}" for a in "bcdfg" for b in "aeiou" for c in "lmnrst"]
     (tmp_path / "t.txt").write_text("\n".join(words))

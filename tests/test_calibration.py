@@ -8,10 +8,10 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from microgpt import evaluate
+from microgpt import evaluation
 from microgpt.config import GPTConfig
-from microgpt.evaluate.calibration import BINS, GROUPS, Calibration, Reliability, wilson
-from microgpt.tokenizer import Bytes, Characters, Tokenizer
+from microgpt.data.tokenizer import Bytes, Characters, Tokenizer
+from microgpt.evaluation.calibration import BINS, GROUPS, Calibration, Reliability, wilson
 from tests.conftest import TINY, opened
 
 Told = list[tuple[float, bool, int]]
@@ -35,7 +35,7 @@ def gap(told: Told, bins: list[set[float]]) -> float:
 
 def every_prediction(
     tokenizer: Tokenizer, texts: list[str], block: int = 6
-) -> tuple[evaluate.Evaluation, Told, Told]:
+) -> tuple[evaluation.Evaluation, Told, Told]:
     """Evaluate; and tell (p, came, group) of all (position, token) pairs, one push at a time."""
     config = GPTConfig(vocab_size=tokenizer.vocab_size, block_size=block, n_head=2, n_embd=4)
     engine = opened("scalar", config, std=0.8)
@@ -55,7 +55,7 @@ def every_prediction(
             p_V = [math.exp(z - max(logits)) / total for z in logits]
             every += [(p, i == came, d % GROUPS) for i, p in enumerate(p_V)]
             top.append((max(p_V), p_V.index(max(p_V)) == came, d % GROUPS))
-    return evaluate.evaluate(engine, tokenizer, block, texts), every, top
+    return evaluation.evaluate(engine, tokenizer, block, texts), every, top
 
 
 @pytest.mark.parametrize("tokenizer", [LETTERS, Bytes()], ids=["characters", "bytes"])

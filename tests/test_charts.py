@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from microgpt.evaluate.calibration import Bin
+from microgpt.evaluation.calibration import Bin
 from microgpt.report import charts
 
 

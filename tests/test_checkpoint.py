@@ -15,15 +15,16 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from microgpt import checkpoint, disk
-from microgpt.checkpoint import Checkpoint, Settings
 from microgpt.config import GPTConfig, TrainConfig
-from microgpt.corpus import Source
+from microgpt.data.corpus import Source
+from microgpt.data.tokenizer import Bytes, Characters
 from microgpt.engines.contract import State
 from microgpt.errors import RunError
-from microgpt.folder import claimed
 from microgpt.loss import LossSum
-from microgpt.tokenizer import Bytes, Characters
+from microgpt.runs import checkpoint, files
+from microgpt.runs.checkpoint import Settings
+from microgpt.runs.folder import claimed
+from microgpt.training.progress import Checkpoint
 
 CONFIG = GPTConfig(vocab_size=4, block_size=3, n_head=1, n_embd=2)
 # By hand: wte 4*2, wpe 3*2, lm_head 4*2, four of attention 2*2, two of the MLP 8*2.
@@ -309,7 +310,7 @@ PROGRESS = {
 def with_notes(folder: Path, **changed: object) -> None:
     """Write the checkpoint with other notes, its checksums right."""
     notes = {"updates": 3, "weight": None, "progress": PROGRESS, **changed}
-    disk.write_tensors(folder / FILE, load_file(folder / FILE), notes)
+    files.write_tensors(folder / FILE, load_file(folder / FILE), notes)
 
 
 def progress(**changed: object) -> dict[str, object]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import microgpt
-from microgpt.cli import run
+from microgpt.cli.app import run
 from microgpt.compress.lanes import Lanes
 from microgpt.errors import DataError, UsageError
 

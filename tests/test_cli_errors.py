@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from microgpt.cli import run
+from microgpt.cli.app import run
 
 Capture = pytest.CaptureFixture[str]
 SMALL = ["--n-embd", "4", "--n-head", "1", "--block-size", "6", "--engine", "scalar"]
@@ -258,7 +258,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a bug of ours")
 
-    monkeypatch.setattr(importlib.import_module("microgpt.corpus"), "read", broken)
+    monkeypatch.setattr(importlib.import_module("microgpt.data.corpus"), "read", broken)
     with pytest.raises(RuntimeError, match="a bug of ours"):
         run(["data", "names.txt"])
 

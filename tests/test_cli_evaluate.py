@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import microgpt
-from microgpt.cli import run
-from microgpt.evaluate.record import record
-from microgpt.evaluate.rules import RULES
+from microgpt.cli.app import run
+from microgpt.evaluation.record import record
+from microgpt.evaluation.rules import RULES
 from tests.conftest import TINY, out
 
 Capture = pytest.CaptureFixture[str]

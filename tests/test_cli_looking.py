@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from microgpt.cli import COMMANDS, run
+from microgpt.cli.app import COMMANDS, run
 from tests.conftest import out
 
 Capture = pytest.CaptureFixture[str]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import microgpt
-from microgpt.cli import run as cli
-from microgpt.run import Run
+from microgpt.cli.app import run as cli
+from microgpt.runs.run import Run
 
 from .conftest import TINY
 

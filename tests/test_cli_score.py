@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import microgpt
-from microgpt.cli import run as cli
-from microgpt.cli import score_crew
-from microgpt.run import Run
+from microgpt.cli.app import run as cli
+from microgpt.runs.run import Run
+from microgpt.scoring.rows import crew
 
 from .conftest import TINY
 
@@ -219,12 +219,12 @@ def test_where_no_process_can_be_begun_one_scores_alone_and_says_so_once(
     def refuse(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("microgpt.corpus.stream.BYTES", 256)
+    monkeypatch.setattr("microgpt.data.reader.stream.BYTES", 256)
     Path("in.txt").write_text("\n".join(f"{a}{b}" for a in TINY for b in TINY))
     words = ["score", model.folder, "in.txt", "--format", "csv"]
     alone = printed(capsys, *words, "--threads", 1)
     monkeypatch.setattr(*place, refuse)
-    monkeypatch.setattr(score_crew, "_SOON_SECONDS", -1.0)
+    monkeypatch.setattr(crew, "_SOON_SECONDS", -1.0)
     out, (said,) = printed(capsys, *words, "--threads", 3)
     assert (out, alone[1]) == (alone[0], [])
     assert said.startswith(
@@ -236,7 +236,7 @@ def test_where_no_process_can_be_begun_one_scores_alone_and_says_so_once(
 def test_several_processes_print_the_same_in_the_same_order(
     model: Run, capsys: Capture, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("microgpt.corpus.stream.BYTES", 256)
+    monkeypatch.setattr("microgpt.data.reader.stream.BYTES", 256)
     texts = [f"{a}{b}{c}" for a in TINY for b in TINY for c in TINY[:4]]
     Path("in.txt").write_text("\n".join(texts))
     Path("in.csv").write_text("\n".join(["id,text", *(f'1,"{text}\r\n"' for text in texts)]))
@@ -244,8 +244,8 @@ def test_several_processes_print_the_same_in_the_same_order(
     words += ["--column", "text"] if name == "in.csv" else []
     alone = printed(capsys, *words, "--threads", 1)
     # They begin at once, and nothing is told until they are there.
-    monkeypatch.setattr(score_crew, "_SOON_SECONDS", -1.0)
-    monkeypatch.setattr(score_crew.Crew, "ready", True)
+    monkeypatch.setattr(crew, "_SOON_SECONDS", -1.0)
+    monkeypatch.setattr(crew.Crew, "ready", True)
     assert printed(capsys, *words, "--threads", 3) == alone
     out, _ = printed(capsys, *words, "--threads", 2, "--sort", "worst")
     assert sorted(out.splitlines()) == sorted(alone[0].splitlines())

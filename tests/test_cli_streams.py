@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from microgpt import log
-from microgpt.cli import run
-from microgpt.cli.streams import Output, opened
-from microgpt.run import Run
+from microgpt.cli.app import run
+from microgpt.cli.terminal.streams import Output, opened
+from microgpt.runs import log
+from microgpt.runs.run import Run
 from tests.conftest import TINY
 
 MICROGPT = [sys.executable, "-m", "microgpt"]
@@ -272,13 +272,13 @@ def test_a_path_that_cannot_be_made_is_one_sentence_that_names_it(
 def test_an_error_of_the_system_about_a_file_is_the_world_s_unless_the_file_is_ours(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    import microgpt.corpus
+    import microgpt.data.corpus
 
     def fails(error: OSError) -> None:
         def read(*_: object) -> None:
             raise error
 
-        monkeypatch.setattr(microgpt.corpus, "read", read)
+        monkeypatch.setattr(microgpt.data.corpus, "read", read)
 
     fails(OSError(74, "Bad message", "some.txt"))
     assert run(["data", "some.txt"]) == 2

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from microgpt import checkpoint, log, prepare
-from microgpt.cli import run
-from microgpt.corpus import Source
+from microgpt.cli.app import run
+from microgpt.data.corpus import Source
+from microgpt.runs import checkpoint, log, prepare
 
-loop = importlib.import_module("microgpt.train")
+loop = importlib.import_module("microgpt.training.loop")
 
 SMALL = "--n-embd 4 --n-head 1 --block-size 8 --engine scalar"
 LINE = re.compile(r"^step (\d+): loss (\d+\.\d{4})( |$)")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from microgpt.cli import COMMANDS, app, run
+from microgpt.cli.app import COMMANDS, app, run
 from microgpt.cli.mistakes import SYNONYMS
-from microgpt.run import Run
+from microgpt.runs.run import Run
 
 Capture = pytest.CaptureFixture[str]
 

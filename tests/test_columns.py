@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from microgpt.cli.columns import Columns, Words
+from microgpt.scoring.rows.columns import Columns, Words
 
 ALPHABETS = ("abc", "aé日😀", "a\ud800")
 

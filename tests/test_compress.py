@@ -12,20 +12,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from microgpt import evaluate
-from microgpt.batch import lay_out
+from microgpt import evaluation
 from microgpt.compress import SLACK, Codec, container, identity
 from microgpt.compress.container import Header, digest, pack, unpack
 from microgpt.compress.fixed import SCALE, intervals
 from microgpt.compress.identity import Identity
 from microgpt.compress.text import Form, put_together, take_apart
 from microgpt.config import GPTConfig
+from microgpt.counting.mixture import Mixture
+from microgpt.counting.ngram import NGram
+from microgpt.data.batch import lay_out
+from microgpt.data.tokenizer import Bytes, Characters, Tokenizer
 from microgpt.engines.contract import Engine
 from microgpt.errors import DataError, RunError, UsageError
 from microgpt.loss import LN_2, cross_entropy
-from microgpt.mixture import Mixture
-from microgpt.ngram import NGram
-from microgpt.tokenizer import Bytes, Characters, Tokenizer
 
 from .conftest import TINY, opened
 
@@ -121,7 +121,7 @@ def test_the_size_is_the_sum_of_the_losses_that_evaluate_reports(
     names = random_names(1, 50, 20)
     data = ("\n".join(names) + "\n").encode()
     packed = Codec(engine, tokenizer, config).compress(data)
-    total = evaluate.evaluate(engine, tokenizer, 6, names).sum
+    total = evaluation.evaluate(engine, tokenizer, 6, names).sum
     assert packed.sum.positions == total.positions
     assert packed.sum.nats == pytest.approx(total.nats, rel=1e-12)
     # And those of the other way to compute them, all positions of a window at once.

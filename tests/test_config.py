@@ -9,7 +9,7 @@ import pytest
 
 from microgpt.config import GPTConfig, TrainConfig, from_json
 from microgpt.errors import UsageError
-from microgpt.presets import PRESETS, preset
+from microgpt.training.presets import PRESETS, preset
 
 MODEL = [
     ({"n_embd": 18}, "n_embd must be a multiple of n_head; got n_embd=18, n_head=4."),

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from microgpt.batch import lay_out
-from microgpt.corpus import Source, from_documents, from_texts, read, split
+from microgpt.data.batch import lay_out
+from microgpt.data.corpus import Source, from_documents, from_texts, read, split
+from microgpt.data.tokenizer import Bytes, Characters
 from microgpt.errors import DataError, UsageError
-from microgpt.tokenizer import Bytes, Characters
 
 LINES = ["emma", "", "ava mia", "   ", "zoë"]
 KEPT = ("emma", "ava mia", "zoë")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from microgpt.datasets import make_names, names_path
+from microgpt.data.datasets import make_names, names_path
 
 RAW = names_path().read_bytes()
 NAMES = RAW.decode("ascii").splitlines()

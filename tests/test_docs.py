@@ -12,8 +12,8 @@ from types import ModuleType
 
 import pytest
 
-from microgpt.cli import run as cli
-from microgpt.run import Run
+from microgpt.cli.app import run as cli
+from microgpt.runs.run import Run
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from microgpt import model
 from microgpt.autograd import Value, dot
-from microgpt.batch import Batch, Batches, Plan
 from microgpt.config import GPTConfig, ObjectiveName, TrainConfig
+from microgpt.data.batch import Batch, Batches
+from microgpt.data.plan import Plan
 from microgpt.engines import open_engine
 from microgpt.engines.contract import State
 from microgpt.engines.scalar.operations import ScalarOps, softmax

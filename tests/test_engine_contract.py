@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from microgpt import model
-from microgpt.batch import Batch, Batches, Plan
 from microgpt.config import GPTConfig
+from microgpt.data.batch import Batch, Batches
+from microgpt.data.plan import Plan
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine, State
 from microgpt.errors import UsageError

@@ -11,11 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from microgpt import model
-from microgpt.batch import Batch, Plan
 from microgpt.config import Activation, GPTConfig, ObjectiveName
-from microgpt.dropout import Dropping
+from microgpt.data.batch import Batch
+from microgpt.data.plan import Plan
 from microgpt.engines.contract import Engine
 from microgpt.loss import OBJECTIVES, cross_entropy
+from microgpt.model.dropout import Dropping
 from tests.conftest import laid_out, opened
 
 # How far an engine may lie from the float64 truth, relative to the largest number beside it.

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from microgpt import evaluate
-from microgpt.batch import lay_out
+from microgpt import evaluation
 from microgpt.config import GPTConfig
+from microgpt.data.batch import lay_out
+from microgpt.data.tokenizer import Bytes, Characters
 from microgpt.engines.contract import Engine
-from microgpt.tokenizer import Bytes, Characters
 from tests.conftest import TINY, opened
 
 TOKENIZER = Characters.of(TINY)
@@ -24,8 +24,8 @@ def engine() -> Engine:
     return opened("scalar", CONFIG, std=0.8)
 
 
-def scored(engine: Engine, texts: list[str]) -> list[evaluate.Score]:
-    return list(evaluate.scores(engine, TOKENIZER, 6, texts))
+def scored(engine: Engine, texts: list[str]) -> list[evaluation.Score]:
+    return list(evaluation.scores(engine, TOKENIZER, 6, texts))
 
 
 def test_scores_are_the_engine_s_losses_in_order(engine: Engine) -> None:
@@ -73,7 +73,7 @@ def test_an_unknown_character_is_priced_and_the_model_reads_the_commonest_one(
 def test_an_evaluation_sums_up_by_hand(engine: Engine) -> None:
     texts = ["ada", "noé", "ella"]
     scores = scored(engine, texts)
-    result = evaluate.evaluate(engine, TOKENIZER, 6, texts)
+    result = evaluation.evaluate(engine, TOKENIZER, 6, texts)
     nats = [x for s in scores for x in s.losses]
     assert result.sum.positions == 4 + 4 + 5
     assert result.sum.nats == pytest.approx(math.fsum(nats))
@@ -87,7 +87,7 @@ def test_an_evaluation_sums_up_by_hand(engine: Engine) -> None:
 
 def test_bytes_are_gathered_into_characters() -> None:
     engine = opened("scalar", GPTConfig(vocab_size=257, block_size=6, n_head=2, n_embd=4))
-    (score,) = evaluate.scores(engine, Bytes(), 6, ["né😀"])
+    (score,) = evaluation.scores(engine, Bytes(), 6, ["né😀"])
     assert [len(c.losses) for c in score.characters] == [1, 2, 4, 1]
     batch = lay_out([Bytes().encode("né😀")], 256, 6).batch
     assert score.losses == engine.losses(batch).tolist()
@@ -97,9 +97,9 @@ def test_bytes_are_gathered_into_characters() -> None:
 def test_many_texts_are_laid_out_in_groups_and_evaluated_as_all_at_once(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_once = evaluate.evaluate(engine, TOKENIZER, 6, TEXTS)
-    monkeypatch.setattr("microgpt.evaluate.TEXTS", 7)
-    in_groups = evaluate.evaluate(engine, TOKENIZER, 6, iter(TEXTS))
+    at_once = evaluation.evaluate(engine, TOKENIZER, 6, TEXTS)
+    monkeypatch.setattr("microgpt.evaluation.TEXTS", 7)
+    in_groups = evaluation.evaluate(engine, TOKENIZER, 6, iter(TEXTS))
     assert in_groups.sum == at_once.sum
     assert in_groups.parts.by_position() == at_once.parts.by_position()
     assert in_groups.parts.documents(3)[0] == at_once.parts.documents(3)[0]
@@ -109,5 +109,5 @@ def test_many_texts_are_laid_out_in_groups_and_evaluated_as_all_at_once(
         assert getattr(in_groups.calibration, name) == pytest.approx(whole, rel=1e-9)
     assert in_groups.temperature.gain == pytest.approx(at_once.temperature.gain, abs=1e-6)
     assert in_groups.brier == pytest.approx(at_once.brier)
-    nothing = evaluate.evaluate(engine, TOKENIZER, 6, [])
+    nothing = evaluation.evaluate(engine, TOKENIZER, 6, [])
     assert (nothing.documents, nothing.sum.positions, nothing.calibration.bins) == (0, 0, ())

@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
-from microgpt import checkpoint, disk, folder, prepare, saver
-from microgpt.best import Best
-from microgpt.checkpoint import Checkpoint
 from microgpt.engines import why_not_native
-from microgpt.log import LogWriter
 from microgpt.loss import LossSum
-from microgpt.run import Run
-from microgpt.session import Session
-from microgpt.train import Step
+from microgpt.runs import checkpoint, files, folder, prepare, saver
+from microgpt.runs.log import LogWriter
+from microgpt.runs.run import Run
+from microgpt.runs.session import Session
+from microgpt.training.best import Best
+from microgpt.training.loop import Step
+from microgpt.training.progress import Checkpoint
 from tests.conftest import TINY
 
-loop = importlib.import_module("microgpt.train")
+loop = importlib.import_module("microgpt.training.loop")
 native = pytest.mark.skipif(why_not_native() is not None, reason=str(why_not_native()))
 
 # Few to learn from, so that they are soon learnt by heart: an earlier state than the last is best.
@@ -78,8 +78,8 @@ def visited(monkeypatch: pytest.MonkeyPatch, visit: Callable[[str], None]) -> No
 
         monkeypatch.setattr(owner, name, call)
 
-    around(disk.os, "fsync")
-    around(disk.os, "replace")
+    around(files.os, "fsync")
+    around(files.os, "replace")
     around(LogWriter, "_write")
     around(checkpoint, "save")
 

@@ -24,12 +24,13 @@ from typing import Any, NoReturn
 
 import pytest
 
-from microgpt import prepare, schema
-from microgpt.cli import run as cli
-from microgpt.corpus import Source
+from microgpt import schema
+from microgpt.cli.app import run as cli
+from microgpt.data.corpus import Source
 from microgpt.errors import MicroGPTError, UsageError
-from microgpt.run import Run
-from microgpt.train import Step
+from microgpt.runs import prepare
+from microgpt.runs.run import Run
+from microgpt.training.loop import Step
 
 from .damage import FILES, damage
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import microgpt
-from microgpt import prepare
-from microgpt.corpus import Source
+from microgpt.data.corpus import Source
+from microgpt.data.tokenizer import Characters
 from microgpt.engines import why_not_native
-from microgpt.evaluate.error import standard_error
-from microgpt.heldout import MOST, HeldOut, HeldOutDocuments
-from microgpt.session import Session
-from microgpt.tokenizer import Characters
+from microgpt.evaluation.error import standard_error
+from microgpt.runs import prepare
+from microgpt.runs.session import Session
+from microgpt.training.heldout import MOST, HeldOut, HeldOutDocuments
 
 native = pytest.mark.skipif(why_not_native() is not None, reason=str(why_not_native()))
 

@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from microgpt import prepare, saver
-from microgpt.cli import run
-from microgpt.corpus import Source
-from microgpt.session import Session
-from microgpt.train import Step
+from microgpt.cli.app import run
+from microgpt.data.corpus import Source
+from microgpt.runs import prepare, saver
+from microgpt.runs.session import Session
+from microgpt.training.loop import Step
 
-loop = importlib.import_module("microgpt.train")
+loop = importlib.import_module("microgpt.training.loop")
 
 STEPS = 22
 # 20 documents: with a batch of 4 an epoch ends every five steps or earlier.
@@ -200,7 +200,7 @@ def started(words: str, often: bool = False) -> subprocess.Popen[str]:
     patch = "saver._SECONDS = 0.02; saver._SHARE = 1e9;" if often else ""
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-        f"from microgpt import saver; {patch} from microgpt.cli import main; main()"
+        f"from microgpt.runs import saver; {patch} from microgpt.cli.app import main; main()"
     )
     command = [sys.executable, "-u", "-c", program, *words.split()]
     pipe = subprocess.PIPE

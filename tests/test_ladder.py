@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import microgpt
-from microgpt.baselines import ladder, ngram, xz
-from microgpt.batch import Batch, lay_out
+from microgpt.counting.ladder import ladder, ngram, xz
+from microgpt.counting.ngram import MOST, NGram
+from microgpt.data.batch import Batch, lay_out
+from microgpt.data.tokenizer import Bytes, Characters, Tokenizer
 from microgpt.loss import LN_2, LossSum
-from microgpt.ngram import MOST, NGram
-from microgpt.tokenizer import Bytes, Characters, Tokenizer
 from tests.conftest import TINY, laid_out
 
 LITTLE = {

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from microgpt import log
-from microgpt.checkpoint import Progress
 from microgpt.errors import RunError
-from microgpt.heldout import HeldOut
-from microgpt.log import LogWriter, heldout_line, train_line
 from microgpt.loss import LossSum
-from microgpt.train import Step
+from microgpt.runs import log
+from microgpt.runs.log import LogWriter, heldout_line, train_line
+from microgpt.training.heldout import HeldOut
+from microgpt.training.loop import Step
+from microgpt.training.progress import Progress
 
 TRAIN = {"step", "loss", "positions", "lr", "seconds"}
 HELDOUT = {"step", "heldout"}

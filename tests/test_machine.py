@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from microgpt import machine
+from microgpt.engines import machine
 
 V2 = "29 23 0:26 {top} /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate"
 V1 = "33 25 0:29 {top} /sys/fs/cgroup/cpu rw,nosuid shared:9 - cgroup cgroup rw,cpu,cpuacct"

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 import microgpt
-from microgpt import prepare
-from microgpt.batch import lay_out
-from microgpt.cli import run as cli
-from microgpt.corpus import Source
+from microgpt.cli.app import run as cli
+from microgpt.counting.mixture import Mixture
+from microgpt.data.batch import lay_out
+from microgpt.data.corpus import Source
 from microgpt.engines import why_not_native
 from microgpt.loss import OBJECTIVES
-from microgpt.mixture import Mixture
-from microgpt.presets import PRESETS
-from microgpt.run import Run
+from microgpt.runs import prepare
+from microgpt.runs.run import Run
+from microgpt.training.presets import PRESETS
 from tests.conftest import TINY, out
 
 Capture = pytest.CaptureFixture[str]

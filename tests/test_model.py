@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from microgpt import model, prepare
+from microgpt import model
 from microgpt.config import GPTConfig
-from microgpt.corpus import Source
+from microgpt.data.corpus import Source
 from microgpt.optim import learning_rate
-from microgpt.presets import preset
-from microgpt.session import Session
+from microgpt.runs import prepare
+from microgpt.runs.session import Session
+from microgpt.training.presets import preset
 from tests.conftest import TINY
 
 GOLDEN = Path(__file__).with_name("golden")

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from microgpt.alphabet import path_word
-from microgpt.cli import run
-from microgpt.settings import as_flag
+from microgpt.cli.app import run
+from microgpt.wording import as_flag, path_word
 
 from .conftest import TINY
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from microgpt import engines
-from microgpt.batch import Batch
 from microgpt.config import GPTConfig
+from microgpt.data.batch import Batch
 from microgpt.engines import open_engine, why_not_native
 from microgpt.errors import MissingExtra, UsageError
 from microgpt.optim import Optimizer

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from microgpt.batch import Plan
+from microgpt.data.plan import Plan
 from microgpt.engines import why_not_native
 from tests.conftest import REQUIRED
 from tests.native_programs import NATIVE, PROGRAMS, compiled
@@ -75,7 +75,7 @@ def test_two_threads_at_one_decoder_read_no_more_than_a_row_holds() -> None:
 
 def test_tokens_that_change_while_they_are_read_break_nothing() -> None:
     code = """
-        from microgpt.batch import Batch
+        from microgpt.data.batch import Batch
         from microgpt.errors import UsageError
         tokens = np.zeros(200_000, np.int32)
         batch = Batch(tokens, tokens, np.arange(0, 200_001, 10))

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import microgpt
-from microgpt import checkpoint
-from microgpt.batch import Batch
 from microgpt.config import GPTConfig
+from microgpt.counting.mixture import MOST_WEIGHT, MixedDecoder, Mixture, fitted, mixed
+from microgpt.counting.ngram import NGram
+from microgpt.data.batch import Batch
 from microgpt.errors import RunError, UsageError
-from microgpt.mixture import MOST_WEIGHT, MixedDecoder, Mixture, fitted, mixed
-from microgpt.ngram import NGram
+from microgpt.runs import checkpoint
 from tests.conftest import laid_out, opened
 
 V, BOS, N = 5, 4, 4

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from microgpt import prepare
 from microgpt.errors import RunError
-from microgpt.run import Run
+from microgpt.runs import prepare
+from microgpt.runs.run import Run
 
 # Twelve steps on 20 names, stopped after seven, as that version wrote it; and what it answered.
 HERE = Path(__file__).parent / "fixtures"

@@ -12,12 +12,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from microgpt import evaluate
+from microgpt import evaluation
 from microgpt.config import GPTConfig
+from microgpt.data.tokenizer import Bytes, Characters, Tokenizer
 from microgpt.engines.contract import Engine
-from microgpt.evaluate.parts import Part, Parts, on_grid
+from microgpt.evaluation.parts import Part, Parts, on_grid
 from microgpt.loss import LossSum
-from microgpt.tokenizer import Bytes, Characters, Tokenizer
 from tests.conftest import TINY, opened
 
 BLOCK = 6
@@ -44,8 +44,8 @@ def model(tokenizer: Tokenizer, name: str = "scalar") -> Engine:
 class Case:
     tokenizer: Tokenizer
     texts: list[str]
-    result: evaluate.Evaluation
-    scores: list[evaluate.Score]
+    result: evaluation.Evaluation
+    scores: list[evaluation.Score]
 
 
 def case(kind: str, name: str = "scalar") -> Case:
@@ -54,8 +54,8 @@ def case(kind: str, name: str = "scalar") -> Case:
     return Case(
         tokenizer,
         texts,
-        evaluate.evaluate(engine, tokenizer, BLOCK, texts),
-        list(evaluate.scores(engine, tokenizer, BLOCK, texts)),
+        evaluation.evaluate(engine, tokenizer, BLOCK, texts),
+        list(evaluation.scores(engine, tokenizer, BLOCK, texts)),
     )
 
 
@@ -107,10 +107,10 @@ def test_parts_add_up_on_every_engine(engine_name: str) -> None:
 def test_other_orders_of_the_documents_make_the_same_parts() -> None:
     tokenizer, texts = KINDS["many"]
     engine = model(tokenizer)
-    first = evaluate.evaluate(engine, tokenizer, BLOCK, texts)
+    first = evaluation.evaluate(engine, tokenizer, BLOCK, texts)
     for seed in range(3):
         shuffled = random.Random(seed).sample(texts, len(texts))
-        again = evaluate.evaluate(engine, tokenizer, BLOCK, shuffled)
+        again = evaluation.evaluate(engine, tokenizer, BLOCK, shuffled)
         assert again.sum == first.sum
         assert again.parts.by_position() == first.parts.by_position()
         assert set(again.parts.by_character()) == set(first.parts.by_character())

@@ -8,12 +8,12 @@ import random
 import numpy as np
 import pytest
 
-from microgpt import evaluate
+from microgpt import evaluation
 from microgpt.config import GPTConfig
-from microgpt.evaluate.price import Pricer
-from microgpt.evaluate.spans import spans
-from microgpt.evaluate.walk import END, Layer, columns
-from microgpt.tokenizer import Bytes, Characters, Tokenizer
+from microgpt.data.tokenizer import Bytes, Characters, Tokenizer
+from microgpt.scoring.price import Pricer
+from microgpt.scoring.spans import spans
+from microgpt.scoring.walk import END, Layer, columns
 from tests.conftest import TINY, hair, opened
 
 LETTERS = Characters.of(TINY)
@@ -25,7 +25,7 @@ BLOCK = 6
 def test_prices_are_the_scores(engine_name: str, tokenizer: Tokenizer) -> None:
     config = GPTConfig(vocab_size=tokenizer.vocab_size, block_size=BLOCK, n_head=2, n_embd=4)
     engine = opened(engine_name, config, std=0.8)
-    scores = list(evaluate.scores(engine, tokenizer, BLOCK, TEXTS))
+    scores = list(evaluation.scores(engine, tokenizer, BLOCK, TEXTS))
     priced = Pricer(engine, tokenizer, BLOCK).price(TEXTS)
     expected = [x for score in scores for x in score.losses]
     near = 8 * hair(engine_name)
@@ -56,7 +56,7 @@ def test_spans_are_told_in_characters(tokenizer: Tokenizer) -> None:
     engine = opened("scalar", config, std=0.8)
     priced = Pricer(engine, tokenizer, BLOCK).price(TEXTS)
     usual = float(priced.losses_N.mean())
-    scores = evaluate.scores(engine, tokenizer, BLOCK, TEXTS)
+    scores = evaluation.scores(engine, tokenizer, BLOCK, TEXTS)
     for score, start, stop in zip(scores, *(x.tolist() for x in priced.spans(usual))):
         whole = np.array([0, len(score.losses)])
         (first,), (last,) = (x.tolist() for x in spans(np.array(score.losses), whole, usual))
@@ -103,8 +103,8 @@ def test_the_walk_comes_to_every_position_once(monkeypatch: pytest.MonkeyPatch) 
     batch = Layer(LETTERS, BLOCK).lay(texts).batch
     expected = engine.losses(batch)
     for rows, positions in ((512, 32_768), (3, 32_768), (512, 14), (512, 1)):
-        monkeypatch.setattr("microgpt.evaluate.walk.ROWS", rows)
-        monkeypatch.setattr("microgpt.evaluate.walk.POSITIONS", positions)
+        monkeypatch.setattr("microgpt.scoring.walk.ROWS", rows)
+        monkeypatch.setattr("microgpt.scoring.walk.POSITIONS", positions)
         seen = np.zeros(batch.positions, dtype=int)
         for at_B, logits_BV in columns(engine, batch):
             assert len(at_B) <= min(rows, max(positions // BLOCK, 1))

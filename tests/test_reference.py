@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from microgpt.evaluate.reference import ENOUGH, Reference
-from microgpt.evaluate.repetition import Repetition, choose, one_fewer, weights
+from microgpt.scoring.reference import ENOUGH, Reference
+from microgpt.scoring.repetition import Repetition, choose, one_fewer, weights
 
 
 def drawn(n: int, rng: np.random.Generator, longest: int = 12) -> tuple[np.ndarray, np.ndarray]:

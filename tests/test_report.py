@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import microgpt
-from microgpt.cli import run as cli
+from microgpt.cli.app import run as cli
 from microgpt.report.heat import MOST, heat
-from microgpt.run import Run
+from microgpt.runs.run import Run
 
 from .conftest import TINY
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import microgpt
-from microgpt.cli import run as cli
+from microgpt.cli.app import run as cli
 
 from .conftest import TINY, required
 

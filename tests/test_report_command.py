@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 import microgpt
-from microgpt import prepare
-from microgpt.cli import run as cli
-from microgpt.corpus import Source
+from microgpt.cli.app import run as cli
+from microgpt.data.corpus import Source
 from microgpt.report.command import command
-from microgpt.run import Run
+from microgpt.runs import prepare
+from microgpt.runs.run import Run
 from tests.conftest import TINY
 
 pytest.importorskip("jinja2")

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from microgpt.evaluate.rules import RULES, Marks
+from microgpt.evaluation.rules import RULES, Marks
 
 # p, what came, Brier score, spherical score.
 BY_HAND = [

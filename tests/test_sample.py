@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microgpt import evaluate, sample
+from microgpt import evaluation, sampling
 from microgpt.config import GPTConfig
+from microgpt.data.tokenizer import BosPlace, Bytes, Characters
 from microgpt.engines.contract import Engine
 from microgpt.errors import UsageError
-from microgpt.sample import Choice, probabilities, take
-from microgpt.tokenizer import BosPlace, Bytes, Characters
+from microgpt.sampling import Choice, probabilities, take
 from tests.conftest import opened
 
 TOKENIZER = Characters.of(["abcde"])
@@ -66,7 +66,7 @@ def test_the_nth_sample_is_the_same_however_many_are_drawn_together(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = take(engine, TOKENIZER, BLOCK, Choice(seed=3), 40)
-    monkeypatch.setattr(sample, "ROWS", 1)
+    monkeypatch.setattr(sampling, "ROWS", 1)
     assert take(engine, TOKENIZER, BLOCK, Choice(seed=3), 40) == together
     assert take(engine, TOKENIZER, BLOCK, Choice(seed=4), 40) != together
 
@@ -83,7 +83,7 @@ def test_first_characters_come_as_often_as_the_model_says(engine: Engine) -> Non
 
 def test_a_sample_costs_what_its_score_says_and_says_how_it_ended(engine: Engine) -> None:
     drawn = take(engine, TOKENIZER, BLOCK, Choice(temperature=1.0, prompt="ab"), 60)
-    scores = evaluate.scores(engine, TOKENIZER, BLOCK, [s.text for s in drawn])
+    scores = evaluation.scores(engine, TOKENIZER, BLOCK, [s.text for s in drawn])
     assert {s.ended for s in drawn} == {"end", "block"}
     for one, score in zip(drawn, scores):
         assert one.text.startswith("ab")
@@ -132,4 +132,4 @@ def test_rows_are_decoded_as_each_alone_is(text: str, place: BosPlace) -> None:
         ids = np.full((3, lengths.max() + 1), tokens.bos)
         for row, known in zip(ids, rows):
             row[: len(known)] = known
-        assert sample._texts(tokens, ids, lengths) == [tokens.decode(ids) for ids in rows]
+        assert sampling._texts(tokens, ids, lengths) == [tokens.decode(ids) for ids in rows]

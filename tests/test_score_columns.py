@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from microgpt.cli import run as cli
-from microgpt.cli.score_forms import Facts, Form, head, rows
-from microgpt.corpus import Source
-from microgpt.corpus.block import Block
-from microgpt.corpus.skipped import Skipped
-from microgpt.corpus.stream import Stream
-from microgpt.run import Run
+from microgpt.cli.app import run as cli
+from microgpt.data.corpus import Source
+from microgpt.data.reader.block import Block
+from microgpt.data.reader.skipped import Skipped
+from microgpt.data.reader.stream import Stream
+from microgpt.runs.run import Run
+from microgpt.scoring.rows.forms import Facts, Form, head, rows
 
 Capture = pytest.CaptureFixture[bytes]
 ENDS = ["\n", "\r\n", "\r"]
@@ -75,7 +75,7 @@ def test_cutting_our_columns_off_leaves_the_bytes_of_the_input(
     mark = "\ufeff" * has_mark
     Path(name).write_bytes((mark + "".join(map("".join, lines))).encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("microgpt.corpus.stream.BYTES", size)
+        patch.setattr("microgpt.data.reader.stream.BYTES", size)
         blocks = of_file(name, column="text", delimiter=delimiter)
     out = head("csv", blocks[0], flags=False).encode() + b"".join(told(b, "csv") for b in blocks)
     ours = delimiter.join(["", "loss", "bits", "percentile", "span", "unknown"])

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from microgpt.run import Run
+from microgpt.runs.run import Run
 
 MICROGPT = [sys.executable, "-m", "microgpt"]
 

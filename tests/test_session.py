@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microgpt import checkpoint, prepare, saver
 from microgpt.errors import DivergedError
-from microgpt.log import heldout_line
-from microgpt.run import Run
-from microgpt.sample import Choice
-from microgpt.session import HeldOut, Session
-from microgpt.train import Step
+from microgpt.runs import checkpoint, prepare, saver
+from microgpt.runs.log import heldout_line
+from microgpt.runs.run import Run
+from microgpt.runs.session import HeldOut, Session
+from microgpt.sampling import Choice
+from microgpt.training.loop import Step
 
-loop = importlib.import_module("microgpt.train")
+loop = importlib.import_module("microgpt.training.loop")
 
 SHAPE: dict[str, Any] = {"n_embd": 4, "n_head": 1, "block_size": 8, "engine": "scalar"}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from microgpt.corpus import Source, read
+from microgpt.data.corpus import Source, read
 from microgpt.errors import DataError
 
 

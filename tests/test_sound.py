@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import microgpt
-from microgpt import checkpoint
 from microgpt import model as gpt
 from microgpt.errors import RunError, UsageError
-from microgpt.run import Run
+from microgpt.runs import checkpoint
+from microgpt.runs.run import Run
 
 from .conftest import hair
 

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from microgpt.evaluate.spans import spans
+from microgpt.scoring.spans import spans
 
 
 def tried(losses: list[float], usual: float) -> tuple[float, set[tuple[int, int]]]:

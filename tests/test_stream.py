@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from microgpt.corpus import Source, read, stream
-from microgpt.corpus.block import Block
-from microgpt.corpus.skipped import Skipped
-from microgpt.corpus.stream import Stream
+from microgpt.data.corpus import Source, read
+from microgpt.data.reader import stream
+from microgpt.data.reader.block import Block
+from microgpt.data.reader.skipped import Skipped
+from microgpt.data.reader.stream import Stream
 from microgpt.errors import DataError, UsageError
 
 Write = Callable[[str, bytes], str]

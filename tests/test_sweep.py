@@ -18,12 +18,11 @@ from typing import Any
 import pytest
 
 import microgpt
-from microgpt import corpus
-from microgpt.cli import run
-from microgpt.corpus import Source
+from microgpt.cli.app import run
+from microgpt.data import corpus
+from microgpt.data.corpus import Source
 from microgpt.errors import DivergedError, SweepError
-from microgpt.presets import PRESETS
-from microgpt.run import Run
+from microgpt.runs.run import Run
 from microgpt.sweep import folder
 from microgpt.sweep.knob import KNOBS
 from microgpt.sweep.settings import SweepSettings
@@ -31,6 +30,7 @@ from microgpt.sweep.study import Study
 from microgpt.sweep.trainer import Report, Trainer
 from microgpt.sweep.trial import Trial, best
 from microgpt.sweep.worker import Failed, Workers
+from microgpt.training.presets import PRESETS
 
 from .conftest import TINY
 
@@ -256,7 +256,7 @@ def test_a_sweep_in_which_nothing_comes_to_its_end_says_so(capsys: Capture) -> N
 def test_ctrl_c_keeps_what_has_ended_says_how_to_go_on_and_leaves_no_process() -> None:
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-        "from microgpt.cli import main\nif __name__ == '__main__': main()"
+        "from microgpt.cli.app import main\nif __name__ == '__main__': main()"
     )
     Path("program.py").write_text(program)
     words = f"sweep {TOLD} --trials 100000 --out s --json".replace("--jobs 1", "--jobs 2")

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from microgpt.cli.trials import moved
-from microgpt.corpus import Source
+from microgpt.cli.sweep.trials import moved
+from microgpt.data.corpus import Source
 from microgpt.sweep.effects import Course, Effect, Effects, effects
 from microgpt.sweep.knob import parse
 from microgpt.sweep.settings import SweepSettings
@@ -174,7 +174,7 @@ def test_the_picture_says_the_same_as_the_line_below_the_table(tmp_path: Path) -
     pytest.importorskip("matplotlib")
     from matplotlib.figure import Figure
 
-    from microgpt.cli import knobs as picture
+    from microgpt.cli.sweep import knobs as picture
     from microgpt.sweep.trial import Trial
 
     titles: list[str] = []

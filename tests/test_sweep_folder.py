@@ -10,11 +10,11 @@ from typing import Any, NoReturn
 
 import pytest
 
-from microgpt import corpus
-from microgpt.cli import run
-from microgpt.corpus import Source
+from microgpt.cli.app import run
+from microgpt.data import corpus
+from microgpt.data.corpus import Source
 from microgpt.errors import InUseError, SweepError
-from microgpt.folder import claimed
+from microgpt.runs.folder import claimed
 from microgpt.sweep import folder
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.storage import hidden, is_hidden

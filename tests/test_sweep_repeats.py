@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from microgpt.cli import run
-from microgpt.corpus import Source
+from microgpt.cli.app import run
+from microgpt.data.corpus import Source
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.storage import of_file
 from microgpt.sweep.study import Study

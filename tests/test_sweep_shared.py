@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from microgpt.cli import run
+from microgpt.cli.app import run
 
 from .conftest import TINY, required
 

@@ -11,9 +11,9 @@ import pytest
 
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.errors import UsageError
-from microgpt.presets import PRESETS
 from microgpt.sweep.knob import KNOBS, Knob, parse
 from microgpt.sweep.space import Space, configs
+from microgpt.training.presets import PRESETS
 
 
 def space(*texts: str, **model: Any) -> Space:

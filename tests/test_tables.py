@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from microgpt.corpus import Corpus, Source, read, stream
-from microgpt.corpus.skipped import Skipped
-from microgpt.corpus.stream import Stream
+from microgpt.data.corpus import Corpus, Source, read
+from microgpt.data.reader import stream
+from microgpt.data.reader.skipped import Skipped
+from microgpt.data.reader.stream import Stream
 from microgpt.errors import DataError
 
 TRY = "Try --delimiter, or --quoting none."

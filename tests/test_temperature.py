@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from microgpt.evaluate import temperature as module
-from microgpt.evaluate.temperature import Thermometer
+from microgpt.evaluation import temperature as module
+from microgpt.evaluation.temperature import Thermometer
 from microgpt.loss import cross_entropy
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]

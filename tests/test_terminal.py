@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.style import Style
 
 import microgpt
-from microgpt import corpus
-from microgpt.cli.colours import LINES, STYLES, surprise_style
-from microgpt.cli.plot_drawn import Curve, picture
-from microgpt.cli.tables import Rows
-from microgpt.run import Run
-from microgpt.words import STEP, STRONGEST
+from microgpt.cli.plot.drawn import Curve, picture
+from microgpt.cli.terminal.colours import LINES, STYLES, surprise_style
+from microgpt.cli.terminal.tables import Rows
+from microgpt.data import corpus
+from microgpt.runs.run import Run
+from microgpt.wording import STEP, STRONGEST
 from tests.conftest import out, shown
 
 Capture = pytest.CaptureFixture[str]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from microgpt.errors import UsageError
-from microgpt.evaluate.reference import ENOUGH, Reference
-from microgpt.evaluate.repetition import Repetition
-from microgpt.evaluate.threshold import ABOVE, threshold
+from microgpt.scoring.reference import ENOUGH, Reference
+from microgpt.scoring.repetition import Repetition
+from microgpt.scoring.threshold import ABOVE, threshold
 from tests.test_reference import drawn
 
 

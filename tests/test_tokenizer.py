@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from microgpt.data.tokenizer import UNKNOWN, Bytes, Characters, from_json
 from microgpt.errors import UsageError
-from microgpt.tokenizer import UNKNOWN, Bytes, Characters, from_json
 
 ODD = ["\0\r\n\x85\u2028", "\ufeffé\u0301", "👩\u200d👩\u200d👧", "a" * 10_000, "\U0010ffff"]
 

@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microgpt import batch, prepare
-from microgpt.batch import Batches, Plan
 from microgpt.config import TrainConfig
+from microgpt.data import batch
+from microgpt.data.batch import Batches
+from microgpt.data.plan import Plan
 from microgpt.engines.contract import Floats, State
 from microgpt.errors import DivergedError
 from microgpt.loss import LossSum
-from microgpt.train import Step, train
+from microgpt.runs import prepare
+from microgpt.training.loop import Step, train
 
 # The package's `train` is the function of that name.
-loop = importlib.import_module("microgpt.train")
+loop = importlib.import_module("microgpt.training.loop")
 
 DATA = batch.lay_out([[0], [1, 2], [0, 1, 2]], bos=3, block_size=8).batch
 SHAPE: dict[str, Any] = {"n_embd": 4, "n_head": 1, "block_size": 4}

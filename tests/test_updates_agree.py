@@ -7,10 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from microgpt import model
-from microgpt.batch import Batch, Plan
 from microgpt.config import GPTConfig
-from microgpt.dropout import Dropping
+from microgpt.data.batch import Batch
+from microgpt.data.plan import Plan
 from microgpt.engines.contract import State
+from microgpt.model.dropout import Dropping
 from microgpt.optim import Optimizer
 from tests.conftest import laid_out, opened
 from tests.test_engines_agree import CONFIG, DOCUMENTS, MODERN, TOLERANCE, configured, numpy_losses

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 import microgpt
-from microgpt import prepare, usual
-from microgpt.checkpoint import REFERENCE
-from microgpt.cli import run as cli
-from microgpt.corpus import Source
-from microgpt.disk import write_tensors
+from microgpt.cli.app import run as cli
+from microgpt.data.corpus import Source
 from microgpt.errors import RunError
-from microgpt.evaluate.repetition import Repetition
-from microgpt.run import Run
-from microgpt.session import Session
+from microgpt.runs import prepare, usual
+from microgpt.runs.checkpoint import REFERENCE
+from microgpt.runs.files import write_tensors
+from microgpt.runs.run import Run
+from microgpt.runs.session import Session
+from microgpt.scoring.repetition import Repetition
 from tests.conftest import TINY
 
 Capture = pytest.CaptureFixture[str]

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 
 import microgpt
-from microgpt.cli import run
+from microgpt.cli.app import run
 from microgpt.config import TrainConfig
 from microgpt.errors import TrainingWarning
-from microgpt.settings import rates
-from microgpt.words import figures
+from microgpt.wording import figures, rates
 
 Capture = pytest.CaptureFixture[str]
 

@@ -23,17 +23,18 @@ import pytest
 
 import microgpt
 from microgpt import experiment
-from microgpt.batch import Plan
-from microgpt.cli import pictures, run, why_told
+from microgpt.cli.app import run
+from microgpt.cli.terminal import pictures
 from microgpt.config import GPTConfig, TrainConfig
-from microgpt.corpus import Source, from_documents, split
+from microgpt.data.corpus import Source, from_documents, split
+from microgpt.data.plan import Plan
+from microgpt.data.tokenizer import Characters
 from microgpt.engines.contract import State
-from microgpt.evaluate import evaluate
+from microgpt.evaluation import evaluate
 from microgpt.experiment import PLAIN_RATE, Experiment, Point
 from microgpt.loss import OBJECTIVES
 from microgpt.model import views
 from microgpt.optim import learning_rate
-from microgpt.tokenizer import Characters
 
 from .conftest import TINY, hair, shown
 
@@ -170,7 +171,7 @@ def sentences(**curves: list[Point]) -> tuple[str, str]:
     named = {name.replace("_", "-"): points for name, points in curves.items()}
     counted = {"uniform": SimpleNamespace(mean=3.3), "unigram": SimpleNamespace(mean=2.9)}
     prepared: Any = SimpleNamespace(baselines=counted, quarter=4, marks=[0, 4, 16])
-    told_of = (why_told.plain_told, why_told.adam_told)
+    told_of = (sentences.plain_told, sentences.adam_told)
     plain, adam = (" ".join(tell(prepared, named)) for tell in told_of)
     return plain, adam
 

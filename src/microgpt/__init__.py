@@ -4,19 +4,18 @@ The names below stand in the order in which data flows through them. Each is loa
 asked for: `import microgpt` alone loads nothing.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from microgpt.config import GPTConfig, TrainConfig
     from microgpt.errors import DataError, DivergedError, MicroGPTError, RunError, UsageError
-    from microgpt.evaluate import Evaluation, Score
+    from microgpt.evaluation import Evaluation
     from microgpt.loss import LossSum, cross_entropy
-    from microgpt.presets import PRESETS
-    from microgpt.run import Run, load
-    from microgpt.trained import train
+    from microgpt.runs.run import Run, load
+    from microgpt.runs.trained import train
+    from microgpt.scoring.score import Score
+    from microgpt.training.presets import PRESETS
 
 __all__ = [
     "PRESETS",
@@ -38,33 +37,24 @@ __all__ = [
 
 _HOME = {
     "config": ("GPTConfig", "TrainConfig"),
-    "presets": ("PRESETS",),
     "errors": ("DataError", "DivergedError", "MicroGPTError", "RunError", "UsageError"),
-    "evaluate": ("Evaluation", "Score"),
+    "evaluation": ("Evaluation",),
     "loss": ("LossSum", "cross_entropy"),
-    "run": ("Run", "load"),
-    "trained": ("train",),
+    "runs.run": ("Run", "load"),
+    "runs.trained": ("train",),
+    "scoring.score": ("Score",),
+    "training.presets": ("PRESETS",),
 }
 
 
-class _Package(ModuleType):
-    """The package, whose names are loaded when they are asked for."""
-
-    def __getattr__(self, name: str) -> Any:
-        for home, names in _HOME.items():
-            if name in names:
-                value = getattr(import_module(f"microgpt.{home}"), name)
-                super().__setattr__(name, value)
-                return value
-        raise AttributeError(f"module 'microgpt' has no attribute {name!r}")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Python sets a submodule's name here when it is loaded; `microgpt.train` is the function.
-        if not (isinstance(value, ModuleType) and name in __all__):
-            super().__setattr__(name, value)
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *__all__})
+def __getattr__(name: str) -> Any:
+    for home, names in _HOME.items():
+        if name in names:
+            value = getattr(import_module(f"microgpt.{home}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'microgpt' has no attribute {name!r}")
 
 
-sys.modules[__name__].__class__ = _Package
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

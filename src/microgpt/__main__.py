@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the command line; an interruption is quiet even while it loads."""
     try:
-        from microgpt.cli import main as run
+        from microgpt.cli.app import main as run
 
         run()
     except KeyboardInterrupt:

@@ -22,12 +22,13 @@ from typing import Protocol
 import numpy as np
 
 from microgpt import model
-from microgpt.batch import Batch, Batches, Plan, lay_out
 from microgpt.config import GPTConfig
+from microgpt.data.batch import Batch, Batches, lay_out
+from microgpt.data.plan import Plan
+from microgpt.data.tokenizer import Characters
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Floats, State
 from microgpt.loss import LossSum
-from microgpt.tokenizer import Characters
 
 ROUNDS = 7
 

@@ -58,7 +58,7 @@ class DivergedError(MicroGPTError):
     Args:
         step: whose loss it was.
         loss: nan or infinite.
-        rates: the learning rates as they were set, in words: `settings.rates`.
+        rates: the learning rates as they were set, in words: `wording.rates`.
         checkpoint: the last good one, in words.
 
     >>> print(DivergedError(step=412, loss=float("nan"), rates="--lr 0.3"))

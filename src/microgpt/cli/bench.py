@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated
 
-from microgpt import corpus
 from microgpt.bench import CASES, Row
 from microgpt.bench import rows as measure
 from microgpt.cli import flags
 from microgpt.cli.flags import flag
-from microgpt.cli.show import say, say_json
+from microgpt.cli.terminal.show import say, say_json
 from microgpt.config import GPTConfig
-from microgpt.corpus import Source
+from microgpt.data import corpus
+from microgpt.data.corpus import Source
 from microgpt.engines import native_peak, open_engine
 from microgpt.errors import UsageError
 

@@ -11,17 +11,17 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.progress import track
 
-from microgpt.checkpoint import CHECKPOINT, COUNTS
 from microgpt.cli import flags
 from microgpt.cli.flags import flag, word
-from microgpt.cli.show import bar, say, say_json, stderr, stdout, table
+from microgpt.cli.terminal.show import bar, say, say_json, stderr, stdout, table
 from microgpt.compress import Compressed
 from microgpt.compress.lanes import Rounds
-from microgpt.corpus.formats import name_of, raw
-from microgpt.disk import write_atomically
+from microgpt.data.reader.formats import name_of, raw
 from microgpt.errors import MicroGPTError, UsageError
-from microgpt.run import Run
-from microgpt.words import count, unit_of, units
+from microgpt.runs.checkpoint import CHECKPOINT, COUNTS
+from microgpt.runs.files import write_atomically
+from microgpt.runs.run import Run
+from microgpt.wording import count, units
 
 SUFFIX = ".mgpt"
 
@@ -156,13 +156,13 @@ def _show(
     say(f"{name}: {count(len(data), 'byte')} -> {out}: {len(made.data):,}{share}")
     positions = made.sum.positions
     if positions:
-        say(units(made.sum, unit_of(run.tokenizer)))
+        say(units(made.sum, run.tokenizer.unit))
     say(
-        f"The losses of {count(positions, unit_of(run.tokenizer))} come to {made.ideal:,.1f} "
+        f"The losses of {count(positions, run.tokenizer.unit)} come to {made.ideal:,.1f} "
         f"bytes; in the file {code:,}, and {made.header:,} of header"
     )
     say()
-    rows = table("", "bytes", f"bits a {unit_of(run.tokenizer)}", "")
+    rows = table("", "bytes", f"bits a {run.tokenizer.unit}", "")
     rows.columns[-1].justify = "left"
     sizes = {"as it is": len(data), **others, "this model": len(made.data)}
     for label, size in sizes.items():

@@ -8,19 +8,18 @@ from typing import Annotated, Any
 import numpy as np
 from rich.text import Text
 
-from microgpt import corpus
-from microgpt.alphabet import printable
-from microgpt.baselines import ladder
-from microgpt.batch import lay_out
 from microgpt.cli import flags
 from microgpt.cli.flags import DATA, flag
-from microgpt.cli.notes import note, noted
-from microgpt.cli.show import bar, say, say_json, stdout, table
+from microgpt.cli.terminal.notes import note, noted
+from microgpt.cli.terminal.show import bar, say, say_json, stdout, table
 from microgpt.config import TrainConfig
-from microgpt.corpus import Corpus
+from microgpt.counting.ladder import ladder
+from microgpt.data import corpus
+from microgpt.data.batch import lay_out
+from microgpt.data.corpus import Corpus
+from microgpt.data.tokenizer import Characters
 from microgpt.errors import DataError
-from microgpt.tokenizer import Characters
-from microgpt.words import count
+from microgpt.wording import count, printable
 
 BLOCKS = (8, 16, 32, 64, 128, 256)
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)

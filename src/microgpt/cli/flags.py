@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter, Token
 
-from microgpt.cli.show import find_run
-from microgpt.corpus import Source
+from microgpt.cli.terminal.show import find_run
+from microgpt.data.corpus import Source
 from microgpt.engines import ENGINES
-from microgpt.run import Run
+from microgpt.runs.run import Run
 
 # The parser takes a lone "-" for an option without a name; between the two of us it is called this.
 _STDIN = "<stdin>"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from cyclopts import CycloptsError, MissingArgumentError, UnknownOptionError
 
-from microgpt.cli.show import all_runs
-from microgpt.folder import RUNS
+from microgpt.cli.terminal.show import all_runs
+from microgpt.runs.folder import RUNS
 
 # What other programs, and papers, call it.
 SYNONYMS = {

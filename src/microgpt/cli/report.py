@@ -7,17 +7,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from microgpt.checkpoint import CHECKPOINT, CONFIG, COUNTS, REFERENCE, SAMPLES, TOKENIZER
 from microgpt.cli import flags
 from microgpt.cli.evaluate import choose, measured_ladder, progress
 from microgpt.cli.flags import flag, whole
-from microgpt.cli.show import say
-from microgpt.cli.summary import word
-from microgpt.disk import write_atomically
+from microgpt.cli.terminal.show import say
+from microgpt.cli.train.summary import word
 from microgpt.errors import UsageError
-from microgpt.log import LOG
 from microgpt.report import gather, render
-from microgpt.words import figures, short
+from microgpt.runs.checkpoint import CHECKPOINT, CONFIG, COUNTS, REFERENCE, SAMPLES, TOKENIZER
+from microgpt.runs.files import write_atomically
+from microgpt.runs.log import LOG
+from microgpt.wording import figures, short
 
 _OWN = (CONFIG, TOKENIZER, CHECKPOINT, COUNTS, REFERENCE, SAMPLES, LOG)
 

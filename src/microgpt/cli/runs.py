@@ -7,12 +7,12 @@ from typing import Annotated, Any, cast
 
 from microgpt.cli import flags
 from microgpt.cli.flags import flag
-from microgpt.cli.show import all_runs, find_run, say, say_json, stderr, stdout, table
+from microgpt.cli.terminal.show import all_runs, find_run, say, say_json, stderr, stdout, table
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.model import size
-from microgpt.run import Run
-from microgpt.session import TAIL
-from microgpt.words import MIXED, figures
+from microgpt.runs.run import Run
+from microgpt.runs.session import TAIL
+from microgpt.wording import MIXED, figures
 
 # What two runs of one recipe differ in all the same, or what says nothing.
 _UNTOLD = ("versions", "format", "asked")

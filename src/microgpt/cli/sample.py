@@ -7,14 +7,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from microgpt.alphabet import printable
 from microgpt.cli import flags
 from microgpt.cli.flags import flag, whole
-from microgpt.cli.show import ellipsis, say, say_json, say_samples, stderr
+from microgpt.cli.terminal.show import ellipsis, say, say_json, say_samples, stderr
 from microgpt.errors import MicroGPTError, UsageError
-from microgpt.run import Run
-from microgpt.sample import Choice
-from microgpt.words import count, figures
+from microgpt.runs.run import Run
+from microgpt.sampling import Choice
+from microgpt.wording import count, figures, printable
 
 # With --new: how many samples may be drawn for each that is wanted.
 _PATIENCE = 100

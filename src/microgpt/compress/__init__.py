@@ -16,16 +16,16 @@ from functools import cached_property
 
 import numpy as np
 
-from microgpt.batch import lay_out
 from microgpt.compress.container import Header, digest, pack, unpack
 from microgpt.compress.identity import Identity
 from microgpt.compress.lanes import Lanes, Reader, Rounds, Writer, first_tokens, most_lanes
 from microgpt.compress.text import documents, put_together, take_apart, text_of
 from microgpt.config import GPTConfig
+from microgpt.data.batch import lay_out
+from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines.contract import Engine
 from microgpt.errors import DataError
 from microgpt.loss import LN_2, LossSum
-from microgpt.tokenizer import Tokenizer
 
 SLACK = 8
 """How many bytes a code is longer than its losses, at most: one that the coder may add at its end,

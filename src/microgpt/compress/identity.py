@@ -18,11 +18,11 @@ import numpy as np
 
 from microgpt.compress.fixed import intervals
 from microgpt.config import GPTConfig
+from microgpt.counting.mixture import Mixture
+from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines import ENGINES, build_of
 from microgpt.engines.contract import Engine
 from microgpt.errors import DataError
-from microgpt.mixture import Mixture
-from microgpt.tokenizer import Tokenizer
 
 DIGEST = 8
 """Bytes of a hash."""

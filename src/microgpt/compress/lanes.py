@@ -20,9 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.batch import Batch
 from microgpt.compress.coder import Decoder, Encoder
 from microgpt.compress.fixed import intervals
+from microgpt.data.batch import Batch
 from microgpt.engines.contract import Engine, Floats
 
 Ints = NDArray[np.int64]
@@ -48,7 +48,7 @@ def most_lanes(vocab_size: int, block_size: int) -> int:
 def first_tokens(batch: Batch, bos: int, most: int) -> Ints:
     """Choose the lanes for windows that are known; return the token before each.
 
-    >>> from microgpt.batch import lay_out
+    >>> from microgpt.data.batch import lay_out
     >>> first_tokens(lay_out([[0, 1], [2], [3]], bos=9, block_size=4).batch, bos=9, most=2)
     array([9, 9])
     """

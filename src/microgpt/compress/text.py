@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from microgpt.data.tokenizer import Bytes, Tokenizer
 from microgpt.errors import DataError
-from microgpt.tokenizer import Bytes, Tokenizer
 
 _BOM = b"\xef\xbb\xbf"
 _ENDS = (b"\n", b"\r\n", b"\r")

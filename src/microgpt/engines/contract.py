@@ -13,9 +13,9 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.batch import Batch, Batches
-from microgpt.dropout import Dropping
+from microgpt.data.batch import Batch, Batches
 from microgpt.loss import LossSum
+from microgpt.model.dropout import Dropping
 
 Floats = NDArray[np.float64]
 Tokens = Sequence[int] | NDArray[np.int64]

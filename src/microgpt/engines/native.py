@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from microgpt import model
-from microgpt.batch import Batch, Batches
 from microgpt.config import GPTConfig, ObjectiveName
+from microgpt.data.batch import Batch, Batches
 from microgpt.engines._native import Decoder, Engine, builds, peak
 from microgpt.engines.contract import Floats, State, Tensors, Tokens
+from microgpt.engines.machine import processors
 from microgpt.errors import UsageError
 from microgpt.loss import LossSum
-from microgpt.machine import processors
 from microgpt.optim import ITERATIONS, POLYNOMIAL, SMALLEST_NORM, Optimizer
 
 __all__ = ["BUILDS", "NativeDecoder", "NativeEngine", "peak"]

@@ -17,20 +17,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt import batch, checkpoint, corpus, prepare, recipe
-from microgpt.baselines import ladder
-from microgpt.batch import Plan
 from microgpt.config import GPTConfig, ObjectiveName, TrainConfig, check_count
-from microgpt.corpus import Corpus, Source
+from microgpt.counting.ladder import ladder
+from microgpt.data import batch, corpus
+from microgpt.data.corpus import Corpus, Source
+from microgpt.data.plan import Plan
+from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines.contract import Engine
 from microgpt.errors import DataError, DivergedError
 from microgpt.experiment.point import SURE_AND_WRONG, Point, measure
-from microgpt.heldout import ENOUGH, HeldOutDocuments
 from microgpt.loss import LossSum
 from microgpt.optim import learning_rate
-from microgpt.presets import preset
-from microgpt.settings import rates
-from microgpt.tokenizer import Tokenizer
+from microgpt.runs import checkpoint, prepare
+from microgpt.training import recipe
+from microgpt.training.heldout import ENOUGH, HeldOutDocuments
+from microgpt.training.presets import preset
+from microgpt.wording import rates
 
 __all__ = [
     "PLAIN_RATE",

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.batch import Batch
 from microgpt.config import ObjectiveName
+from microgpt.data.batch import Batch
 from microgpt.engines.contract import Engine
 from microgpt.loss import OBJECTIVES, LossSum
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from microgpt.config import GPTConfig
-from microgpt.dropout import Dropping
+from microgpt.model.dropout import Dropping
 from microgpt.model.table import Parameter, initial, parameters, size, views
 
 if TYPE_CHECKING:

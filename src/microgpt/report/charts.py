@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from microgpt.evaluate.calibration import Bin
-from microgpt.words import ALONE, MIXED, figures
+from microgpt.evaluation.calibration import Bin
+from microgpt.wording import ALONE, MIXED, figures
 
 WIDTH, HEIGHT = 800, 340
 LEFT, RIGHT, TOP, BOTTOM = 58, 168, 14, 44

@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from microgpt import budget, recipe
-from microgpt.alphabet import path_word
-from microgpt.prepare import MEMORY
-from microgpt.presets import PRESETS, Preset
-from microgpt.settings import Settings, as_flags
-from microgpt.tokenizer import Bytes, Tokenizer
+from microgpt.data.tokenizer import Bytes, Tokenizer
+from microgpt.runs.prepare import MEMORY
+from microgpt.runs.settings import Settings
+from microgpt.training import budget, recipe
+from microgpt.training.presets import PRESETS, Preset
+from microgpt.wording import as_flags, path_word
 
 DOCUMENTS = "DOCUMENTS.txt"
 """Stands for documents that came from a Python program."""

@@ -9,16 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from microgpt.alphabet import printable
-from microgpt.evaluate import Evaluation
+from microgpt.evaluation import Evaluation
 from microgpt.loss import LossSum
-from microgpt.prepare import MEMORY
 from microgpt.report.command import DOCUMENTS, command
 from microgpt.report.heat import Heat, heat
-from microgpt.run import Run
-from microgpt.sample import Choice, Sample
-from microgpt.settings import Settings
-from microgpt.words import ALONE, MIXED, THIS, counts_of, name_of, unit_of
+from microgpt.runs.prepare import MEMORY
+from microgpt.runs.run import Run
+from microgpt.runs.settings import Settings
+from microgpt.sampling import Choice, Sample
+from microgpt.wording import ALONE, MIXED, THIS, counts_of, name_of, printable
 
 POINTS = 120
 """Points of the learning curve, at most."""
@@ -121,7 +120,7 @@ def gather(
     rungs = [Rung(name_of(name, n), total) for name, total in ladder.items()]
     rungs += [Rung(ALONE, gpt)] if gpt else []
     rungs.append(Rung(MIXED if gpt else THIS, result.sum, is_this=True))
-    log, unit = run.log, unit_of(run.tokenizer)
+    log, unit = run.log, run.tokenizer.unit
     measured = [(line["step"], line["heldout"]) for line in log.heldout]
     counts = run.settings.training.ngram
 

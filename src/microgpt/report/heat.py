@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from microgpt.alphabet import printable
-from microgpt.evaluate import Character, Score
-from microgpt.evaluate.spans import spans
+from microgpt.scoring.score import Character, Score
+from microgpt.scoring.spans import spans
+from microgpt.wording import printable
 
 MOST = 160
 """Cells shown of a text."""

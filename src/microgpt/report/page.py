@@ -7,13 +7,24 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from microgpt.alphabet import path_word, printable, readable
-from microgpt.evaluate.rules import RULES
+from microgpt.evaluation.rules import RULES
 from microgpt.loss import LN_2
 from microgpt.report import charts
 from microgpt.report.facts import Facts
 from microgpt.report.heat import clipped
-from microgpt.words import MIXED, STEP, STRONGEST, count, expected, figures, glyph, level
+from microgpt.wording import (
+    MIXED,
+    STEP,
+    STRONGEST,
+    count,
+    expected,
+    figures,
+    glyph,
+    level,
+    path_word,
+    printable,
+    readable,
+)
 
 _HERE = Path(__file__).parent
 

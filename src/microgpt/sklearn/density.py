@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from microgpt.config import check_count
 from microgpt.errors import MissingExtra, UsageError
-from microgpt.run import Run
+from microgpt.runs.run import Run
 from microgpt.sklearn import files
 from microgpt.sklearn.offset import offset
 from microgpt.sklearn.texts import Floats, characters, nats, strings

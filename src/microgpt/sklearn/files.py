@@ -15,11 +15,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from microgpt import prepare, schema, verdict
-from microgpt.disk import read_json, write_atomically
+from microgpt import schema
 from microgpt.errors import DivergedError, RunError, TrainingWarning
-from microgpt.run import Run
-from microgpt.settings import FORMAT, check_format
+from microgpt.runs import prepare
+from microgpt.runs.files import read_json, write_atomically
+from microgpt.runs.run import Run
+from microgpt.runs.settings import FORMAT, check_format
+from microgpt.training import verdict
 
 FILE = "estimator.json"
 """What the estimator adds to a run's folder."""

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from microgpt.evaluate.reference import Reference
-from microgpt.evaluate.repetition import choose, one_fewer
-from microgpt.evaluate.threshold import threshold
+from microgpt.scoring.reference import Reference
+from microgpt.scoring.repetition import choose, one_fewer
+from microgpt.scoring.threshold import threshold
 from microgpt.sklearn.texts import Floats
 
 

@@ -12,10 +12,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.batch import lay_out
+from microgpt.data.batch import lay_out
+from microgpt.data.tokenizer import UNKNOWN
 from microgpt.errors import UsageError
-from microgpt.run import Run
-from microgpt.tokenizer import UNKNOWN
+from microgpt.runs.run import Run
 
 Floats = NDArray[np.float64]
 

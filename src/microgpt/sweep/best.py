@@ -10,11 +10,11 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-from microgpt import checkpoint, prepare
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.errors import MicroGPTError
-from microgpt.run import Run
-from microgpt.session import Session
+from microgpt.runs import checkpoint, prepare
+from microgpt.runs.run import Run
+from microgpt.runs.session import Session
 from microgpt.sweep.loop import Sweep
 from microgpt.sweep.trial import Trial
 

@@ -26,10 +26,11 @@ from pathlib import Path
 from typing import Any
 
 from microgpt import schema
-from microgpt.corpus import Corpus, again
-from microgpt.disk import read_json, write_atomically
+from microgpt.data import again
+from microgpt.data.corpus import Corpus
 from microgpt.errors import InUseError, SweepError, UsageError
-from microgpt.folder import claimed
+from microgpt.runs.files import read_json, write_atomically
+from microgpt.runs.folder import claimed
 from microgpt.sweep.loop import Sweep
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.storage import hidden, is_hidden, of_file

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from microgpt.bounds import BOUNDS
 from microgpt.config import GPTConfig, TrainConfig
+from microgpt.config.bounds import BOUNDS
 from microgpt.errors import UsageError
 
 KNOBS = {

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from microgpt.corpus import Corpus
+from microgpt.data.corpus import Corpus
 from microgpt.errors import SweepError
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.study import Study

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from microgpt import schema
-from microgpt.alphabet import path_word
 from microgpt.config import GPTConfig, TrainConfig
-from microgpt.corpus import Source
+from microgpt.data.corpus import Source
 from microgpt.errors import UsageError
-from microgpt.presets import preset
-from microgpt.settings import as_flags, check_format
+from microgpt.runs.settings import check_format
 from microgpt.sweep.knob import Value
 from microgpt.sweep.space import Space, configs
+from microgpt.training.presets import preset
+from microgpt.wording import as_flags, path_word
 
 FORMAT = 1
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from microgpt.bounds import BOUNDS
 from microgpt.config import GPTConfig, TrainConfig
+from microgpt.config.bounds import BOUNDS
 from microgpt.errors import UsageError
 from microgpt.sweep.knob import KNOBS, Knob, Value, parse
 

@@ -12,21 +12,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from microgpt import corpus, prepare, recipe
-from microgpt.batch import Batch, Plan, lay_out, shuffled
 from microgpt.config import GPTConfig, LongDocuments
-from microgpt.corpus import Corpus
+from microgpt.counting.mixture import Mixture
+from microgpt.counting.ngram import NGram
+from microgpt.data import corpus
+from microgpt.data.batch import Batch, lay_out
+from microgpt.data.corpus import Corpus
+from microgpt.data.plan import Plan, shuffled
 from microgpt.engines.contract import Engine
 from microgpt.errors import DataError
-from microgpt.evaluate import mean_loss
+from microgpt.evaluation import mean_loss
 from microgpt.loss import LossSum
-from microgpt.mixture import Mixture
-from microgpt.ngram import NGram
-from microgpt.presets import preset
+from microgpt.runs import prepare
 from microgpt.sweep.knob import Value
 from microgpt.sweep.settings import SweepSettings
-from microgpt.train import train
-from microgpt.words import count
+from microgpt.training import recipe
+from microgpt.training.loop import train
+from microgpt.training.presets import preset
+from microgpt.wording import count
 
 SHARES = (12, 25, 50)
 """After so many percent of a training a trial may be given up; about twice the one before."""

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from microgpt.corpus import Corpus
+from microgpt.data.corpus import Corpus
 from microgpt.errors import DivergedError, SweepError, UsageError
 from microgpt.sweep.knob import Value
 from microgpt.sweep.settings import SweepSettings

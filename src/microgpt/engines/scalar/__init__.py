@@ -17,14 +17,14 @@ import numpy as np
 
 from microgpt import model
 from microgpt.autograd import Scalar, Value
-from microgpt.batch import Batch, Batches
 from microgpt.config import GPTConfig, ObjectiveName
-from microgpt.dropout import Dropping
+from microgpt.data.batch import Batch, Batches
 from microgpt.engines.contract import Floats, State, Tensors, Tokens
 from microgpt.engines.scalar.operations import Matrix, Row, ScalarOps
 from microgpt.engines.scalar.update import Update
 from microgpt.errors import UsageError
 from microgpt.loss import OBJECTIVES, LossSum
+from microgpt.model.dropout import Dropping
 from microgpt.optim import Optimizer
 
 

@@ -12,8 +12,8 @@ from typing import cast
 
 from microgpt import model
 from microgpt.autograd import Scalar, Value, dot, exp, relu
-from microgpt.dropout import Dropping
 from microgpt.loss import check_target, cross_entropy
+from microgpt.model.dropout import Dropping
 
 Row = list[Scalar]
 Matrix = list[Row]

@@ -1,0 +1,203 @@
+"""`microgpt score`: how surprised the model is, character by character, or line by line."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from operator import itemgetter
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from cyclopts import Parameter
+from rich.live import Live
+
+from microgpt.cli import flags
+from microgpt.cli.flags import flag, word
+from microgpt.cli.mistakes import without_run
+from microgpt.cli.score import detail
+from microgpt.cli.score.judge import judge
+from microgpt.cli.terminal.notes import note, say_broken
+from microgpt.cli.terminal.show import say_json, stderr
+from microgpt.data.reader.block import Block
+from microgpt.data.reader.skipped import Skipped
+from microgpt.data.reader.stream import Stream
+from microgpt.engines.machine import processors
+from microgpt.errors import DataError, UsageError
+from microgpt.runs.run import Run, open_pricer
+from microgpt.scoring.judge import Judge
+from microgpt.scoring.rows.crew import Order, in_order
+from microgpt.scoring.rows.forms import Form
+from microgpt.scoring.rows.lines import Told
+from microgpt.scoring.score import Score
+from microgpt.wording import count, printable, short
+
+
+def score(
+    run: Annotated[flags.Name, flag("A run's folder, or its name in runs/.")],
+    *texts: Annotated[flags.Name, word("Text, or a file of documents; - for standard input.")],
+    form: Annotated[
+        Form | None,
+        Parameter(
+            "--format", help="A line each: a table (of files, unless told), JSON lines, CSV."
+        ),
+    ] = None,
+    flag_rate: Annotated[
+        float | None, flag("Flag what is rarer than all but this share of held-out documents.")
+    ] = None,
+    sort: Annotated[
+        Literal["worst", "best"] | None, flag("Order by loss, not as they come; holds all.")
+    ] = None,
+    text: Annotated[
+        bool, Parameter(help="Take all words for text, none for a file.", show_default=False)
+    ] = False,
+    json: Annotated[
+        bool, Parameter(help="Print JSON with every character of every text.", show_default=False)
+    ] = False,
+    rows: flags.Rows = flags.ROWS,
+    machine: flags.Machine = flags.MACHINE,
+) -> None:
+    """Show how surprised the model is: of a text at each character, of a file at each line.
+
+    A line has its loss (nats a character) and bits, the share of held-out documents of similar
+    length that surprise less, the part that surprises most, and how many characters are unknown.
+    The columns of CSV and the fields of JSON lines stay. What is broken is told of and skipped.
+
+    Example: microgpt score runs/names-1 emma karlxn
+
+    Example: microgpt score runs/names-1 new.csv --column name --format csv --flag-rate 0.01
+    """
+    if not texts:
+        raise UsageError(without_run("score", run))
+    if json and form:
+        raise UsageError("json or format must be given, not both: --format jsonl is a line each.")
+    opened = machine.run(run)
+    files = [] if text else [w for w in texts if _is_file(w)]
+    skipped = Skipped(note)
+    streams = {w: Stream(w, rows.source(w), skipped) for w in files}
+    for w in texts:
+        if w not in streams:
+            _check(w, is_text=text)
+    blocks = _Blocks(texts, streams)
+    judged = judge(opened, flag_rate)
+    if json or not (files or form):
+        _one_by_one(opened, judged, iter(blocks), sort, json=json)
+    else:
+        form, encoding = form or "table", sys.stdout.encoding or "utf-8"
+        engine, apart = machine.engine or "auto", sort is not None
+        opener = partial(open_pricer, opened.folder, engine, 1, machine.device)
+        order = Order(opener, judged, form, apart, encoding)
+        # A device other than the processor is shared by no processes.
+        processes = 1 if machine.device else machine.threads or processors()
+        told = in_order(opened.pricer, order, blocks, processes, note)
+        flagged, documents = _row_by_row(told, sort)
+        if judged.threshold and (documents or not blocks.error):
+            share = flagged / max(documents, 1)
+            stderr().print(f"{flagged:,} of {count(documents, 'line')} flagged ({share:.2%}).")
+    if blocks.blank:
+        stderr().print(f"{count(blocks.blank, 'blank line')} skipped.")
+    if blocks.error:
+        raise blocks.error
+    say_broken(skipped.broken)
+
+
+class _Blocks:
+    """The documents of words and files; what cannot be read ends them, and is kept until they end.
+
+    Attributes:
+        blank: how many blank ones there were so far.
+        error: what ended them.
+    """
+
+    def __init__(self, words: Sequence[str], streams: dict[str, Stream]) -> None:
+        self._words, self._streams = words, streams
+        self.blank, self.error = 0, None
+
+    def __iter__(self) -> Iterator[Block]:
+        try:
+            for w in self._words:
+                for block in self._streams.get(w, [Block([w], [None])]):
+                    self.blank += block.blank
+                    yield block
+        except DataError as error:
+            self.error = error
+
+
+def _one_by_one(
+    run: Run, judge: Judge, blocks: Iterator[Block], sort: str | None, *, json: bool
+) -> None:
+    scores: Iterator[Score] | Sequence[Score]
+    scores = (one for block in blocks for one in run.scores(block.texts))
+    if sort:
+        scores = sorted(scores, key=lambda s: s.mean, reverse=sort == "worst")
+    for one in scores:
+        where = np.array([len(one.text)]), np.array([one.mean])
+        rarer, flagged = judge.percentiles(*where), judge.flags(*where)
+        if json:
+            told = detail.record(one) | {
+                "percentile": float(rarer[0]) if rarer is not None else None
+            }
+            say_json(told | {"flagged": bool(flagged[0])} if flagged is not None else told)
+        else:
+            detail.show(
+                one, run.tokenizer.unknown_nats, float(rarer[0]) if rarer is not None else None
+            )
+
+
+def _row_by_row(all_told: Iterator[Told], sort: str | None) -> tuple[int, int]:
+    """Print rows, with the speed on standard error where they go elsewhere; count the flagged."""
+    began, characters, documents, flagged = time.perf_counter(), 0, 0, 0
+    kept: list[tuple[float, bytes]] = []
+    console = stderr()
+    quiet = not console.is_terminal or sys.stdout.isatty()
+    with Live(console=console, transient=True, refresh_per_second=4) as live:
+        for told in all_told:
+            if told.documents and not documents:
+                _write(told.head)
+            characters, documents = characters + told.characters, documents + told.documents
+            flagged += told.flagged
+            if sort:
+                kept += zip(told.losses, told.rows)
+            else:
+                _write(*told.rows)
+            if not quiet:
+                rate = characters / (time.perf_counter() - began)
+                live.update(
+                    f"{documents:,} lines · {short(characters)} characters · {short(rate)} a second"
+                )
+    kept.sort(key=itemgetter(0), reverse=sort == "worst")
+    _write(*(row for _, row in kept))
+    return flagged, documents
+
+
+def _write(*rows: bytes) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.writelines(rows)
+    sys.stdout.buffer.flush()
+
+
+def _is_file(word: str) -> bool:
+    """Take a word for a file if there is one of that name, else for text."""
+    try:
+        return word == "-" or Path(word).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _check(word: str, *, is_text: bool) -> None:
+    """Raise an error if a word that is no file must have been meant for one, or is no text."""
+    path = Path(word)
+    if not is_text and path.suffix in (".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".gz"):
+        try:
+            near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], 1)
+        except OSError:
+            near = []
+        meant = f" Did you mean {path.with_name(near[0])}?" if near else ""
+        raise DataError(f"{word}: no such file.{meant} To score it as text, add --text.")
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"text must be UTF-8; got {printable(word)}.") from None

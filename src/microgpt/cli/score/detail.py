@@ -1,0 +1,65 @@
+"""`microgpt score` on a few texts: what each character cost, and what was expected in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.text import Text
+
+from microgpt.cli.terminal.colours import bar_style, surprise_style
+from microgpt.cli.terminal.show import say, spark, width
+from microgpt.scoring.score import Score
+from microgpt.wording import expected, figures, glyph, printable
+
+_COLUMN = 6
+_LABEL = 8
+
+
+def record(one: Score) -> dict[str, Any]:
+    """Return a score as one JSON object."""
+    return {
+        "text": one.text,
+        "loss": one.mean,
+        "nats": one.nats,
+        "positions": one.sum.positions,
+        "bits": one.bits,
+        "perplexity": one.perplexity,
+        "characters": [
+            {"char": c.char, "nats": c.nats, "p": c.p} | ({"unknown": True} if c.unknown else {})
+            for c in one.characters
+        ],
+    }
+
+
+def show(one: Score, unknown_nats: float, rarer: float | None) -> None:
+    """Print a text's loss, and a table of its characters, in as many pieces as the width needs."""
+    head = Text.assemble((printable(one.text), "bold"))
+    head.append(f"    {figures(one.mean, 2)} nats a character · {figures(one.bits, 2)} bits")
+    head.append(f" · perplexity {figures(one.perplexity, 1)}")
+    if rarer is not None:
+        head.append(f" · rarer than {rarer:.0f} % of held-out ones")
+    say(head)
+    say()
+    top = max(6.0, *(c.nats for c in one.characters))
+    each = max(1, (width() - _LABEL) // _COLUMN)
+    for start in range(0, len(one.characters), each):
+        part = one.characters[start : start + each]
+        styles = [surprise_style(c.nats) for c in part]
+        _row("", [glyph(c.char, unknown=c.unknown) for c in part], styles)
+        _row("nats", [figures(c.nats, 1) for c in part], styles)
+        bars = [bar_style(c.nats) for c in part]
+        _row("", [spark([c.nats], 0.0, top) for c in part], bars)
+        _row("likely", [expected(c.likely)[: _COLUMN - 1] for c in part], ["quiet"] * len(part))
+        say()
+    if any(c.unknown for c in one.characters):
+        say(f"? unknown to this model: priced at {unknown_nats:.1f} nats, once for each.\n")
+
+
+def _row(label: str, cells: Sequence[str], styles: Sequence[str]) -> None:
+    line = Text.assemble((f"{label:{_LABEL}}", "quiet"))
+    for cell, style in zip(cells, styles):
+        line.append(cell, style)
+        line.append(" " * max(1, _COLUMN - Text(cell).cell_len))
+    line.rstrip()
+    say(line)

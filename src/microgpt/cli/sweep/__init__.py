@@ -1,0 +1,220 @@
+"""`microgpt sweep`: many short trainings at once, to find the settings that learn best."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from microgpt.cli import flags
+from microgpt.cli.flags import DATA, TRAINING, flag, whole
+from microgpt.cli.sweep.outcome import closing, opening, told_nothing, train_best
+from microgpt.cli.sweep.trials import Bar, JsonLines, Lines, Reporter
+from microgpt.cli.terminal.interruption import interruption
+from microgpt.cli.terminal.notes import noted
+from microgpt.cli.terminal.show import stderr, stdout
+from microgpt.cli.terminal.streams import outliving
+from microgpt.cli.train.summary import word
+from microgpt.config import check_count
+from microgpt.data import corpus
+from microgpt.data.corpus import Source
+from microgpt.engines import why_not_native
+from microgpt.engines.machine import processors
+from microgpt.errors import UsageError
+from microgpt.sweep import folder
+from microgpt.sweep.knob import KNOBS
+from microgpt.sweep.loop import Sweep
+from microgpt.sweep.settings import SweepSettings
+from microgpt.sweep.study import check_installed
+from microgpt.sweep.trial import best
+from microgpt.wording import count, figures
+
+_BUDGET = "60s"
+_SECONDS = 0.5
+# The preset of a new sweep, and what it holds out, unless told.
+_PRESET = "micro"
+_HOLDOUT = 0.1
+_SEED = 42
+
+# The picture, the table and what else is done at the end; and how much longer than a trial the same
+# steps take as a run, which has a log and looks at held-out documents.
+_CLOSING = 1.0
+_AS_A_RUN = 1.5
+
+_KNOB = (
+    "A knob to turn: NAME=LOW..HIGH or NAME=A,B,C; with one value it is set to that. Any setting "
+    "of train can be one but its length, its seed and what it holds out. Named ones replace these:"
+    "\n" + "\n".join(f"{name}={values}" for name, values in KNOBS.items())
+)
+
+
+def sweep(
+    *files: flags.File,
+    budget: Annotated[str, flag("For how long in all: 60s, 2m, 1h.")] = _BUDGET,
+    seconds: Annotated[
+        float | None, flag(f"How long each training is; {_SECONDS} unless given.", TRAINING)
+    ] = None,
+    steps: Annotated[int | None, whole("Train for so many steps instead.", TRAINING)] = None,
+    knob: Annotated[list[str] | None, Parameter(help=_KNOB, negative=())] = None,
+    trials: Annotated[int | None, whole("At most so many trainings in all.")] = None,
+    jobs: Annotated[int | None, whole("How many train at once; else one a core.")] = None,
+    final: Annotated[
+        str | None, flag("Train the best for so long at the end; else as it was found.")
+    ] = None,
+    out: Annotated[Path | None, flag("The sweep's folder; else sweeps/NAME-1, -2, ...")] = None,
+    resume: Annotated[Path | None, flag("Go on with this sweep, just as it was told then.")] = None,
+    storage: Annotated[
+        str | None,
+        flag(
+            "A database's address, for several machines to sweep together: "
+            "postgresql+psycopg://USER@HOST/NAME. Else a file in the folder."
+        ),
+    ] = None,
+    name: Annotated[str | None, flag("Of the sweep; machines join it by this.")] = None,
+    preset: Annotated[
+        str | None, flag(f"Where all trials begin; {_PRESET} unless given.", TRAINING)
+    ] = None,
+    seed: Annotated[int | None, whole("Of what is tried, and of all trainings.", TRAINING)] = None,
+    holdout: Annotated[
+        float | None,
+        flag(f"The share of documents to compare on; {_HOLDOUT} unless given.", TRAINING),
+    ] = None,
+    tokenizer: Annotated[
+        Literal["characters", "bytes"] | None,
+        flag("A token for each character of the data, or for each byte of any text.", DATA),
+    ] = None,
+    reading: flags.Reading = flags.READING,
+    engine: flags.Engine = None,
+    json: flags.Json = False,
+) -> int:
+    """Find the settings that learn best, by many short trainings at once; resumable.
+
+    All are compared on the same held-out documents. What falls behind is given up early, and no
+    values are tried twice. The best is trained again as a run.
+
+    Example: microgpt sweep names.txt --budget 60s --knob lr=1e-3..1e-1 --knob n_embd=16,32
+    """
+    began = time.perf_counter()
+    check_installed()
+    limit = duration("budget", budget)
+    last = None if final is None else duration("final", final)
+    for what, number in (("jobs", jobs), ("trials", trials)):
+        if number is not None:
+            check_count(what, number)
+    source = reading.source(*files)
+    if resume is None:
+        if "-" in files:
+            raise UsageError("a sweep must have a file, to read it again; got standard input.")
+        if storage and not name:
+            raise UsageError("--storage must come with --name: machines join a sweep by its name.")
+        data = noted(corpus.read(source))
+        settings = SweepSettings(
+            preset=preset or _PRESET,
+            tokenizer=tokenizer or "characters",
+            source=source,
+            fingerprint=data.fingerprint,
+            engine=engine or ("scalar" if why_not_native() else "native"),
+            seconds=_SECONDS if seconds is None and steps is None else seconds,
+            steps=steps,
+            holdout=_HOLDOUT if holdout is None else holdout,
+            seed=_SEED if seed is None else seed,
+            knobs=tuple(knob or ()),
+        )
+        _check_fits(settings, limit, last)
+        opened = folder.new(settings, data, out=out, storage=storage, name=name)
+    else:
+        others = {
+            "seconds": seconds, "steps": steps, "knob": knob, "out": out, "name": name,
+            "preset": preset, "seed": seed, "holdout": holdout, "tokenizer": tokenizer,
+            "engine": engine, "data": None if source == Source() else source,
+        }  # fmt: skip
+        if given := [what for what, value in others.items() if value is not None]:
+            raise UsageError(
+                f"--resume must stand without {given[0]}: the sweep knows. "
+                "Only budget, trials, jobs, final and storage may change."
+            )
+        opened = folder.resume(resume, storage=storage)
+    goes_on = "the sweep goes on to its end. Ctrl-C stops it; what has ended is kept."
+    with opened as made, outliving(goes_on):
+        _check_fits(made.settings, limit, last)
+        return _run(made, began, limit, last, trials, jobs or processors(), json=json)
+
+
+def _run(
+    made: Sweep,
+    began: float,
+    limit: float,
+    last: float | None,
+    most: int | None,
+    jobs: int,
+    *,
+    json: bool,
+) -> int:
+    until = began + limit - _CLOSING - (last or _AS_A_RUN * (made.settings.seconds or 0.0))
+    if not json:
+        opening(made, limit, jobs)
+    reporter = _reporter(made, began, until, json=json)
+    is_success = True
+    with interruption(made.stop, "now; what has ended is kept") as asked:
+        with reporter:
+            for trial in made.run(until, jobs, most):
+                reporter.show(trial)
+        chosen = best(made.trials)
+        if not asked[0]:
+            if chosen is None:
+                raise told_nothing(made)
+            trained = train_best(made, chosen, last, json=json)
+            if trained is not None:
+                seconds = time.perf_counter() - began
+                is_success = closing(made, chosen, trained, last, seconds, json=json)
+    if not asked[0]:
+        return 0 if is_success else 1
+    so_far = f" The best so far: loss {figures(chosen.loss)}." if chosen else ""
+    stderr().print(
+        f"Stopped; {count(len(made.trials), 'trial')} kept.{so_far} "
+        f"Go on with: microgpt sweep --resume {word(made.folder)}",
+        soft_wrap=True,
+    )
+    return 130
+
+
+def _reporter(made: Sweep, began: float, until: float, *, json: bool) -> Reporter:
+    if json:
+        return JsonLines(made)
+    console = stdout()
+    on_terminal = console.is_terminal and not console.is_dumb_terminal
+    return Bar(made, began, until) if on_terminal else Lines(made)
+
+
+def duration(name: str, text: str) -> float:
+    """Read a time: a number of seconds, or numbers with s, m or h.
+
+    Raises:
+        UsageError: it is no time above 0.
+
+    >>> duration("budget", "90"), duration("budget", "1h30m"), duration("budget", "0.5 m")
+    (90.0, 5400.0, 30.0)
+    """
+    units = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+    part = r"(\d+(?:\.\d*)?|\.\d+)\s*"
+    plain = text.strip().lower()
+    found = re.findall(rf"{part}([smh]?)", plain)
+    seconds = math.fsum(float(number) * units[unit] for number, unit in found)
+    if not re.fullmatch(rf"{part}|(?:{part}[smh]\s*)+", plain) or not 0 < seconds < math.inf:
+        raise UsageError(f'{name} must be a time like 60s, 2m or 1h; got "{text}".')
+    return seconds
+
+
+def _check_fits(settings: SweepSettings, limit: float, last: float | None) -> None:
+    """Raise UsageError unless a few trainings and the last one fit into the budget."""
+    each = settings.seconds or 0.0
+    least = _CLOSING + 2 * each + (last or _AS_A_RUN * each)
+    if limit < least:
+        raise UsageError(
+            f"budget must be {math.ceil(least)}s or more for trainings of {each:g} s and the best "
+            f"once more; got {limit:g} s."
+        )

@@ -1,0 +1,1 @@
+"""What commands show things with: streams, colours, tables, bars, pictures."""

@@ -1,0 +1,176 @@
+"""What a training says before its first step and after its last one."""
+
+from __future__ import annotations
+
+import math
+from itertools import islice
+from pathlib import Path
+
+from microgpt import model
+from microgpt.cli.terminal.show import (
+    rungs,
+    sample_words,
+    say,
+    say_commands,
+    say_json,
+    say_samples,
+    stderr,
+)
+from microgpt.counting.ladder import Ladder, uniform
+from microgpt.counting.mixture import Mixture
+from microgpt.engines import why_not_native
+from microgpt.runs import checkpoint
+from microgpt.runs.run import Run
+from microgpt.runs.session import Session
+from microgpt.sampling import Choice
+from microgpt.training.budget import gain
+from microgpt.training.verdict import divergence, overweight
+from microgpt.wording import ALONE, count, counts_of, figures, path_word, units
+
+# Documents trained on cost so much less than others where they are known by heart.
+_BY_HEART = 0.8
+
+
+def opening(session: Session, *, auto: bool) -> None:
+    """Say what is about to be done, and, if the engine was not chosen, why it is a slow one."""
+    config, layout, tokens = session.model, session.layout, session.tokenizer
+    unit = tokens.unit
+    held = len(session.heldout_documents)
+    kept = f"{len(session.train_documents):,} to learn from, {held:,} held out · " if held else ""
+    name = session.settings.source.name
+    say(
+        f"{name} · {count(len(session.corpus.documents), 'document')} · {kept}"
+        f"{count(config.vocab_size, 'token')} ({tokens.alphabet}, BOS)"
+    )
+    layers, heads = count(config.n_layer, "layer"), count(config.n_head, "head")
+    say(
+        f"{_kind(session)} · {layers}, {heads}, width {config.n_embd}, block {config.block_size} · "
+        f"{model.size(config):,} parameters · {session.engine.name} engine"
+    )
+    if session.why:
+        rate = f"{count(session.training.batch_size, 'document')} a step"
+        say(
+            f"{session.why}; chosen for that: the size, {rate}, Muon, dropout "
+            f"{session.training.dropout:g}."
+        )
+    seconds = session.training.seconds or math.inf
+    if session.prepared > seconds / 2:
+        say(
+            f"Preparing took {session.prepared:.2g} s; half of the {seconds:g} s is for training "
+            "all the same."
+        )
+    if auto and session.engine.name == "scalar":
+        say(f"The native engine, thousands of times faster, is not there: {why_not_native()}.")
+    if session.corpus.blank:
+        say(f"{count(session.corpus.blank, 'blank line')} skipped.")
+    if layout.windowed:
+        long = count(layout.windowed, "document")
+        say(f"{long} over the block of {config.block_size} read in windows.")
+    if layout.dropped:
+        say(f"{count(layout.dropped, unit)} over the block of {config.block_size} cut.")
+    if session.updates:
+        done = " It has come to its end." if session.finished else ""
+        say(f"Going on after step {session.updates:,} of {session.folder}.{done}")
+    else:
+        blind = f"ln {config.vocab_size} = {uniform(config.vocab_size):.2f}"
+        say(f"Guessing blindly costs {blind} nats a {unit}. Let's see.")
+    say()
+
+
+def closing(session: Session, *, json: bool) -> None:
+    """Say what has become of it: the loss, the ladder, samples, where it is, what to do next."""
+    folder, steps, tail = session.folder, session.tail.steps, session.tail.sum
+    ladder = session.ladder()
+    run = Run(folder)
+    drawn = list(islice(run.samples(Choice()), 20))
+    checkpoint.write_samples(folder, [sample.text for sample in drawn])
+    documents = set(session.train_documents)
+    seen = [sample.text in documents for sample in drawn]
+    if json:
+        baselines = {name: total.mean for name, total in ladder.baselines.items()}
+        say_json(
+            {
+                "run": str(folder),
+                "steps": session.updates,
+                "loss": tail.mean,
+                "on": ladder.what,
+                "baselines": {**baselines, "model": ladder.model.mean},
+                **_mixed(session, ladder),
+                "samples": [sample.text for sample in drawn],
+            }
+        )
+        return
+    say()
+    unit = session.tokenizer.unit
+    if steps:
+        alone = f", the {ALONE}" if ladder.mixes else ""
+        say(f"Mean of the last {count(steps, 'step')}{alone}: {units(tail, unit)}")
+    known = ""
+    if session.last_heldout:
+        if ladder.gpt:
+            say(f"Held out, the {ALONE}: {units(ladder.gpt, unit)}")
+        mixed = f", {_kind(session)}" if ladder.gpt else ""
+        error = session.last_heldout.error
+        known = f" (± {figures(error)})" if math.isfinite(error) else ""
+        say(f"Held out{mixed}: {units(ladder.model, unit)}{known}")
+    if session.kept:
+        say(f"Kept: the state after step {session.kept:,}; held-out documents cost more since.")
+    say(rungs(ladder))
+    told = "; ± the standard error" if known else ""
+    say(f"    (nats a {unit} on {ladder.what}{told}; ● you are here)", "quiet")
+    if more := _more(session, ladder):
+        say(more)
+    if session.settings.source.stream:
+        say("Samples:")
+        say_samples([sample.text for sample in drawn[:3]])
+    else:
+        note = "   (* stands in the training data)" if any(seen[:8]) else ""
+        say(f"Samples: {sample_words([s.text for s in drawn[:8]], seen[:8])}{note}")
+    at = word(folder)
+    say(f"Saved in {at}.   Next, with any text:")
+    say_commands(f"microgpt sample {at}", f"microgpt score {at} TEXT", f"microgpt why {at} TEXT")
+
+
+def _more(session: Session, ladder: Ladder) -> str | None:
+    """Say what more time would bring, where the time was the limit."""
+    seconds = session.training.seconds
+    if not seconds or not session.last_heldout:
+        return None
+    if session.kept:
+        if session.tail.sum.mean < _BY_HEART * session.last_heldout.own.mean:
+            return "More time would not help: this text has been learnt by heart. More text would."
+        return f"More time would hardly help: it has gained nothing since step {session.kept:,}."
+    epochs = session.updates * session.training.batch_size / len(session.layout.batch)
+    gained = gain(epochs, ladder.baselines["bigram"].mean - ladder.model.mean)
+    return f"Another {seconds:g} s would gain about {gained:.2g}."
+
+
+def _kind(session: Session) -> str:
+    """Say what is trained, or mixed: the share of the counts once it is fitted."""
+    engine = session.engine
+    if not isinstance(engine, Mixture):
+        return "GPT"
+    known = session.last_heldout is not None or not session.heldout_documents
+    weight = engine.weight if known else None
+    return f"GPT + {counts_of(engine.ngram.n, session.tokenizer.unit, weight)}"
+
+
+def _mixed(session: Session, ladder: Ladder) -> dict[str, float]:
+    """Return what is told of a mixture: what its GPT costs alone, and the share of the counts."""
+    if not isinstance(session.engine, Mixture) or ladder.gpt is None:
+        return {}
+    return {"gpt": ladder.gpt.mean, "weight": session.engine.weight}
+
+
+def warned(session: Session) -> bool:
+    """Say on stderr what is wrong with a result, if anything; return whether it is no success."""
+    diverged = divergence(session)
+    for said in (diverged, overweight(session)):
+        if said:
+            stderr().print(f"microgpt: {said}", soft_wrap=True)
+    return diverged is not None
+
+
+def word(folder: Path) -> str:
+    """Write a folder as a word of a command."""
+    return path_word(folder)

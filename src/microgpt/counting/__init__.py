@@ -1,0 +1,1 @@
+"""Models that only count: baselines to compare with, and the counts a GPT is mixed with."""

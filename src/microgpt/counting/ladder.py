@@ -1,0 +1,201 @@
+"""What a loss is to be compared with: models that only count.
+
+In: the documents to count, the documents to be measured on. Out: a `LossSum` for each rung of the
+ladder: uniform ("blind"), unigram ("letters"), bigram ("pairs"), the best n-gram, and `xz`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import lzma
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgpt.counting.ngram import NGram
+from microgpt.loss import LN_2, LossSum
+from microgpt.wording import ALONE, MIXED, THIS
+
+if TYPE_CHECKING:
+    from microgpt.data.batch import Batch
+    from microgpt.data.tokenizer import Tokenizer
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def uniform(vocab_size: int) -> float:
+    """Return the loss of guessing blindly among all token ids, ln V nats.
+
+    >>> round(uniform(27), 4)
+    3.2958
+    """
+    return math.log(vocab_size)
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Unigram and bigram counts, smoothed by Witten and Bell's rule.
+
+    ::
+
+        p(c)     = (n(c)    + types     / V   ) / (n    + types)
+        p(c | a) = (n(a, c) + types(a) * p(c)) / (n(a) + types(a))
+
+    where types is how many different ids were seen, in all or after a: what has been new often is
+    expected to be new again. There is nothing to tune, no probability is 0, and it works on ten
+    documents as on ten million.
+
+    Source: Witten and Bell, "The zero-frequency problem", IEEE Trans. Inf. Theory 37 (1991).
+    """
+
+    vocab_size: int
+    unigrams_V: Floats
+    contexts_V: Floats
+    types_V: Floats
+    pairs: Ints
+    pair_counts: Floats
+
+    @classmethod
+    def of(cls, batch: Batch, vocab_size: int) -> Counts:
+        """Count what follows what.
+
+        >>> from microgpt.data.batch import lay_out
+        >>> batch = lay_out([[0, 1], [0, 1]], bos=2, block_size=8).batch
+        >>> counts = Counts.of(batch, 3)
+        >>> float(counts.unigram(batch).sum().round(4)), float(counts.bigram(batch).sum().round(4))
+        (6.5917, 1.5079)
+        """
+        tokens, targets = batch.tokens_N.astype(np.int64), batch.targets_N.astype(np.int64)
+        counts_V = np.bincount(targets, minlength=vocab_size).astype(np.float64)
+        types = np.count_nonzero(counts_V)
+        unigrams_V = (counts_V + types / vocab_size) / (counts_V.sum() + types)
+        pairs, pair_counts = np.unique(tokens * vocab_size + targets, return_counts=True)
+        return cls(
+            vocab_size,
+            unigrams_V,
+            np.bincount(tokens, minlength=vocab_size).astype(np.float64),
+            np.bincount(pairs // vocab_size, minlength=vocab_size).astype(np.float64),
+            pairs,
+            pair_counts.astype(np.float64),
+        )
+
+    def unigram(self, batch: Batch) -> Floats:
+        """Return losses_N of the letters' frequencies."""
+        return -np.log(self.unigrams_V[batch.targets_N])
+
+    def bigram(self, batch: Batch) -> Floats:
+        """Return losses_N of the pairs' frequencies."""
+        tokens, targets = batch.tokens_N.astype(np.int64), batch.targets_N.astype(np.int64)
+        keys = tokens * self.vocab_size + targets
+        at = np.minimum(np.searchsorted(self.pairs, keys), len(self.pairs) - 1)
+        seen = np.where(self.pairs[at] == keys, self.pair_counts[at], 0.0)
+        # A context never seen has no types: then there is nothing but the unigram.
+        types = np.where(self.contexts_V[tokens] > 0, self.types_V[tokens], 1.0)
+        p = (seen + types * self.unigrams_V[targets]) / (self.contexts_V[tokens] + types)
+        return -np.log(p)
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """What a loss is worth: the baselines and the model on the same documents.
+
+    Attributes:
+        what: the documents, in words.
+        baselines: by name, from the worst.
+        model: this model's.
+        n: how many characters the n-gram's longest have; 0: there is none.
+        gpt: the GPT's alone, where `model` is that of the GPT mixed with counts.
+        mixes: whether it is mixed with any.
+    """
+
+    what: str
+    baselines: dict[str, LossSum]
+    model: LossSum
+    n: int = 0
+    gpt: LossSum | None = None
+    mixes: bool = False
+
+    @property
+    def name(self) -> str:
+        """What this model is called: where none was held out the loss is the GPT's, as trained."""
+        return (MIXED if self.gpt else ALONE) if self.mixes else THIS
+
+
+def ngram(counted: Batch, tokenizer: Tokenizer, held_out: Batch | None = None) -> NGram:
+    """Count n-grams of the length that held-out documents cost least with.
+
+    Args:
+        counted: the documents trained on.
+        tokenizer: what made the ids.
+        held_out: others; None: every tenth of those trained on, which are then counted too.
+    """
+    V, bos = tokenizer.vocab_size, tokenizer.bos
+    if held_out is not None and len(held_out):
+        return NGram.chosen(counted, V, bos, held_out)
+    tenth = np.arange(len(counted)) % 10 == 9
+    if not tenth.any():
+        return NGram.of(counted, V, bos, n=min(3, len(counted) + 1))
+    others, kept = (counted.take(np.flatnonzero(which)) for which in (~tenth, tenth))
+    return NGram.of(counted, V, bos, NGram.chosen(others, V, bos, kept).n)
+
+
+_NEAR = 8 << 20
+
+
+def xz(trained: Iterable[str], texts: Iterable[str], positions: int) -> LossSum:
+    """Return what `xz -9e` takes for texts behind those trained on: what they add to its file.
+
+    It has seen what the model has seen, or the last 8 MB of it. No loss, but a size in the same
+    unit.
+
+    >>> xz(["emma"] * 9, ["emma", "ava"], positions=9).nats > 0
+    True
+    """
+    before, after = ("".join(f"{text}\n" for text in some).encode() for some in (trained, texts))
+    before = before[-_NEAR:]
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
+
+    def size(data: bytes) -> int:
+        return len(lzma.compress(data, lzma.FORMAT_RAW, filters=filters))
+
+    # A file may be a byte shorter for having more in it.
+    added = max(size(before + after) - size(before), 0)
+    return LossSum(added * 8 * LN_2, positions)
+
+
+def ladder(
+    counted: Batch, measured: Batch, tokenizer: Tokenizer, counts: NGram | None = None
+) -> dict[str, LossSum]:
+    """Return the losses of uniform, unigram, bigram and n-gram on the same documents.
+
+    Characters that the vocabulary lacks cost `tokenizer.unknown_nats`, as they cost the model.
+
+    Args:
+        counted: the documents trained on.
+        measured: the documents to compare on; unknown characters are negative ids.
+        tokenizer: what made the ids.
+        counts: the n-gram; None: there is no such rung.
+    """
+    pairs = Counts.of(counted, tokenizer.vocab_size)
+    unknown_N = measured.targets_N < 0
+    read = dataclasses.replace(
+        measured,
+        tokens_N=np.where(measured.tokens_N < 0, tokenizer.stand_in, measured.tokens_N),
+        targets_N=np.where(unknown_N, tokenizer.stand_in, measured.targets_N),
+    )
+    rungs = {
+        "uniform": np.full(measured.positions, uniform(tokenizer.vocab_size)),
+        "unigram": pairs.unigram(read),
+        "bigram": pairs.bigram(read),
+    }
+    if counts:
+        rungs["ngram"] = counts.losses(read)
+    return {
+        name: LossSum.of(np.where(unknown_N, tokenizer.unknown_nats, losses_N).tolist())
+        for name, losses_N in rungs.items()
+    }

@@ -1,0 +1,240 @@
+"""A model that counts: what has followed the last few tokens; where that is rare, fewer of them.
+
+In: documents. Out: the probability of every next token. Interpolated Kneser-Ney smoothing::
+
+    p_k(c | a) = (max(n(a, c) - d, 0) + d types(a) p_k-1(c | a')) / n(a)
+
+with `a` the last k tokens, a' all of them but the first, d the order's discount, and types(a) how
+many different tokens have followed a. n counts how often; but in the orders below the highest, how
+many different tokens have stood before: Francisco is frequent and follows one word. A context never
+seen leaves the word to the shorter one; below the last, all tokens are equally likely. There is
+nothing to tune, no probability is 0, and it works on ten documents as on ten million.
+
+Source: Kneser and Ney, "Improved backing-off for m-gram language modeling" (1995); the discounts of
+Ney, Essen and Kneser (1994), d = n1 / (n1 + 2 n2), with n1 and n2 how many counts are 1 and 2.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgpt.data.batch import Batch
+from microgpt.errors import UsageError
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+MOST = 8
+"""Longer n-grams gain nothing on names, and cost memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """What follows contexts of one length.
+
+    Attributes:
+        pairs: context * V + token, ascending.
+        counts: of each pair.
+        contexts: those seen, ascending.
+        totals: counts summed over a context's pairs.
+        types: how many pairs it has.
+        discount: d.
+        vocab_size: V.
+    """
+
+    pairs: Ints
+    counts: Floats
+    contexts: Ints
+    totals: Floats
+    types: Floats
+    discount: float
+    vocab_size: int
+
+    @classmethod
+    def of(cls, pairs: Ints, counts: Floats, vocab_size: int) -> Order:
+        """Sum up pairs and their counts."""
+        contexts, first = np.unique(pairs // vocab_size, return_index=True)
+        once, twice = (int((counts == n).sum()) for n in (1, 2))
+        # Of a few documents all counts may be 1, or none: then half is as good a guess as any.
+        discount = once / (once + 2 * twice) if once and twice else 0.5
+        types = np.diff(np.append(first, len(pairs))).astype(np.float64)
+        totals = np.add.reduceat(counts, first) if len(pairs) else np.zeros(0)
+        return cls(pairs, counts, contexts, totals, types, discount, vocab_size)
+
+    def mixed(self, contexts_N: Ints, targets_N: NDArray[np.integer], p_N: Floats) -> Floats:
+        """Return the probabilities of targets, given those by the contexts one token shorter."""
+        totals_N, back_N = self.backing(contexts_N)
+        keys_N = contexts_N * self.vocab_size + targets_N
+        at = np.minimum(np.searchsorted(self.pairs, keys_N), len(self.pairs) - 1)
+        seen_N = np.where(self.pairs[at] == keys_N, self.counts[at] - self.discount, 0.0)
+        return (seen_N + back_N * p_N) / totals_N
+
+    def backing(self, contexts: Ints) -> tuple[Floats, Floats]:
+        """Return each context's total, and how much of it is left to the shorter one.
+
+        Of a context never seen that is 1 of 1.
+        """
+        at = np.minimum(np.searchsorted(self.contexts, contexts), len(self.contexts) - 1)
+        known = self.contexts[at] == contexts
+        totals = np.where(known, self.totals[at], 1.0)
+        return totals, np.where(known, self.discount * self.types[at], 1.0)
+
+
+class NGram:
+    """Counts of all orders.
+
+    Args:
+        orders: from the empty context up.
+        vocab_size: V.
+        bos: what stands before a document.
+    """
+
+    def __init__(self, orders: list[Order], vocab_size: int, bos: int) -> None:
+        self._orders, self._V, self.bos = orders, vocab_size, bos
+
+    @classmethod
+    def of(cls, batch: Batch, vocab_size: int, bos: int, n: int = 5) -> NGram:
+        """Count n-grams, or shorter ones where their numbers would not fit in 63 bits.
+
+        >>> from microgpt.data.batch import lay_out
+        >>> batch = lay_out([[0, 1], [0, 1], [1]], bos=2, block_size=8).batch
+        >>> model = NGram.of(batch, vocab_size=3, bos=2, n=3)
+        >>> [round(float(p), 3) for p in np.exp(-model.losses(batch))]
+        [0.642, 0.963, 0.972, 0.642, 0.963, 0.972, 0.333, 0.944]
+        """
+        while n > 1 and n * np.log2(vocab_size) > 62:
+            n -= 1
+        (contexts_N,) = deque(_contexts(batch, n, vocab_size, bos), maxlen=1)
+        pairs, counts = np.unique(contexts_N * vocab_size + batch.targets_N, return_counts=True)
+        orders = [Order.of(pairs, counts.astype(np.float64), vocab_size)]
+        for k in range(n - 2, -1, -1):
+            orders.insert(0, _shorter(orders[0].pairs, k, vocab_size))
+        return cls(orders, vocab_size, bos)
+
+    @classmethod
+    def chosen(
+        cls, batch: Batch, vocab_size: int, bos: int, held_out: Batch, most: int = MOST
+    ) -> NGram:
+        """Count n-grams of the length under which held-out documents cost least.
+
+        The orders below the highest are the same whichever that is, so that all are tried for
+        little more than the longest costs.
+
+        Args:
+            batch: the documents to count.
+            vocab_size: V.
+            bos: what stands before a document.
+            held_out: documents that are not among them.
+            most: the longest to try.
+        """
+        most = max(1, min(most, int(62 / np.log2(max(vocab_size, 2)))))
+        measured = _contexts(held_out, most, vocab_size, bos)
+        longest: list[Order] = []  # of each length, as the highest order counts
+        for contexts_N in _contexts(batch, most, vocab_size, bos):
+            pairs, counts = np.unique(contexts_N * vocab_size + batch.targets_N, return_counts=True)
+            longest.append(Order.of(pairs, counts.astype(np.float64), vocab_size))
+        below = [_shorter(longest[k + 1].pairs, k, vocab_size) for k in range(most - 1)]
+        p_N = np.full(held_out.positions, 1.0 / vocab_size)
+        costs: list[float] = []
+        for k, (order, contexts_N) in enumerate(zip(longest, measured)):
+            costs.append(-float(np.log(order.mixed(contexts_N, held_out.targets_N, p_N)).sum()))
+            if k < most - 1:
+                p_N = below[k].mixed(contexts_N, held_out.targets_N, p_N)
+        best = int(np.argmin(costs))
+        return cls([*below[:best], longest[best]], vocab_size, bos)
+
+    @property
+    def n(self) -> int:
+        """How many tokens the longest n-gram has."""
+        return len(self._orders)
+
+    def losses(self, batch: Batch) -> Floats:
+        """Return losses_N, nats."""
+        p_N = np.full(batch.positions, 1.0 / self._V)
+        contexts = _contexts(batch, self.n, self._V, self.bos)
+        for order, contexts_N in zip(self._orders, contexts):
+            p_N = order.mixed(contexts_N, batch.targets_N, p_N)
+        return -np.log(p_N)
+
+    def probabilities(self, contexts: Ints) -> Floats:
+        """Return p_BV of what comes next.
+
+        Args:
+            contexts: (B, n - 1), the last tokens, the newest last; before a document stands BOS.
+        """
+        B = len(contexts)
+        p_BV = np.full((B, self._V), 1.0 / self._V)
+        contexts_B = np.zeros(B, dtype=np.int64)
+        for k, order in enumerate(self._orders):
+            if k:
+                contexts_B = contexts_B + contexts[:, -k] * self._V ** (k - 1)
+            totals_B, back_B = order.backing(contexts_B)
+            p_BV *= back_B[:, None]
+            first = np.searchsorted(order.pairs, contexts_B * self._V)
+            stop = np.searchsorted(order.pairs, (contexts_B + 1) * self._V)
+            lengths = stop - first
+            rows = np.repeat(np.arange(B), lengths)
+            offsets: Ints = first - (np.cumsum(lengths) - lengths)
+            at: Ints = np.arange(len(rows), dtype=np.int64) + np.repeat(offsets, lengths)
+            p_BV[rows, order.pairs[at] % self._V] += order.counts[at] - order.discount
+            p_BV /= totals_B[:, None]
+        return p_BV
+
+    def arrays(self) -> dict[str, Ints]:
+        """Return all that must be kept."""
+        return {
+            f"{what}{k}": values
+            for k, order in enumerate(self._orders)
+            for what, values in (("pairs", order.pairs), ("counts", order.counts.astype(np.int64)))
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Ints], vocab_size: int, bos: int) -> NGram:
+        """Make it again from what was kept.
+
+        Raises:
+            UsageError: that cannot be counts of n-grams of such tokens.
+        """
+        n = len(arrays) // 2
+        if n > 1 and n * np.log2(vocab_size) > 62:
+            raise UsageError(f"counts must be of as many tokens as fit in 62 bits; got {n}.")
+        if not n or set(arrays) != {f"{what}{k}" for k in range(n) for what in ("pairs", "counts")}:
+            raise UsageError("counts must have pairs and counts of each length; got others.")
+        for k in range(n):
+            pairs, counts = arrays[f"pairs{k}"], arrays[f"counts{k}"]
+            if not len(pairs) or len(pairs) != len(counts) or counts.min() < 1:
+                raise UsageError(f"counts of {k + 1} tokens must be one from 1 for each pair.")
+            top = min(vocab_size ** (k + 1), 2**63)
+            if pairs[0] < 0 or int(pairs[-1]) >= top or not (pairs[1:] > pairs[:-1]).all():
+                raise UsageError(
+                    f"pairs of {k + 1} tokens must be in order, each once, in [0, {top:,})."
+                )
+        orders = [
+            Order.of(arrays[f"pairs{k}"], arrays[f"counts{k}"].astype(np.float64), vocab_size)
+            for k in range(len(arrays) // 2)
+        ]
+        return cls(orders, vocab_size, bos)
+
+
+def _shorter(pairs: Ints, k: int, vocab_size: int) -> Order:
+    """Count contexts of k tokens; each different longer pair counts once, without its first."""
+    shorter, counts = np.unique(pairs % (vocab_size ** (k + 1)), return_counts=True)
+    return Order.of(shorter, counts.astype(np.float64), vocab_size)
+
+
+def _contexts(batch: Batch, n: int, vocab_size: int, bos: int) -> Iterator[Ints]:
+    """Yield the numbers of all positions' contexts of 0, 1, ... n - 1 tokens."""
+    starts = np.repeat(batch.documents[:-1], np.diff(batch.documents))
+    places = np.arange(batch.positions, dtype=np.int64)
+    contexts = np.zeros(batch.positions, dtype=np.int64)
+    yield contexts
+    for k in range(1, n):
+        source = places - (k - 1)
+        tokens = np.where(source >= starts, batch.tokens_N[np.maximum(source, 0)], bos)
+        contexts = contexts + tokens.astype(np.int64) * vocab_size ** (k - 1)
+        yield contexts

@@ -1,0 +1,1 @@
+"""Text into batches: files, documents, token ids, and which of them a step sees."""

@@ -1,0 +1,231 @@
+"""Text into documents: read, count, split.
+
+In: a `Source` (files, or the embedded names). Out: a `Corpus` of documents, exactly as written, and
+its split into what is trained on and what is held out. Nothing is dropped in silence: characters
+in = characters of the documents + those of the blank ones, which are counted, as are broken rows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from microgpt import schema
+from microgpt.data.datasets import names_path
+from microgpt.data.reader.formats import name_of
+from microgpt.data.reader.skipped import Skipped
+from microgpt.data.reader.stream import Stream
+from microgpt.errors import DataError, UsageError
+
+EMBEDDED = "names"
+
+# A line of more characters may be one long text.
+_LONG = 20_000
+_MANY = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where documents come from, and how to read them.
+
+    Args:
+        files: paths, "-" for standard input; none for the embedded names.
+        column: of a .csv or .tsv file, its heading or its number from 1.
+        field: of a .jsonl or .json file; "a.b" is the b of the object at a.
+        encoding: of the text; a byte order mark is skipped.
+        stream: read each file as one long text rather than a document a line.
+        delimiter: what stands between the cells of a table; None: by the name of the file, or else
+            by its first lines.
+        quoting: "strict": a cell that begins with a quote ends with one; "none": quotes are
+            characters as others are.
+    """
+
+    files: tuple[str, ...] = ()
+    column: str | None = None
+    field: str | None = None
+    encoding: str = "utf-8"
+    stream: bool = False
+    delimiter: str | None = None
+    quoting: Literal["strict", "none"] = "strict"
+
+    @property
+    def name(self) -> str:
+        """A short name for a run on this data."""
+        if not self.files:
+            return EMBEDDED
+        return "stdin" if self.files[0] == "-" else Path(self.files[0]).name.split(".")[0] or "data"
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What is set otherwise than it is by itself, but the files."""
+        usual = vars(Source(files=self.files))
+        return {name: value for name, value in vars(self).items() if value != usual[name]}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` takes."""
+        return {**dataclasses.asdict(self), "files": list(self.files)}
+
+    @classmethod
+    def from_json(cls, data: Any, name: str = "data") -> Source:
+        """Make a source from a JSON object that may hold more; `name` is what a message calls it.
+
+        >>> Source.from_json(Source(files=("a.txt",)).to_json(), "data").files
+        ('a.txt',)
+        """
+        return schema.convert(cls, data, name)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents in the order of the file, and what was skipped.
+
+    Attributes:
+        documents: none of them blank.
+        blank: documents of white space only, skipped.
+        blank_characters: the characters in those.
+        stream: whether each document is one long text.
+        broken: rows that could not be read, skipped.
+        notes: what a person should know of the files, and of the first broken rows.
+    """
+
+    documents: tuple[str, ...]
+    blank: int = 0
+    blank_characters: int = 0
+    stream: bool = False
+    broken: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def characters(self) -> int:
+        """Characters in the documents, line ends not counted."""
+        return sum(map(len, self.documents))
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all documents in order: the same text, the same fingerprint."""
+        digest = hashlib.blake2b(digest_size=16)
+        for document in self.documents:
+            digest.update(document.encode())
+            digest.update(b"\n")
+        return digest.hexdigest()
+
+
+def read(source: Source) -> Corpus:
+    """Read all documents of a source.
+
+    Raises:
+        DataError: a file is missing, not text in the encoding given, lacks the column or field, or
+            there is no document in it. One sentence, with file, line and byte where there is one.
+
+    >>> len(read(Source()).documents)
+    32000
+    """
+    files = source.files or (str(names_path()),)
+    for file in files:
+        if not file.isprintable() and any("\ud800" <= c <= "\udfff" for c in file):
+            raise UsageError(f"a file's name must be Unicode; got {os.fsencode(file)!r}.")
+    documents, notes = list[str](), list[str]()
+    blank = blank_characters = 0
+    skipped = Skipped(notes.append)
+    for file in files:
+        for block in Stream(file, source, skipped, bounded=False):
+            documents += block.texts
+            blank += block.blank
+            blank_characters += block.blank_characters
+    where = ", ".join(map(name_of, files))
+    if not documents:
+        but = f" but blank ones ({blank})" if blank else ""
+        raise DataError(f"{where}: no documents{but}. Expected text, one document a line.")
+    # To look at each of a million takes as long as to read them, and none is most of the text.
+    lengths = [*map(len, documents)] if len(documents) < _MANY else [0]
+    longest = max(lengths)
+    if not source.stream and longest > max(_LONG, sum(lengths) // 2):
+        notes.append(
+            f"{where}: one line of {longest:,} characters is most of the text. If it is one long "
+            "text, add --stream."
+        )
+    stream, broken = source.stream, skipped.broken
+    return Corpus(tuple(documents), blank, blank_characters, stream, broken, tuple(notes))
+
+
+def from_texts(all_texts: Iterable[str], *, stream: bool = False) -> Corpus:
+    """Keep the texts that are not blank, count the others.
+
+    >>> from_texts(["emma", " ", "ava"])  # doctest: +ELLIPSIS
+    Corpus(documents=('emma', 'ava'), blank=1, blank_characters=1, ...)
+    """
+    documents: list[str] = []
+    blank = blank_characters = 0
+    for text in all_texts:
+        if text.strip():
+            documents.append(text)
+        else:
+            blank += 1
+            blank_characters += len(text)
+    return Corpus(tuple(documents), blank, blank_characters, stream)
+
+
+def from_documents(documents: Iterable[str]) -> Corpus:
+    """Take documents from a Python program.
+
+    Raises:
+        UsageError: one is no string.
+        DataError: there are none.
+
+    >>> from_documents(["emma"]).characters
+    4
+    """
+    given = list(documents)
+    for i, document in enumerate(given):
+        if not isinstance(document, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(f"document {i} must be a string; got {document!r}.")
+    corpus = from_texts(given)
+    if not corpus.documents:
+        raise DataError(f"no documents but blank ones ({corpus.blank}). Expected strings.")
+    return corpus
+
+
+def split(corpus: Corpus, holdout: float) -> tuple[list[str], list[str]]:
+    """Split into documents to train on and documents held out.
+
+    A document is held out if a hash of its text, read as a number in [0, 1), is below `holdout`:
+    duplicates never straddle the split, and it stays put when lines are added or reordered. Of a
+    stream, the last part of each text is held out.
+
+    Raises:
+        DataError: nothing is left to train on.
+
+
+    >>> train, held_out = split(from_texts(["emma", "zoe", "ava", "zoe"]), 0.2)
+    >>> train, held_out
+    (['emma', 'ava'], ['zoe', 'zoe'])
+    """
+    train: list[str] = []
+    held_out: list[str] = []
+    if corpus.stream:
+        cuts = [round(len(text) * (1.0 - holdout)) for text in corpus.documents]
+        train = [text[:cut] for text, cut in zip(corpus.documents, cuts) if cut]
+        held_out = [text[cut:] for text, cut in zip(corpus.documents, cuts) if cut < len(text)]
+    elif holdout == 0.0:
+        train = list(corpus.documents)
+    else:
+        for document in corpus.documents:
+            (held_out if _hash(document) < holdout else train).append(document)
+    if not train:
+        n = len(corpus.documents)
+        long = ", or, if it is one long text, --stream" if n == 1 and not corpus.stream else ""
+        raise DataError(
+            f"holdout={holdout:g} leaves none of {n:,} document{'s' * (n > 1)} to train on. "
+            f"Try --holdout 0{long}."
+        )
+    return train, held_out
+
+
+def _hash(document: str) -> float:
+    digest = hashlib.blake2b(document.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2.0**64

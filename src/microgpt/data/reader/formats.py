@@ -1,0 +1,165 @@
+"""A file as it is: how it is to be read, and its bytes, of a gzipped one those that are packed.
+
+In: a path or "-". Out: what its name and what was asked for say of its form; an open file. What
+cannot be read is one `DataError` that says where.
+"""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal, cast
+
+from microgpt.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from microgpt.data.corpus import Source
+
+Form = Literal["text", "csv", "lines of JSON", "JSON"]
+
+
+def form_of(file: str, source: Source) -> Form:
+    """Say how a file is to be read: by what was asked for, or by its name.
+
+    Raises:
+        UsageError: what was asked for does not go together.
+    """
+    suffix = _suffix(file)
+    is_table = source.column is not None or source.delimiter is not None
+    if is_table and source.field is not None:
+        raise UsageError(
+            "column or field must be given, not both: one is of CSV, one of JSON lines."
+            if source.column is not None
+            else "delimiter or field must be given, not both: one is of CSV, one of JSON lines."
+        )
+    if source.delimiter is not None and (
+        len(source.delimiter) != 1 or source.delimiter in '"\r\n\x00'
+    ):
+        raise UsageError(
+            f'delimiter must be one character, and no quote or line end; got "{source.delimiter}".'
+        )
+    if source.quoting not in ("strict", "none"):
+        raise UsageError(f'quoting must be one of strict, none; got "{source.quoting}".')
+    if source.stream and (is_table or source.field is not None):
+        raise UsageError("stream must go with plain text; got a column or a field.")
+    if source.stream:
+        return "text"
+    if suffix in (".jsonl", ".ndjson"):
+        return "lines of JSON"
+    if source.field is not None or (suffix == ".json" and not is_table):
+        return "JSON"
+    return "csv" if is_table or suffix in (".csv", ".tsv") else "text"
+
+
+def delimiter_of(file: str) -> str:
+    """Return what stands between the cells of a table, by its name."""
+    return "\t" if _suffix(file) == ".tsv" else ","
+
+
+def _suffix(file: str) -> str:
+    return Path(file.removesuffix(".gz")).suffix.lower()
+
+
+def name_of(file: str) -> str:
+    """Return what a message calls a file."""
+    return "standard input" if file == "-" else file
+
+
+def raw(file: str, expected: str = "a file") -> bytes:
+    """Return a file's bytes as they are.
+
+    Args:
+        file: a path, or "-".
+        expected: what a message says if it is a folder.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    with opened(file, expected) as found:
+        return b"".join(chunks(found, name_of(file), -1))
+
+
+@contextmanager
+def opened(file: str, expected: str = "a file") -> Generator[BinaryIO]:
+    """Open a file, or standard input, which is left open.
+
+    Raises:
+        DataError: it cannot be opened.
+    """
+    if not file:
+        raise UsageError("a file must have a name; got an empty one.")
+    with ExitStack() as stack:
+        try:
+            found = _standard_input() if file == "-" else stack.enter_context(Path(file).open("rb"))
+        except FileNotFoundError:
+            raise DataError(f"{file}: no such file.{_did_you_mean(file)}") from None
+        except IsADirectoryError:
+            raise DataError(f"{file}: a folder. Expected {expected}.") from None
+        except (OSError, ValueError) as error:
+            raise _unreadable(file, error) from None
+        yield found
+
+
+def chunks(source: IO[bytes], name: str, size: int) -> Iterator[bytes]:
+    """Yield the bytes of an open file: of a pipe what has come, at most so many at once.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    read = source.read if size < 0 else getattr(source, "read1", source.read)
+    while True:
+        with _reading(name):
+            data = read(size)
+        if not data:
+            return
+        yield data
+
+
+def unpacked(source: BinaryIO, name: str) -> tuple[bytes, IO[bytes]]:
+    """Return how a file begins, and the file, unpacked if it is gzipped; nothing is read of it."""
+    # In memory there may be one that cannot be looked into.
+    found: Any = source if hasattr(source, "peek") else io.BufferedReader(cast("Any", source))
+    with _reading(name):
+        start = found.peek()
+        if start[:2] == b"\x1f\x8b":
+            found = gzip.GzipFile(fileobj=found)
+            start = found.peek(1)
+    return start, found
+
+
+@contextmanager
+def _reading(name: str) -> Generator[None]:
+    try:
+        yield
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{name}: damaged gzip data ({error}).") from None
+    except OSError as error:
+        raise _unreadable(name, error) from None
+
+
+def _standard_input() -> BinaryIO:
+    # Python has none at all where it was closed before.
+    found: BinaryIO | None = getattr(sys.stdin, "buffer", None)
+    if found is None:
+        raise DataError("standard input: closed. Expected text, a document a line.")
+    return found
+
+
+def _unreadable(name: str, error: Exception) -> DataError:
+    return DataError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error}).")
+
+
+def _did_you_mean(file: str) -> str:
+    path = Path(file)
+    try:
+        neighbours = [p.name for p in path.parent.iterdir()]
+    except OSError:
+        return ""
+    close = difflib.get_close_matches(path.name, neighbours, n=1)
+    return f" Did you mean {path.with_name(close[0])}?" if close else ""

@@ -1,0 +1,102 @@
+"""The first lines of a table: what stands between cells, and what is odd about the headings.
+
+In: lines as they stand. Out: a delimiter, a column, sentences.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from microgpt.data.reader.dialect import Dialect
+from microgpt.errors import DataError
+
+# What may stand between cells instead.
+_OTHERS = ";\t|"
+_SHOWN = 30
+_NUMBER = re.compile(r"\s*[-+]?[\d.,]*\d[\d.,]*\s*")
+
+
+def choose(lines: list[str], default: str, column: str | None, *, quoted: bool) -> str:
+    """Return what stands between cells: the default, unless another splits the lines alike.
+
+    Args:
+        lines: the first of a table.
+        default: by the name of the file.
+        column: that is asked for.
+        quoted: whether cells may be.
+    """
+    usual = Dialect(default, quoted)
+    if _width(lines, usual) > 1 or column in next(_some(lines, usual), list[str]()):
+        return default
+    widths = {d: _width(lines, Dialect(d, quoted)) for d in _OTHERS}
+    best = max(widths, key=lambda d: widths[d])
+    return best if widths[best] > 1 else default
+
+
+def _width(lines: list[str], dialect: Dialect) -> int:
+    """Return how many cells the heading and most rows have; 0: they differ."""
+    widths = [*map(len, _some(lines, dialect))]
+    same = sum(width == widths[0] for width in widths[1:])
+    return widths[0] if widths and 2 * same > len(widths) - 1 else 0
+
+
+def _some(lines: list[str], dialect: Dialect) -> Iterator[list[str]]:
+    """Yield the rows of lines, but those that are blank or none."""
+    rows = dialect.cells(lines)
+    while True:
+        try:
+            row = next(rows, None)
+        except csv.Error:
+            continue
+        if row is None:
+            return
+        if row:
+            yield row
+
+
+def index_of(headings: Sequence[str], name: str, column: str | None) -> int:
+    """Return which of the columns is meant: by its heading, or its number from 1.
+
+    Raises:
+        DataError: there is no such column, or none is asked for where there are several.
+    """
+    if column is None:
+        if len(headings) == 1:
+            return 0
+        raise DataError(f"{name}: has columns {', '.join(headings)}. Say which with --column NAME.")
+    if column in headings:
+        return headings.index(column)
+    # Python reads no number of thousands of digits.
+    if column.isdecimal() and len(column) < 10 and 1 <= int(column) <= len(headings):
+        return int(column) - 1
+    raise DataError(f'{name}: no column "{column}". It has {", ".join(headings)}.')
+
+
+def doubts(
+    headings: Sequence[str], lines: list[str], dialect: Dialect, column: str | None
+) -> Iterator[str]:
+    """Yield what a person should know of headings, given the first lines of the table."""
+    first = ", ".join(headings)
+    first = f"({first[:_SHOWN]}{'...' if len(first) > _SHOWN else ''})"
+    rows = [row for row in islice(_some(lines, dialect), 1, None) if len(row) == len(headings)]
+    if column is None and len(headings) == 1:
+        yield f"its first line {first} is taken for the heading of its one column."
+    elif column not in headings and any(map(_is_like, headings, zip(*rows))):
+        yield f"its first line {first} looks like the rows below it, and is taken for headings."
+    for heading in dict.fromkeys(headings):
+        at = [str(n) for n, other in enumerate(headings, start=1) if other == heading]
+        if len(at) > 1:
+            yield (
+                f'the heading "{heading}" stands over columns {", ".join(at)}; by this name the '
+                "first is meant. The others can be had by --column NUMBER."
+            )
+
+
+def _is_like(heading: str, cells: Sequence[str]) -> bool:
+    """Say whether a heading may be one of the cells below it."""
+    return heading in cells or bool(
+        _NUMBER.fullmatch(heading) and all(not cell or _NUMBER.fullmatch(cell) for cell in cells)
+    )

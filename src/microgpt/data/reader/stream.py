@@ -1,0 +1,95 @@
+"""Documents as they come, from a file or a pipe without end: some at a time, none of them all.
+
+In: a path or "-". Out: `Block`s of documents with the rows they stood in. This is the one reader:
+`score` takes its blocks as they come, in bounded memory, and `data.corpus.read` gathers them. What is
+broken (bytes that are no text, a row without its column) is told of and skipped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from microgpt.data.reader.block import Block, Found
+from microgpt.data.reader.formats import chunks, form_of, name_of, opened, unpacked
+from microgpt.data.reader.lines import Piece, decoded_texts, joined, pieces, whole
+from microgpt.data.reader.objects import Objects, is_array
+from microgpt.data.reader.signs import encoding_of
+from microgpt.data.reader.skipped import Skipped, Tally
+from microgpt.data.reader.tables import table
+
+if TYPE_CHECKING:
+    from microgpt.data.corpus import Source
+
+BYTES = 1 << 15
+"""Read at once, at most, where memory is bounded."""
+
+LONGEST = 1 << 24
+"""A line of more bytes is broken there, and so is a row."""
+
+_AT_ONCE = 1 << 20
+
+
+class Stream:
+    """The documents of one file.
+
+    Args:
+        file: a path, or "-" for standard input.
+        source: how to read it.
+        skipped: is told of what is broken.
+        bounded: whether memory is; else a line or a row may be of any length.
+    """
+
+    def __init__(
+        self, file: str, source: Source, skipped: Skipped, *, bounded: bool = True
+    ) -> None:
+        self._file, self._source, self._name = file, source, name_of(file)
+        self._form = form_of(file, source)
+        self._tally = Tally(self._name, skipped, endless=bounded and file == "-")
+        self._size, self._longest = (BYTES, LONGEST) if bounded else (_AT_ONCE, math.inf)
+
+    def __iter__(self) -> Iterator[Block]:
+        """Yield blocks; of a pipe, what has come.
+
+        Raises:
+            DataError: it cannot be read, its heading lacks the column, or too much is broken.
+        """
+        with opened(self._file, "a file of text, one document a line") as found:
+            start, file = unpacked(found, self._name)
+            encoding = encoding_of(start, self._name, self._source.encoding, self._tally.note)
+            read = chunks(file, self._name, self._size)
+            for block in self._blocks(start, read, encoding):
+                self._tally.count(len(block.texts), block.blank)
+                yield block
+            self._tally.end()
+
+    def _blocks(self, start: bytes, read: Iterator[bytes], encoding: str) -> Iterator[Block]:
+        source, name, longest = self._source, self._name, self._longest
+        objects = Objects(source.field or "text", self._tally, longest)
+        if source.stream:
+            found = Found()
+            found.add(joined(whole(b"".join(read), name, encoding)), None)
+            yield found.block(("text",))
+        elif self._form == "JSON" and is_array(start.decode(encoding, "ignore")):
+            yield from objects.of_array(decoded_texts(read, name, encoding))
+        elif self._form == "csv":
+            some = pieces(read, name, encoding, longest=longest, as_they_stand=True)
+            yield from table(some, self._tally, longest, self._file, source)
+        else:
+            take = self._plain if self._form == "text" else objects.of_lines
+            yield from map(take, pieces(read, name, encoding, longest=longest))
+
+    def _plain(self, piece: Piece) -> Block:
+        texts = piece.lines
+        for at, (why, remedy) in piece.spoilt.items():
+            self._tally.skip(f"line {piece.number + at}", why, remedy)
+        if piece.spoilt:
+            texts = [text for at, text in enumerate(texts) if at not in piece.spoilt]
+        # Nearly always none is blank, which is seen sooner than each line is looked at.
+        if "" not in texts and not any(map(str.isspace, texts)):
+            return Block(texts, [None] * len(texts))
+        found = Found()
+        for text in texts:
+            found.add(text, None)
+        return found.block(("text",))

@@ -1,0 +1,42 @@
+"""Documents to token ids and back.
+
+In: text. Out: ids in [0, V), one of which, BOS, begins and ends each document. `Characters` has one
+for each code point of the training data, `Bytes` for each byte. Encoding and decoding are inverse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from microgpt import schema
+from microgpt.data.tokenizer.bytes import Bytes
+from microgpt.data.tokenizer.characters import Characters
+from microgpt.data.tokenizer.contract import UNKNOWN, BosPlace, Tokenizer
+from microgpt.errors import UsageError
+
+__all__ = ["UNKNOWN", "BosPlace", "Bytes", "Characters", "Tokenizer", "from_json"]
+
+
+def from_json(data: Any) -> Tokenizer:
+    """Make the tokenizer that wrote this object; a foreign one is a UsageError.
+
+    >>> from_json(Bytes().to_json()).vocab_size
+    257
+    """
+    told = schema.convert(_Written, data)
+    if told.kind == "bytes":
+        return Bytes(told.bos)
+    known, counts = [*told.characters], told.counts
+    counted = len(known) == len(counts) and all(0 < count < 2**63 for count in counts)
+    if not known or not counted or known != sorted(set(known)):
+        raise UsageError("a tokenizer must have characters in order, each once, and their counts.")
+    return Characters(told.characters, counts, told.bos)
+
+
+@dataclass(frozen=True)
+class _Written:
+    kind: Literal["characters", "bytes"]
+    bos: BosPlace
+    characters: str = ""
+    counts: tuple[int, ...] = ()

@@ -1,0 +1,123 @@
+"""A token id for each code point of the training data.
+
+In: text. Out: ids; what the vocabulary lacks is refused, or has a price.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Any
+
+from microgpt.data.tokenizer.contract import UNKNOWN, BosPlace, WithBOS
+from microgpt.errors import UsageError
+from microgpt.wording import printable, ranges
+
+# Code points that may stand in text: all 1,114,112 but the 2,048 surrogates.
+_CODE_POINTS = 0x110000 - 2048
+
+
+@dataclass(frozen=True)
+class Characters(WithBOS):
+    """A token id for each Unicode code point of the training data, sorted.
+
+    Args:
+        characters: the vocabulary in order of code points.
+        counts: how often each stands in the data.
+        bos_place: whether BOS is the "last" id or the "first".
+
+    >>> tokenizer = Characters.of(["emma", "ava"])
+    >>> tokenizer.encode("mave"), tokenizer.bos
+    ([2, 0, 3, 1], 4)
+    >>> tokenizer.decode([2, 0, 3, 1, 4])
+    'mave'
+    """
+
+    characters: str
+    counts: tuple[int, ...]
+    bos_place: BosPlace = "last"
+
+    @classmethod
+    def of(cls, documents: Iterable[str], bos_place: BosPlace = "last") -> Characters:
+        """Take the vocabulary from documents."""
+        counts = Counter(chain.from_iterable(documents))
+        characters = "".join(sorted(counts))
+        return cls(characters, tuple(counts[c] for c in characters), bos_place)
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {c: i + self.first for i, c in enumerate(self.characters)}
+
+    @cached_property
+    def _texts(self) -> tuple[str, ...]:
+        return ("", *self.characters) if self.first else (*self.characters, "")
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self.characters) + 1
+
+    @property
+    def unit(self) -> str:
+        return "character"
+
+    @property
+    def alphabet(self) -> str:
+        """The characters, runs of neighbours shortened.
+
+        >>> Characters.of(["abcxyz 1"]).alphabet
+        "' ', 1, a-c, x-z"
+        """
+        return ranges(self.characters)
+
+    @property
+    def p_unseen(self) -> float:
+        """The probability that the next character of such text is none of these.
+
+        Good and Turing: the share of characters seen exactly once, N1 / N. Where nothing was seen
+        once, N1 is taken as 1: the price is then a lower bound of the surprise, never infinite.
+        """
+        return max(1, self.counts.count(1)) / (sum(self.counts) + 1)
+
+    @property
+    def unknown_nats(self) -> float:
+        """What an unknown character costs: that it is unseen, and which of all the others it is.
+
+        ``-log p_unseen + log(code points not in the vocabulary)``. The known characters are not
+        charged ``-log(1 - p_unseen)`` in turn, so that known text costs what the model says.
+
+        Source: Good, "The population frequencies of species", Biometrika 40 (1953).
+        """
+        return math.log(_CODE_POINTS - len(self.characters)) - math.log(self.p_unseen)
+
+    @property
+    def stand_in(self) -> int:
+        """The commonest character's id: what the model reads in place of an unknown one."""
+        return self.first + max(range(len(self.counts)), key=self.counts.__getitem__)
+
+    def encode(self, text: str, subject: str = "text") -> list[int]:
+        """Return the ids of a text; the message of the UsageError names what is unknown."""
+        try:
+            return [self._ids[c] for c in text]
+        except KeyError as error:
+            raise UsageError(
+                f'the {subject} has "{printable(error.args[0])}", which this model has never seen. '
+                f"It knows: {self.alphabet}. Train on text with it, or use --tokenizer bytes."
+            ) from None
+
+    def ids(self, text: str) -> list[list[int]]:
+        return [[self._ids.get(c, UNKNOWN)] for c in text]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        return "".join(map(self._texts.__getitem__, ids))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": "characters",
+            "characters": self.characters,
+            "counts": list(self.counts),
+            "bos": self.bos_place,
+        }

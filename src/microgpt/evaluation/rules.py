@@ -1,0 +1,85 @@
+"""Scoring rules: other ways to mark a prediction, and whether honesty is the best answer to each.
+
+In: log p_BV and what came. Out: the mean of each rule. A rule is *proper* if nobody can expect a
+better mark by telling other probabilities than those believed in, *strictly* proper if everything
+else is worse.
+
+Source: Gneiting and Raftery, "Strictly proper scoring rules, prediction, and estimation", JASA 102
+(2007).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from microgpt.engines.contract import Floats
+from microgpt.scoring.walk import Ints
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A way to mark predictions.
+
+    Attributes:
+        name: as it is known.
+        formula: of the probabilities p and the target t.
+        better: "lower" or "higher".
+        proper: "strictly proper", "proper" or "not proper".
+        source: where it is from.
+    """
+
+    name: str
+    formula: str
+    better: str
+    proper: str
+    source: str
+
+
+RULES = (
+    Rule("log loss", "-log p[t]", "lower", "strictly proper", "Good 1952"),
+    Rule("Brier score", "sum (p - onehot[t])^2", "lower", "strictly proper", "Brier 1950"),
+    Rule("spherical score", "p[t] / |p|", "higher", "strictly proper", "Roby 1965"),
+    Rule(
+        "accuracy", "1 if p[t] is largest", "higher", "proper, not strictly",
+        "the zero-one score; Gneiting and Raftery 2007, section 3.1",
+    ),
+    Rule(
+        "calibration error", "mean |p - observed|", "lower", "no score of single predictions",
+        "Naeini et al. 2015; 0 for whoever always tells the averages",
+    ),
+)  # fmt: skip
+
+
+class Marks:
+    """Sums of the rules over all predictions.
+
+    >>> marks = Marks()
+    >>> marks.add(np.log([[0.8, 0.2]]), np.array([0]))
+    >>> round(marks.brier, 4), round(marks.spherical, 4)
+    (0.08, 0.9701)
+    """
+
+    def __init__(self) -> None:
+        self._n, self._brier, self._spherical = 0, 0.0, 0.0
+
+    def add(self, log_p_BV: Floats, targets_B: Ints) -> None:
+        """Take in predictions and what came."""
+        p_BV = np.exp(log_p_BV)
+        p_B = p_BV[np.arange(len(p_BV)), targets_B]
+        squares_B = (p_BV * p_BV).sum(axis=1)
+        self._n += len(p_B)
+        self._brier += float((squares_B - 2.0 * p_B + 1.0).sum())
+        self._spherical += float((p_B / np.sqrt(squares_B)).sum())
+
+    @property
+    def brier(self) -> float:
+        """The mean squared distance to what came: 0 at best, 2 at worst."""
+        return self._brier / self._n if self._n else math.nan
+
+    @property
+    def spherical(self) -> float:
+        """The mean cosine of the angle to what came: 1 at best, 0 at worst."""
+        return self._spherical / self._n if self._n else math.nan

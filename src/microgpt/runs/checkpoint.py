@@ -1,0 +1,202 @@
+"""A run's folder: what a training was told, what it knows, and nothing pickled.
+
+In: settings, a tokenizer, a state. Out: the same, read back and checked. Every file but the log is
+replaced atomically: whoever reads, or pulls the plug, finds the old one or the new one whole.
+
+::
+
+    runs/names-1/
+    ├── config.json              model, training, data with its fingerprint, versions
+    ├── tokenizer.json
+    ├── checkpoint.safetensors   parameters by name, their moments, how far it is, a checksum
+    ├── counts.safetensors       what the model is mixed with, if it is
+    ├── reference.safetensors    what usual texts cost, to judge others by
+    ├── log.jsonl                a line a step
+    └── samples.txt
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from microgpt import model, schema
+from microgpt.data import tokenizer
+from microgpt.runs import files
+from microgpt.wording import printable
+from microgpt.config.bounds import check
+from microgpt.config import GPTConfig
+from microgpt.runs.files import Layout, write_atomically
+from microgpt.engines.contract import Floats, State
+from microgpt.errors import RunError, UsageError
+from microgpt.runs.settings import Settings, recipe_of, sealed
+from microgpt.training.progress import Checkpoint, Progress
+from microgpt.data.tokenizer import Tokenizer
+
+CONFIG = "config.json"
+TOKENIZER = "tokenizer.json"
+CHECKPOINT = "checkpoint.safetensors"
+COUNTS = "counts.safetensors"
+REFERENCE = "reference.safetensors"
+SAMPLES = "samples.txt"
+
+
+@dataclass(frozen=True)
+class _Notes:
+    """What stands in the header of a checkpoint beside its tensors."""
+
+    updates: int
+    weight: float | None = None
+    progress: Progress | None = None
+    settings: str | None = None
+
+    def __post_init__(self) -> None:
+        check("updates", self.updates)
+        if self.weight is not None:
+            check("weight", self.weight)
+
+    @property
+    def has_best(self) -> bool:
+        """Whether there are parameters of a better state than the last."""
+        return self.progress is not None and 0 < self.progress.best_step < self.updates
+
+
+@dataclass(frozen=True)
+class _Config:
+    """What `config.json` says, and its fingerprint."""
+
+    settings: Settings
+    vocabulary: str
+    fingerprint: str
+
+    @classmethod
+    def from_json(cls, data: Any) -> _Config:
+        made = {"settings": Settings.from_json(data), "fingerprint": recipe_of(data)}
+        return schema.convert(cls, {**data, **made})
+
+
+def write_settings(folder: Path, settings: Settings, tokens: Tokenizer) -> None:
+    """Write `tokenizer.json`, and `config.json` with the other's fingerprint."""
+    write_atomically(folder / TOKENIZER, _text(tokens.to_json()))
+    write_atomically(folder / CONFIG, _text(_config(settings, tokens)))
+
+
+def read_settings(folder: Path) -> tuple[Settings, Tokenizer]:
+    """Read `config.json` and `tokenizer.json`.
+
+    Raises:
+        RunError: the folder is no run, or one of the two is not as it was written.
+    """
+    config = files.read_json(folder, CONFIG, _Config.from_json)
+    tokens = files.read_json(folder, TOKENIZER, tokenizer.from_json)
+    if tokens.vocab_size != config.settings.model.vocab_size:
+        raise RunError(
+            f"{folder}: {TOKENIZER} has {tokens.vocab_size} token ids where {CONFIG} says "
+            f"{config.settings.model.vocab_size}: they are of different runs."
+        )
+    if _vocabulary(tokens) != config.vocabulary:
+        raise RunError(f"{folder}: {TOKENIZER} is damaged, or of another run than {CONFIG}.")
+    if _noted(folder) not in (None, config.fingerprint):
+        raise RunError(
+            f"{folder}: {CONFIG} is damaged or changed, or of another run than {CHECKPOINT}. "
+            "Bring back the one that it was trained with."
+        )
+    return config.settings, tokens
+
+
+def fingerprint(folder: Path, settings: Settings, tokens: Tokenizer) -> str:
+    """Return that of the recipe in `config.json`, or that will be where there is none yet."""
+    if (folder / CONFIG).exists():
+        return files.read_json(folder, CONFIG, recipe_of)
+    return recipe_of(_config(settings, tokens))
+
+
+def _config(settings: Settings, tokens: Tokenizer) -> dict[str, Any]:
+    about = {**settings.to_json(), "vocabulary": _vocabulary(tokens)}
+    return sealed(schema.parse(_text(about)))  # as it will be read
+
+
+def _text(data: Mapping[str, Any]) -> bytes:
+    return f"{json.dumps(data, indent=2, ensure_ascii=False)}\n".encode()
+
+
+def _vocabulary(tokens: Tokenizer) -> str:
+    text = json.dumps(tokens.to_json(), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _noted(folder: Path) -> str | None:
+    """Return the fingerprint in the checkpoint; a damaged one is told of where it is needed."""
+    try:
+        return files.read_notes(folder / CHECKPOINT, partial(schema.convert, _Notes)).settings
+    except RunError:
+        return None
+
+
+def save(folder: Path, config: GPTConfig, kept: Checkpoint) -> None:
+    """Replace the checkpoint. Equal ones make equal bytes."""
+    progress = kept.progress
+    notes = {
+        "updates": kept.state.updates,
+        "weight": kept.weight,
+        "progress": dataclasses.asdict(progress) if progress else None,
+        "settings": kept.settings,
+    }
+    files.write_tensors(folder / CHECKPOINT, _tensors(config, kept.state, kept.best), notes)
+
+
+def load(folder: Path, config: GPTConfig) -> Checkpoint:
+    """Read the checkpoint.
+
+    Raises:
+        RunError: it is missing, damaged, or of another model than `config`, or one of its numbers
+            is not finite.
+    """
+    table = model.parameters(config)
+
+    def make(about: dict[str, Any], layout: Layout) -> tuple[_Notes, bool]:
+        notes = schema.convert(_Notes, about)
+        prefixes = _PREFIXES if notes.has_best else _PREFIXES[:-1]
+        if layout != {pre + p.name: ("F64", p.shape) for pre in prefixes for p in table}:
+            raise UsageError(f"foreign: its tensors are not those of the model in {CONFIG}.")
+        return notes, "progress" not in about
+
+    path = folder / CHECKPOINT
+    (notes, is_earlier), found = files.read_tensors(path, make)
+    for key, tensor in found.items():
+        if not np.isfinite(tensor).all():
+            raise RunError(f"{path}: its numbers must be finite; {key} has one that is not.")
+
+    def flat(prefix: str) -> Floats:
+        return np.concatenate([found[prefix + p.name].ravel() for p in table])
+
+    state = State(flat(""), flat("adam.m."), flat("adam.v."), notes.updates)
+    best = flat("best.") if notes.has_best else None
+    return Checkpoint(state, notes.weight, notes.progress, best, notes.settings, is_earlier)
+
+
+def write_samples(folder: Path, texts: Iterable[str]) -> None:
+    """Write `samples.txt`, a sample a line."""
+    write_atomically(folder / SAMPLES, "".join(f"{printable(text)}\n" for text in texts).encode())
+
+
+def _tensors(config: GPTConfig, state: State, best: Floats | None) -> dict[str, Floats]:
+    """Name views of all buffers: the parameters as they are, everything else behind a prefix."""
+    buffers = (state.parameters, state.m, state.v, best)
+    return {
+        prefix + name: view
+        for prefix, flat in zip(_PREFIXES, buffers)
+        if flat is not None
+        for name, view in model.views(flat, config).items()
+    }
+
+
+_PREFIXES = ("", "adam.m.", "adam.v.", "best.")

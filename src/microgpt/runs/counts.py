@@ -1,0 +1,47 @@
+"""The counts that a model is mixed with, on the disk.
+
+In: an `NGram`, a run's folder. Out: `counts.safetensors`, and back, checked.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from microgpt.runs.checkpoint import CHECKPOINT, COUNTS
+from microgpt.runs.files import Layout, read_tensors, write_tensors
+from microgpt.errors import RunError, UsageError
+from microgpt.counting.ngram import NGram
+from microgpt.data.tokenizer import Tokenizer
+
+
+def save_counts(folder: Path, ngram: NGram, settings: str) -> None:
+    """Write them, with the fingerprint of `config.json`."""
+    write_tensors(folder / COUNTS, ngram.arrays(), {"settings": settings})
+
+
+def load_counts(folder: Path, tokens: Tokenizer, settings: str | None) -> NGram:
+    """Read them.
+
+    Args:
+        folder: the run's.
+        tokens: the run's tokenizer.
+        settings: the fingerprint in its checkpoint; None: that is of a version without.
+
+    Raises:
+        RunError: they are missing, damaged, or of another run.
+    """
+
+    def make(about: dict[str, Any], layout: Layout) -> Any:
+        if any(dtype != "I64" or len(shape) != 1 for dtype, shape in layout.values()):
+            raise UsageError("foreign: its tensors are not counts.")
+        return about.get("settings")
+
+    path = folder / COUNTS
+    found, arrays = read_tensors(path, make)
+    if settings and found and found != settings:
+        raise RunError(f"{path}: of another run than {CHECKPOINT}.")
+    try:
+        return NGram.from_arrays(arrays, tokens.vocab_size, tokens.bos)
+    except UsageError as error:
+        raise RunError(f"{path}: foreign: {error}") from None

@@ -1,0 +1,86 @@
+"""What the lines of a log say, by their types.
+
+In: a `log.jsonl`. Out: its lines, each a JSON object that has been checked, or one sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from microgpt import schema
+from microgpt.config.bounds import Whole, check
+from microgpt.runs.files import check_file
+from microgpt.errors import RunError, UsageError
+
+_POSITIONS = Whole(1, 2**62)
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A line of training, by its types."""
+
+    step: int
+    loss: float
+    positions: int
+    lr: float
+    seconds: float
+
+    def __post_init__(self) -> None:
+        check("step", self.step)
+        _POSITIONS.check("positions", self.positions)
+
+
+@dataclass(frozen=True)
+class _Loss:
+    """What an evaluation came to; what has a default here may be missing, and is no null."""
+
+    loss: float
+    positions: int
+    kept: int = 0
+    standard_error: float = 0.0
+    gpt: float = 0.0
+
+    def __post_init__(self) -> None:
+        _POSITIONS.check("positions", self.positions)
+
+
+@dataclass(frozen=True)
+class _Evaluated:
+    """A line of an evaluation."""
+
+    step: int
+    heldout: _Loss
+
+    def __post_init__(self) -> None:
+        check("step", self.step)
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a log as they stand, each of its type, their steps in order."""
+    check_file(path)
+    try:
+        *whole, last = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return
+    before = {_Trained: 0, _Evaluated: 0}
+    for number, text in enumerate([*whole, last], start=1):
+        try:
+            line = schema.parse(text)
+            is_heldout = isinstance(line, dict) and "heldout" in line
+            kind = _Evaluated if is_heldout else _Trained
+            step = schema.convert(kind, line).step
+            # Evaluations may share a step.
+            if step < before[kind] + (kind is _Trained):
+                raise schema.Foreign(f"step {step} comes after step {before[kind]}")
+        except UsageError as error:
+            if number > len(whole):
+                return  # it has no line end: a crash may have cut it short
+            raise RunError(
+                f"{path}: line {number}: damaged or foreign ({error}). "
+                "Take that line out: the run can do without it."
+            ) from None
+        before[kind] = step
+        yield line

@@ -1,0 +1,202 @@
+"""Files on the disk: written whole or not at all, checked when they are read.
+
+In: bytes, or tensors with notes. Out: files that a crash leaves as they were before or as they are
+meant to be. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from microgpt import schema
+from microgpt.errors import MicroGPTError, RunError, UsageError
+from microgpt.runs.settings import FORMAT, check_format
+
+T = TypeVar("T")
+Layout = dict[str, tuple[str, tuple[int, ...]]]
+"""Tensors by name: of which type, as the format calls it, and of which shape."""
+
+
+def read_json(
+    folder: Path,
+    name: str,
+    make: Callable[[Any], T],
+    refused: type[MicroGPTError] = RunError,
+    kind: str = "a run",
+) -> T:
+    """Read a JSON file of a folder and make something of its content.
+
+    Args:
+        folder: a run's, say.
+        name: the file's.
+        make: raises UsageError where the content is not as it should be.
+        refused: what is raised then, or where there is no such file.
+        kind: what the folder is, for the message.
+    """
+    path = folder / name
+    check_file(path, refused)
+    try:
+        return make(schema.parse(path.read_bytes()))
+    except FileNotFoundError:
+        missing = f"it has no {name}" if folder.is_dir() else "there is no such folder"
+        raise refused(f"{folder}: not {kind}: {missing}.") from None
+    except NotADirectoryError:
+        raise refused(f"{folder}: not {kind}: it is a file. Expected a folder.") from None
+    except schema.Foreign as error:
+        raise refused(f"{path}: damaged or foreign ({error}).") from None
+    except UsageError as error:
+        raise refused(f"{path}: {error}") from None
+
+
+def check_file(path: Path, refused: type[MicroGPTError] = RunError) -> None:
+    """Raise an error if there is something that is no file: a pipe, say, would be waited for."""
+    found = ""
+    if path.is_dir():
+        found = "a folder"
+    elif path.exists() and not path.is_file():
+        found = "a pipe or a device"
+    elif path.is_symlink() and not path.exists():
+        found = "a link that leads nowhere"
+    if found:
+        raise refused(f"{path}: {found}. Expected a file that microgpt has written.")
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Any], notes: Mapping[str, Any]) -> None:
+    """Write tensors and notes, with a checksum of both."""
+    from safetensors.numpy import save as to_bytes
+
+    about = {"format": FORMAT, **notes, "checksum": _checksum(tensors)}
+    about["of_this"] = _hash(about)
+    # One key: the format keeps no order among several.
+    write_atomically(path, to_bytes(dict(tensors), {"microgpt": json.dumps(about)}))
+
+
+def read_tensors(
+    path: Path, make: Callable[[dict[str, Any], Layout], T]
+) -> tuple[T, dict[str, Any]]:
+    """Read a file's notes and tensors.
+
+    Args:
+        path: the file.
+        make: is shown the notes and which tensors there are, before memory is taken for them;
+            returns what the notes become, or raises UsageError.
+
+    Raises:
+        RunError: it is missing, or not as it was written.
+    """
+    with _opened(path) as (about, file):
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        layout = {k: (part.get_dtype(), tuple(part.get_shape())) for k, part in slices.items()}
+        notes = make(about, layout)
+        tensors: dict[str, Any] = {name: file.get_tensor(name) for name in layout}
+    if about["checksum"] != _checksum(tensors):
+        raise RunError(f"{path}: damaged: its checksum is not that of its numbers.")
+    return notes, tensors
+
+
+def read_notes(path: Path, make: Callable[[Any], T]) -> T:
+    """Read the notes alone.
+
+    Raises:
+        RunError: the file is missing, or they are not as they were written.
+    """
+    with _opened(path) as (about, _):
+        return make(about)
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[tuple[dict[str, Any], Any]]:
+    """Open a file of tensors; give its notes, whose hash is right, and the library's handle."""
+    from safetensors import SafetensorError, safe_open
+
+    check_file(path)
+    try:
+        # To the library a file that may not be opened, for whatever reason, is not there.
+        path.open("rb").close()
+        opened: Any = safe_open(path, "numpy")  # it has no types
+        with opened as file:
+            told: dict[str, str] = file.metadata() or {}
+            if "microgpt" not in told:
+                raise RunError(f"{path}: damaged or foreign: not as microgpt writes it.")
+            about = schema.parse(told["microgpt"].encode())
+            schema.convert(_Frame, about)
+            if about.pop("of_this") != _hash(about):
+                raise schema.Foreign("its notes are not as they were written")
+            check_format(about)
+            yield about, file
+    except FileNotFoundError:
+        if path.exists():
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path)) from None
+        raise RunError(f"{path.parent}: not a run: it has no {path.name}.") from None
+    except SafetensorError as error:
+        raise RunError(f"{path}: damaged ({error}).") from None
+    except schema.Foreign as error:
+        raise RunError(f"{path}: damaged or foreign ({error}).") from None
+    except UsageError as error:
+        raise RunError(f"{path}: {error}") from None
+
+
+@dataclass
+class _Frame:
+    """What stands in all notes."""
+
+    format: int
+    checksum: str
+    of_this: str
+
+
+def _hash(about: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(about).encode(), digest_size=8).hexdigest()
+
+
+def _checksum(tensors: Mapping[str, Any]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(tensors[name], dtype="<f8").tobytes())
+    return digest.hexdigest()
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file: written beside it, flushed to the disk, renamed."""
+    temporary = temporary_of(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)  # noqa: PTH105
+    except BaseException as error:
+        if isinstance(error, OSError):
+            error.filename = str(path)  # nobody has heard of the other one
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def temporary_of(path: Path) -> Path:
+    """Return the file beside it that `write_atomically` writes first."""
+    return path.with_name(f".{path.name}.new")
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what a kill within `write_atomically` has left; the folder must be claimed."""
+    for path in folder.glob(".*.new"):
+        if path.is_file():
+            path.unlink()

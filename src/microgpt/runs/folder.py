@@ -1,0 +1,110 @@
+"""A run's folder before it is one: found a name, made, held against others, emptied.
+
+In: a name, or a path. Out: a folder that is this training's alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from microgpt.runs.checkpoint import CHECKPOINT, CONFIG, COUNTS, TOKENIZER
+from microgpt.runs.files import read_tensors, temporary_of
+from microgpt.errors import InUseError, RunError
+from microgpt.runs.log import LOG
+
+RUNS = Path("runs")
+"""Where runs go that are not told where to."""
+
+LOCK = ".lock"
+"""In a folder that a training holds, or has held."""
+
+
+@contextmanager
+def claimed(folder: Path) -> Generator[None]:
+    """Hold a folder against a second training.
+
+    The lock is the operating system's: it goes with the process, however that ends.
+
+    Raises:
+        InUseError: another process is training in it.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)  # pyright: ignore[reportUnknownMemberType]
+    except Timeout:
+        raise InUseError(
+            f"{folder}: another training is writing to it. Wait for it, or choose another --out."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def numbered(parent: Path, name: str) -> Path:
+    """Make the first folder of NAME-1, NAME-2, ... that is free."""
+    parent.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        folder = parent / f"{name}-{number}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return folder
+
+
+@contextmanager
+def new_folder(out: Path | None, name: str) -> Generator[Path]:
+    """Make a folder for a run, and hold it.
+
+    Args:
+        out: the folder; None: the first free of runs/NAME-1, runs/NAME-2, ...
+        name: NAME.
+
+    Raises:
+        RunError: there is something in it already.
+    """
+    if out is not None and out.is_file():
+        raise RunError(f"{out}: a file. Expected a folder, or a name for a new one.")
+    folder = out or numbered(RUNS, name)
+    folder.mkdir(parents=True, exist_ok=True)
+    with claimed(folder):
+        _make_room(folder)
+        yield folder
+
+
+def _make_room(out: Path) -> None:
+    """Empty a claimed folder of a training that was killed before it was a run.
+
+    Raises:
+        RunError: it holds anything else: whoever came first may have been quick.
+    """
+    found = sorted(path for path in out.iterdir() if path.name != LOCK)
+    if out / CONFIG in found:
+        raise RunError(f"{out}: holds a run already. Try --resume {out}, or another --out.")
+    for path in found:
+        if not _is_of_a_beginning(path):
+            raise RunError(f"{out}: must be empty or new; it holds {path.name}. Try another --out.")
+    for path in found:
+        path.unlink()
+
+
+def _is_of_a_beginning(path: Path) -> bool:
+    """Whether a file is one that a training writes before its config.json, and no other's."""
+    if path.name == LOG:
+        return not path.stat().st_size
+    if path.name == TOKENIZER:  # written when the checkpoint is there
+        return _is_of_a_beginning(path.with_name(CHECKPOINT))
+    if path in map(temporary_of, map(path.with_name, (COUNTS, LOG, CHECKPOINT, TOKENIZER, CONFIG))):
+        return True
+    try:
+        read_tensors(path, lambda about, layout: None)
+    except RunError:
+        return False
+    return path.name in (COUNTS, CHECKPOINT)

@@ -1,0 +1,192 @@
+"""A training's log: JSON lines that plots, pages and notebooks read.
+
+In: steps and evaluations as they come. Out: `log.jsonl`. What depends on the clock stands in
+`seconds` alone, so that two logs can be compared without it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from microgpt.runs import events
+from microgpt.runs.files import write_atomically
+from microgpt.loss import LossSum
+
+if TYPE_CHECKING:
+    from microgpt.training.progress import Progress
+    from microgpt.training.heldout import HeldOut
+    from microgpt.training.loop import Step
+
+LOG = "log.jsonl"
+
+
+def train_line(step: int, total: LossSum, lr: float, seconds: float) -> dict[str, Any]:
+    """Return the line of one step, or of all steps since the line before.
+
+    >>> train_line(12, LossSum(20.23, 7), 0.00989, 0.0123)
+    {'step': 12, 'loss': 2.89, 'positions': 7, 'lr': 0.00989, 'seconds': 0.0123}
+    """
+    return {
+        "step": step,
+        "loss": total.mean,
+        "positions": total.positions,
+        "lr": lr,
+        "seconds": round(seconds, 6),
+    }
+
+
+def heldout_line(heldout: HeldOut) -> dict[str, Any]:
+    """Return the line of an evaluation on held-out documents.
+
+    >>> from microgpt.training.heldout import HeldOut
+    >>> heldout_line(HeldOut(100, LossSum(48.0, 20), documents=4, gpt=LossSum(50.0, 20)))
+    {'step': 100, 'heldout': {'loss': 2.4, 'gpt': 2.5, 'positions': 20}}
+    """
+    told: dict[str, Any] = {"loss": heldout.sum.mean}
+    if heldout.gpt:
+        told["gpt"] = heldout.gpt.mean
+    told["positions"] = heldout.sum.positions
+    if math.isfinite(heldout.error):
+        told["standard_error"] = heldout.error
+    if heldout.kept:
+        told["kept"] = heldout.kept
+    return {"step": heldout.step, "heldout": told}
+
+
+@dataclass
+class Log:
+    """A log, read.
+
+    Attributes:
+        lines: of training, as dictionaries.
+        heldout: the evaluations, likewise.
+    """
+
+    lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    heldout: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    @property
+    def steps(self) -> int:
+        """The last step told of."""
+        return self.lines[-1]["step"] if self.lines else 0
+
+    @property
+    def seconds(self) -> float:
+        """How long the training had taken then."""
+        return self.lines[-1]["seconds"] if self.lines else 0.0
+
+    def tail(self, steps: int) -> LossSum:
+        """Return the losses of the last so many steps, or of the lines that tell of them."""
+        kept = [line for line in self.lines if line["step"] > self.steps - steps]
+        return sum(map(loss_sum, kept), LossSum())
+
+    def curve(self, points: int) -> list[tuple[float, float]]:
+        """Return at most so many steps and losses, each the mean per position of its lines."""
+        n, count = len(self.lines), min(points, len(self.lines))
+        shares = [self.lines[i * n // count : (i + 1) * n // count] for i in range(count)]
+        return [
+            (
+                math.fsum(line["step"] for line in lines) / len(lines),
+                sum(map(loss_sum, lines), LossSum()).mean,
+            )
+            for lines in shares
+        ]
+
+
+def loss_sum(line: dict[str, Any]) -> LossSum:
+    """Return the sum that a line of training tells of, or the value of its key "heldout".
+
+    >>> loss_sum({"loss": 2.5, "positions": 4})
+    LossSum(nats=10.0, positions=4)
+    """
+    return LossSum(line["loss"] * line["positions"], line["positions"])
+
+
+def read(folder: Path) -> Log:
+    """Read a run's log; a last line that a crash has cut short is passed over.
+
+    Raises:
+        RunError: a line is none of a log.
+    """
+    log = Log()
+    for line in events.lines(folder / LOG):
+        (log.heldout if "heldout" in line else log.lines).append(line)
+    return log
+
+
+class LogWriter:
+    """Writes a log, from its beginning or from where a checkpoint stands.
+
+    What stands behind the lines that the checkpoint counts is taken away, so that the log of a
+    resumed training is that of an uninterrupted one.
+
+    Args:
+        folder: the run's.
+        every: steps a line.
+        updates: of the checkpoint.
+        progress: where its training stands; None: it has ended, and the log is whole.
+
+    Attributes:
+        before: what was there.
+        lines: how many lines there are.
+        pending: the losses that no line has told of yet.
+    """
+
+    def __init__(self, folder: Path, every: int, updates: int, progress: Progress | None) -> None:
+        self._every = every
+        self.pending, self._last = LossSum(), dict[str, Any]()
+        path = folder / LOG
+        # What stands behind them may be anything: it is not looked at.
+        told = islice(events.lines(path), progress.lines if progress else None)
+        kept = [line for line in told if line["step"] <= updates]
+        if progress:
+            self.pending = progress.pending
+            self._last = train_line(updates, self.pending, progress.lr, progress.seconds)
+        self.before = Log(
+            [line for line in kept if "heldout" not in line],
+            [line for line in kept if "heldout" in line],
+        )
+        self.lines = len(kept)
+        data = "".join(json.dumps(line) + "\n" for line in kept).encode()
+        if data != (path.read_bytes() if path.exists() else b""):
+            write_atomically(path, data)
+        self._file = path.open("a", encoding="utf-8", newline="\n")
+
+    def step(self, step: Step) -> None:
+        """Take a step in; write a line when it is due."""
+        self.pending += step.sum
+        self._last = train_line(step.step, self.pending, step.lr, step.seconds)
+        if step.step % self._every == 0:
+            self.settle()
+
+    def heldout(self, heldout: HeldOut) -> None:
+        """Write the line of an evaluation."""
+        self._write(heldout_line(heldout))
+
+    def settle(self) -> None:
+        """Write what has come since the last line, if anything."""
+        pending, self.pending = self.pending, LossSum()
+        if pending.positions:  # and whatever becomes of the line, it is not written twice
+            self._write(self._last)
+
+    def flush(self) -> None:
+        """Bring all lines to the disk: the checkpoint that is written next counts on them."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Write what is left, and close the file."""
+        try:
+            self.settle()
+        finally:
+            self._file.close()
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._file.write(json.dumps(line) + "\n")
+        self.lines += 1

@@ -1,0 +1,144 @@
+"""What a run was told: all that stands in its `config.json`.
+
+In: a model's shape, a training's recipe, where the documents are. Out: the same as a JSON object,
+and back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+from microgpt import schema
+from microgpt.config.bounds import check
+from microgpt.config import GPTConfig, TrainConfig, from_json
+from microgpt.data.corpus import Source
+from microgpt.errors import UsageError
+
+FORMAT = 1
+"""The version of the files of a run."""
+
+Asked = int | float | str | bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All that `config.json` holds.
+
+    Attributes:
+        preset: where the numbers of `model` and `training` began.
+        source: where the documents are; with their number and fingerprint, to know them again.
+        paths: of its files, absolute: where they were when the run was trained.
+        engine: what computed it.
+        log_every: steps a line of the log.
+        asked: the settings that were given, by name; all else is the preset's, or was chosen.
+    """
+
+    preset: str
+    model: GPTConfig
+    training: TrainConfig
+    source: Source
+    fingerprint: str
+    documents: int
+    engine: str
+    log_every: int = 1
+    asked: Mapping[str, Asked] = field(default_factory=dict[str, Asked])
+    paths: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("documents", "log_every"):
+            check(name, getattr(self, name))
+        for name in self.asked:
+            if not name.isidentifier():  # it becomes a flag of a command that may be typed
+                raise UsageError(f'what was asked for must have a name; got "{name[:40]}".')
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        told = dataclasses.asdict(self)
+        of_the_data = {name: told.pop(name) for name in _OF_THE_DATA}
+        del told["source"]
+        return {
+            "format": FORMAT,
+            # Single values first, as a person reads them.
+            **dict(sorted(told.items(), key=lambda item: isinstance(item[1], dict))),
+            "data": {**self.source.to_json(), **of_the_data, "paths": [*self.paths]},
+            "versions": {
+                "microgpt": metadata.version("microgpt-lm"),
+                "python": platform.python_version(),
+                "numpy": metadata.version("numpy"),
+            },
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Settings:
+        """Make settings from the JSON object.
+
+        Raises:
+            UsageError: it is not one that `to_json` makes.
+        """
+        check_format(data)
+        parts = schema.convert(_Parts, data)
+        told = {
+            **data,
+            "model": from_json(GPTConfig, parts.model, "model"),
+            "training": from_json(TrainConfig, parts.training, "training"),
+            "source": Source.from_json(parts.data, "data"),
+        }
+        told |= {name: parts.data[name] for name in _OF_THE_DATA if name in parts.data}
+        return schema.convert(cls, told)
+
+
+@dataclass
+class _Parts:
+    """The objects in `config.json`, each of which has its own type."""
+
+    model: dict[str, Any]
+    training: dict[str, Any]
+    data: dict[str, Any]
+
+
+# What stands beside the source in "data".
+_OF_THE_DATA = ("paths", "documents", "fingerprint")
+
+
+# What two runs of one recipe may differ in.
+_ASIDE = ("asked", "paths", "versions", "checksum")
+
+
+def sealed(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the object of a `config.json` with a checksum of all that it says."""
+    return {**data, "checksum": schema.fingerprint(data)}
+
+
+def recipe_of(data: Mapping[str, Any]) -> str:
+    """Return the hash of a recipe: equal for two runs that make the same.
+
+    Raises:
+        UsageError: the object is not the one that was sealed.
+    """
+    if "checksum" in data:  # not in those of the first version
+        rest = {name: value for name, value in data.items() if name != "checksum"}
+        if data["checksum"] != schema.fingerprint(rest):
+            raise UsageError(
+                "damaged or changed: its checksum is not that of what it says. "
+                "Bring back the one that was written."
+            )
+    recipe = {name: value for name, value in data.items() if name not in _ASIDE}
+    recipe["data"] = {name: value for name, value in data["data"].items() if name not in _ASIDE}
+    return schema.fingerprint(recipe)
+
+
+def check_format(data: Any, ours: int = FORMAT) -> None:
+    """Raise UsageError unless a JSON object is of the format that is read here."""
+    found = schema.convert(_Versioned, data).format
+    if found != ours:
+        raise UsageError(f"format must be {ours}; got {found}.")
+
+
+@dataclass
+class _Versioned:
+    format: int

@@ -1,0 +1,1 @@
+"""The price of many texts: what each character costs, and whether that is unusual."""

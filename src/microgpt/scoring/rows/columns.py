@@ -1,0 +1,159 @@
+"""Rows of text built column by column, thousands of rows at once.
+
+In: what stands in each column. Out: the rows, in UTF-8. Python looks at no row by itself: every
+piece of a row is a cut of one long text that holds all words there are, and numpy copies them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgpt.engines.contract import Floats
+from microgpt.scoring.walk import Offsets
+from microgpt.wording import figures
+
+# Numbers below have their whole part looked up, and their decimals.
+_WHOLE = 1000
+# The nats of a long text are many; from here on a model has diverged.
+_ABSURD = 1e15
+# So many pieces are put in place at once: few enough for the processor's cache.
+_PIECES = 4096
+# Of pieces longer than this on average, slices are quicker.
+_LONG = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """Words, laid end to end.
+
+    Attributes:
+        text: UTF-8.
+        offsets: of the words; one more than there are words.
+    """
+
+    text: bytes
+    offsets: Offsets
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> Words:
+        """Lay words end to end; half a surrogate pair becomes an escape."""
+        joined = "".join(words)
+        if joined.isascii():
+            text, lengths = joined.encode(), np.fromiter(map(len, words), np.int64, len(words))
+        else:
+            each = [word.encode("utf-8", "backslashreplace") for word in words]
+            text, lengths = b"".join(each), np.fromiter(map(len, each), np.int64, len(each))
+        return cls(text, np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]))
+
+
+class Columns:
+    """Columns of rows, added from left to right.
+
+    Args:
+        rows: how many.
+
+    >>> columns = Columns(2)
+    >>> columns.each(Words.of(["emma", "ava"]))
+    >>> columns.same(",")
+    >>> columns.numbers(np.array([2.5, 12.0]), 2)
+    >>> columns.same(";")
+    >>> columns.joined()[0]
+    b'emma,2.50;ava,12.00;'
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._rows, self._size, self._same = rows, 0, ""
+        self._sources: dict[int, tuple[Words, int]] = {}
+        self._starts: list[Offsets | int] = []
+        self._lengths: list[Offsets | int] = []
+
+    def same(self, word: str) -> None:
+        """Add the same word to every row."""
+        self._same += word
+
+    def each(self, words: Words) -> None:
+        """Add a word to each row: the first to the first, and so on."""
+        self.cut(words, words.offsets[:-1], words.offsets[1:])
+
+    def choose(self, words: Words, which_D: NDArray[np.integer | np.bool_]) -> None:
+        """Add one of some words to each row, by its number; or of two, the second where true."""
+        number_D = which_D.astype(np.int64)
+        self.cut(words, words.offsets[number_D], words.offsets[number_D + 1])
+
+    def cut(self, words: Words, starts_D: Offsets, stops_D: Offsets) -> None:
+        """Add a part of a text to each row, from a byte up to another."""
+        self._add_same()
+        self._starts.append(starts_D + self._place(words))
+        self._lengths.append(stops_D - starts_D)
+
+    def numbers(self, values_D: Floats, places: int, width: int = 0) -> None:
+        """Add a number to each row.
+
+        Args:
+            values_D: from 0.
+            places: decimals, at least one.
+            width: at least.
+        """
+        if not (values_D < _WHOLE - 1).all():
+            return self.each(
+                Words.of(
+                    [f"{figures(value, places, _ABSURD):>{width}}" for value in values_D.tolist()]
+                )
+            )
+        units_D = np.rint(values_D * 10**places).astype(np.int64)
+        whole_D = units_D // 10**places
+        before, self._same = self._same, ""
+        self.choose(_wholes(before, max(width - places - 1, 0)), whole_D)
+        return self.choose(_fractions(places), units_D - whole_D * 10**places)
+
+    def joined(self) -> tuple[bytes, Offsets]:
+        """Return all rows end to end, and offsets where each begins and the last one ends."""
+        self._add_same()
+        source = b"".join(words.text for words, _ in self._sources.values())
+        shape = self._rows, len(self._starts)
+        starts_DP, lengths_DP = np.empty(shape, np.int64), np.empty(shape, np.int64)
+        for p, (start, length) in enumerate(zip(self._starts, self._lengths)):
+            starts_DP[:, p], lengths_DP[:, p] = start, length
+        starts, lengths = starts_DP.ravel(), lengths_DP.ravel()
+        stops = np.cumsum(lengths)
+        offsets = np.concatenate([np.zeros(1, np.int64), stops[shape[1] - 1 :: shape[1]]])
+        if offsets[-1] > _LONG * len(starts):
+            cuts = zip(starts.tolist(), (starts + lengths).tolist())
+            return b"".join([source[start:stop] for start, stop in cuts]), offsets
+        letters, joined = np.frombuffer(source, np.uint8), list[bytes]()
+        # Where the byte of a place lies, less the number of the place.
+        starts -= stops - lengths
+        for first in range(0, len(starts), _PIECES):
+            some = slice(first, first + _PIECES)
+            place_N = np.repeat(starts[some], lengths[some])
+            begin = int(stops[first] - lengths[first])
+            place_N += np.arange(begin, begin + len(place_N))
+            joined.append(letters[place_N].tobytes())
+        return b"".join(joined), offsets
+
+    def _add_same(self) -> None:
+        if self._same:
+            words, self._same = Words.of([self._same]), ""
+            self._starts.append(self._place(words))
+            self._lengths.append(len(words.text))
+
+    def _place(self, words: Words) -> int:
+        _, place = self._sources.setdefault(id(words), (words, self._size))
+        if place == self._size:
+            self._size += len(words.text)
+        return place
+
+
+@lru_cache
+def _wholes(before: str, width: int) -> Words:
+    return Words.of([f"{before}{whole:{width}}" for whole in range(_WHOLE)])
+
+
+@lru_cache
+def _fractions(places: int) -> Words:
+    return Words.of([f".{fraction:0{places}}" for fraction in range(10**places)])

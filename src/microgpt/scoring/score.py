@@ -1,0 +1,144 @@
+"""A text priced character by character: what each one cost, and what was expected in its place.
+
+In: an engine, a tokenizer, texts. Out: a `Score` for each. Every character is priced, the first one
+and the end included.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from microgpt.data.tokenizer import UNKNOWN, Tokenizer
+from microgpt.engines.contract import Engine
+from microgpt.loss import LossSum, cross_entropy
+from microgpt.scoring.walk import Layer, columns
+
+TEXTS = 64
+"""How many are priced together."""
+
+
+@dataclass(frozen=True)
+class Character:
+    """One character of a text and what it cost.
+
+    Attributes:
+        char: None for the end of the document.
+        losses: nats, one a position: one, or one for each byte.
+        hits: at how many of these the likeliest token came.
+        likely: what the model expected, likeliest first; the end as "".
+        unknown: whether the vocabulary lacks it; its price is then `Tokenizer.unknown_nats`.
+    """
+
+    char: str | None
+    losses: tuple[float, ...]
+    hits: int
+    likely: tuple[str, ...]
+    unknown: bool = False
+
+    @property
+    def nats(self) -> float:
+        """What it cost."""
+        return math.fsum(self.losses)
+
+    @property
+    def p(self) -> float:
+        """The probability that the model gave it."""
+        return math.exp(-self.nats)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A text, priced character by character.
+
+    Attributes:
+        text: the document.
+        characters: one for each of its characters, and the end.
+    """
+
+    text: str
+    characters: tuple[Character, ...]
+
+    @property
+    def losses(self) -> list[float]:
+        """Nats at each position."""
+        return [nats for c in self.characters for nats in c.losses]
+
+    @property
+    def sum(self) -> LossSum:
+        """The sum over its positions."""
+        return LossSum.of(self.losses)
+
+    @property
+    def nats(self) -> float:
+        """What the whole text cost."""
+        return self.sum.nats
+
+    @property
+    def mean(self) -> float:
+        """Nats per position: the loss."""
+        return self.sum.mean
+
+    @property
+    def bits(self) -> float:
+        """Bits per position."""
+        return self.sum.bits
+
+    @property
+    def perplexity(self) -> float:
+        """Between how many equally likely tokens the model was in doubt."""
+        return self.sum.perplexity
+
+
+def scores(
+    engine: Engine, tokenizer: Tokenizer, block_size: int, texts: Iterable[str]
+) -> Iterator[Score]:
+    """Price texts character by character, in their order.
+
+    A character that the vocabulary lacks costs `tokenizer.unknown_nats`; the model then reads the
+    commonest character in its place, and goes on.
+    """
+    layer, remaining = Layer(tokenizer, block_size), iter(texts)
+    while group := list(islice(remaining, TEXTS)):
+        laid = layer.lay(group)
+        positions = [_UNSEEN] * laid.batch.positions
+        targets_N = laid.batch.targets_N.tolist()
+        for at_B, logits_BV in columns(engine, laid.batch):
+            likely_BV = np.argsort(-logits_BV, axis=1, kind="stable")[:, :3].tolist()
+            for at, logits_V, likely in zip(at_B.tolist(), logits_BV.tolist(), likely_BV):
+                target = targets_N[at]
+                nats = tokenizer.unknown_nats
+                if target != UNKNOWN:
+                    nats = cross_entropy(logits_V, target)[0]
+                positions[at] = _Position(nats, target, tuple(likely))
+        places_N: list[int] = laid.places_N.tolist()
+        for text, start, stop in zip(group, laid.texts.tolist(), laid.texts[1:].tolist()):
+            its: list[list[_Position]] = [[] for _ in range(len(text) + 1)]
+            for place, position in zip(places_N[start:stop], positions[start:stop]):
+                its[place].append(position)
+            priced = zip([*text, None], its)
+            yield Score(text, tuple(_character(*one, tokenizer) for one in priced))
+
+
+@dataclass(frozen=True)
+class _Position:
+    nats: float
+    target: int
+    likely: tuple[int, ...]
+
+
+_UNSEEN = _Position(math.nan, UNKNOWN, ())
+
+
+def _character(char: str | None, its: list[_Position], tokenizer: Tokenizer) -> Character:
+    return Character(
+        char,
+        tuple(p.nats for p in its),
+        sum(p.likely[0] == p.target for p in its),
+        tuple(tokenizer.decode([i]) for i in its[0].likely),
+        any(p.target == UNKNOWN for p in its),
+    )

@@ -1,0 +1,196 @@
+"""Above which percentile a text is flagged, if a share of good ones may be, and how sure that is.
+
+In: a `Reference`, a share. Out: a percentile, the same for texts of all lengths; the share of good
+lines that lies above it, and an interval for it.
+
+Good lines are taken to come as those of the file did: from the same source, repeating as they do.
+
+Source: of lines that are new, split conformal prediction, Vovk, Gammerman and Shafer, "Algorithmic
+learning in a random world" (2005), chapter 2: one is above the k-th largest of n held-out ones with
+probability k / (n + 1); and of that, given these n, the share is Beta(k, n + 1 - k), Vovk,
+"Conditional validity of inductive conformal predictors" (2012). Of lines that repeat, their share
+of the file, whose errors are those of counting (Clopper and Pearson 1934). How many are new, and
+how far that is off: Good (1953), see `repetition`, and McAllester and Schapire, "On the convergence
+rate of Good-Turing estimators" (2000).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgpt.engines.contract import Floats
+from microgpt.errors import UsageError
+from microgpt.scoring.reference import ALIKE, ENOUGH, Ints, Reference
+from microgpt.wording import count
+
+ABOVE = 5
+"""Classes are widened until of each so many texts are to be flagged."""
+
+_DRAWS = 20_000
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """From which percentile on a text is flagged, and what share of good lines that is.
+
+    Attributes:
+        usual: what the percentile is among; its classes are wide enough for the rate.
+        percentile: a text is flagged from here on.
+        expected: the share of good lines that is.
+        low: of the interval in which that share is, 95 times of 100.
+        high: likewise.
+    """
+
+    usual: Reference
+    percentile: float
+    expected: float
+    low: float
+    high: float
+
+    def flags(self, lengths_D: Ints, means_D: Floats) -> NDArray[np.bool_]:
+        """Say which texts are flagged."""
+        return self.usual.percentiles(lengths_D, means_D) >= self.percentile
+
+    @property
+    def means_C(self) -> Floats:
+        """Above which mean texts of each class are flagged: half way between two of the usual ones.
+
+        Infinite where none is.
+        """
+        usual, found = self.usual, list[float]()
+        for c, (first, stop) in enumerate(pairwise(usual.firsts_C.tolist())):
+            reach_D = np.arange(first + 1, stop + 1, dtype=np.int64)
+            above_D = usual.above(np.full_like(reach_D, c), reach_D) >= self.percentile
+            if not above_D.any():
+                found.append(math.inf)
+                continue
+            last = first + int(above_D.argmax())
+            after = usual.means_D[last + 1] if last + 1 < stop else usual.means_D[last] + 2 * ALIKE
+            found.append(float(usual.means_D[last] + after) / 2)
+        return np.array(found)
+
+
+@dataclass(frozen=True, eq=False)
+class _Cuts:
+    """Places E in the order behind which all of a class would be flagged.
+
+    Attributes:
+        classes_E: theirs.
+        percentiles_E: of what costs more.
+        n_E: new texts in the class.
+        new_E: those of them that cost more.
+        is_new_E: whether the last that does not is new.
+        lines_E: lines that repeat, and cost more.
+        pairs_E: those of them that stand in the file twice.
+    """
+
+    classes_E: Ints
+    percentiles_E: Floats
+    n_E: Ints
+    new_E: Ints
+    is_new_E: NDArray[np.bool_]
+    lines_E: Ints
+    pairs_E: Ints
+
+    @classmethod
+    def of(cls, usual: Reference) -> _Cuts:
+        """Find all, one class after the other, the cheapest first."""
+        # What costs the same is not to be told apart.
+        apart = (np.diff(usual.means_D) > ALIKE) | (np.diff(usual.classes_D) > 0)
+        at_E = np.flatnonzero(np.append(apart, True)) + 1
+        classes_E = usual.classes_D[at_E - 1]
+        start_E, stop_E = usual.firsts_C[classes_E], usual.firsts_C[classes_E + 1]
+        new, lines, pairs = (
+            np.concatenate([[0], np.cumsum(values_D)])
+            for values_D in (
+                usual.lines_D == 0,
+                usual.lines_D,
+                np.where(usual.lines_D == 2, 2, 0),
+            )
+        )
+        cheaper_E = usual.cheaper(classes_E, usual.means_D[at_E - 1])
+        return cls(
+            classes_E,
+            usual.above(classes_E, at_E),
+            new[stop_E] - new[start_E],
+            new[stop_E] - new[at_E],
+            new[at_E] > new[cheaper_E],
+            lines[stop_E] - lines[at_E],
+            pairs[stop_E] - pairs[at_E],
+        )
+
+    def shares(self, usual: Reference) -> Floats:
+        """Return the share of good lines that are of the class of each, and cost more."""
+        share_of_new = usual.repetition.once / usual.repetition.lines
+        # The next new one lies anywhere between two that are.
+        k_E = self.new_E + np.where(self.is_new_E, 1.0, 0.5)
+        new_E = self.n_E / max(usual.new, 1) * k_E / (self.n_E + 1)
+        lines_E = self.lines_E / max(int(usual.lines_D.sum()), 1)
+        return share_of_new * new_E + (1.0 - share_of_new) * lines_E
+
+
+def threshold(usual: Reference, rate: float) -> Threshold:
+    """Choose the percentile so that about this share of good lines is flagged.
+
+    Raises:
+        UsageError: the share is none, or there are too few documents to tell.
+    """
+    if not 0.0 < rate < 1.0:
+        raise UsageError(f"flag-rate must be above 0 and below 1; got {rate:g}.")
+    total = float(usual.weights_C.sum())
+    if rate * (total + 1.0) < 1.0:
+        raise UsageError(
+            f"flag-rate must be at least 1/{math.floor(total) + 1} with "
+            f"{count(usual.new, 'held-out document')}; got {rate:g}. Try a higher rate, or hold "
+            "out more of them."
+        )
+    usual = usual.with_classes_of(max(ENOUGH, ABOVE / rate))
+    cuts = _Cuts.of(usual)
+    share_E = cuts.shares(usual)
+    # What costs more than the next of its class is counted there.
+    is_last_E = np.append(np.diff(cuts.classes_E) > 0, True)
+    more_E = share_E - np.where(is_last_E, 0.0, np.append(share_E[1:], 0.0))
+    order = np.argsort(-cuts.percentiles_E, kind="stable")
+    percentiles, expected = cuts.percentiles_E[order], np.cumsum(more_E[order])
+    # The same percentile in several classes is one threshold.
+    apart = np.flatnonzero(np.append(np.diff(percentiles) < 0.0, True))
+    chosen = apart[np.argmin(np.abs(expected[apart] - rate))]
+    is_above_E = cuts.percentiles_E >= percentiles[chosen]
+    lowest = is_above_E & np.append(True, is_last_E[:-1] | ~is_above_E[:-1])
+    low, high = _interval(usual, cuts, np.flatnonzero(lowest))
+    return Threshold(usual, float(percentiles[chosen]), float(expected[chosen]), low, high)
+
+
+def _interval(usual: Reference, cuts: _Cuts, which: Ints) -> tuple[float, float]:
+    """Return the 2.5 % and the 97.5 % quantile of the share of good lines above a cut a class."""
+    lines, once = usual.repetition.lines, usual.repetition.once
+    known, pairs = int(cuts.lines_E[which].sum()), int(cuts.pairs_E[which].sum())
+    drawn = int(usual.lines_D.sum())
+    found: list[float] = []
+    # What is counted is off by one at most: once to one side, once to the other.
+    for more, quantile in ((0, 0.025), (1, 0.975)):
+        rng = np.random.default_rng(0)
+        above = np.full(_DRAWS, 0.0 if usual.new else float(more))
+        for i in which.tolist():
+            n, k = int(cuts.n_E[i]), int(cuts.new_E[i]) + (1 if cuts.is_new_E[i] else more)
+            if n:
+                above += n / usual.new * _drawn(rng, k, n + 1 - k)
+        if once < lines:
+            share = _drawn(rng, once + more, lines - once, 2 * usual.repetition.twice)
+            above = share * above + (1.0 - share) * _drawn(rng, known + more, drawn - known, pairs)
+        found.append(float(np.quantile(above, quantile)))
+    return found[0], found[1]
+
+
+def _drawn(rng: np.random.Generator, hits: float, misses: float, extra: float = 0.0) -> Floats:
+    """Draw the share that came to so many hits; extra: variance beside the hits' own."""
+    if hits <= 0 or misses <= 0:
+        return np.full(_DRAWS, float(hits > 0))
+    own = hits * misses / (hits + misses)
+    each = own / (own + extra)
+    return rng.beta(hits * each, misses * each, _DRAWS)

@@ -1,0 +1,158 @@
+"""The best recipe for the seconds there are: width, depth, batch, and how hard to hold back.
+
+In: how fast this machine computes, for how long, on how much data. Out: a `Choice`: what to set,
+and why in a line. Nothing is searched when the program runs: a table and two laws, fitted once on
+names and on Shakespeare, decide; docs/race.md has the rows.
+
+**How large.** With W floating-point operations to spend, a model of P parameters reads W / (6 P)
+positions. Too small, it cannot know more; too large, it has not read enough. The best lies near
+P = sqrt(W / 100), 17 positions a parameter, at the widths that the engines are quickest at:
+`SHAPES`. **How to hold back.** A text read E times over is learnt by heart: dropout and weight
+decay grow with E. **How often to step.** A step should see the more, the longer the training.
+
+Source of the first law's form: Hoffmann et al., "Training compute-optimal large language models"
+(2022), who found some 20 positions a parameter, for models ten million times as large.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from microgpt import model
+from microgpt.config import GPTConfig
+from microgpt.data.batch import Batch
+from microgpt.data.plan import Plan
+from microgpt.engines.contract import Engine, State
+from microgpt.training.presets import MODERN, MUON, Preset
+
+SHAPES = (
+    (0.0, 16, 1),
+    (3e9, 16, 2),
+    (1e10, 32, 1),
+    (4e10, 32, 2),
+    (3e11, 64, 2),
+    (1.5e12, 64, 3),
+    (4e12, 64, 4),
+    (1.2e13, 64, 6),
+    (4e13, 128, 4),
+    (1e14, 128, 6),
+    (4e14, 256, 4),
+    (1e15, 256, 8),
+)
+"""From so many operations on: width, layers."""
+
+
+ALWAYS = Preset(
+    "what every choice has", model={**MODERN, "n_head": 4}, training={**MUON, "ngram": 5}
+)
+"""It is mixed with counts: the lowest loss is what was asked for."""
+
+MEASURED = ("n_layer", "n_embd", "block_size", "batch_size", "weight_decay", "dropout")
+"""What a choice sets by the machine and the text."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A recipe, and what it was chosen by.
+
+    Attributes:
+        model: fields of GPTConfig.
+        training: fields of TrainConfig.
+        why: in a line.
+    """
+
+    model: dict[str, Any]
+    training: dict[str, Any]
+    why: str
+
+
+def choose(work: float, lengths: Sequence[int], vocab_size: int) -> Choice:
+    """Choose a recipe for so much work on documents of these lengths.
+
+    Args:
+        work: floating-point operations that fit in the time.
+        lengths: positions of each document trained on.
+        vocab_size: V.
+
+    >>> for seconds in (1, 5, 20, 60):
+    ...     choice = choose(1e11 * seconds, [7] * 30_000, 27)
+    ...     model, training = choice.model, choice.training
+    ...     print(model["n_layer"], model["n_embd"], training["batch_size"], training["dropout"])
+    2 32 58 0.0
+    2 64 65 0.0
+    3 64 107 0.04
+    4 64 160 0.09
+    """
+    width, layers = next((w, n) for least, w, n in reversed(SHAPES) if work >= least)
+    positions = work / operations(width, layers, vocab_size)
+    read = sum(lengths)
+    epochs = positions / read
+    batch = min(max(0.5 * math.sqrt(positions), 128.0), 8192.0)
+    block = _block(lengths)
+    # A document longer than the block is several.
+    length = read / sum(math.ceil(n / block) for n in lengths)
+    training: dict[str, Any] = {
+        "batch_size": max(1, round(batch / length)),
+        "weight_decay": round(min(0.1, 0.01 * epochs), 3),
+        "dropout": round(min(max(0.05 * math.log2(max(epochs, 1.0) / 6.5), 0.0), 0.3), 2),
+    }
+    shape = {"n_layer": layers, "n_embd": width, "block_size": block}
+    times = f"{epochs:.1f}" if epochs < 10 else f"{epochs:,.0f}"
+    why = f"time to read the text {times} times"
+    return Choice({**ALWAYS.model, **shape}, {**ALWAYS.training, **training}, why)
+
+
+def operations(width: int, layers: int, vocab_size: int) -> float:
+    """Count the operations of a position, there and back: 6 a parameter of a product."""
+    return 6.0 * (12 * layers * width + vocab_size) * width
+
+
+def speed(engine: Engine, config: GPTConfig, data: Batch, seconds: float) -> float:
+    """Measure the operations a second of a training.
+
+    Args:
+        engine: opened for the config.
+        config: the shape.
+        data: documents like those to come.
+        seconds: about how long to measure.
+    """
+    drawn = np.random.RandomState(1).normal(0.0, 0.1, model.size(config))
+    engine.load(State.fresh(drawn))
+    plan = Plan(data, batch_size=len(data))
+    step, lr = plan.batches(0, 1), np.array([1e-6])
+    engine.train(step, lr)
+    began, steps = time.perf_counter(), 0
+    while not steps or time.perf_counter() - began < seconds:
+        engine.train(step, lr)
+        steps += 1
+    took = time.perf_counter() - began
+    each = operations(config.n_embd, config.n_layer, config.vocab_size)
+    return steps * data.positions * each / took
+
+
+def gain(epochs: float, won: float) -> float:
+    """Estimate how much less a position would cost after twice the time, in nats.
+
+    A tenth of what has been won over pairs of letters, over how often the text was read: what
+    doubling gained between 2 and 60 s on names, to within a factor of two.
+
+    Args:
+        epochs: how many times the text was read.
+        won: nats between the loss of pairs of letters and the model's.
+
+    >>> round(gain(10.0, 0.5), 4)
+    0.005
+    """
+    return 0.1 * max(won, 0.0) / max(epochs, 1.0)
+
+
+def _block(lengths: Sequence[int]) -> int:
+    """Return the shortest power of two, 16 to 128, that hardly a document is longer than."""
+    longest = float(np.quantile(np.asarray(lengths), 0.995))
+    return 2 ** min(max(math.ceil(math.log2(longest)), 4), 7)

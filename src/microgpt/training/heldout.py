@@ -1,0 +1,175 @@
+"""The documents kept away from training, and what the model costs on some of them.
+
+In: documents, an engine, how many positions to spend. Out: a `HeldOut`. While it trains the first
+so many are measured, in an order that is the same for all trainings on these documents; at the end
+all of them, so that runs can be compared.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from microgpt.config import TrainConfig
+from microgpt.counting.mixture import Mixture
+from microgpt.data.batch import Batch, Offsets, lay_out
+from microgpt.data.plan import shuffled
+from microgpt.data.tokenizer import Tokenizer
+from microgpt.engines.contract import Engine, Floats
+from microgpt.evaluation.error import standard_error
+from microgpt.loss import LossSum
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """An evaluation on held-out documents, after a step.
+
+    Attributes:
+        step: after which it was.
+        sum: of the losses.
+        gpt: of those of the GPT alone, where the model is one mixed with counts.
+        documents: how many were measured, the last one perhaps in part.
+        error: the standard error of the mean; NaN where there is too little to tell.
+        kept: the step whose state was measured, where an earlier one than the last is kept.
+    """
+
+    step: int
+    sum: LossSum
+    documents: int
+    error: float = math.nan
+    kept: int | None = None
+    gpt: LossSum | None = None
+
+    @property
+    def own(self) -> LossSum:
+        """The GPT's own losses, which are to be compared with those of training."""
+        return self.gpt or self.sum
+
+
+class HeldOutDocuments:
+    """Documents laid out in an order that is the same for all trainings on them.
+
+    Args:
+        documents: what was held out.
+        tokenizer: makes ids of them.
+        block_size: longer ones are read in windows.
+        seed: of the order.
+    """
+
+    def __init__(
+        self, documents: Iterable[str], tokenizer: Tokenizer, block_size: int, seed: int = 0
+    ) -> None:
+        batch = lay_out(map(tokenizer.encode, documents), tokenizer.bos, block_size).batch
+        # Of a document's windows only the first begins with BOS.
+        document_W = np.cumsum(batch.tokens_N[batch.documents[:-1]] == tokenizer.bos) - 1
+        order = shuffled(len(batch), random.Random(seed))
+        self._batch, self._document_W = batch.take(order), document_W[order]
+        self._head = lru_cache(2)(self._batch.head)
+
+    def __len__(self) -> int:
+        return len(self._batch)
+
+    @property
+    def positions(self) -> int:
+        """How many positions they have."""
+        return self._batch.positions
+
+    def head(self, positions: int) -> Batch:
+        """Return the first ones, as many as fit in so many positions, at least one."""
+        return self._head(positions)
+
+    def measure(
+        self, engine: Engine, step: int, positions: int, kept: int | None = None
+    ) -> HeldOut:
+        """Measure an engine's loss on the first ones; of a mixture, fit the weight on them."""
+        batch = self.head(positions)
+        # One number fitted on what it is measured on: it cannot learn thousands of positions.
+        gpt = None
+        if isinstance(engine, Mixture):
+            losses_N, gpt_N = engine.fit(batch)
+            gpt = LossSum.of(gpt_N.tolist())
+        else:
+            losses_N = engine.losses(batch)
+        total = LossSum.of(losses_N.tolist())
+        documents = self._documents(total.positions)
+        return HeldOut(step, total, documents, self._error(batch, losses_N), kept, gpt)
+
+    def told(self, line: Mapping[str, Any]) -> HeldOut:
+        """Return the evaluation that a line of the log tells of."""
+        told = line["heldout"]
+        total = LossSum(told["loss"] * told["positions"], told["positions"])
+        documents, error = self._documents(total.positions), told.get("standard_error", math.nan)
+        gpt = LossSum(told["gpt"] * total.positions, total.positions) if "gpt" in told else None
+        return HeldOut(line["step"], total, documents, error, told.get("kept"), gpt)
+
+    def _documents(self, positions: int) -> int:
+        return len(np.unique(self._document_W[: len(self.head(positions))]))
+
+    def _error(self, batch: Batch, losses_N: Floats) -> float:
+        nats_W = np.add.reduceat(losses_N, batch.documents[:-1])
+        positions_W = np.diff(batch.documents)
+        document_W = self._document_W[: len(batch)]
+        if len(np.unique(document_W)) < 2:  # one long text: its windows are all there is
+            return standard_error(nats_W, positions_W)
+        nats_D = np.bincount(document_W, nats_W).astype(np.float64)
+        positions_D: Offsets = np.bincount(document_W, positions_W).astype(np.int64)
+        measured_D = positions_D > 0
+        return standard_error(nats_D[measured_D], positions_D[measured_D])
+
+
+ENOUGH = 4000
+"""Positions whose mean is within some 0.02 nats of that of all."""
+
+MOST = 1 << 18
+"""Positions of the last evaluation, where all would be more."""
+
+
+class Timetable:
+    """When held-out documents are measured, and on how many positions.
+
+    Args:
+        training: the recipe.
+        data: what is trained on.
+        documents: how many are held out.
+
+    Attributes:
+        every: steps between evaluations, where the budget is in steps: the clock must not decide.
+    """
+
+    def __init__(self, training: TrainConfig, data: Batch, documents: int) -> None:
+        self._training, self._data, self._any = training, data, documents > 0
+        timed = training.steps is None or training.seconds is not None
+        self.every = None if timed or not documents else max(1, (training.steps or 0) // 10)
+
+    def is_due(self, step: int, since: float) -> bool:
+        """Say whether to measure after a step, so many seconds after the last time."""
+        if not self._any or step == self._training.steps:
+            return False
+        if self.every:
+            return step % self.every == 0
+        seconds = self._training.seconds or 0.0
+        return since >= seconds / (10 if seconds > 5 else 4)
+
+    def positions(self, steps: int) -> int:
+        """Return how many positions so many steps are worth: a quarter of what they saw.
+
+        Where the clock runs, a tenth, which is taken from the training; but enough to tell.
+        """
+        return self._seen(steps) // 4 if self.every else max(self._seen(steps) // 10, ENOUGH)
+
+    def last(self, steps: int, *, is_fast: bool) -> int:
+        """Return how many positions the last evaluation is worth: all there are, up to `MOST`.
+
+        So that runs can be compared, that depends on nothing else; but a slow engine measures
+        half as many as it has trained on, which takes it a sixth of the time or less.
+        """
+        return MOST if is_fast else min(MOST, self._seen(steps) // 2)
+
+    def _seen(self, steps: int) -> int:
+        return steps * self._training.batch_size * self._data.positions // len(self._data)

@@ -1,0 +1,94 @@
+"""What is to be said of a training that came to its end, but to no good one.
+
+In: a `Session` at its end. Out: a sentence, or None: its loss is above that of blind guessing, or
+the counts that the GPT is mixed with do most of the work.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import warnings
+from typing import TYPE_CHECKING
+
+from microgpt.counting.ladder import uniform
+from microgpt.counting.mixture import Mixture
+from microgpt.errors import TrainingWarning
+from microgpt.loss import OBJECTIVES
+from microgpt.wording import as_flag, counts_of, figures, rates
+
+if TYPE_CHECKING:
+    from microgpt.runs.session import Session
+
+# A loss is far above where it began, or above blind guessing: so many times as much.
+_FAR, _ABOVE = 3.0, 1.05
+# Fewer steps than that are still where they began.
+_ENOUGH = 50
+# First numbers so large that the loss begins so many times above blind guessing are to blame.
+_LARGE = 1.5
+# Standard errors that a mean may be off by chance.
+_ERRORS = 3.0
+
+
+def divergence(session: Session) -> str | None:
+    """Say that a training diverged, and what to try; None: it did not.
+
+    It is judged by the GPT's own loss, whatever it is mixed with: the mean of the last 50 steps
+    must not be far above that of the first, nor above ln V, blind guessing, by more than chance.
+    """
+    steps, first = session.tail.steps, session.tail.first
+    if not steps or not first:
+        return None
+    blind, began, ended = uniform(session.model.vocab_size), first.mean, session.tail.sum.mean
+    if session.last_heldout and steps == 1:
+        ended = max(ended, session.last_heldout.own.mean)  # what a first update did is seen here
+    is_far = ended > _FAR * max(began, blind)
+    is_above = steps >= _ENOUGH and ended > _ABOVE * blind + _ERRORS * _error(session)
+    if not is_far and not is_above:
+        return None
+    kept = f" What is kept is the state after step {session.kept:,}." if session.kept else ""
+    return (
+        f"the loss ended at {figures(ended)} nats: blind guessing costs {figures(blind, 2)}, "
+        f"and it began at {figures(began, 2)}. {_remedy(session, is_far, began / blind)}{kept}"
+    )
+
+
+def overweight(session: Session) -> str | None:
+    """Say that the counts weigh more than the GPT in a mixture; None: they do not."""
+    engine = session.engine
+    if not isinstance(engine, Mixture) or engine.weight <= 0.5:
+        return None
+    told = counts_of(engine.ngram.n, session.tokenizer.unit, engine.weight)
+    return (
+        f"{told} weigh more than the GPT: most of what this model knows is counted. "
+        "Train for longer, or see the GPT alone with --ngram 0."
+    )
+
+
+def warn(session: Session, stacklevel: int) -> None:
+    """Warn whoever called from Python of both."""
+    for said in (divergence(session), overweight(session)):
+        if said:
+            warnings.warn(said, TrainingWarning, stacklevel=stacklevel)
+
+
+def _remedy(session: Session, is_far: bool, began: float) -> str:
+    training = session.training
+    if training.loss != "cross-entropy":
+        formula = OBJECTIVES[training.loss].formula
+        return (
+            f"{formula} does not push on what is sure and wrong. "
+            f"Try {as_flag('loss', 'cross-entropy')}."
+        )
+    if began > _LARGE and not is_far:
+        return "It began too high: try a smaller --init-std, or more steps."
+    return f"Try a smaller learning rate than {rates(training, session.settings.asked)}."
+
+
+def _error(session: Session) -> float:
+    """Return the standard error of the mean of the last steps."""
+    means = [total.mean for total in session.tail.parts]
+    if len(means) > 1:
+        return statistics.stdev(means) / math.sqrt(len(means))
+    # One line of the log tells of them all: about a nat a position.
+    return 1.0 / math.sqrt(session.tail.sum.positions)

@@ -1,0 +1,214 @@
+"""How numbers, names, text and settings are shown to people, on a terminal and on a page."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from microgpt.config import TrainConfig
+    from microgpt.loss import LossSum
+
+END = "⏎"
+"""Stands for the end of a document."""
+
+STEP, STRONGEST = 1.2, 5
+"""A `level` is so many nats more than the one below, up to the strongest."""
+
+
+def name_of(baseline: str, n: int) -> str:
+    """Return what a baseline is called among people.
+
+    >>> name_of("uniform", n=5), name_of("ngram", n=5), name_of("xz", n=5)
+    ('blind', '5-grams', 'xz')
+    """
+    names = {"uniform": "blind", "unigram": "letters", "bigram": "pairs", "ngram": f"{n}-grams"}
+    return names.get(baseline, baseline)
+
+
+def short(number: float) -> str:
+    """Write a large number in three digits.
+
+    >>> short(950), short(12_345), short(4_100_000)
+    ('950', '12.3k', '4.1M')
+    """
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return f"{number:.0f}"
+
+
+def count(number: int, noun: str, many: str = "") -> str:
+    """Write a number of things.
+
+    >>> count(1, "document"), count(32_000, "document"), count(2, "stretch", "stretches")
+    ('1 document', '32,000 documents', '2 stretches')
+    """
+    return f"{number:,} {noun if number == 1 else many or f'{noun}s'}"
+
+
+def figures(value: float, decimals: int = 4, absurd: float = 1e6) -> str:
+    """Write a loss or a perplexity; one that is absurdly large in powers of ten.
+
+    Args:
+        value: the number.
+        decimals: how many.
+        absurd: from here on nobody can read so many digits.
+
+    >>> figures(559.51), figures(7.46, 1), figures(1.234e240, 1)
+    ('559.5100', '7.5', '1.2e+240')
+    """
+    return f"{value:.{decimals}{'e' if abs(value) >= absurd else 'f'}}"
+
+
+ALONE, MIXED, THIS = "GPT alone", "GPT + counts", "this model"
+"""What a model is called beside others: the GPT of a mixture, the mixture, and a GPT not mixed."""
+
+
+def counts_of(n: int, unit: str = "character", weight: float | None = None) -> str:
+    """Say what a GPT is mixed with.
+
+    Args:
+        n: how many tokens in a row are counted.
+        unit: what a token is called.
+        weight: the share of the counts, if it is known.
+
+    >>> counts_of(5), counts_of(3, "byte", 0.374)
+    ('counts of 5 characters', 'counts of 3 bytes (37 %)')
+    """
+    share = "" if weight is None else f" ({100 * weight:.0f} %)"
+    return f"counts of {count(n, unit)}{share}"
+
+
+def units(loss: LossSum, unit: str = "character") -> str:
+    """Say a mean loss in nats, bits and choices.
+
+    >>> units(LossSum(6.0, 2))
+    '3.0000 nats a character = 4.33 bits = as unsure as a choice among 20.1'
+    """
+    return (
+        f"{figures(loss.mean)} nats a {unit} = {figures(loss.bits, 2)} bits"
+        f" = as unsure as a choice among {figures(loss.perplexity, 1)}"
+    )
+
+
+def glyph(char: str | None, *, unknown: bool = False) -> str:
+    r"""Return what stands for a character; None is the end of a document.
+
+    >>> glyph("a"), glyph(" "), glyph("\n"), glyph(None), glyph("é", unknown=True)
+    ('a', '␣', '\\n', '⏎', 'é?')
+    """
+    shown = END if char is None else "␣" if char == " " else printable(char)
+    return f"{shown}?" if unknown else shown
+
+
+def expected(tokens: Iterable[str]) -> str:
+    """Return what stands for the likeliest tokens, the end of a document among them as "".
+
+    >>> expected(["a", "", " "])
+    'a ⏎ ␣'
+    """
+    return " ".join(glyph(token or None) for token in tokens)
+
+
+def level(nats: float) -> int:
+    """Return how strongly a number of nats is coloured, from 0.
+
+    >>> level(0.5), level(3.0), level(40.0)
+    (0, 2, 5)
+    """
+    return min(int(nats / STEP), STRONGEST)
+
+
+def printable(text: str) -> str:
+    r"""Return text with what cannot be seen, or would move the cursor, as an escape.
+
+    >>> printable("a\x00\nb")
+    'a\\x00\\nb'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shell_word(text: str) -> str:
+    r"""Write text as one word of a command, on one line, that can be copied.
+
+    >>> print(shell_word("a b"), shell_word("a\nb"), shell_word("plain"))
+    'a b' $'a\nb' plain
+    """
+    if text.isprintable():
+        return shlex.quote(text)
+    bytes_of = {ord("\n"): "\\n", ord("\t"): "\\t", ord("'"): "\\'", ord("\\"): "\\\\"}
+    plain = range(0x20, 0x7F)
+    escaped = (bytes_of.get(b, chr(b) if b in plain else f"\\{b:03o}") for b in os.fsencode(text))
+    return f"$'{''.join(escaped)}'"
+
+
+def path_word(path: object) -> str:
+    """Write a path as one word of a command, never as one that looks like a flag.
+
+    >>> path_word("-d/best"), path_word("runs/a")
+    ('./-d/best', 'runs/a')
+    """
+    text = str(path)
+    return shell_word(f"./{text}" if text.startswith("-") else text)
+
+
+def readable(text: str) -> str:
+    r"""Return text of several lines, each as `printable` shows it.
+
+    >>> readable("a\tb\nc")
+    'a\\tb\nc'
+    """
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def ranges(characters: str) -> str:
+    """Name sorted characters, neighbours as a range.
+
+    >>> ranges(" abcdz")
+    "' ', a-d, z"
+    """
+    runs: list[list[str]] = []
+    for c in characters:
+        if runs and ord(c) == ord(runs[-1][-1]) + 1:
+            runs[-1].append(c)
+        else:
+            runs.append([c])
+    names: list[str] = []
+    for run in runs:
+        shown = [f"'{c}'" if c.isspace() and c.isprintable() else printable(c) for c in run]
+        names += [f"{shown[0]}-{shown[-1]}"] if len(run) > 2 else shown
+    return ", ".join(names)
+
+
+def as_flag(name: str, value: Any) -> str:
+    """Write a setting as a flag of `microgpt train`.
+
+    >>> as_flag("n_embd", 32), as_flag("qk_norm", False), as_flag("out", "a b")
+    ('--n-embd 32', '--no-qk-norm', "--out 'a b'")
+    """
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{flag}" if value else f"--no-{flag}"
+    between = "=" if str(value).startswith("-") else " "
+    return f"--{flag}{between}{shell_word(str(value))}"
+
+
+def as_flags(values: Mapping[str, Any]) -> list[str]:
+    """Write settings as flags; those that are None are not set."""
+    return [as_flag(name, value) for name, value in values.items() if value is not None]
+
+
+def rates(training: TrainConfig, asked: Collection[str] = ()) -> str:
+    """Write the learning rates as they were set: those that were asked for, or else all.
+
+    >>> rates(TrainConfig(lr=0.3)), rates(TrainConfig(optimizer="muon"))
+    ('--lr 0.3', '--lr 0.01 and --muon-lr 0.02')
+    """
+    names = ["lr", "muon_lr"] if training.optimizer == "muon" else ["lr"]
+    blamed = [name for name in names if name in asked] or names
+    return " and ".join(as_flag(name, f"{getattr(training, name):g}") for name in blamed)
