@@ -1,8 +1,8 @@
 """Documents as they come, from a file or a pipe without end: some at a time, none of them all.
 
 In: a path or "-". Out: `Block`s of documents with the rows they stood in. This is the one reader:
-`score` takes its blocks as they come, in bounded memory, and `data.corpus.read` gathers them. What is
-broken (bytes that are no text, a row without its column) is told of and skipped.
+`score` takes its blocks as they come, in bounded memory, and `data.corpus.read` gathers them. What
+is broken (bytes that are no text, a row without its column) is told of and skipped.
 """
 
 from __future__ import annotations
