@@ -85,6 +85,7 @@ def counts_of(n: int, unit: str = "character", weight: float | None = None) -> s
 def units(loss: LossSum, unit: str = "character") -> str:
     """Say a mean loss in nats, bits and choices.
 
+    >>> from microgpt.loss import LossSum
     >>> units(LossSum(6.0, 2))
     '3.0000 nats a character = 4.33 bits = as unsure as a choice among 20.1'
     """
@@ -206,6 +207,7 @@ def as_flags(values: Mapping[str, Any]) -> list[str]:
 def rates(training: TrainConfig, asked: Collection[str] = ()) -> str:
     """Write the learning rates as they were set: those that were asked for, or else all.
 
+    >>> from microgpt.config import TrainConfig
     >>> rates(TrainConfig(lr=0.3)), rates(TrainConfig(optimizer="muon"))
     ('--lr 0.3', '--lr 0.01 and --muon-lr 0.02')
     """
