@@ -135,7 +135,12 @@ def test_every_path_in_the_readme_exists() -> None:
         assert (ROOT / target).exists(), target
     tree = re.search(r"src/microgpt/\n(.*?)docs/", README, re.DOTALL)
     assert tree is not None
-    words = {w for row in tree[1].splitlines() for w in re.split(r"\s{3,}", row[4:])[0].split()}
+    room, words = "", set[str]()
+    for row in tree[1].splitlines():
+        is_within = row.startswith("│")
+        here = re.split(r"\s{3,}", row.lstrip("│├└─ "))[0].split()
+        words |= {f"{room}{word}" if is_within else word for word in here}
+        room = room if is_within else here[0]
     assert len(words) > 15
     for word in words:
         path = ROOT / "src" / "microgpt" / word

@@ -171,7 +171,7 @@ def sentences(**curves: list[Point]) -> tuple[str, str]:
     named = {name.replace("_", "-"): points for name, points in curves.items()}
     counted = {"uniform": SimpleNamespace(mean=3.3), "unigram": SimpleNamespace(mean=2.9)}
     prepared: Any = SimpleNamespace(baselines=counted, quarter=4, marks=[0, 4, 16])
-    told_of = (sentences.plain_told, sentences.adam_told)
+    told_of = (in_words.plain_told, in_words.adam_told)
     plain, adam = (" ".join(tell(prepared, named)) for tell in told_of)
     return plain, adam
 
