@@ -22,16 +22,22 @@ namespace {
 
 template <class T>
 using Array = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Result = nb::ndarray<nb::numpy, double, nb::c_contig>;
+template <class T>
+using Result = nb::ndarray<nb::numpy, T, nb::c_contig>;
 
-Result result(std::unique_ptr<double[]> data, std::initializer_list<std::size_t> shape) {
+template <class T>
+Result<T> result(std::unique_ptr<T[]> data, std::initializer_list<std::size_t> shape) {
     // The capsule first: where there is no memory for it, the numbers are still ours to free.
-    nb::capsule owner(data.get(), [](void* p) noexcept { delete[] static_cast<double*>(p); });
-    return Result(data.release(), shape, owner);
+    nb::capsule owner(data.get(), [](void* p) noexcept { delete[] static_cast<T*>(p); });
+    return Result<T>(data.release(), shape, owner);
 }
 
-std::unique_ptr<double[]> room(Index n) {
-    return std::unique_ptr<double[]>(new double[static_cast<std::size_t>(n)]);
+template <class T = double>
+std::unique_ptr<T[]> room(Index n) {
+    // Asked for so, and not to throw, that a sanitizer too answers rather than ends the program.
+    std::unique_ptr<T[]> numbers(new (std::nothrow) T[static_cast<std::size_t>(n)]);
+    if (!numbers) throw std::bad_alloc();
+    return numbers;
 }
 
 // Other Python threads go on while this lives. Until Python 3.14 a thread that comes back to an
@@ -72,7 +78,9 @@ class NativeEngine {
                  Index threads)
         : engine(build.c_str(), shape, optimizer, threads) {}
 
-    void load(Array<double> parameters, Array<double> m, Array<double> v, Index updates) {
+    Index updates() const { return engine.updates(); }
+
+    void load(Array<float> parameters, Array<float> m, Array<float> v, Index updates) {
         for (const auto* array : {&parameters, &m, &v})
             if (static_cast<Index>(array->size()) != engine.size())
                 throw Mistake("a state's buffers must have " + number(engine.size()) +
@@ -84,7 +92,7 @@ class NativeEngine {
 
     nb::tuple state() {
         const Index n = engine.size();
-        auto parameters = room(n), m = room(n), v = room(n);
+        auto parameters = room<float>(n), m = room<float>(n), v = room<float>(n);
         Index updates = 0;
         {
             const Released released;
@@ -95,7 +103,7 @@ class NativeEngine {
                               result(std::move(v), {size}), updates);
     }
 
-    Result losses(Array<std::int32_t> tokens, Array<std::int32_t> targets,
+    Result<double> losses(Array<std::int32_t> tokens, Array<std::int32_t> targets,
                   Array<std::int64_t> offsets) {
         const Given batch(tokens, targets, offsets);
         auto losses_N = room(batch.tokens);
@@ -106,7 +114,20 @@ class NativeEngine {
         return result(std::move(losses_N), {tokens.size()});
     }
 
-    Result gradients(Array<std::int32_t> tokens, Array<std::int32_t> targets,
+    Result<double> logits(Array<std::int32_t> tokens, Array<std::int64_t> offsets) {
+        const auto N = static_cast<Index>(tokens.size());
+        const Documents documents{tokens.data(), nullptr, offsets.data(),
+                                  static_cast<Index>(offsets.size()) - 1};
+        auto logits_NV = room(N * engine.vocab_size());
+        {
+            const Released released;
+            engine.logits(documents, N, logits_NV.get());
+        }
+        return result(std::move(logits_NV),
+                      {tokens.size(), static_cast<std::size_t>(engine.vocab_size())});
+    }
+
+    Result<double> gradients(Array<std::int32_t> tokens, Array<std::int32_t> targets,
                      Array<std::int64_t> offsets) {
         const Given batch(tokens, targets, offsets);
         auto slopes = room(engine.size());
@@ -118,7 +139,7 @@ class NativeEngine {
     }
 
     // The sums of nats, one a step that was tried.
-    Result train(Array<std::int32_t> tokens, Array<std::int32_t> targets,
+    Result<double> train(Array<std::int32_t> tokens, Array<std::int32_t> targets,
                  Array<std::int64_t> offsets, Array<std::int64_t> steps, Array<double> lr_K) {
         const Given batch(tokens, targets, offsets);
         const auto K = static_cast<Index>(lr_K.size());
@@ -142,7 +163,7 @@ class NativeDecoder {
     NativeDecoder(SharedEngine& engine, Index rows)
         : vocab_size_(engine.vocab_size()), decoder_(engine, rows) {}
 
-    Result push(Array<std::int32_t> tokens) {
+    Result<double> push(Array<std::int32_t> tokens) {
         const Index rows = decoder_.rows();
         if (static_cast<Index>(tokens.size()) != rows)
             throw Mistake("tokens must be one a row, " + number(rows) + "; got " +
@@ -208,12 +229,21 @@ NB_MODULE(_native, m) {
         .def("__init__",
              [](NativeEngine* self, const std::string& build, Index vocab_size, Index block_size,
                 Index n_layer, Index n_head, Index n_embd, bool squared_relu, double rotary_base,
-                bool qk_norm, bool final_norm, const std::string& loss, double beta1, double beta2,
-                double eps, double muon, double momentum, const std::array<double, 3>& polynomial,
+                bool qk_norm, bool final_norm, double rmsnorm_epsilon, const std::string& loss,
+                double beta1, double beta2, double eps, double muon, double momentum, const std::array<double, 3>& polynomial,
                 Index iterations, double smallest_norm, double weight_decay, double dropout,
                 std::uint32_t seed, Index threads) {
-                 const Shape shape{vocab_size,   block_size,      n_layer,     n_head,  n_embd,
-                                   squared_relu, objective(loss), rotary_base, qk_norm, final_norm};
+                 const Shape shape{vocab_size,
+                                   block_size,
+                                   n_layer,
+                                   n_head,
+                                   n_embd,
+                                   squared_relu,
+                                   objective(loss),
+                                   rotary_base,
+                                   qk_norm,
+                                   final_norm,
+                                   static_cast<float>(rmsnorm_epsilon)};
                  const auto [a, b, c] = polynomial;
                  const Optimizer optimizer{beta1,        beta2,    eps,       muon,
                                            momentum,     weight_decay, dropout, seed,
@@ -222,14 +252,16 @@ NB_MODULE(_native, m) {
              },
              nb::kw_only(), nb::arg("build"), nb::arg("vocab_size"), nb::arg("block_size"),
              nb::arg("n_layer"), nb::arg("n_head"), nb::arg("n_embd"), nb::arg("squared_relu"),
-             nb::arg("rotary_base"), nb::arg("qk_norm"), nb::arg("final_norm"), nb::arg("loss"),
-             nb::arg("beta1"), nb::arg("beta2"), nb::arg("eps"), nb::arg("muon"),
+             nb::arg("rotary_base"), nb::arg("qk_norm"), nb::arg("final_norm"),
+             nb::arg("rmsnorm_epsilon"), nb::arg("loss"), nb::arg("beta1"), nb::arg("beta2"), nb::arg("eps"), nb::arg("muon"),
              nb::arg("momentum"), nb::arg("polynomial"), nb::arg("iterations"),
              nb::arg("smallest_norm"), nb::arg("weight_decay"), nb::arg("dropout"),
              nb::arg("seed"), nb::arg("threads"))
+        .def_prop_ro("updates", &NativeEngine::updates)
         .def("load", &NativeEngine::load)
         .def("state", &NativeEngine::state)
         .def("losses", &NativeEngine::losses)
+        .def("logits", &NativeEngine::logits)
         .def("gradients", &NativeEngine::gradients)
         .def("train", &NativeEngine::train)
         // The decoder computes with the engine's threads: it keeps the engine.

@@ -4,7 +4,6 @@
 
 #include <stdexcept>
 #include <string>
-#include <utility>
 
 #include "engine.hpp"
 
@@ -17,13 +16,31 @@ struct Mistake : std::runtime_error {
 
 inline std::string number(Index n) { return std::to_string(n); }
 
-// Documents that tile the tokens, none longer than the block, and ids in the vocabulary.
-inline void check(const Documents& batch, Index tokens, Index targets, const Shape& shape) {
+// Token or target ids of documents that have been checked: all in the vocabulary.
+inline void check_ids(const char* what, const std::int32_t* ids_N, const Documents& batch,
+                      const Shape& shape) {
+    // Without a sign, what is negative is too large; in 32 bits a vector holds the most.
+    const auto V = static_cast<std::uint32_t>(shape.vocab_size);
+    const auto is_id = [V](std::int32_t id) { return static_cast<std::uint32_t>(id) < V; };
+    // All ids at once: this loop becomes vectors, one that says what is wrong does not.
+    bool good = true;
+    for (Index n = 0; n < batch.positions(); ++n) good &= is_id(ids_N[n]);
+    for (Index d = 0; d < batch.count && !good; ++d)
+        for (Index n = batch.offsets[d]; n < batch.offsets[d + 1]; ++n)
+            if (!is_id(ids_N[n]))
+                throw Mistake(std::string(what) + " at position " + number(n - batch.offsets[d]) +
+                              " must be in [0, " + number(shape.vocab_size) + "); got " +
+                              number(ids_N[n]) + ".");
+}
+
+// Documents that lie end to end over all the tokens, none longer than the block, with ids in the
+// vocabulary.
+inline void check(const Documents& batch, Index tokens, const Shape& shape) {
     if (batch.count < 1) throw Mistake("a batch must have a document; got none.");
-    if (targets != tokens || batch.offsets[0] != 0 || batch.offsets[batch.count] != tokens)
+    if (batch.offsets[0] != 0 || batch.offsets[batch.count] != tokens)
         throw Mistake("documents must run from position 0 to the last; got " +
                       number(batch.offsets[0]) + " to " + number(batch.offsets[batch.count]) +
-                      " of " + number(tokens) + " tokens and " + number(targets) + " targets.");
+                      " of " + number(tokens) + " tokens.");
     for (Index d = 0; d < batch.count; ++d) {
         // Offsets first: positions are read by them.
         const Index start = batch.offsets[d], stop = batch.offsets[d + 1];
@@ -32,21 +49,16 @@ inline void check(const Documents& batch, Index tokens, Index targets, const Sha
                           " positions; got " + number(stop - start) + " in document " +
                           number(d) + ".");
     }
-    // Without a sign, what is negative is too large; in 32 bits a vector holds the most.
-    const auto V = static_cast<std::uint32_t>(shape.vocab_size);
-    const auto is_id = [V](std::int32_t id) { return static_cast<std::uint32_t>(id) < V; };
-    // All ids at once: this loop becomes vectors, one that says what is wrong does not.
-    bool good = true;
-    for (Index n = 0; n < tokens; ++n)
-        good &= is_id(batch.tokens_N[n]) & is_id(batch.targets_N[n]);
-    for (Index d = 0; d < batch.count && !good; ++d)
-        for (Index n = batch.offsets[d]; n < batch.offsets[d + 1]; ++n)
-            for (const auto& [what, ids] :
-                 {std::pair("token", batch.tokens_N), std::pair("target", batch.targets_N)})
-                if (!is_id(ids[n]))
-                    throw Mistake(std::string(what) + " at position " +
-                                  number(n - batch.offsets[d]) + " must be in [0, " +
-                                  number(shape.vocab_size) + "); got " + number(ids[n]) + ".");
+    check_ids("token", batch.tokens_N, batch, shape);
+}
+
+// The same with a target for each token.
+inline void check(const Documents& batch, Index tokens, Index targets, const Shape& shape) {
+    if (targets != tokens)
+        throw Mistake("targets must be as many as tokens, " + number(tokens) + "; got " +
+                      number(targets) + ".");
+    check(batch, tokens, shape);
+    check_ids("target", batch.targets_N, batch, shape);
 }
 
 // Steps that have documents, one after the other.

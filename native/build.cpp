@@ -35,34 +35,41 @@ class EngineOf final : public Engine {
 
     Index size() const override { return layout_.table_size(); }
 
-    void load(const double* parameters, const double* m, const double* v) override {
+    void load(const float* parameters, const float* m, const float* v) override {
         own();
         layout_.each([&](Index from, Index to) {
-            buffers_.parameters[to] = static_cast<float>(parameters[from]);
-            buffers_.m[to] = static_cast<float>(m[from]);
-            buffers_.v[to] = static_cast<float>(v[from]);
+            buffers_.parameters[to] = parameters[from];
+            buffers_.m[to] = m[from];
+            buffers_.v[to] = v[from];
         });
         trainer_.changed();
     }
 
-    void state(double* parameters, double* m, double* v) const override {
+    void state(float* parameters, float* m, float* v) const override {
         layout_.each([&](Index to, Index from) {
-            parameters[to] = static_cast<double>(buffers_.parameters[from]);
-            m[to] = static_cast<double>(buffers_.m[from]);
-            v[to] = static_cast<double>(buffers_.v[from]);
+            parameters[to] = buffers_.parameters[from];
+            m[to] = buffers_.m[from];
+            v[to] = buffers_.v[from];
         });
     }
 
     void losses(const Documents& documents, double* losses_N) override {
         const TinyIsZero tiny;
         trainer_.reserve(largest(documents, passing_));
-        for (Index d = 0; d < documents.count;) {
-            const Documents piece = this->piece(documents, d, passing_);
-            trainer_.forward(piece);
+        in_pieces(documents, passing_, [&](const Documents& piece) {
+            trainer_.losses(piece);
             std::memcpy(losses_N + piece.offsets[0] - documents.offsets[0], work_.losses(),
                         static_cast<std::size_t>(piece.positions()) * sizeof(double));
-            d += piece.count;
-        }
+        });
+    }
+
+    void logits(const Documents& documents, double* logits_NV) override {
+        const TinyIsZero tiny;
+        trainer_.reserve(largest(documents, passing_));
+        in_pieces(documents, passing_, [&](const Documents& piece) {
+            const Index before = piece.offsets[0] - documents.offsets[0];
+            trainer_.logits(piece, logits_NV + before * layout_.shape.vocab_size);
+        });
     }
 
     void gradients(const Documents& documents, double* slopes) override {
@@ -111,13 +118,20 @@ class EngineOf final : public Engine {
         return documents.part(d, last);
     }
 
-    Extent largest(const Documents& documents, Index positions) const {
-        Extent most{};
+    // Call f(piece) for all of the documents, one piece after the other.
+    template <class F>
+    static void in_pieces(const Documents& documents, Index positions, F f) {
         for (Index d = 0; d < documents.count;) {
-            const Documents piece = this->piece(documents, d, positions);
-            most.cover(work_.extent(piece));
+            const Documents piece = EngineOf::piece(documents, d, positions);
+            f(piece);
             d += piece.count;
         }
+    }
+
+    Extent largest(const Documents& documents, Index positions) const {
+        Extent most{};
+        in_pieces(documents, positions,
+                  [&](const Documents& piece) { most.cover(work_.extent(piece)); });
         return most;
     }
 

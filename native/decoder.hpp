@@ -78,6 +78,7 @@ class Rows final : public Decoder {
                  Index thread) {
         const Index D = layout_.D, F = layout_.F, V = layout_.V, T = layout_.shape.block_size;
         const Index L = layout_.shape.n_layer, width = layout_.shape.n_embd;
+        const float epsilon = layout_.shape.rmsnorm_epsilon;
         const float *parameters = weights_->parameters.data(), *turned = weights_->turned.data();
         float* x = work_.data() + first * each();
         float *h = x + count * D, *qkv = h + count * D, *mixed = qkv + count * 3 * D;
@@ -93,10 +94,10 @@ class Rows final : public Decoder {
             embed(1, &token, parameters, layout_.places ? parameters + layout_.wpe : nullptr, at,
                   D, h + b * D);
         }
-        rmsnorm(count, width, h, D, x, scales);
+        rmsnorm(count, width, epsilon, h, D, x, scales);
         for (Index l = 0; l < L; ++l) {
             const Layer w = layout_.layer(l);
-            rmsnorm(count, width, x, D, h, scales);
+            rmsnorm(count, width, epsilon, x, D, h, scales);
             linear(count, h, w.qkv, turned, qkv);
             for (Index b = 0; b < count; ++b) {
                 if (tokens_B[first + b] < 0) continue;
@@ -109,12 +110,12 @@ class Rows final : public Decoder {
                 attention_.one(S + 1, row, past, past + D, 2 * D, attended, mixed + b * D);
             }
             linear(count, mixed, w.wo, turned, x, true);
-            rmsnorm(count, width, x, D, h, scales);
+            rmsnorm(count, width, epsilon, x, D, h, scales);
             linear(count, h, w.fc1, turned, hidden);
             relu(count * F, hidden, layout_.shape.squared_relu ? hidden : nullptr);
             linear(count, hidden, w.fc2, turned, x, true);
         }
-        if (layout_.shape.final_norm) rmsnorm(count, width, x, D, x, scales);
+        if (layout_.shape.final_norm) rmsnorm(count, width, epsilon, x, D, x, scales);
         linear(count, x, layout_.lm_head, turned, logits);
         for (Index b = 0; b < count; ++b) {
             const bool rests = tokens_B[first + b] < 0;

@@ -23,9 +23,11 @@ class Engine {
   public:
     virtual ~Engine() = default;
     virtual Index size() const = 0;
-    virtual void load(const double* parameters, const double* m, const double* v) = 0;
-    virtual void state(double* parameters, double* m, double* v) const = 0;
+    virtual void load(const float* parameters, const float* m, const float* v) = 0;
+    virtual void state(float* parameters, float* m, float* v) const = 0;
     virtual void losses(const Documents& documents, double* losses_N) = 0;
+    // The logits that `losses` computes from; targets are not read.
+    virtual void logits(const Documents& documents, double* logits_NV) = 0;
     virtual void gradients(const Documents& documents, double* slopes) = 0;
     // Step k has the documents steps[k] to steps[k + 1]. Returns how many steps have a sum: the
     // last of them made no update if its sum is not finite.

@@ -11,7 +11,8 @@ class Heads {
   public:
     explicit Heads(const Layout& layout)
         : D(layout.D), H(layout.shape.n_head), K(layout.shape.n_embd / layout.shape.n_head),
-          norms_(layout.shape.qk_norm), turns_(layout.shape.rotary_base > 0),
+          epsilon_(layout.shape.rmsnorm_epsilon), norms_(layout.shape.qk_norm),
+          turns_(layout.shape.rotary_base > 0),
           in_vectors_((K & (K - 1)) == 0) {
         if (!turns_) return;
         const Index T = layout.shape.block_size;
@@ -114,7 +115,7 @@ class Heads {
         const float share = 1.0f / static_cast<float>(K);
         each_sum(x, x, [&](Index first, Index last, Vec squares) {
             const Vec mean = squares * share;
-            const Vec finite = mean < splat(HUGE_VALF) ? 1.0f / root(mean + 1e-5f) : splat(NAN);
+            const Vec finite = mean < splat(HUGE_VALF) ? 1.0f / root(mean + epsilon_) : splat(NAN);
             write(first, last, scales, [&](Index) { return finite; });
             write(first, last, x, [&](Index i) { return load(x + i) * finite; });
         });
@@ -168,6 +169,7 @@ class Heads {
     }
 
     const Index D, H, K;
+    const float epsilon_;
     const bool norms_, turns_, in_vectors_;
     Buffer cosines_, sines_;
 };

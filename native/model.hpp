@@ -15,11 +15,10 @@ class Model {
     Model(const Layout& layout, const Attention& attention, const Heads& heads, Workspace& work,
           const Buffers& buffers)
         : layout_(layout), attention_(attention), heads_(heads), work_(work), buffers_(buffers),
-          D{layout.D}, width_(layout.shape.n_embd) {}
+          D{layout.D}, width_(layout.shape.n_embd), epsilon_(layout.shape.rmsnorm_epsilon) {}
 
-    // Documents [first, last) of a batch, from tokens to logits, and on to losses and d_logits,
-    // these only where they have a share in a sum.
-    void forward(const Documents& batch, Index first, Index last, double share, const float* turned,
+    // Documents [first, last) of a batch, from tokens to logits.
+    void forward(const Documents& batch, Index first, Index last, const float* turned,
                  const Dropping* dropping, Index thread) {
         const Index n = batch.offsets[first] - batch.offsets[0];
         const Index M = batch.offsets[last] - batch.offsets[first];
@@ -30,15 +29,31 @@ class Model {
             embed(batch.length(d), batch.tokens_N + at, buffers_.parameters, wpe, 0, D,
                   work_.x() + (at - batch.offsets[0]) * D);
         }
-        rmsnorm(M, width_, x, D, x_in, work_.scales() + n);
+        rmsnorm(M, width_, epsilon_, x, D, x_in, work_.scales() + n);
         for (Index i = 0; i < M * D; i += lanes) store(x + i, load(x_in + i));
         for (Index l = 0; l < layout_.shape.n_layer; ++l)
             layer_forward(batch, first, last, l, n, M, turned, dropping, thread);
-        if (layout_.shape.final_norm) rmsnorm(M, width_, x, D, x, work_.final_scales() + n);
-        float* logits = work_.logits() + n * layout_.V;
-        linear(M, x, layout_.lm_head, turned, logits);
-        cross_entropy(M, batch.targets_N + batch.offsets[first], layout_.shape, layout_.V, share,
-                      logits, work_.losses() + n);
+        if (layout_.shape.final_norm) rmsnorm(M, width_, epsilon_, x, D, x, work_.final_scales() + n);
+        linear(M, x, layout_.lm_head, turned, work_.logits() + n * layout_.V);
+    }
+
+    // From logits to losses; unless `scale` is 0, the logits become the gradients of `scale` times
+    // the objective.
+    void losses(const Documents& batch, Index first, Index last, double scale) {
+        const Index n = batch.offsets[first] - batch.offsets[0];
+        const Index M = batch.offsets[last] - batch.offsets[first];
+        cross_entropy(M, batch.targets_N + batch.offsets[first], layout_.shape, layout_.V, scale,
+                      work_.logits() + n * layout_.V, work_.losses() + n);
+    }
+
+    // Copy the logits of documents [first, last), without padding, into those of the whole batch.
+    void copy_logits(const Documents& batch, Index first, Index last, double* logits_NV) {
+        const Index V = layout_.shape.vocab_size;
+        const Index n = batch.offsets[first] - batch.offsets[0];
+        const Index M = batch.offsets[last] - batch.offsets[first];
+        for (Index m = n; m < n + M; ++m)
+            for (Index v = 0; v < V; ++v)
+                logits_NV[m * V + v] = static_cast<double>(work_.logits()[m * layout_.V + v]);
     }
 
     // From d_logits to the slopes of what leaves the last layer.
@@ -133,7 +148,7 @@ class Model {
         float* hidden = rows.hidden + n * F;
         float* squares = rows.squares ? rows.squares + n * F : nullptr;
 
-        rmsnorm(M, width_, x, D, h1, rows.scales1 + n);
+        rmsnorm(M, width_, epsilon_, x, D, h1, rows.scales1 + n);
         linear(M, h1, w.qkv, turned, rows.qkv + n * 3 * D);
         for (Index d = first; d < last; ++d) {
             const Index at = batch.offsets[d] - batch.offsets[0];
@@ -147,7 +162,7 @@ class Model {
         if (dropping) (*dropping)(2 * l, n, M, D, width_, dropping->scale(), rows.mixed + n * D);
         linear(M, rows.mixed + n * D, w.wo, turned, x, true);
 
-        rmsnorm(M, width_, x, D, h2, rows.scales2 + n);
+        rmsnorm(M, width_, epsilon_, x, D, h2, rows.scales2 + n);
         linear(M, h2, w.fc1, turned, hidden);
         // Left out before it is squared, a number is left out of both.
         if (dropping)
@@ -189,6 +204,7 @@ class Model {
     const Buffers& buffers_;
     const Width<Fixed> D;
     const Index width_;
+    const float epsilon_;
 };
 
 }  // namespace microgpt::MICROGPT_BUILD

@@ -23,15 +23,16 @@ inline void embed(Index T, const std::int32_t* tokens_T, const float* wte, const
         }
 }
 
-// y = x * scale with scale = (mean square + 1e-5)^-1/2; the scales are kept for the way back.
+// y = x * scale with scale = (mean square + epsilon)^-1/2; the scales are kept for the way back.
 template <class D_>
-inline void rmsnorm(Index M, Index n_embd, const float* x_MD, D_ D, float* y_MD, float* scales_M) {
+inline void rmsnorm(Index M, Index n_embd, float epsilon, const float* x_MD, D_ D, float* y_MD,
+                    float* scales_M) {
     for (Index m = 0; m < M; ++m, x_MD += D, y_MD += D) {
         Vec squares{};
         for (Index i = 0; i < D; i += lanes) squares += load(x_MD + i) * load(x_MD + i);
         const float mean = sum(squares) / static_cast<float>(n_embd);
         // Where the mean overflows the scale would be 0 and hide it: NaN is noticed.
-        const float scale = mean < HUGE_VALF ? 1.0f / std::sqrt(mean + 1e-5f) : NAN;
+        const float scale = mean < HUGE_VALF ? 1.0f / std::sqrt(mean + epsilon) : NAN;
         scales_M[m] = scale;
         for (Index i = 0; i < D; i += lanes) store(y_MD + i, load(x_MD + i) * scale);
     }

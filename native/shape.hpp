@@ -17,6 +17,7 @@ struct Shape {
     Objective objective;
     double rotary_base = 0.0;  // 0: positions are learned
     bool qk_norm = false, final_norm = false;
+    float rmsnorm_epsilon = 0.0f;
 };
 
 // The constants of src/microgpt/optim.py.
@@ -32,7 +33,7 @@ struct Optimizer {
 // Documents end to end: document d has the positions offsets[d] to offsets[d + 1].
 struct Documents {
     const std::int32_t* tokens_N;
-    const std::int32_t* targets_N;
+    const std::int32_t* targets_N;  // null where only logits are wanted
     const Index* offsets;
     Index count;
 

@@ -64,22 +64,33 @@ SharedEngine::SharedEngine(const char* build, const Shape& shape, const Optimize
 
 SharedEngine::~SharedEngine() { Forks::all().remove(this); }
 
-Documents SharedEngine::checked(const Documents& documents, Index tokens, Index targets) {
+Documents SharedEngine::copied(const Documents& documents, Index tokens) {
     tokens_.assign(documents.tokens_N, documents.tokens_N + tokens);
-    targets_.assign(documents.targets_N, documents.targets_N + targets);
     offsets_.assign(documents.offsets, documents.offsets + documents.count + 1);
-    const Documents copy{tokens_.data(), targets_.data(), offsets_.data(), documents.count};
+    return {tokens_.data(), nullptr, offsets_.data(), documents.count};
+}
+
+Documents SharedEngine::checked(const Documents& documents, Index tokens) {
+    const Documents copy = copied(documents, tokens);
+    check(copy, tokens, shape_);
+    return copy;
+}
+
+Documents SharedEngine::checked(const Documents& documents, Index tokens, Index targets) {
+    Documents copy = copied(documents, tokens);
+    targets_.assign(documents.targets_N, documents.targets_N + targets);
+    copy.targets_N = targets_.data();
     check(copy, tokens, targets, shape_);
     return copy;
 }
 
-void SharedEngine::load(const double* parameters, const double* m, const double* v, Index updates) {
+void SharedEngine::load(const float* parameters, const float* m, const float* v, Index updates) {
     const std::lock_guard lock(mutex_);
     engine_->load(parameters, m, v);
     updates_ = updates;
 }
 
-Index SharedEngine::state(double* parameters, double* m, double* v) {
+Index SharedEngine::state(float* parameters, float* m, float* v) {
     const std::lock_guard lock(mutex_);
     engine_->state(parameters, m, v);
     return updates_;
@@ -89,6 +100,11 @@ void SharedEngine::losses(const Documents& documents, Index tokens, Index target
                           double* losses_N) {
     const std::lock_guard lock(mutex_);
     engine_->losses(checked(documents, tokens, targets), losses_N);
+}
+
+void SharedEngine::logits(const Documents& documents, Index tokens, double* logits_NV) {
+    const std::lock_guard lock(mutex_);
+    engine_->logits(checked(documents, tokens), logits_NV);
 }
 
 void SharedEngine::gradients(const Documents& documents, Index tokens, Index targets,

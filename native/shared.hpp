@@ -3,6 +3,7 @@
 // still write to.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -22,11 +23,16 @@ class SharedEngine {
     Index size() const { return engine_->size(); }
     Index vocab_size() const { return shape_.vocab_size; }
 
-    void load(const double* parameters, const double* m, const double* v, Index updates);
+    // How many updates have been made; waits for nobody.
+    Index updates() const { return updates_.load(); }
+
+    void load(const float* parameters, const float* m, const float* v, Index updates);
     // Returns the number of updates that have been made.
-    Index state(double* parameters, double* m, double* v);
+    Index state(float* parameters, float* m, float* v);
     // `tokens` and `targets` are how many there are; what does not fit is a Mistake.
     void losses(const Documents& documents, Index tokens, Index targets, double* losses_N);
+    // Targets are not read.
+    void logits(const Documents& documents, Index tokens, double* logits_NV);
     void gradients(const Documents& documents, Index tokens, Index targets, double* slopes);
     // Returns how many steps have a sum; see Engine.
     Index train(const Documents& documents, Index tokens, Index targets, const Index* steps,
@@ -36,13 +42,15 @@ class SharedEngine {
     friend class SharedDecoder;
     friend class Forks;
 
-    // Copy documents and check them; the lock is held.
+    // Copy documents and check them, without targets or with; the lock is held.
+    Documents checked(const Documents& documents, Index tokens);
     Documents checked(const Documents& documents, Index tokens, Index targets);
+    Documents copied(const Documents& documents, Index tokens);
 
     const Shape shape_;
     std::mutex mutex_;
     const std::unique_ptr<Engine> engine_;
-    Index updates_ = 0;
+    std::atomic<Index> updates_{0};
     std::vector<std::int32_t> tokens_, targets_;
     std::vector<Index> offsets_, steps_;
 };

@@ -123,14 +123,15 @@ class Trainer {
     }
 
     // Losses alone, left in the workspace.
-    void forward(const Documents& batch) {
-        begin(batch, passing_pace_);
-        auto part = [&](Index i, Index thread) {
-            model_.forward(batch, shares_.first(i), shares_.last(i), 0.0, turned_.of(thread),
-                           nullptr, thread);
-        };
-        pool_.each(shares_.count(), wanted_, part);
-        passing_pace_.end();
+    void losses(const Documents& batch) {
+        predict(batch, [&](Index first, Index last) { model_.losses(batch, first, last, 0.0); });
+    }
+
+    // Logits alone, copied without padding.
+    void logits(const Documents& batch, double* logits_NV) {
+        predict(batch, [&](Index first, Index last) {
+            model_.copy_logits(batch, first, last, logits_NV);
+        });
     }
 
     // Through the model to the slopes of the last layer's output; the losses are in the workspace.
@@ -138,7 +139,8 @@ class Trainer {
         begin(batch, pace_);
         auto part = [&](Index i, Index thread) {
             const Index first = shares_.first(i), last = shares_.last(i);
-            model_.forward(batch, first, last, share, turned_.of(thread), dropping, thread);
+            model_.forward(batch, first, last, turned_.of(thread), dropping, thread);
+            model_.losses(batch, first, last, share);
             model_.head_backward(batch, first, last);
             model_.layer_backward(batch, first, last, layout_.shape.n_layer - 1, dropping, thread);
         };
@@ -178,6 +180,19 @@ class Trainer {
     }
 
   private:
+    // A forward pass with nothing after it but finish(first, last), for each range of documents.
+    template <class Finish>
+    void predict(const Documents& batch, Finish finish) {
+        begin(batch, passing_pace_);
+        auto part = [&](Index i, Index thread) {
+            const Index first = shares_.first(i), last = shares_.last(i);
+            model_.forward(batch, first, last, turned_.of(thread), nullptr, thread);
+            finish(first, last);
+        };
+        pool_.each(shares_.count(), wanted_, part);
+        passing_pace_.end();
+    }
+
     void turn_matrices(const Muon& muon, const float* kept) {
         auto matrix = [&](Index i, Index thread) {
             muon(layout_.matrix(i), kept, buffers_, work_.scratch(thread));

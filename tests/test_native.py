@@ -109,25 +109,6 @@ def test_results_are_the_same_bits_for_any_number_of_threads(config: GPTConfig, 
     assert all(other == told[0] for other in told[1:])
 
 
-def test_a_batch_of_many_pieces_makes_the_update_of_a_whole_one() -> None:
-    # Long rows of logits: 16 Mi floats are some 500 positions, and this batch has more.
-    config = GPTConfig(vocab_size=20_000, block_size=8, n_layer=1, n_head=1, n_embd=4)
-    data = laid_out([[i % 19, i % 17, i % 13] * 2 for i in range(200)], 19_999, 8)
-    engine = native(config)
-    engine.train(in_one(data), np.array([0.01]))
-    g = native(config).gradients(data)
-    flat = np.concatenate([x.ravel() for x in g.values()]) / data.positions
-    assert engine.state().m == pytest.approx(0.15 * flat, rel=1e-4, abs=1e-7)
-    halves = [data.take(np.arange(a, a + 100)) for a in (0, 100)]
-    summed = sum(native(config).gradients(half)["layer0.mlp_fc1"] for half in halves)
-    assert g["layer0.mlp_fc1"] == pytest.approx(summed, rel=1e-4, abs=1e-6)
-
-
-def in_one(batch: Batch) -> Batches:
-    steps = np.array([0, len(batch)], dtype=np.int64)
-    return Batches(batch.tokens_N, batch.targets_N, batch.documents, steps)
-
-
 def test_a_run_goes_on_under_the_other_engine() -> None:
     config = SHAPES[0]
     batches = Plan(documents(config), batch_size=2).batches(0, 6)
@@ -152,6 +133,44 @@ def test_tiny_slopes_and_moments_end_as_zero_not_as_slow_numbers() -> None:
     for moment in (kept.m, kept.v):
         smallest = np.abs(moment[moment != 0.0]).min()
         assert smallest >= np.finfo(np.float32).tiny
+
+
+def test_updates_are_counted_and_a_state_comes_back_bit_for_bit() -> None:
+    config = SHAPES[3]
+    engine, other = native(config), native(config)
+    assert engine.updates == 0
+    engine.train(Plan(documents(config)).batches(0, 7), np.full(7, 0.01))
+    assert engine.updates == engine.state().updates == 7
+    other.load(engine.state())
+    assert other.updates == 7
+    for name in ("parameters", "m", "v"):
+        assert np.array_equal(getattr(other.state(), name), getattr(engine.state(), name)), name
+
+
+def test_a_number_beyond_float32_is_infinite_without_a_warning() -> None:
+    engine = native(SHAPES[0])
+    state = engine.state()
+    state.parameters[3], state.m[4] = 1e300, 1e-300
+    engine.load(state)
+    assert engine.state().parameters[3] == np.inf
+    assert engine.state().m[4] == 0.0
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_every_norm_adds_the_one_epsilon(build: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # So large that no norm is what it is without.
+    monkeypatch.setattr(model, "RMSNORM_EPSILON", 0.5)
+    for n_embd in (8, 12):  # heads that fill a vector evenly, and others
+        config = GPTConfig(
+            vocab_size=5, block_size=6, n_head=2, n_embd=n_embd, qk_norm=True, final_norm=True
+        )
+        batch, scalar = documents(config), open_engine("scalar", config)
+        scalar.load(numbers(config))
+        engine = native(config, build=build)
+        assert engine.losses(batch) == pytest.approx(scalar.losses(batch), rel=1e-5)
+        decoder, other = engine.decoder(1), scalar.decoder(1)
+        for token in (4, 2, 0):
+            assert decoder.push([token]) == pytest.approx(other.push([token]), rel=1e-4, abs=1e-5)
 
 
 def test_a_decoder_outlives_its_engine() -> None:

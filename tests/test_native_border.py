@@ -34,7 +34,7 @@ from tests.test_native import SHAPES, native, numbers
         ([1, 1], [1, 1], [0, 0, 2], "a document must have 1 to block_size=6 positions; got 0 in"),
         ([1, 1], [1, 1], [0, 5, 2], "a document must have 1 to block_size=6 positions; got 5 in"),
         ([1, 1], [1, 1], [0, 3], "documents must run from position 0 to the last; got 0 to 3"),
-        ([1, 1], [1], [0, 2], "documents must run from position 0 to the last; got 0 to 2"),
+        ([1, 1], [1], [0, 2], "targets must be as many as tokens, 2; got 1."),
         ([], [], [0], "a batch must have a document; got none."),
     ],
 )

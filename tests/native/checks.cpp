@@ -41,7 +41,7 @@ void norms(Index M, Index width) {
     Floats x = rows(M, D, width), y = x, scales(static_cast<std::size_t>(M)), dx = x;
     const Floats dy = rows(M, D, width), sum = rows(M, D, width);
     const auto value = [&] {
-        rmsnorm(M, width, x.data(), D, y.data(), scales.data());
+        rmsnorm(M, width, 1e-5f, x.data(), D, y.data(), scales.data());
         return dot(y, dy) + dot(x, sum);
     };
     value();
@@ -107,7 +107,7 @@ void attentions(Index T, Index heads, Index width) {
 
 void turned_heads(Index T, Index heads, Index width, bool norms, bool turns) {
     const Layout layout({5, T, 1, heads, width, false, Objective::cross_entropy,
-                         turns ? 100.0 : 0.0, norms, false});
+                         turns ? 100.0 : 0.0, norms, false, 1e-5f});
     const Heads change(layout);
     const Index D = layout.D;
     Floats qkv = rows(3 * T, D, width), turned = qkv, d_qkv = rows(3 * T, D, width);
@@ -194,13 +194,13 @@ void logarithms() {
 }
 
 void no_allocations(Index threads) {
-    const Shape shape{27, 16, 2, 4, 32, true, Objective::cross_entropy, 100.0, true, true};
+    const Shape shape{27, 16, 2, 4, 32, true, Objective::cross_entropy, 100.0, true, true, 1e-5f};
     const Optimizer optimizer{0.85, 0.99, 1e-8, 2.0,    0.95, 0.1, 0.1,
                               1,    {3.4445, -4.775, 2.0315}, 5, 1e-7};
     Engine* engine = make(shape, optimizer, threads);
     const Floats drawn = rows(1, engine->size(), engine->size(), 0.1);
-    const std::vector<double> numbers(drawn.begin(), drawn.end()), zeros(drawn.size());
-    engine->load(numbers.data(), zeros.data(), zeros.data());
+    const Floats zeros(drawn.size());
+    engine->load(drawn.data(), zeros.data(), zeros.data());
     constexpr Index steps = 20, each = 16;
     std::vector<std::int32_t> tokens;
     std::vector<Index> documents{0}, batches{0};

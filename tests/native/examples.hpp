@@ -12,6 +12,7 @@
 namespace microgpt {
 
 using Doubles = std::vector<double>;
+using Floats = std::vector<float>;
 
 inline void expect(bool holds, const char* what) {
     if (holds) return;
@@ -41,7 +42,8 @@ struct Texts {
 };
 
 // Heads that fill no vectors, so that what lies beside them is near.
-inline const Shape shape{11, 12, 2, 2, 20, true, Objective::cross_entropy, 100.0, true, true};
+inline const Shape shape{11,    12,   2,    2,     20, true, Objective::cross_entropy,
+                         100.0, true, true, 1e-5f};
 inline const Optimizer optimizer{0.85, 0.99, 1e-8, 2.0,    0.95, 0.1, 0.1,
                                  1,    {3.4445, -4.775, 2.0315}, 5, 1e-7};
 
@@ -51,16 +53,21 @@ struct Example {
 
     void load() {
         const auto size = static_cast<std::size_t>(engine.size());
-        Doubles numbers(size);
-        const Doubles zeros(size);
+        Floats numbers(size);
+        const Floats zeros(size);
         for (std::size_t i = 0; i < size; ++i)
-            numbers[i] = 0.3 * (static_cast<double>(i * 7919 % 1000) / 500.0 - 1.0);
+            numbers[i] = 0.3f * (static_cast<float>(i * 7919 % 1000) / 500.0f - 1.0f);
         engine.load(numbers.data(), zeros.data(), zeros.data(), 0);
     }
     Doubles losses(const Texts& texts) {
         Doubles losses_N(texts.tokens.size());
         engine.losses(texts.all(), texts.positions(), texts.positions(), losses_N.data());
         return losses_N;
+    }
+    Doubles logits(const Texts& texts) {
+        Doubles logits_NV(texts.tokens.size() * static_cast<std::size_t>(shape.vocab_size));
+        engine.logits(texts.all(), texts.positions(), logits_NV.data());
+        return logits_NV;
     }
     Doubles gradients(const Texts& texts) {
         Doubles slopes(static_cast<std::size_t>(engine.size()));
@@ -75,11 +82,11 @@ struct Example {
         return nats_K;
     }
     // All that training changes, the number of updates last.
-    Doubles state() {
+    Floats state() {
         const auto size = static_cast<std::size_t>(engine.size());
-        Doubles numbers(3 * size + 1);
-        double* const all = numbers.data();
-        numbers.back() = static_cast<double>(engine.state(all, all + size, all + 2 * size));
+        Floats numbers(3 * size + 1);
+        float* const all = numbers.data();
+        numbers.back() = static_cast<float>(engine.state(all, all + size, all + 2 * size));
         return numbers;
     }
 

@@ -66,7 +66,7 @@ void starve(const char* what, Index threads, F f) {
     const Texts few(8), many(64);
     Example reference(threads);
     const Doubles little = reference.losses(few), much = reference.losses(many);
-    const Doubles state = reference.state();
+    const Floats state = reference.state();
     for (long allocations = 0;; ++allocations) {
         Example example(threads);
         const auto reader = std::make_unique<SharedDecoder>(example.engine, 2);
@@ -76,7 +76,7 @@ void starve(const char* what, Index threads, F f) {
             return;
         }
         // Fewer threads than are wanted, or nothing has happened.
-        if (example.state().back() == 0.0) {
+        if (example.engine.updates() == 0) {
             expect(example.state() == state, "what failed has changed nothing");
             expect(example.losses(few) == little, "a few are computed on after a failure");
             expect(example.losses(many) == much, "and many");
@@ -92,6 +92,7 @@ void starve(const char* what, Index threads, F f) {
 int main() {
     for (const Index threads : {1, 3}) {
         starve("losses", threads, [](Example& e, const Texts& t) { e.losses(t); });
+        starve("logits", threads, [](Example& e, const Texts& t) { e.logits(t); });
         starve("gradients", threads, [](Example& e, const Texts& t) { e.gradients(t); });
         starve("train", threads, [](Example& e, const Texts& t) { e.train(t); });
         starve("load", threads, [](Example& e, const Texts&) { e.load(); });

@@ -50,7 +50,7 @@ void all_at_once() {
     const Texts texts(64);
     const Doubles before = example.losses(texts);
     SharedDecoder kept(example.engine, 3);
-    at_once(6, [&](int who) {
+    at_once(8, [&](int who) {
         for (int round = 0; round < 15; ++round) {
             if (who == 0) example.train(texts);
             if (who == 1) example.losses(texts);
@@ -64,9 +64,11 @@ void all_at_once() {
                 for (int t = 0; t < 12; ++t) decoder.push(tokens.data(), logits.data());
             }
             if (who == 5) Example another(2);
+            if (who == 6) example.logits(texts);
+            if (who == 7) expect(example.engine.updates() % 8 == 0, "updates are counted a call");
         }
     });
-    expect(example.state().back() == 15.0 * 8.0, "all updates are counted");
+    expect(example.engine.updates() == 15 * 8, "all updates are counted");
     const std::int32_t tokens[3] = {1, 2, 3};
     Doubles logits(33), expected(33);
     kept.push(tokens, logits.data());

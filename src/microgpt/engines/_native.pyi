@@ -1,6 +1,11 @@
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from microgpt.engines.contract import Floats
+
+Singles = NDArray[np.float32]
 
 # Arrays are one-dimensional and contiguous: int32 tokens and targets, int64 offsets and steps.
 
@@ -24,6 +29,7 @@ class Engine:
         rotary_base: float,
         qk_norm: bool,
         final_norm: bool,
+        rmsnorm_epsilon: float,
         loss: str,
         beta1: float,
         beta2: float,
@@ -38,9 +44,12 @@ class Engine:
         seed: int,
         threads: int,
     ) -> None: ...
-    def load(self, parameters: Floats, m: Floats, v: Floats, updates: int, /) -> None: ...
-    def state(self) -> tuple[Floats, Floats, Floats, int]: ...
+    @property
+    def updates(self) -> int: ...
+    def load(self, parameters: Singles, m: Singles, v: Singles, updates: int, /) -> None: ...
+    def state(self) -> tuple[Singles, Singles, Singles, int]: ...
     def losses(self, tokens_N: Any, targets_N: Any, documents: Any, /) -> Floats: ...
+    def logits(self, tokens_N: Any, documents: Any, /) -> Floats: ...
     def gradients(self, tokens_N: Any, targets_N: Any, documents: Any, /) -> Floats: ...
     def train(
         self,

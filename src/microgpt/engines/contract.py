@@ -31,7 +31,7 @@ class Ops(Protocol[A]):
         ...
 
     def rmsnorm(self, x_TD: A, groups: int = 1) -> A:
-        """Divide each row, or each of its groups, by the root of its mean square plus 1e-5."""
+        """Divide each row, or each of its groups, by sqrt(mean square + RMSNORM_EPSILON)."""
         ...
 
     def linear(self, x_TD: A, weight: A) -> A:

@@ -70,6 +70,7 @@ class NativeEngine:
             rotary_base=model.ROTARY_BASE if config.position == "rotary" else 0.0,
             qk_norm=config.qk_norm,
             final_norm=config.final_norm,
+            rmsnorm_epsilon=model.RMSNORM_EPSILON,
             loss=loss,
             beta1=optimizer.beta1,
             beta2=optimizer.beta2,
@@ -85,20 +86,38 @@ class NativeEngine:
             threads=self.threads,
         )
 
+    @property
+    def updates(self) -> int:
+        """How many updates have been made; nothing is copied."""
+        return self._engine.updates
+
     def load(self, state: State) -> None:
         """Take over a state, rounded to float32."""
-        parameters, m, v = (
-            np.ascontiguousarray(x, dtype=np.float64) for x in (state.parameters, state.m, state.v)
-        )
+        # Numbers beyond float32 become infinite.
+        with np.errstate(over="ignore"):
+            parameters, m, v = (
+                np.ascontiguousarray(x, dtype=np.float32)
+                for x in (state.parameters, state.m, state.v)
+            )
         self._engine.load(parameters, m, v, state.updates)
 
     def state(self) -> State:
         """Return a copy of all that training changes."""
-        return State(*self._engine.state())
+        parameters, m, v, updates = self._engine.state()
+        f64 = np.float64
+        return State(parameters.astype(f64), m.astype(f64), v.astype(f64), updates)
 
     def losses(self, batch: Batch) -> Floats:
         """Return losses_N, nats at each position."""
         return self._engine.losses(*_arrays(batch))
+
+    def logits(self, batch: Batch) -> Floats:
+        """Return logits_NV, of what comes next at each position; targets are not read.
+
+        N times V numbers of 8 bytes: the caller chooses how many documents come at once.
+        """
+        tokens_N, _, documents = _arrays(batch)
+        return self._engine.logits(tokens_N, documents)
 
     def gradients(self, batch: Batch) -> Tensors:
         """Return by name the gradients of the objective's sum."""

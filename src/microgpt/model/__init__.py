@@ -26,6 +26,9 @@ A = TypeVar("A")
 ROTARY_BASE = 100.0
 """The slowest pair of a head turns by almost 1 / base a position, the fastest by 1 radian."""
 
+RMSNORM_EPSILON = 1e-5
+"""Added to the mean square in every RMSNorm, so that a row of zeros is not divided by zero."""
+
 
 def angles(head_width: int, position: int) -> list[float]:
     """Return by how many radians each pair of a head turns at a position.

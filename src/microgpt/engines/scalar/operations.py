@@ -40,7 +40,7 @@ class ScalarOps:
             width = len(x_D) // groups
             for g in range(0, len(x_D), width):
                 x_K = x_D[g : g + width]
-                scale = (dot(x_K, x_K) / width + 1e-5) ** -0.5
+                scale = (dot(x_K, x_K) / width + model.RMSNORM_EPSILON) ** -0.5
                 row += [x * scale for x in x_K]
             rows.append(row)
         return rows
