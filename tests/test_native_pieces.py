@@ -1,0 +1,105 @@
+"""A batch too large to be worked on at once: in pieces, in bounded memory, as if it were whole."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from microgpt import model
+from microgpt.batch import Batch, Batches
+from microgpt.config import GPTConfig
+from microgpt.dropout import Dropping
+from microgpt.engines import open_engine, why_not_native
+from microgpt.engines.contract import Engine
+from microgpt.loss import LossSum
+from microgpt.optim import Optimizer
+from tests.conftest import REQUIRED, laid_out
+from tests.test_engines_agree import numpy_losses
+
+if why_not_native() and "native" not in REQUIRED:
+    pytest.skip(f"no native engine: {why_not_native()}", allow_module_level=True)
+
+from microgpt.engines.native import BUILDS, NativeEngine
+from tests.test_native import native, numbers
+
+# Room for attention is set aside by the block size: a piece of 16 Mi numbers is 64 positions.
+LONG = GPTConfig(
+    vocab_size=5, block_size=2**18, n_layer=1, n_head=1, n_embd=4, position="rotary", qk_norm=True
+)
+
+
+def in_one(batch: Batch) -> Batches:
+    steps = np.array([0, len(batch)], dtype=np.int64)
+    return Batches(batch.tokens_N, batch.targets_N, batch.documents, steps)
+
+
+def test_a_batch_of_many_pieces_makes_the_update_of_a_whole_one() -> None:
+    # Long rows of logits: 16 Mi floats are some 500 positions, and this batch has more.
+    config = GPTConfig(vocab_size=20_000, block_size=8, n_layer=1, n_head=1, n_embd=4)
+    data = laid_out([[i % 19, i % 17, i % 13] * 2 for i in range(200)], 19_999, 8)
+    engine = native(config)
+    engine.train(in_one(data), np.array([0.01]))
+    g = native(config).gradients(data)
+    flat = np.concatenate([x.ravel() for x in g.values()]) / data.positions
+    assert engine.state().m == pytest.approx(0.15 * flat, rel=1e-4, abs=1e-7)
+    halves = [data.take(np.arange(a, a + 100)) for a in (0, 100)]
+    summed = sum(native(config).gradients(half)["layer0.mlp_fc1"] for half in halves)
+    assert g["layer0.mlp_fc1"] == pytest.approx(summed, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_dropout_counts_the_positions_of_the_pieces_before(build: str) -> None:
+    # Every document the same: only dropout tells one piece from another.
+    data = laid_out([[0, 1, 2]] * 60, 4, LONG.block_size)
+    optimizer = Optimizer(dropout=0.5, seed=5)
+    engine = NativeEngine(LONG, optimizer, "cross-entropy", 2, build)
+    scalar = open_engine("scalar", LONG, optimizer)
+    sums: list[LossSum] = []
+    engines: list[Engine] = [engine, scalar]
+    for one in engines:
+        one.load(numbers(LONG))
+        sums += one.train(in_one(data), np.array([0.01]))
+    dropping = Dropping(0.5, seed=5, update=1)
+    truth = numpy_losses(LONG, numbers(LONG).parameters, data, dropping)
+    assert sums[0].nats == pytest.approx(truth.sum(), rel=1e-5)
+    means = [model.views(one.state().m, LONG) for one in engines]
+    for name, expected in means[1].items():
+        hair = 1e-5 * np.abs(expected).max() + 1e-7
+        assert np.abs(means[0][name] - expected).max() <= hair, name
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="memory is asked of the operating system")
+@pytest.mark.parametrize("call", ["losses(data)", "train(in_one(data), np.array([0.01]))"])
+def test_a_large_batch_takes_no_more_memory_than_its_pieces(call: str) -> None:
+    # Its logits alone are 1.5 GB; a piece of them is 64 MiB, with room to grow by a quarter.
+    code = (
+        "import resource, sys; import numpy as np\n"
+        "from microgpt.config import GPTConfig\n"
+        "from tests.conftest import laid_out\n"
+        "from tests.test_native import native\n"
+        "from tests.test_native_pieces import in_one\n"
+        "def peak():\n"
+        "    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "    return most / 2**20 if sys.platform == 'darwin' else most / 2**10\n"
+        "config = GPTConfig(vocab_size=20_000, block_size=1, n_layer=1, n_head=1, n_embd=1)\n"
+        "engine = native(config, threads=2)\n"
+        "data = laid_out([[]] * 19_000, 19_999, 1)\n"
+        "before = peak()\n"
+        f"engine.{call}\n"
+        "print(peak() - before)"
+    )
+    path = os.pathsep.join([str(Path(__file__).resolve().parents[1]), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 400.0
