@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.data.corpus import Source
 from microgpt.data.tokenizer import Bytes, Characters
-from microgpt.engines.contract import State
+from microgpt.engines.contract import SLOTS, State
 from microgpt.errors import RunError
 from microgpt.loss import LossSum
 from microgpt.runs import checkpoint, files
@@ -47,7 +47,7 @@ def state(seed: int = 0, updates: int = 37) -> State:
     rng = np.random.default_rng(seed)
     numbers = [rng.normal(size=N) for _ in range(3)]
     numbers[0][:6] = [-0.0, 5e-324, 1.7976931348623157e308, math.pi, 2.2e-308, 1 + 2.0**-52]
-    return State(numbers[0], numbers[1], numbers[2] ** 2, updates)
+    return State(numbers[0], {"adam.m": numbers[1], "adam.v": numbers[2] ** 2}, updates)
 
 
 def settings(model: GPTConfig = CONFIG) -> Settings:
@@ -87,8 +87,9 @@ def told(folder: Path) -> str:
 def test_a_state_is_read_back_to_the_last_bit(folder: Path) -> None:
     read, written = checkpoint.load(folder, CONFIG).state, state()
     assert read.updates == 37
-    for name in ("parameters", "m", "v"):
-        assert getattr(read, name).tobytes() == getattr(written, name).tobytes()
+    assert read.parameters.tobytes() == written.parameters.tobytes()
+    for name in SLOTS:
+        assert read.slots[name].tobytes() == written.slots[name].tobytes()
 
 
 def test_settings_and_tokenizers_are_read_back(tmp_path: Path) -> None:
@@ -177,7 +178,7 @@ def test_a_foreign_checkpoint_is_one_sentence(folder: Path) -> None:
     assert told(folder) == f"RUN/{FILE}: damaged or foreign: not as microgpt writes it."
     wider = GPTConfig(vocab_size=4, block_size=3, n_head=1, n_embd=3)
     numbers = np.zeros(12 + 9 + 12 + 4 * 9 + 2 * 36)
-    checkpoint.save(folder, wider, Checkpoint(State(numbers, numbers, numbers)))
+    checkpoint.save(folder, wider, Checkpoint(State(numbers, dict.fromkeys(SLOTS, numbers))))
     sentence = f"RUN/{FILE}: foreign: its tensors are not those of the model in config.json."
     assert told(folder) == sentence
 

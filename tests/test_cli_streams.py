@@ -69,7 +69,7 @@ def whole(folder: str = "r") -> None:
     """Hold a training's folder to what one has that came to its end."""
     assert log.read(Path(folder)).steps == 120
     assert len(Path(folder, "samples.txt").read_text("utf-8").splitlines()) == 20
-    assert Run(folder).engine.state().updates == 120
+    assert Run(folder).engine.updates == 120
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
@@ -138,7 +138,7 @@ def test_samples_of_a_training_that_stopped_early_say_so(capsys: Capture) -> Non
             pass
         process.kill()
     assert run(["sample", "r", "-n", "3"]) == 0
-    made = Run("r").engine.state().updates
+    made = Run("r").engine.updates
     assert f"; the training stopped after {made:,} of 100,000 steps" in capsys.readouterr().out
     assert run([*TRAIN[:-1], "whole"]) == 0
     assert run(["sample", "whole", "-n", "3"]) == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib
 import io
 import json
 import math
@@ -20,8 +19,7 @@ import pytest
 from microgpt.cli.app import run
 from microgpt.data.corpus import Source
 from microgpt.runs import checkpoint, log, prepare
-
-loop = importlib.import_module("microgpt.training.loop")
+from microgpt.training import pace
 
 SMALL = "--n-embd 4 --n-head 1 --block-size 8 --engine scalar"
 LINE = re.compile(r"^step (\d+): loss (\d+\.\d{4})( |$)")
@@ -125,7 +123,7 @@ def test_json_lines_say_which_state_was_kept_and_what_the_gpt_alone_costs(capsys
 def test_json_lines_of_a_resumed_training_are_those_that_the_log_has_of_it(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(pace, "CHUNK_SECONDS", 0.0)
     small: dict[str, Any] = {"n_embd": 4, "n_head": 1, "block_size": 8, "engine": "scalar"}
     with prepare.new(Source(files=("t.txt",)), out=Path("r"), steps=18, log_every=5,
                      preset_name="microgpt", **small) as session:  # fmt: skip

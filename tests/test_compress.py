@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,9 +55,20 @@ def codec(
     shape = {"block_size": 5, "n_head": 1, "n_embd": 2, **shape}
     config = GPTConfig(vocab_size=tokenizer.vocab_size, **shape)
     engine = opened(name, config, std=std, threads=threads)
-    if weight is not None:
-        engine = mixed(engine, tokenizer, weight)
-    return Codec(engine, tokenizer, config, stream=stream)
+    return of(engine, tokenizer, config, weight, stream=stream)
+
+
+def of(
+    engine: Engine,
+    tokenizer: Tokenizer,
+    config: GPTConfig,
+    weight: float | None = None,
+    *,
+    stream: bool = False,
+) -> Codec:
+    mixture = None if weight is None else mixed(engine, tokenizer, weight)
+    identity = partial(Identity.of, engine, mixture, tokenizer, config)
+    return Codec(mixture or engine, tokenizer, config, identity, stream=stream)
 
 
 def check(made: Codec, data: bytes) -> int:
@@ -116,20 +128,19 @@ def test_the_size_is_the_sum_of_the_losses_that_evaluate_reports(
     tokenizer = Characters.of(TINY, bos)
     config = GPTConfig(vocab_size=tokenizer.vocab_size, block_size=6, n_head=1, n_embd=4)
     engine = opened(engine_name, config)
-    if weight is not None:
-        engine = mixed(engine, tokenizer, weight)
+    model = engine if weight is None else mixed(engine, tokenizer, weight)
     names = random_names(1, 50, 20)
     data = ("\n".join(names) + "\n").encode()
-    packed = Codec(engine, tokenizer, config).compress(data)
-    total = evaluation.evaluate(engine, tokenizer, 6, names).sum
+    packed = of(engine, tokenizer, config, weight).compress(data)
+    total = evaluation.evaluate(model, tokenizer, 6, names).sum
     assert packed.sum.positions == total.positions
     assert packed.sum.nats == pytest.approx(total.nats, rel=1e-12)
     # And those of the other way to compute them, all positions of a window at once.
     batch = lay_out(map(tokenizer.encode, names), tokenizer.bos, 6).batch
-    nats = math.fsum(engine.losses(batch).tolist())
+    nats = math.fsum(model.losses(batch).tolist())
     code = len(packed.data) - packed.header
     assert nats / LN_2 / 8 - 2 < code <= nats / LN_2 / 8 + SLACK
-    assert Codec(engine, tokenizer, config).decompress(packed.data) == data
+    assert of(engine, tokenizer, config, weight).decompress(packed.data) == data
 
 
 @pytest.mark.parametrize("stream", [False, True])

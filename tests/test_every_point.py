@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import importlib
 import itertools
 import json
 import shutil
@@ -16,16 +15,16 @@ import pytest
 
 from microgpt.engines import why_not_native
 from microgpt.loss import LossSum
-from microgpt.runs import checkpoint, files, folder, prepare, saver
+from microgpt.runs import checkpoint, files, folder, prepare
 from microgpt.runs.log import LogWriter
 from microgpt.runs.run import Run
 from microgpt.runs.session import Session
+from microgpt.training import pace
 from microgpt.training.best import Best
 from microgpt.training.loop import Step
 from microgpt.training.progress import Checkpoint
 from tests.conftest import TINY
 
-loop = importlib.import_module("microgpt.training.loop")
 native = pytest.mark.skipif(why_not_native() is not None, reason=str(why_not_native()))
 
 # Few to learn from, so that they are soon learnt by heart: an earlier state than the last is best.
@@ -41,9 +40,9 @@ RECIPE: dict[str, Any] = {
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the engine stand still after every step, and the checkpoint be saved as often as can."""
-    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
-    monkeypatch.setattr(saver, "_SECONDS", -1.0)
-    monkeypatch.setattr(saver, "_SHARE", 1e9)
+    monkeypatch.setattr(pace, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(pace, "SAVE_SECONDS", -1.0)
+    monkeypatch.setattr(pace, "SAVE_SHARE", 1e9)
 
 
 def finish(training: Session, stop_at: int = 0) -> None:
@@ -150,7 +149,7 @@ def test_the_training_of_these_tests_keeps_an_earlier_state_and_mixes_and_drops(
 
 def run_documents(tmp_path: Path) -> list[str]:
     with prepare.resume(tmp_path / "whole", documents=WORDS) as training:
-        return training.heldout_documents
+        return training.task.dataset.heldout_documents
 
 
 @native
@@ -228,7 +227,7 @@ def test_under_a_budget_in_seconds_a_stopped_training_ends_with_what_its_log_say
         finish(prepare.resume(place, documents=WORDS), stop_at=at)
     with prepare.resume(place, documents=WORDS) as training:
         list(training)
-        documents = training.heldout_documents
+        documents = training.task.dataset.heldout_documents
     lines = left(place)["log.jsonl"]
     steps = [line["step"] for line in lines if "loss" in line]
     assert steps == sorted(set(steps))

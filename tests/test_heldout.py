@@ -61,8 +61,10 @@ def test_the_last_evaluation_is_on_all_held_out_documents(tmp_path: Path, seed: 
         Source(), out=tmp_path / "r", preset_name="micro", steps=2, seed=seed, holdout=0.05
     ) as session:
         last = [event for event in session if isinstance(event, HeldOut)][-1]
-    assert last.documents == len(session.heldout_documents)
-    assert last.sum.positions == sum(len(text) + 1 for text in session.heldout_documents)
+    assert last.documents == len(session.task.dataset.heldout_documents)
+    assert last.sum.positions == sum(
+        len(text) + 1 for text in session.task.dataset.heldout_documents
+    )
     line = microgpt.load(tmp_path / "r").log.heldout[-1]["heldout"]
     assert line["standard_error"] == last.error
     assert 0.0 < last.error < 0.05

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import re
@@ -19,11 +18,10 @@ import pytest
 
 from microgpt.cli.app import run
 from microgpt.data.corpus import Source
-from microgpt.runs import prepare, saver
+from microgpt.runs import prepare
 from microgpt.runs.session import Session
+from microgpt.training import pace
 from microgpt.training.loop import Step
-
-loop = importlib.import_module("microgpt.training.loop")
 
 STEPS = 22
 # 20 documents: with a batch of 4 an epoch ends every five steps or earlier.
@@ -38,9 +36,9 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the engine stand still, and the checkpoint be saved, after every step."""
-    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
-    monkeypatch.setattr(saver, "_SECONDS", -1.0)
-    monkeypatch.setattr(saver, "_SHARE", 1e9)
+    monkeypatch.setattr(pace, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(pace, "SAVE_SECONDS", -1.0)
+    monkeypatch.setattr(pace, "SAVE_SHARE", 1e9)
 
 
 @pytest.fixture
@@ -197,10 +195,10 @@ def test_a_folder_with_files_of_somebody_else_is_left_alone(
 
 def started(words: str, often: bool = False) -> subprocess.Popen[str]:
     """A training in a process of its own, that Ctrl-C reaches as in a terminal."""
-    patch = "saver._SECONDS = 0.02; saver._SHARE = 1e9;" if often else ""
+    patch = "pace.SAVE_SECONDS = 0.02; pace.SAVE_SHARE = 1e9;" if often else ""
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-        f"from microgpt.runs import saver; {patch} from microgpt.cli.app import main; main()"
+        f"from microgpt.training import pace; {patch} from microgpt.cli.app import main; main()"
     )
     command = [sys.executable, "-u", "-c", program, *words.split()]
     pipe = subprocess.PIPE

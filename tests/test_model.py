@@ -29,7 +29,7 @@ def losses(session: Session, steps: int) -> list[float]:
     """Train the product's own way: the first so many steps of all that were asked for."""
     rates = [learning_rate(session.training, step, 0.0) for step in range(1, steps + 1)]
     with session:
-        sums = session.engine.train(session.plan.batches(0, steps), np.array(rates))
+        sums = session.trainer.engine.train(session.task.plan.batches(0, steps), np.array(rates))
     return [total.mean for total in sums]
 
 
@@ -65,8 +65,8 @@ def test_first_numbers_are_drawn_row_by_row_after_the_documents_are_shuffled(
 ) -> None:
     for name in ("microgpt", "microgpt-v1"):
         with prepare.new(tiny, preset_name=name, engine="scalar", out=Path(name)) as session:
-            flat, config, encoded = session.engine.state().parameters, session.model, []
-            first = session.plan.batches(0, len(tiny))
+            flat, config, encoded = session.trainer.engine.state().parameters, session.model, []
+            first = session.task.plan.batches(0, len(tiny))
             for d in range(len(first)):
                 encoded.append(session.tokenizer.decode(first.document(d)[0].tolist()))
         rng = random.Random(42)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from microgpt.batch import Batch
+
 from microgpt.config import GPTConfig
 from microgpt.engines import why_not_native
 from microgpt.engines.contract import Floats

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from microgpt import model
-from microgpt.batch import Batch, Batches
 from microgpt.config import GPTConfig
-from microgpt.dropout import Dropping
+from microgpt.data.batch import Batch, Batches
 from microgpt.engines import open_engine, why_not_native
 from microgpt.engines.contract import Engine
 from microgpt.loss import LossSum
+from microgpt.model.dropout import Dropping
 from microgpt.optim import Optimizer
 from tests.conftest import REQUIRED, laid_out
 from tests.test_engines_agree import numpy_losses

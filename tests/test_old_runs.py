@@ -27,7 +27,7 @@ def old(tmp_path: Path) -> Path:
 def test_a_run_written_before_there_were_fingerprints_scores_as_it_did(old: Path) -> None:
     run = Run(old)
     assert run.settings.training.steps == 12
-    assert run.engine.state().updates == 7
+    assert run.engine.updates == 7
     assert run.score("ada").losses == pytest.approx(SCORED, rel=1e-5)
     assert run.evaluate().loss == pytest.approx(1.9739476726603171, rel=1e-5)
     assert (run.log.steps, len(run.log.heldout)) == (7, 7)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from microgpt.engines.contract import State
 from microgpt.errors import DivergedError
-from microgpt.runs import checkpoint, prepare, saver
+from microgpt.runs import checkpoint, prepare
 from microgpt.runs.log import heldout_line
 from microgpt.runs.run import Run
-from microgpt.runs.session import HeldOut, Session
+from microgpt.runs.session import Session
 from microgpt.sampling import Choice
-from microgpt.training.loop import Step
-
-loop = importlib.import_module("microgpt.training.loop")
+from microgpt.training import pace
+from microgpt.training.heldout import HeldOut
+from microgpt.training.loop import Step, Steps
 
 SHAPE: dict[str, Any] = {"n_embd": 4, "n_head": 1, "block_size": 8, "engine": "scalar"}
 
@@ -35,7 +35,11 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text("utf-8").splitlines()]
 
 
-def saved(training: Session) -> checkpoint.State:
+def steps_of(events: Iterable[Steps | HeldOut]) -> list[Step]:
+    return [step for event in events if isinstance(event, Steps) for step in event]
+
+
+def saved(training: Session) -> State:
     return checkpoint.load(training.folder, training.model).state
 
 
@@ -44,7 +48,7 @@ def test_the_log_is_what_was_yielded(tmp_path: Path, tiny: list[str], every: int
     with begin(tmp_path / "r", tiny, steps=21, holdout=0.2, log_every=every) as training:
         events = list(training)
     written = lines(tmp_path / "r")
-    steps = [event for event in events if isinstance(event, Step)]
+    steps = steps_of(events)
     trained = [line for line in written if "loss" in line]
     for line, last in zip(trained, [*range(every, 21, every), 21]):
         first = (last - 1) // every * every
@@ -68,15 +72,15 @@ def test_held_out_documents_are_measured_at_fixed_steps(
     steps: int,
     expected: range,
 ) -> None:
-    monkeypatch.setattr(loop, "CHUNK_SECONDS", chunk_seconds)
+    monkeypatch.setattr(pace, "CHUNK_SECONDS", chunk_seconds)
     with begin(tmp_path / "r", tiny, steps=steps, holdout=0.2) as training:
         events = list(training)
     assert [e.step for e in events if isinstance(e, HeldOut)] == list(expected)
     # Each follows the step after which the engine stands.
     for before, event in pairwise(events):
         if isinstance(event, HeldOut):
-            assert isinstance(before, Step)
-            assert (before.step, before.settled) == (event.step, True)
+            assert isinstance(before, Steps) or event.step == steps
+            assert (before.last if isinstance(before, Steps) else before.step) == event.step
 
 
 def counted(trained: Sequence[str], measured: Sequence[str], vocab_size: int) -> dict[str, float]:
@@ -105,10 +109,10 @@ def test_the_ladder_compares_on_the_same_held_out_documents(
 ) -> None:
     with begin(tmp_path / "r", tiny, steps=30, holdout=0.2) as training:
         list(training)
-        ladder, held = training.ladder(), training.heldout_documents
-    assert set(held) | set(training.train_documents) == set(tiny)
+        ladder, held = training.ladder(), training.task.dataset.heldout_documents
+    assert set(held) | set(training.task.dataset.train_documents) == set(tiny)
     assert ladder.what == f"{len(held)} held-out documents"
-    expected = counted(training.train_documents, held, len(set("".join(tiny))) + 1)
+    expected = counted(training.task.dataset.train_documents, held, len(set("".join(tiny))) + 1)
     told = {name: total.nats for name, total in ladder.baselines.items()}
     assert {name: told[name] for name in expected} == pytest.approx(expected)
     # What the n-gram costs is tested with it; here, that it is of the length that costs least.
@@ -126,7 +130,7 @@ def test_without_held_out_documents_the_ladder_is_on_the_last_steps(
     tmp_path: Path, tiny: list[str]
 ) -> None:
     with begin(tmp_path / "r", tiny, steps=20, order="once") as training:
-        steps = [event for event in training if isinstance(event, Step)]
+        steps = steps_of(training)
         ladder = training.ladder()
     # Twenty steps of one document each see all twenty documents once.
     expected = counted(tiny, tiny, len(set("".join(tiny))) + 1)
@@ -139,8 +143,9 @@ def test_the_ladder_counts_documents_and_not_their_windows(tmp_path: Path) -> No
     documents = [f"{a}{b}" * 9 for a in "abcdef" for b in "abcdef"]
     with begin(tmp_path / "r", documents, steps=90, holdout=0.2, long="window") as training:
         list(training)
-        held = len(training.heldout_documents)
-        assert 1 < held < len(training.heldout)
+        task = training.task
+        held = len(task.dataset.heldout_documents)
+        assert 1 < held < len(task.heldout)
         ladder = training.ladder()
     assert ladder.model.positions == held * 19
     assert ladder.what == f"{held} held-out documents"
@@ -153,9 +158,12 @@ def test_a_preset_that_cuts_says_how_many_characters_it_drops(tmp_path: Path) ->
         with begin(
             tmp_path / preset, documents, steps=1, block_size=4, preset_name=preset
         ) as training:
-            assert training.layout.dropped == 0 + 0 + 1 + 3
+            assert training.task.layout.dropped == 0 + 0 + 1 + 3
     with begin(tmp_path / "w", documents, steps=1, block_size=4, long="window") as training:
-        assert (training.layout.dropped, training.layout.windowed) == (0, 3)
+        assert (training.task.layout.dropped, training.task.layout.windowed) == (
+            0,
+            3,
+        )
 
 
 def test_a_stopped_training_is_saved_where_the_engine_stands(
@@ -163,25 +171,26 @@ def test_a_stopped_training_is_saved_where_the_engine_stands(
 ) -> None:
     with begin(tmp_path / "r", tiny, steps=5000) as training:
         for event in training:
-            if event.step == 3:
+            if isinstance(event, Steps) and 3 in range(event.first, event.last + 1):
                 training.stop()
         assert (
-            training.updates == saved(training).updates == event.step == len(lines(tmp_path / "r"))
+            training.updates == saved(training).updates == event.last == len(lines(tmp_path / "r"))
         )
-        assert 3 <= event.step < 5000
+        assert 3 <= event.last < 5000
 
 
 def test_a_training_that_diverges_names_the_last_good_checkpoint(
     tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
-    monkeypatch.setattr(saver, "_SECONDS", -1.0)
-    monkeypatch.setattr(saver, "_SHARE", 1e9)
+    monkeypatch.setattr(pace, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(pace, "SAVE_SECONDS", -1.0)
+    monkeypatch.setattr(pace, "SAVE_SHARE", 1e9)
     folder = tmp_path / "r"
     seen = []
     with begin(folder, tiny, steps=100, lr=1e200) as training:
         with pytest.raises(DivergedError) as caught:
-            seen.extend(event.step for event in training)
+            for event in training:
+                seen.append(event.last if isinstance(event, Steps) else event.step)
         error, good = caught.value, saved(training)
         # One step after the last finite loss, of which no update was made.
         assert error.step == seen[-1] + 1 == training.updates + 1 == len(lines(folder)) + 1
@@ -190,7 +199,7 @@ def test_a_training_that_diverges_names_the_last_good_checkpoint(
         f"the loss became {became} at step {error.step}. Try a smaller learning rate than "
         f"--lr 1e+200; the last good checkpoint is {folder} (step {good.updates})."
     )
-    for numbers in (good.parameters, good.m, good.v):
+    for numbers in (good.parameters, *good.slots.values()):
         assert np.isfinite(numbers).all()
     assert all(math.isfinite(loss) for loss in Run(folder, engine="scalar").score("ada").losses)
 
@@ -206,7 +215,7 @@ def test_a_last_update_that_breaks_the_model_is_no_success(
         except DivergedError:
             diverged = True
         good = saved(training)
-    whole = all(np.isfinite(x).all() for x in (good.parameters, good.m, good.v))
+    whole = all(np.isfinite(x).all() for x in (good.parameters, *good.slots.values()))
     scores = Run(tmp_path / "r", engine="scalar").score("ada").losses
     assert whole, f"diverged: {diverged}"
     assert all(math.isfinite(loss) for loss in scores)

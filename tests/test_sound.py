@@ -57,7 +57,7 @@ def test_a_sound_model_answers_what_its_engine_does(folder: Path, engine_name: s
         Run(folder, "scalar").score("ada").losses, rel=100 * hair(engine_name)
     )
     # More tokens than the block are the caller's mistake still.
-    decoder = run.engine.decoder(1)
+    decoder = run.predictor.decoder(1)
     with pytest.raises(UsageError, match="block"):
         for _ in range(run.settings.model.block_size + 1):
             decoder.push([0])

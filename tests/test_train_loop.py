@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,11 +17,10 @@ from microgpt.data.plan import Plan
 from microgpt.engines.contract import Floats, State
 from microgpt.errors import DivergedError
 from microgpt.loss import LossSum
+from microgpt.loss.sums import Sums
 from microgpt.runs import prepare
-from microgpt.training.loop import Step, train
-
-# The package's `train` is the function of that name.
-loop = importlib.import_module("microgpt.training.loop")
+from microgpt.training import pace
+from microgpt.training.loop import Step, Steps, train
 
 DATA = batch.lay_out([[0], [1, 2], [0, 1, 2]], bos=3, block_size=8).batch
 SHAPE: dict[str, Any] = {"n_embd": 4, "n_head": 1, "block_size": 4}
@@ -49,9 +47,9 @@ class FakeEngine:
 
     def state(self) -> State:
         empty = np.zeros(0)
-        return State(empty, empty, empty, self.updates)
+        return State(empty, {}, self.updates)
 
-    def train(self, batches: Batches, lr_K: Floats) -> list[LossSum]:
+    def train(self, batches: Batches, lr_K: Floats) -> Sums:
         assert len(lr_K) == batches.n_steps
         self.asked.append(len(lr_K))
         sums = []
@@ -63,23 +61,32 @@ class FakeEngine:
             self.updates += 1
             self.lr.append(lr)
             sums.append(LossSum(float(self.updates), batches.step(k).positions))
-        return sums
+        nats_K, positions_K = zip(*((total.nats, total.positions) for total in sums))
+        return Sums(np.array(nats_K), np.array(positions_K))
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(loop, "time", made)
+    monkeypatch.setattr(pace, "time", made)
     return made
 
 
+def chunks(
+    engine: FakeEngine, config: TrainConfig, spent: float = 0.0, **kind: Any
+) -> Iterator[Steps]:
+    its = pace.Pace(config, **kind)
+    its.begin(spent)
+    return train(engine, Plan(DATA), config, its)  # type: ignore[arg-type]
+
+
 def run(engine: FakeEngine, config: TrainConfig, **kind: Any) -> Iterator[Step]:
-    return train(engine, Plan(DATA), config, **kind)  # type: ignore[arg-type]
+    return (step for steps in chunks(engine, config, **kind) for step in steps)
 
 
 @pytest.mark.parametrize("each", [1.0, 0.02, 0.003, 1e-6, 0.0])
 @pytest.mark.parametrize(
-    "kind", [{}, {"align": 7}, {"pause_every": 6}, {"align": 5, "pause_every": 9}]
+    "kind", [{}, {"align": 7}, {"evaluate_every": 6}, {"align": 5, "evaluate_every": 9}]
 )
 def test_every_step_comes_once_and_in_order_counted_from_1(
     clock: Clock, each: float, kind: dict[str, int]
@@ -89,18 +96,16 @@ def test_every_step_comes_once_and_in_order_counted_from_1(
     assert [step.step for step in got] == list(range(1, 41))
     assert [step.sum.nats for step in got] == list(range(1, 41))
     assert sum(engine.asked) == 40
-    assert [step.tokens for step in got] == [step.sum.positions for step in got]
 
 
 @pytest.mark.parametrize("each", [1.0, 0.004, 1e-6])
-def test_a_step_is_settled_exactly_where_the_engine_stands_after_it(
-    clock: Clock, each: float
-) -> None:
+def test_the_engine_stands_after_the_last_step_of_a_chunk(clock: Clock, each: float) -> None:
     engine = FakeEngine(clock, each)
-    for step in run(engine, TrainConfig(steps=100), align=7, pause_every=30):
-        assert step.settled == (engine.updates == step.step)
-        if step.step % 30 == 0 or step.step in (1, 100):
-            assert step.settled
+    ends = []
+    for steps in chunks(engine, TrainConfig(steps=100), align=7, evaluate_every=30):
+        assert engine.updates == steps.last
+        ends.append(steps.last)
+    assert {1, 30, 60, 90, 100} <= set(ends)
 
 
 def test_the_engine_is_asked_for_one_step_at_first_and_then_for_about_50_ms(clock: Clock) -> None:
@@ -112,9 +117,8 @@ def test_the_engine_is_asked_for_one_step_at_first_and_then_for_about_50_ms(cloc
 
 def test_chunks_end_at_multiples_of_align_where_they_can(clock: Clock) -> None:
     engine = FakeEngine(clock, each=0.004)
-    got = list(run(engine, TrainConfig(steps=70), align=7))
-    settled = [step.step for step in got if step.settled]
-    assert settled == [1, 7, 14, 21, 28, 35, 42, 49, 56, 63, 70]
+    ends = [steps.last for steps in chunks(engine, TrainConfig(steps=70), align=7)]
+    assert ends == [1, 7, 14, 21, 28, 35, 42, 49, 56, 63, 70]
 
 
 @pytest.mark.parametrize("each", [1.0, 0.004, 1e-6])
@@ -154,12 +158,12 @@ def test_with_a_budget_in_seconds_the_learning_rate_falls_in_a_line_to_the_last_
 @pytest.mark.parametrize("spent", [0.0, 5.0])
 def test_one_step_is_made_however_little_time_there_is(clock: Clock, spent: float) -> None:
     config = TrainConfig(steps=None, seconds=1e-9)
-    assert len(list(run(FakeEngine(clock, 0.1), config, seconds=spent))) == 1
+    assert len(list(run(FakeEngine(clock, 0.1), config, spent=spent))) == 1
 
 
 def test_the_seconds_of_the_training_that_is_resumed_are_of_the_budget(clock: Clock) -> None:
     engine = FakeEngine(clock, 0.1)
-    got = list(run(engine, TrainConfig(steps=None, seconds=2.0, lr=0.1), seconds=1.5))
+    got = list(run(engine, TrainConfig(steps=None, seconds=2.0, lr=0.1), spent=1.5))
     assert 0.5 - 1e-9 <= clock.now - 1000.0 <= 0.6
     assert got[0].lr == pytest.approx(0.1 * 0.25)
     assert got[0].seconds == pytest.approx(1.6)
@@ -198,7 +202,8 @@ def test_a_loss_that_is_not_finite_is_the_last_thing_seen(
 
 def losses(folder: Path, documents: Sequence[str], **told: Any) -> list[tuple[int, float, int]]:
     with prepare.new(documents, out=folder, engine="scalar", **SHAPE, **told) as session:
-        return [(e.step, e.sum.nats, e.sum.positions) for e in session if isinstance(e, Step)]
+        steps = (step for event in session if isinstance(event, Steps) for step in event)
+        return [(step.step, step.sum.nats, step.sum.positions) for step in steps]
 
 
 def test_chunking_changes_no_loss(
@@ -207,7 +212,7 @@ def test_chunking_changes_no_loss(
     told = {"steps": 30, "holdout": 0.2, "order": "per-epoch", "batch_size": 2}
     got = []
     for seconds in (0.0, 0.01, 100.0):
-        monkeypatch.setattr(loop, "CHUNK_SECONDS", seconds)
+        monkeypatch.setattr(pace, "CHUNK_SECONDS", seconds)
         got.append(losses(tmp_path / str(seconds), tiny, **told))
     assert got[0] == got[1] == got[2]
     assert len(got[0]) == 30

@@ -10,7 +10,7 @@ from microgpt import model
 from microgpt.config import GPTConfig
 from microgpt.data.batch import Batch
 from microgpt.data.plan import Plan
-from microgpt.engines.contract import State
+from microgpt.engines.contract import SLOTS, State
 from microgpt.model.dropout import Dropping
 from microgpt.optim import Optimizer
 from tests.conftest import laid_out, opened
@@ -31,7 +31,7 @@ def test_ten_updates_are_those_of_adam_in_numpy(engine_name: str) -> None:
     )
     engine = opened(engine_name, CONFIG, optimizer=adam)
     state = engine.state()
-    p, m, v = state.parameters, state.m, state.v
+    p, m, v = state.parameters, *(state.slots[name] for name in SLOTS)
     other = opened("scalar", CONFIG)
     for t in range(1, 11):
         step = plan.batches(t - 1, 1).step(0)
@@ -45,8 +45,8 @@ def test_ten_updates_are_those_of_adam_in_numpy(engine_name: str) -> None:
     after = engine.state()
     tolerance = TOLERANCE[engine_name] * 100
     assert after.parameters == pytest.approx(p, rel=tolerance, abs=tolerance)
-    assert after.m == pytest.approx(m, rel=tolerance, abs=tolerance)
-    assert after.v == pytest.approx(v, rel=tolerance, abs=tolerance)
+    assert after.slots["adam.m"] == pytest.approx(m, rel=tolerance, abs=tolerance)
+    assert after.slots["adam.v"] == pytest.approx(v, rel=tolerance, abs=tolerance)
 
 
 def numpy_muon(
@@ -71,7 +71,7 @@ def test_five_updates_are_those_of_muon_in_numpy(engine_name: str) -> None:
     optimizer = Optimizer(0.8, 0.95, muon=2.0, momentum=0.9, weight_decay=0.5)
     engine = opened(engine_name, MODERN, optimizer=optimizer)
     state = engine.state()
-    p, m, v = state.parameters, state.m, state.v
+    p, m, v = state.parameters, *(state.slots[name] for name in SLOTS)
     hidden = np.concatenate([np.full(x.size, x.hidden) for x in model.parameters(MODERN)])
     other = opened("scalar", MODERN)
     for t in range(1, 6):
@@ -88,8 +88,8 @@ def test_five_updates_are_those_of_muon_in_numpy(engine_name: str) -> None:
     after = engine.state()
     tolerance = TOLERANCE[engine_name] * 10 + 1e-9
     assert after.parameters == pytest.approx(p, rel=tolerance, abs=tolerance)
-    assert after.m == pytest.approx(m, rel=tolerance, abs=tolerance)
-    assert after.v == pytest.approx(v, rel=tolerance, abs=tolerance)
+    assert after.slots["adam.m"] == pytest.approx(m, rel=tolerance, abs=tolerance)
+    assert after.slots["adam.v"] == pytest.approx(v, rel=tolerance, abs=tolerance)
 
 
 def test_weight_decay_under_adam_shrinks_the_layers_matrices_alone(engine_name: str) -> None:
@@ -122,7 +122,7 @@ def test_what_dropout_leaves_out_has_no_part_in_a_step(
     assert total.nats == pytest.approx(truth.sum(), rel=TOLERANCE[engine_name])
     assert total.nats != pytest.approx(numpy_losses(config, flat, steps).sum(), rel=1e-3)
     # With beta1 = 0 the first moment is the gradient of the mean.
-    slopes, h = engine.state().m * steps.positions, 1e-5
+    slopes, h = engine.state().slots["adam.m"] * steps.positions, 1e-5
     rng = np.random.default_rng(0)
     for direction in rng.normal(size=(8, len(flat))):
         above, below = (

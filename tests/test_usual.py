@@ -206,7 +206,7 @@ def test_the_file_is_found_from_elsewhere_and_where_it_moved_with_the_run(
     assert microgpt.load(moved / "run").evaluate().documents == len(documents[1])
     monkeypatch.chdir("/")
     with prepare.resume(moved / "run") as session:
-        assert session.train_documents == documents[0]
+        assert session.task.dataset.train_documents == documents[0]
     (moved / "words.txt").unlink()
     (moved.parent / "words.txt").unlink()
     with pytest.raises(RunError, match="must be there to be read again"):

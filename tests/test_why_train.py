@@ -25,6 +25,7 @@ import microgpt
 from microgpt import experiment
 from microgpt.cli.app import run
 from microgpt.cli.terminal import pictures
+from microgpt.cli.why import told as in_words
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.data.corpus import Source, from_documents, split
 from microgpt.data.plan import Plan
@@ -70,8 +71,7 @@ def test_all_start_from_the_same_numbers_bit_for_bit(engine_name: str) -> None:
     starts = [one.opened(name, plain=plain).state() for name in NAMES for plain in (True, False)]
     for start in starts:
         assert start.parameters.tobytes() == starts[0].parameters.tobytes()
-        assert not start.m.any()
-        assert not start.v.any()
+        assert not any(slot.any() for slot in start.slots.values())
         assert start.updates == 0
 
 

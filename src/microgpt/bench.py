@@ -28,7 +28,7 @@ from microgpt.data.plan import Plan
 from microgpt.data.tokenizer import Characters
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Floats, State
-from microgpt.loss import LossSum
+from microgpt.loss.sums import Sums
 
 ROUNDS = 7
 
@@ -120,7 +120,7 @@ class Trains(Protocol):
         """Take parameters and moments."""
         ...
 
-    def train(self, batches: Batches, lr_K: Floats) -> list[LossSum]:
+    def train(self, batches: Batches, lr_K: Floats) -> Sums:
         """Do K updates."""
         ...
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.data.tokenizer import Characters, Tokenizer
-from microgpt.engines.contract import Engine
+from microgpt.engines.contract import Predictor
 from microgpt.errors import UsageError
 from microgpt.loss import LossSum
 from microgpt.wording import count
@@ -127,7 +127,7 @@ def _shares(shifted_BV: Floats, choice: Choice) -> Floats:
 
 
 def samples(
-    engine: Engine, tokenizer: Tokenizer, block_size: int, choice: Choice
+    engine: Predictor, tokenizer: Tokenizer, block_size: int, choice: Choice
 ) -> Iterator[Sample]:
     """Yield samples without end; take as many as are wanted.
 
@@ -149,14 +149,14 @@ def samples(
 
 
 def take(
-    engine: Engine, tokenizer: Tokenizer, block_size: int, choice: Choice, number: int
+    engine: Predictor, tokenizer: Tokenizer, block_size: int, choice: Choice, number: int
 ) -> list[Sample]:
     """Return so many samples."""
     return list(islice(samples(engine, tokenizer, block_size, choice), number))
 
 
 def _draw(
-    engine: Engine, tokenizer: Tokenizer, choice: Choice, prompt: list[int], uniform_BT: Floats
+    engine: Predictor, tokenizer: Tokenizer, choice: Choice, prompt: list[int], uniform_BT: Floats
 ) -> list[Sample]:
     """Draw a sample a row, token t of row b from uniform_BT[b, t]."""
     B, T = uniform_BT.shape

@@ -11,7 +11,7 @@ from microgpt.cli.terminal.show import all_runs, find_run, say, say_json, stderr
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.model import size
 from microgpt.runs.run import Run
-from microgpt.runs.session import TAIL
+from microgpt.training.trainer import TAIL
 from microgpt.wording import MIXED, figures
 
 # What two runs of one recipe differ in all the same, or what says nothing.

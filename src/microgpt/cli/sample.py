@@ -91,7 +91,7 @@ def sample(
 
 def _legend(run: Run, starred: int, blocked: int, known: bool) -> str:
     notes = ["(the number: nats a character, by the model itself"]
-    made = max(run.log.steps, run.engine.state().updates)
+    made = max(run.log.steps, run.engine.updates)
     wanted = run.settings.training.steps
     if wanted and made < wanted and not run.settings.training.seconds:
         notes += [f"the training stopped after {made:,} of {count(wanted, 'step')}"]

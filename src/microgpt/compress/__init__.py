@@ -11,6 +11,7 @@ through their windows, `fixed` makes whole numbers of what the model says, `code
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,7 +24,7 @@ from microgpt.compress.text import documents, put_together, take_apart, text_of
 from microgpt.config import GPTConfig
 from microgpt.data.batch import lay_out
 from microgpt.data.tokenizer import Tokenizer
-from microgpt.engines.contract import Engine
+from microgpt.engines.contract import Predictor
 from microgpt.errors import DataError
 from microgpt.loss import LN_2, LossSum
 
@@ -56,23 +57,30 @@ class Codec:
     """Compresses with a model, and decompresses.
 
     Args:
-        engine: the model.
+        predictor: the model.
         tokenizer: its own.
         config: its shape.
+        identity: tells who computes, when it is asked for.
         stream: whether a file is one document; else each of its lines is.
     """
 
     def __init__(
-        self, engine: Engine, tokenizer: Tokenizer, config: GPTConfig, *, stream: bool = False
+        self,
+        predictor: Predictor,
+        tokenizer: Tokenizer,
+        config: GPTConfig,
+        identity: Callable[[], Identity],
+        *,
+        stream: bool = False,
     ) -> None:
-        self._engine, self._tokenizer, self._config = engine, tokenizer, config
-        self._stream = stream
+        self._predictor, self._tokenizer, self._config = predictor, tokenizer, config
+        self._identity, self._stream = identity, stream
         self._most_lanes = most_lanes(config.vocab_size, config.block_size)
 
     @cached_property
     def identity(self) -> Identity:
         """Who computes."""
-        return Identity.of(self._engine, self._tokenizer, self._config)
+        return self._identity()
 
     def compress(self, data: bytes, name: str = "data", rounds: Rounds = iter) -> Compressed:
         """Return the compressed file.
@@ -91,7 +99,7 @@ class Codec:
         batch = lay_out(encoded, bos, block_size).batch
         firsts = first_tokens(batch, bos, self._most_lanes)
         writer = Writer(batch, len(firsts))
-        Lanes(self._engine, block_size, bos, len(batch), firsts).walk(writer.code, rounds)
+        Lanes(self._predictor, block_size, bos, len(batch), firsts).walk(writer.code, rounds)
         code = writer.encoder.finish()
         header = Header(
             identity=self.identity,
@@ -129,7 +137,7 @@ class Codec:
         firsts = np.array(header.firsts or [bos] * header.lanes, dtype=np.int64)
         # Every token is a byte of the file at least; but one that no byte is: the last end.
         reader = Reader(code, header.lanes, header.size + 1)
-        lanes = Lanes(self._engine, self._config.block_size, bos, header.windows, firsts)
+        lanes = Lanes(self._predictor, self._config.block_size, bos, header.windows, firsts)
         try:
             lanes.walk(reader.code, rounds)
         except ValueError:

@@ -21,7 +21,7 @@ from microgpt.config import GPTConfig
 from microgpt.counting.mixture import Mixture
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines import ENGINES, build_of
-from microgpt.engines.contract import Engine
+from microgpt.engines.contract import Engine, Predictor
 from microgpt.errors import DataError
 
 DIGEST = 8
@@ -46,15 +46,18 @@ class Identity:
     probe: bytes
 
     @classmethod
-    def of(cls, engine: Engine, tokenizer: Tokenizer, config: GPTConfig) -> Identity:
-        """Take it from a model."""
+    def of(
+        cls, engine: Engine, mixture: Mixture | None, tokenizer: Tokenizer, config: GPTConfig
+    ) -> Identity:
+        """Take it from a GPT, and from what it is mixed with, if it is."""
         build = (
             f"microgpt {metadata.version('microgpt-lm')}",
             f"{engine.name} {build_of(engine.name)}",
             f"numpy {metadata.version('numpy')}",
             f"{platform.system()} {platform.machine()}",
         )
-        return cls(_run(engine, tokenizer, config), ", ".join(build), _probe(engine, config))
+        run = _run(engine, mixture, tokenizer, config)
+        return cls(run, ", ".join(build), _probe(mixture or engine, config))
 
     def check(self, theirs: Identity, name: str) -> None:
         """Raise DataError where a file was made by another, and say which part differs."""
@@ -82,25 +85,25 @@ def _remedy(theirs: str, ours: str) -> str:
     return "Try the machine it was made on, or the same versions."
 
 
-def _run(engine: Engine, tokenizer: Tokenizer, config: GPTConfig) -> bytes:
+def _run(engine: Engine, mixture: Mixture | None, tokenizer: Tokenizer, config: GPTConfig) -> bytes:
     digest = hashlib.blake2b(digest_size=DIGEST)
     about = [dataclasses.asdict(config), tokenizer.to_json()]
     digest.update(json.dumps(about, sort_keys=True).encode())
     # As the native engine keeps them: a run is the same whoever computes it.
     with np.errstate(over="ignore"):  # of a training that has run away
         digest.update(engine.state().parameters.astype("<f4").tobytes())
-    if isinstance(engine, Mixture):
-        digest.update(engine.weight.hex().encode())
-        for name, values in engine.ngram.arrays().items():
+    if mixture:
+        digest.update(mixture.weight.hex().encode())
+        for name, values in mixture.ngram.arrays().items():
             digest.update(name.encode())
             digest.update(values.astype("<i8").tobytes())
     return digest.digest()
 
 
-def _probe(engine: Engine, config: GPTConfig) -> bytes:
+def _probe(predictor: Predictor, config: GPTConfig) -> bytes:
     digest = hashlib.blake2b(digest_size=DIGEST)
     rows, times = _PROBE
-    decoder = engine.decoder(rows)
+    decoder = predictor.decoder(rows)
     for t in range(min(times, config.block_size)):
         tokens = [(1 + t * rows + row) * 7 % config.vocab_size for row in range(rows)]
         logits_BV = decoder.push(tokens)

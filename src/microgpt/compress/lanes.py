@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from microgpt.compress.coder import Decoder, Encoder
 from microgpt.compress.fixed import intervals
 from microgpt.data.batch import Batch
-from microgpt.engines.contract import Engine, Floats
+from microgpt.engines.contract import Floats, Predictor
 
 Ints = NDArray[np.int64]
 Rounds = Callable[[range], Iterable[int]]
@@ -70,7 +70,7 @@ class Lanes:
         firsts: the token before each lane.
     """
 
-    engine: Engine
+    engine: Predictor
     block_size: int
     bos: int
     windows: int

@@ -17,7 +17,7 @@ Ney, Essen and Kneser (1994), d = n1 / (n1 + 2 n2), with n1 and n2 how many coun
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,7 +95,7 @@ class NGram:
     """
 
     def __init__(self, orders: list[Order], vocab_size: int, bos: int) -> None:
-        self._orders, self._V, self.bos = orders, vocab_size, bos
+        self._orders, self.vocab_size, self.bos = orders, vocab_size, bos
 
     @classmethod
     def of(cls, batch: Batch, vocab_size: int, bos: int, n: int = 5) -> NGram:
@@ -155,8 +155,8 @@ class NGram:
 
     def losses(self, batch: Batch) -> Floats:
         """Return losses_N, nats."""
-        p_N = np.full(batch.positions, 1.0 / self._V)
-        contexts = _contexts(batch, self.n, self._V, self.bos)
+        p_N = np.full(batch.positions, 1.0 / self.vocab_size)
+        contexts = _contexts(batch, self.n, self.vocab_size, self.bos)
         for order, contexts_N in zip(self._orders, contexts):
             p_N = order.mixed(contexts_N, batch.targets_N, p_N)
         return -np.log(p_N)
@@ -168,22 +168,40 @@ class NGram:
             contexts: (B, n - 1), the last tokens, the newest last; before a document stands BOS.
         """
         B = len(contexts)
-        p_BV = np.full((B, self._V), 1.0 / self._V)
+        p_BV = np.full((B, self.vocab_size), 1.0 / self.vocab_size)
         contexts_B = np.zeros(B, dtype=np.int64)
         for k, order in enumerate(self._orders):
             if k:
-                contexts_B = contexts_B + contexts[:, -k] * self._V ** (k - 1)
+                contexts_B = contexts_B + contexts[:, -k] * self.vocab_size ** (k - 1)
             totals_B, back_B = order.backing(contexts_B)
             p_BV *= back_B[:, None]
-            first = np.searchsorted(order.pairs, contexts_B * self._V)
-            stop = np.searchsorted(order.pairs, (contexts_B + 1) * self._V)
+            first = np.searchsorted(order.pairs, contexts_B * self.vocab_size)
+            stop = np.searchsorted(order.pairs, (contexts_B + 1) * self.vocab_size)
             lengths = stop - first
             rows = np.repeat(np.arange(B), lengths)
             offsets: Ints = first - (np.cumsum(lengths) - lengths)
             at: Ints = np.arange(len(rows), dtype=np.int64) + np.repeat(offsets, lengths)
-            p_BV[rows, order.pairs[at] % self._V] += order.counts[at] - order.discount
+            p_BV[rows, order.pairs[at] % self.vocab_size] += order.counts[at] - order.discount
             p_BV /= totals_B[:, None]
         return p_BV
+
+    def logits(self, batch: Batch) -> Floats:
+        """Return the logarithms of p_NV of what comes next at each position."""
+        return np.log(self.probabilities(self.contexts(batch)))
+
+    def contexts(self, batch: Batch) -> Ints:
+        """Return the last n - 1 tokens at each position, as `probabilities` takes them."""
+        contexts = np.full((batch.positions, self.n - 1), self.bos, dtype=np.int64)
+        starts = np.repeat(batch.documents[:-1], np.diff(batch.documents))
+        for k in range(1, self.n):
+            source = np.arange(batch.positions, dtype=np.int64) - (k - 1)
+            is_within = source >= starts
+            contexts[is_within, -k] = batch.tokens_N[source[is_within]]
+        return contexts
+
+    def decoder(self, rows: int) -> NGramDecoder:
+        """Return a decoder of so many rows."""
+        return NGramDecoder(self, rows)
 
     def arrays(self) -> dict[str, Ints]:
         """Return all that must be kept."""
@@ -219,6 +237,29 @@ class NGram:
             for k in range(len(arrays) // 2)
         ]
         return cls(orders, vocab_size, bos)
+
+
+class NGramDecoder:
+    """Rows that advance together, and the last tokens of each."""
+
+    def __init__(self, ngram: NGram, rows: int) -> None:
+        self._ngram = ngram
+        self._contexts: Ints = np.full((rows, ngram.n - 1), ngram.bos, dtype=np.int64)
+
+    def push(self, tokens_B: Sequence[int] | Ints) -> Floats:
+        """Read one token a row; return the logarithms of p_BV, 0 of a row that rests."""
+        logits_BV = np.zeros((len(self._contexts), self._ngram.vocab_size))
+        logits_BV[np.asarray(tokens_B) >= 0] = np.log(self.probabilities(tokens_B))
+        return logits_BV
+
+    def probabilities(self, tokens_B: Sequence[int] | Ints) -> Floats:
+        """Read one token a row; return p of what comes next, of the rows that do not rest."""
+        tokens_B = np.asarray(tokens_B, dtype=np.int64)
+        read = tokens_B >= 0
+        if self._contexts.shape[1]:
+            self._contexts[read, :-1] = self._contexts[read, 1:]
+            self._contexts[read, -1] = tokens_B[read]
+        return self._ngram.probabilities(self._contexts[read])
 
 
 def _shorter(pairs: Ints, k: int, vocab_size: int) -> Order:

@@ -32,13 +32,22 @@ class Plan:
     seed: int = 42
     order: Literal["per-epoch", "once"] = "per-epoch"
 
-    def batches(self, first: int, steps: int) -> Batches:
-        """Return the batches of `steps` steps, from step `first` counted from 0.
+    def batches(self, first: int, steps: int, rank: int = 0, world: int = 1) -> Batches:
+        """Return the batches of `steps` steps, or one rank's share of each.
+
+        Args:
+            first: the first step, counted from 0.
+            steps: how many.
+            rank: whose share, in [0, world).
+            world: among how many ranks each batch is shared out, in their order; a share may be
+                empty.
 
         >>> from microgpt.data.batch import lay_out
         >>> data = lay_out([[0], [1], [2]], bos=9, block_size=4).batch
         >>> Plan(data, batch_size=2).batches(first=0, steps=3).steps.tolist()
         [0, 2, 4, 6]
+        >>> Plan(data, batch_size=3).batches(first=0, steps=2, rank=1, world=2).steps.tolist()
+        [0, 2, 4]
         """
         n, start, stop = len(self.data), first * self.batch_size, (first + steps) * self.batch_size
         parts: list[Offsets] = []
@@ -47,8 +56,10 @@ class Plan:
             order = _permutation(n, self.seed, epoch if self.order == "per-epoch" else 0)
             parts.append(order[at : at + stop - start])
             start += len(parts[-1])
-        taken = self.data.take(np.concatenate(parts))
-        offsets = np.arange(0, steps + 1, dtype=np.int64) * self.batch_size
+        low, high = (self.batch_size * r // world for r in (rank, rank + 1))
+        order: Offsets = np.reshape(np.concatenate(parts), (steps, self.batch_size))
+        taken = self.data.take(order[:, low:high].ravel())
+        offsets = np.arange(0, steps + 1, dtype=np.int64) * (high - low)
         return Batches(taken.tokens_N, taken.targets_N, taken.documents, offsets)
 
 

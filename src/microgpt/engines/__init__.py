@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import platform
 from functools import cache
 
 from microgpt.config import GPTConfig, ObjectiveName
-from microgpt.engines.contract import Engine
+from microgpt.engines.contract import About, Engine
 from microgpt.errors import MissingExtra, UsageError
 from microgpt.model import size
 from microgpt.optim import Optimizer
@@ -18,9 +17,32 @@ ENGINES = ("native", "scalar")
 MOST_THREADS = 1024
 """Each has working room of its own."""
 
-# A Value, its number, its slope and Adam's two moments of it; floats, their copies in two orders,
-# their slopes and moments, and what is padded.
-_BYTES = {"scalar": 200, "native": 24}
+
+def about(name: str) -> About:
+    """Return what an engine is; "auto" stands for the best one there is.
+
+    Raises:
+        MissingExtra: the engine is not installed.
+
+    >>> about("scalar").is_fast
+    False
+    """
+    if _resolved(name) == "scalar":
+        from microgpt.engines import scalar
+
+        return scalar.ABOUT
+    if reason := why_not_native():
+        raise MissingExtra(f'engine "native" is not there: {reason}. {_REMEDY}')
+    from microgpt.engines import native
+
+    return native.ABOUT
+
+
+def _resolved(name: str) -> str:
+    """Return the name that "auto" stands for, or the name itself if it is one."""
+    if name not in ("auto", *ENGINES):
+        raise UsageError(f'engine must be one of auto, {", ".join(ENGINES)}; got "{name}".')
+    return ("scalar" if why_not_native() else "native") if name == "auto" else name
 
 
 def open_engine(
@@ -48,27 +70,23 @@ def open_engine(
     >>> open_engine("scalar", GPTConfig(vocab_size=27)).threads
     1
     """
-    if name not in ("auto", *ENGINES):
-        raise UsageError(f'engine must be one of auto, {", ".join(ENGINES)}; got "{name}".')
+    name = _resolved(name)
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise UsageError(
             f"threads must be a whole number from 1 to {MOST_THREADS:,}; got {threads:,}."
         )
-    if name == "auto":
-        name = "scalar" if why_not_native() else "native"
     if device not in (None, "cpu"):
         raise UsageError(f'device must be cpu for the {name} engine; got "{device}".')
 
     _check_memory(name, config)
-    if name == "scalar":
+    optimizer = optimizer or Optimizer()
+    if about(name).name == "scalar":
         from microgpt.engines.scalar import ScalarEngine
 
-        return ScalarEngine(config, optimizer or Optimizer(), loss)
-    if reason := why_not_native():
-        raise MissingExtra(f'engine "native" is not there: {reason}. {_REMEDY}')
+        return ScalarEngine(config, optimizer, loss)
     from microgpt.engines.native import NativeEngine
 
-    return NativeEngine(config, optimizer or Optimizer(), loss, threads)
+    return NativeEngine(config, optimizer, loss, threads)
 
 
 _REMEDY = (
@@ -119,16 +137,12 @@ def build_of(name: str) -> str:
     >>> build_of("scalar").startswith("Python 3.")
     True
     """
-    if name == "scalar":
-        return f"Python {platform.python_version()}"
-    from microgpt.engines import native
-
-    return native.BUILDS[-1]
+    return about(name).build
 
 
 def _check_memory(name: str, config: GPTConfig) -> None:
     """Raise UsageError if this machine cannot hold an engine's parameters."""
-    needed = size(config) * _BYTES[name]
+    needed = size(config) * about(name).bytes_per_parameter
     try:
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""What every engine promises: nine operations, and the verbs above them.
+"""What a predictor promises, and an engine: a GPT that learns.
 
 An engine computes; it decides nothing. Names, shapes, first numbers, order, rates and averages come
 from the modules above, and a state saved by one engine goes on under another.
@@ -6,86 +6,64 @@ from the modules above, and a state saved by one engine goes on under another.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.data.batch import Batch, Batches
-from microgpt.loss import LossSum
-from microgpt.model.dropout import Dropping
+from microgpt.loss.sums import Sums
 
 Floats = NDArray[np.float64]
+Array = NDArray[np.float64] | NDArray[np.float32]
+"""Numbers in an engine's own precision."""
 Tokens = Sequence[int] | NDArray[np.int64]
 Tensors = dict[str, Floats]
 A = TypeVar("A")
 
 
-class Ops(Protocol[A]):
-    """The words in which `model.gpt` is written."""
-
-    def embed(self, tokens_T: Sequence[int], wte_VD: A, wpe_TD: A | None, start: int) -> A:
-        """Add each token's row to its position's, if these have rows, counted from `start`."""
-        ...
-
-    def rmsnorm(self, x_TD: A, groups: int = 1) -> A:
-        """Divide each row, or each of its groups, by sqrt(mean square + RMSNORM_EPSILON)."""
-        ...
-
-    def linear(self, x_TD: A, weight: A) -> A:
-        """Multiply each row by a weight of (out, in)."""
-        ...
-
-    def rotate(self, x_TD: A, n_head: int, start: int) -> A:
-        """Turn each head's pairs (i, i + K / 2) by `model.angles` of their position."""
-        ...
-
-    def causal_attention(self, q_TD: A, k_TD: A, v_TD: A, n_head: int, memory: Any) -> A:
-        """Mix the values of this and earlier positions, by softmax(q k / sqrt(K)), head by head.
-
-        `memory` holds a layer's earlier keys and values, and takes these in; None: there are none.
-        """
-        ...
-
-    def relu(self, x_TF: A, squared: bool) -> A:
-        """Replace what is negative by 0; square the rest if asked."""
-        ...
-
-    def dropout(self, x_TD: A, dropping: Dropping, place: int) -> A:
-        """Replace what `dropping` does not keep by 0, and scale the rest."""
-        ...
-
-    def add(self, x_TD: A, y_TD: A) -> A:
-        """Add two of the same shape."""
-        ...
-
-    def cross_entropy(self, logits_TV: A, targets_T: Sequence[int]) -> Any:
-        """Return losses_T: `loss.cross_entropy` at each position of a document."""
-        ...
+SLOTS = ("adam.m", "adam.v")
+"""What an optimizer keeps beside each parameter: the mean of its gradients, which Muon keeps too,
+and the mean of their squares."""
 
 
 @dataclass(eq=False)
 class State:
-    """All that training changes.
+    """All that training changes, in the precision of the engine that it is of.
 
     Attributes:
         parameters: one flat buffer in the order of `model.parameters`.
-        m: the mean of gradients, Adam's or Muon's, likewise.
-        v: Adam's mean of squared gradients, likewise; of matrices that are Muon's, as it was.
+        slots: by name of SLOTS, a buffer likewise.
         updates: how many updates have been made.
     """
 
-    parameters: Floats
-    m: Floats
-    v: Floats
+    parameters: Array
+    slots: Mapping[str, Array]
     updates: int = 0
 
     @classmethod
-    def fresh(cls, parameters: Floats) -> State:
+    def fresh(cls, parameters: Array) -> State:
         """Return the state before the first update."""
-        return cls(parameters, np.zeros_like(parameters), np.zeros_like(parameters))
+        return cls(parameters, {name: np.zeros_like(parameters) for name in SLOTS})
+
+
+@dataclass(frozen=True)
+class About:
+    """What an engine is; its own module says so.
+
+    Attributes:
+        name: as `--engine` has it.
+        is_fast: whether it trains in seconds what plain Python takes hours for.
+        bytes_per_parameter: of memory, with gradients, moments and copies.
+        build: what its numbers depend on beside its version.
+    """
+
+    name: str
+    is_fast: bool
+    bytes_per_parameter: int
+    build: str
 
 
 class Decoder(Protocol):
@@ -99,8 +77,31 @@ class Decoder(Protocol):
         ...
 
 
-class Engine(Protocol):
-    """One way of computing the model."""
+class Predictor(Protocol):
+    """Whatever gives the next token a probability: a GPT, counts, a mixture."""
+
+    def losses(self, batch: Batch) -> Floats:
+        """Return losses_N, nats at each position."""
+        ...
+
+    def logits(self, batch: Batch) -> Floats:
+        """Return logits_NV of what comes next at each position; the targets are not read.
+
+        All of them are held at once: the caller chooses how many.
+        """
+        ...
+
+    def decoder(self, rows: int) -> Decoder:
+        """Return a decoder of so many rows, all at the start of a document.
+
+        It computes with the parameters of this moment; pushing more than block_size tokens into a
+        row is a UsageError.
+        """
+        ...
+
+
+class Engine(Predictor, Protocol):
+    """A GPT that learns."""
 
     @property
     def name(self) -> str:
@@ -112,16 +113,17 @@ class Engine(Protocol):
         """How many threads it computes with."""
         ...
 
+    @property
+    def updates(self) -> int:
+        """How many updates its parameters have had; cheap to ask."""
+        ...
+
     def load(self, state: State) -> None:
-        """Take over parameters, moments and the number of updates; the state is copied."""
+        """Take over a state of any precision; it is copied."""
         ...
 
     def state(self) -> State:
-        """Return a copy of all that training changes."""
-        ...
-
-    def losses(self, batch: Batch) -> Floats:
-        """Return losses_N, nats at each position."""
+        """Return a copy of all that training changes, in this engine's own precision."""
         ...
 
     def gradients(self, batch: Batch) -> Tensors:
@@ -131,20 +133,12 @@ class Engine(Protocol):
         """
         ...
 
-    def train(self, batches: Batches, lr_K: Floats) -> list[LossSum]:
+    def train(self, batches: Batches, lr_K: Floats) -> Sums:
         """Make K updates; return each step's sum of nats, taken before its update.
 
         `lr_K` are Adam's rates; Muon's are the optimizer's multiple of them. Only here is anything
         left out by dropout.
 
         A step whose sum is not finite makes no update and is the last one answered.
-        """
-        ...
-
-    def decoder(self, rows: int) -> Decoder:
-        """Return a decoder of so many rows, all at the start of a document.
-
-        It computes with the parameters of this moment; pushing more than block_size tokens into a
-        row is a UsageError.
         """
         ...

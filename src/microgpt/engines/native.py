@@ -14,16 +14,19 @@ from microgpt import model
 from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.data.batch import Batch, Batches
 from microgpt.engines._native import Decoder, Engine, builds, peak
-from microgpt.engines.contract import Floats, State, Tensors, Tokens
+from microgpt.engines.contract import SLOTS, About, Floats, State, Tensors, Tokens
 from microgpt.engines.machine import processors
 from microgpt.errors import UsageError
-from microgpt.loss import LossSum
+from microgpt.loss.sums import Sums
 from microgpt.optim import ITERATIONS, POLYNOMIAL, SMALLEST_NORM, Optimizer
 
-__all__ = ["BUILDS", "NativeDecoder", "NativeEngine", "peak"]
+__all__ = ["ABOUT", "BUILDS", "NativeDecoder", "NativeEngine", "peak"]
 
 BUILDS: tuple[str, ...] = tuple(builds())
 """The builds that this processor can run, widest vectors last."""
+
+# Floats: parameters, their copies in two orders, gradients, moments, and what is padded.
+ABOUT = About("native", True, 24, BUILDS[-1] if BUILDS else "")
 
 MOST_VOCABULARY = 65_536
 
@@ -96,16 +99,15 @@ class NativeEngine:
         # Numbers beyond float32 become infinite.
         with np.errstate(over="ignore"):
             parameters, m, v = (
-                np.ascontiguousarray(x, dtype=np.float32)
-                for x in (state.parameters, state.m, state.v)
+                np.ascontiguousarray(buffer, dtype=np.float32)
+                for buffer in (state.parameters, *(state.slots[name] for name in SLOTS))
             )
         self._engine.load(parameters, m, v, state.updates)
 
     def state(self) -> State:
-        """Return a copy of all that training changes."""
-        parameters, m, v, updates = self._engine.state()
-        f64 = np.float64
-        return State(parameters.astype(f64), m.astype(f64), v.astype(f64), updates)
+        """Return a copy of all that training changes, in float32."""
+        parameters, *slots, updates = self._engine.state()
+        return State(parameters, dict(zip(SLOTS, slots)), updates)
 
     def losses(self, batch: Batch) -> Floats:
         """Return losses_N, nats at each position."""
@@ -123,13 +125,12 @@ class NativeEngine:
         """Return by name the gradients of the objective's sum."""
         return model.views(self._engine.gradients(*_arrays(batch)), self.config)
 
-    def train(self, batches: Batches, lr_K: Floats) -> list[LossSum]:
+    def train(self, batches: Batches, lr_K: Floats) -> Sums:
         """Make K updates in one call."""
         steps = np.ascontiguousarray(batches.steps, dtype=np.int64)
         lr_K = np.ascontiguousarray(lr_K, dtype=np.float64)
         nats_K = self._engine.train(*_arrays(batches), steps, lr_K)
-        positions_K = np.diff(batches.documents[steps])
-        return [LossSum(*pair) for pair in zip(nats_K.tolist(), positions_K.tolist())]
+        return Sums(nats_K, np.diff(batches.documents[steps])[: len(nats_K)])
 
     def decoder(self, rows: int) -> NativeDecoder:
         """Return a decoder of so many rows."""

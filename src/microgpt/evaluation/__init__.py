@@ -16,7 +16,7 @@ import numpy as np
 
 from microgpt.data.batch import Batch
 from microgpt.data.tokenizer import Tokenizer
-from microgpt.engines.contract import Engine
+from microgpt.engines.contract import Predictor
 from microgpt.evaluation.calibration import GROUPS, Calibration, Reliability
 from microgpt.evaluation.parts import Parts
 from microgpt.evaluation.rules import Marks
@@ -102,13 +102,13 @@ class Evaluation:
         }
 
 
-def mean_loss(engine: Engine, batch: Batch) -> LossSum:
+def mean_loss(engine: Predictor, batch: Batch) -> LossSum:
     """Sum the losses of a batch; the mean is read off the sum."""
     return LossSum.of(engine.losses(batch).tolist())
 
 
 def evaluate(
-    engine: Engine, tokenizer: Tokenizer, block_size: int, texts: Iterable[str]
+    engine: Predictor, tokenizer: Tokenizer, block_size: int, texts: Iterable[str]
 ) -> Evaluation:
     """Price documents, sum up, and hold what was predicted against what came."""
     calibration, confidence, marks, meter = Reliability(), Reliability(), Marks(), Thermometer()

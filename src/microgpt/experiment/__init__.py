@@ -32,6 +32,7 @@ from microgpt.runs import checkpoint, prepare
 from microgpt.training import recipe
 from microgpt.training.heldout import ENOUGH, HeldOutDocuments
 from microgpt.training.presets import preset
+from microgpt.training.task import first_state, open_for, tokenizer_for
 from microgpt.wording import rates
 
 __all__ = [
@@ -117,8 +118,8 @@ class Experiment:
     def opened(self, objective: ObjectiveName, *, plain: bool) -> Engine:
         """Open an engine at the start, which is the same for all, bit for bit."""
         training = self.how(objective, plain=plain)
-        engine = recipe.open_for(self._opening[0], self.config, training, *self._opening[1:])
-        engine.load(prepare.first_state(self.config, training.seed, len(self._data)))
+        engine = open_for(self._opening[0], self.config, training, *self._opening[1:])
+        engine.load(first_state(self.config, training.seed, len(self._data)))
         return engine
 
     def how(self, objective: ObjectiveName, *, plain: bool) -> TrainConfig:
@@ -184,7 +185,7 @@ def new(
     begin = preset(preset_name)
     training = _short(TrainConfig(**begin.training), steps, seed, engine)
     data = corpus.read(source)
-    tokens = prepare.tokenizer_for("characters", data.documents, begin.bos)
+    tokens = tokenizer_for("characters", data.documents, begin.bos)
     config = GPTConfig(vocab_size=tokens.vocab_size, **begin.model)
     return Experiment(data, tokens, config, training, engine, threads, device)
 

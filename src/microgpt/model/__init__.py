@@ -1,4 +1,4 @@
-"""The GPT, once: its table of parameters, and its forward pass in nine operations.
+"""The GPT, once: its table of parameters, and its forward pass in eight operations.
 
 In: a config; operations on whatever an engine computes with. Out: logits. The legend of all shape
 suffixes: `B` rows, `T` positions, `S` positions attended to, `D` width (n_embd), `H` heads, `K`
@@ -17,7 +17,7 @@ from microgpt.model.dropout import Dropping
 from microgpt.model.table import Parameter, initial, parameters, size, views
 
 if TYPE_CHECKING:
-    from microgpt.engines.contract import Ops
+    from microgpt.model.operations import Ops
 
 __all__ = ["Parameter", "Past", "angles", "gpt", "initial", "parameters", "size", "views"]
 
@@ -59,7 +59,7 @@ def gpt(
     """Compute the logits of the next token at every position.
 
     Args:
-        ops: the nine operations of an engine.
+        ops: the operations of an engine.
         config: the model's shape.
         weights: the matrices by name.
         tokens_T: what is read; position 0 is the document's first unless there is a past.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,14 +82,14 @@ def initial(config: GPTConfig, rng: random.Random) -> NDArray[np.float64]:
     )
 
 
-def views(flat: NDArray[np.float64], config: GPTConfig) -> dict[str, NDArray[np.float64]]:
+def views(flat: NDArray[Any], config: GPTConfig) -> dict[str, NDArray[Any]]:
     """Return the matrices of a flat buffer by name; they share its memory.
 
     >>> config = GPTConfig(vocab_size=27)
     >>> views(np.zeros(size(config)), config)["lm_head"].shape
     (27, 16)
     """
-    result: dict[str, NDArray[np.float64]] = {}
+    result: dict[str, NDArray[Any]] = {}
     start = 0
     for p in parameters(config):
         result[p.name] = np.reshape(flat[start : start + p.size], p.shape)

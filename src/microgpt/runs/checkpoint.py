@@ -35,7 +35,7 @@ from microgpt.wording import printable
 from microgpt.config.bounds import check
 from microgpt.config import GPTConfig
 from microgpt.runs.files import Layout, write_atomically
-from microgpt.engines.contract import Floats, State
+from microgpt.engines.contract import SLOTS, Array, State
 from microgpt.errors import RunError, UsageError
 from microgpt.runs.settings import Settings, recipe_of, sealed
 from microgpt.training.progress import Checkpoint, Progress
@@ -165,7 +165,12 @@ def load(folder: Path, config: GPTConfig) -> Checkpoint:
     def make(about: dict[str, Any], layout: Layout) -> tuple[_Notes, bool]:
         notes = schema.convert(_Notes, about)
         prefixes = _PREFIXES if notes.has_best else _PREFIXES[:-1]
-        if layout != {pre + p.name: ("F64", p.shape) for pre in prefixes for p in table}:
+        shapes = {prefix + p.name: p.shape for prefix in prefixes for p in table}
+        # Of one precision, the engine's that trained it.
+        if layout not in [
+            {name: (precision, shape) for name, shape in shapes.items()}
+            for precision in ("F32", "F64")
+        ]:
             raise UsageError(f"foreign: its tensors are not those of the model in {CONFIG}.")
         return notes, "progress" not in about
 
@@ -175,10 +180,10 @@ def load(folder: Path, config: GPTConfig) -> Checkpoint:
         if not np.isfinite(tensor).all():
             raise RunError(f"{path}: its numbers must be finite; {key} has one that is not.")
 
-    def flat(prefix: str) -> Floats:
+    def flat(prefix: str) -> Array:
         return np.concatenate([found[prefix + p.name].ravel() for p in table])
 
-    state = State(flat(""), flat("adam.m."), flat("adam.v."), notes.updates)
+    state = State(flat(""), {slot: flat(f"{slot}.") for slot in SLOTS}, notes.updates)
     best = flat("best.") if notes.has_best else None
     return Checkpoint(state, notes.weight, notes.progress, best, notes.settings, is_earlier)
 
@@ -188,9 +193,9 @@ def write_samples(folder: Path, texts: Iterable[str]) -> None:
     write_atomically(folder / SAMPLES, "".join(f"{printable(text)}\n" for text in texts).encode())
 
 
-def _tensors(config: GPTConfig, state: State, best: Floats | None) -> dict[str, Floats]:
+def _tensors(config: GPTConfig, state: State, best: Array | None) -> dict[str, Array]:
     """Name views of all buffers: the parameters as they are, everything else behind a prefix."""
-    buffers = (state.parameters, state.m, state.v, best)
+    buffers = (state.parameters, *(state.slots[slot] for slot in SLOTS), best)
     return {
         prefix + name: view
         for prefix, flat in zip(_PREFIXES, buffers)
@@ -199,4 +204,4 @@ def _tensors(config: GPTConfig, state: State, best: Floats | None) -> dict[str, 
     }
 
 
-_PREFIXES = ("", "adam.m.", "adam.v.", "best.")
+_PREFIXES = ("", *(f"{slot}." for slot in SLOTS), "best.")

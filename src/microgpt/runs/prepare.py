@@ -6,7 +6,7 @@ can be wrong is found here, before a folder is made.
 
 from __future__ import annotations
 
-import random
+import math
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,21 +14,21 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
-from microgpt import model
-from microgpt.data import plan, corpus
+from microgpt.data import corpus
 from microgpt.runs import checkpoint
 from microgpt.training import budget, recipe
 from microgpt.config import GPTConfig, TrainConfig, check_count
 from microgpt.data import again
 from microgpt.data.corpus import Corpus, Source
 from microgpt.runs.files import remove_temporaries
-from microgpt.engines.contract import State
 from microgpt.errors import RunError, UsageError
 from microgpt.runs.folder import claimed, new_folder
 from microgpt.training.presets import preset
+from microgpt.training.task import Dataset, Task, open_for, tokenizer_for
+from microgpt.training.trainer import Trainer
+from microgpt.runs.recorder import Recorder
 from microgpt.runs.session import Session
 from microgpt.runs.settings import Settings
-from microgpt.data.tokenizer import Bytes, Characters, Tokenizer
 from microgpt.wording import count
 
 # In place of a file's name: the documents came from a Python program.
@@ -83,13 +83,15 @@ def new(
     GPTConfig(vocab_size=1, **{**begin.model, **shape})
     read = corpus.read(data) if isinstance(data, Source) else corpus.from_documents(data)
     tokens = tokenizer_for(tokenizer, read.documents, begin.bos)
+    dataset = Dataset(read, tokens, training.holdout)
     choice, spent = None, 0.0
     if is_chosen:
-        choice, spent = recipe.choose(read, tokens, training, engine, threads, device)
+        choice, spent = recipe.choose(dataset, training, engine, threads, device)
         shape = {**choice.model, **shape}
         training = TrainConfig(**{**choice.training, **how})
     config = GPTConfig(vocab_size=tokens.vocab_size, **{**begin.model, **shape})
-    opened = recipe.open_for(engine, config, training, threads, device)
+    task = Task(dataset, config, training)
+    opened = task.open(engine, threads, device)
     settings = Settings(
         preset=preset_name,
         model=config,
@@ -102,21 +104,23 @@ def new(
         asked=asked,
         paths=again.absolute(data) if isinstance(data, Source) else (),
     )
-    session = Session(settings, tokens, read, opened, choice.why if choice else None, spent)
-    opened.load(first_state(config, training.seed, len(session.layout.batch)))
+    opened.load(task.first_state())
+    spent += task.prepare()
+    trainer = Trainer(task, opened, _at_most_half(spent, training), log_every)
     with ExitStack() as stack:
         folder = stack.enter_context(new_folder(out, settings.source.name))
         try:
-            session.open(folder, stack)
-            session.save()
+            recorder = Recorder(folder, trainer, settings)
+            stack.callback(recorder.log.close)
+            recorder.save()
             # With this it is a run.
             checkpoint.write_settings(folder, settings, tokens)
         except BaseException:
             # It was empty and is ours. What could not begin is no run.
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        session.stack = stack.pop_all()
-    return session
+        why = choice.why if choice else None
+        return Session(settings, read, trainer, recorder, stack.pop_all(), why, spent)
 
 
 def resume(
@@ -149,15 +153,21 @@ def resume(
                 f"{folder}: an earlier version of microgpt trained it, and did not write where its "
                 "log stands. It can be read, not resumed. Train anew to go on."
             )
-        opened = recipe.open_for(
-            engine or settings.engine, settings.model, settings.training, threads, device
-        )
+        training = settings.training
+        opened = open_for(engine or settings.engine, settings.model, training, threads, device)
         opened.load(saved.state)
         read = read_again(folder, settings, documents, piped=True)
-        session = Session(settings, tokens, read, opened)
-        session.open(folder, stack, saved)
-        session.stack = stack.pop_all()
-    return session
+        task = Task(Dataset(read, tokens, training.holdout), settings.model, training)
+        spent = task.prepare()
+        trainer = Trainer(task, opened, _at_most_half(spent, training), settings.log_every)
+        recorder = Recorder(folder, trainer, settings, saved)
+        stack.callback(recorder.log.close)
+        return Session(settings, read, trainer, recorder, stack.pop_all(), prepared=spent)
+
+
+def _at_most_half(seconds: float, training: TrainConfig) -> float:
+    """Return what preparing is counted as: half of a budget is for training all the same."""
+    return min(seconds, (training.seconds or math.inf) / 2)
 
 
 def read_again(
@@ -202,23 +212,6 @@ def read_again(
             f"({count(len(read.documents), 'document')}). Bring it back, or train anew."
         )
     return read
-
-
-def tokenizer_for(
-    name: Literal["characters", "bytes"], documents: Sequence[str], bos: Literal["first", "last"]
-) -> Tokenizer:
-    """Make the tokenizer of documents."""
-    if name not in ("characters", "bytes"):
-        raise UsageError(f'tokenizer must be one of characters, bytes; got "{name}".')
-    return Bytes(bos) if name == "bytes" else Characters.of(documents, bos)
-
-
-def first_state(config: GPTConfig, seed: int, documents: int) -> State:
-    """Draw the state that a training of so many documents, or windows, begins with."""
-    # One generator, as in the original: it shuffles the documents, then draws the first numbers.
-    rng = random.Random(seed)
-    plan.shuffled(documents, rng)
-    return State.fresh(model.initial(config, rng))
 
 
 def _sort(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -19,12 +19,14 @@ from microgpt.runs import log as log_module
 from microgpt.counting.ladder import ladder, ngram, xz
 from microgpt.data.batch import Batch, lay_out
 from microgpt.compress import Codec
+from microgpt.compress.identity import Identity
 from microgpt.runs.counts import load_counts
 from microgpt.engines import open_engine
-from microgpt.engines.contract import Engine
+from microgpt.engines.contract import Engine, Predictor
 from microgpt.errors import UsageError
 from microgpt.evaluation import Evaluation
 from microgpt.scoring.score import Score
+from microgpt.training.progress import Checkpoint
 from microgpt.scoring.price import Pricer
 from microgpt.runs.log import Log
 from microgpt.loss import LossSum
@@ -63,27 +65,40 @@ class Run:
         return f"Run({str(self.folder)!r})"
 
     @cached_property
+    def _saved(self) -> Checkpoint:
+        return checkpoint.load(self.folder, self.settings.model)
+
+    @cached_property
     def engine(self) -> Engine:
-        """The model, ready to compute."""
+        """The GPT, ready to compute, or to be trained on."""
         name, threads, device = self._engine
-        saved = checkpoint.load(self.folder, self.settings.model)
         opened = open_engine(name, self.settings.model, threads=threads, device=device)
-        opened.load(saved.state)
-        opened = Sound(opened, self.folder)
+        opened.load(self._saved.state)
+        return opened
+
+    @cached_property
+    def gpt(self) -> Predictor:
+        """The GPT alone, which raises a RunError where what it answers is not finite."""
+        return Sound(self.engine, self.folder)
+
+    @cached_property
+    def mixture(self) -> Mixture | None:
+        """The GPT mixed with counts; None: it is not."""
+        saved = self._saved
         if saved.weight is None:
-            return opened
+            return None
         ngram = load_counts(self.folder, self.tokenizer, saved.settings)
-        return Mixture(opened, ngram, saved.weight)
+        return Mixture(self.gpt, ngram, saved.weight)
 
     @property
-    def gpt(self) -> Engine:
-        """The GPT alone, where the model is one mixed with counts; else the model."""
-        return self.engine.engine if isinstance(self.engine, Mixture) else self.engine
+    def predictor(self) -> Predictor:
+        """The model: the mixture, or the GPT where it is not mixed."""
+        return self.mixture or self.gpt
 
     @property
     def weight(self) -> float | None:
         """The share of the counts in a mixture; None: it is none."""
-        return self.engine.weight if isinstance(self.engine, Mixture) else None
+        return self.mixture.weight if self.mixture else None
 
     @property
     def log(self) -> Log:
@@ -107,18 +122,19 @@ class Run:
         Raises:
             RunError, DataError: it is not in the folder, and the documents are not there any more.
         """
+        of = usual.fingerprint(self.engine, self.mixture)
         return usual.find(
-            self.folder, self.engine, self.tokenizer, self.settings, lambda: self.documents
+            self.folder, self.predictor, of, self.tokenizer, self.settings, lambda: self.documents
         )
 
     @cached_property
     def pricer(self) -> Pricer:
         """What prices texts, many at once."""
-        return Pricer(self.engine, self.tokenizer, self.settings.model.block_size)
+        return Pricer(self.predictor, self.tokenizer, self.settings.model.block_size)
 
     def samples(self, choice: Choice) -> Iterator[Sample]:
         """Yield samples without end."""
-        return sampling.samples(self.engine, self.tokenizer, self.settings.model.block_size, choice)
+        return sampling.samples(self.predictor, self.tokenizer, self.settings.model.block_size, choice)
 
     def sample(self, number: int = 10, **choice: Any) -> list[str]:
         """Return new texts; keywords are those of `sample.Choice`.
@@ -131,7 +147,7 @@ class Run:
     def scores(self, texts: Iterable[str]) -> Iterator[Score]:
         """Price texts character by character, in their order."""
         block_size = self.settings.model.block_size
-        return evaluation.scores(self.engine, self.tokenizer, block_size, texts)
+        return evaluation.scores(self.predictor, self.tokenizer, block_size, texts)
 
     def score(self, text: str) -> Score:
         """Price one text character by character."""
@@ -158,7 +174,7 @@ class Run:
         if isinstance(texts, str):
             raise UsageError("texts must be a list of strings; got one string.")
         result = evaluation.evaluate(
-            self.engine, self.tokenizer, self.settings.model.block_size, texts
+            self.predictor, self.tokenizer, self.settings.model.block_size, texts
         )
         if not result.documents:
             raise UsageError("texts must not be empty; got none.")
@@ -168,7 +184,12 @@ class Run:
     def codec(self) -> Codec:
         """What compresses with this run, and tells what it costs."""
         stream = self.settings.source.stream
-        return Codec(self.engine, self.tokenizer, self.settings.model, stream=stream)
+        model = self.settings.model
+
+        def identity() -> Identity:
+            return Identity.of(self.engine, self.mixture, self.tokenizer, model)
+
+        return Codec(self.predictor, self.tokenizer, model, identity, stream=stream)
 
     def compress(self, data: bytes) -> bytes:
         """Return any file in the vocabulary in as many bits as its losses, and a header.

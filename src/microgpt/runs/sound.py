@@ -1,6 +1,6 @@
-"""The engine of a run that was read: what it answers are numbers, or it is one sentence.
+"""The model of a run that was read: what it answers are numbers, or it is one sentence.
 
-In: an engine, whose run it is. Out: an engine that answers the same. The parameters of a training
+In: a predictor, whose run it is. Out: a predictor that answers the same. The parameters of a training
 that has run away may all be finite and yet too large to compute with; nobody shall take what comes
 of them for a score.
 """
@@ -14,58 +14,35 @@ from typing import TypeVar
 
 import numpy as np
 
-from microgpt.data.batch import Batch, Batches
-from microgpt.engines.contract import Decoder, Engine, Floats, State, Tensors, Tokens
+from microgpt.data.batch import Batch
+from microgpt.engines.contract import Decoder, Floats, Predictor, Tokens
 from microgpt.errors import RunError, UsageError
-from microgpt.loss import LossSum
 
 In = TypeVar("In")
 
 
 class Sound:
-    """An engine that raises a RunError where a loss or a logit is not finite.
+    """A predictor that raises a RunError where a loss or a logit is not finite.
 
     Args:
-        engine: what computes.
+        predictor: what computes.
         folder: the run's, for the message.
     """
 
-    def __init__(self, engine: Engine, folder: Path) -> None:
-        self._engine, self._folder = engine, folder
-
-    @property
-    def name(self) -> str:
-        """The engine's."""
-        return self._engine.name
-
-    @property
-    def threads(self) -> int:
-        """The engine's."""
-        return self._engine.threads
-
-    def load(self, state: State) -> None:
-        """Take over a state."""
-        self._engine.load(state)
-
-    def state(self) -> State:
-        """Return a copy of all that training changes."""
-        return self._engine.state()
+    def __init__(self, predictor: Predictor, folder: Path) -> None:
+        self._predictor, self._folder = predictor, folder
 
     def losses(self, batch: Batch) -> Floats:
         """Return losses_N, nats."""
-        return finite(self._engine.losses, batch, self._folder)
+        return finite(self._predictor.losses, batch, self._folder)
 
-    def gradients(self, batch: Batch) -> Tensors:
-        """Return the engine's."""
-        return self._engine.gradients(batch)
-
-    def train(self, batches: Batches, lr_K: Floats) -> list[LossSum]:
-        """Train the engine."""
-        return self._engine.train(batches, lr_K)
+    def logits(self, batch: Batch) -> Floats:
+        """Return logits_NV."""
+        return finite(self._predictor.logits, batch, self._folder)
 
     def decoder(self, rows: int) -> SoundDecoder:
         """Return a decoder that is as careful."""
-        return SoundDecoder(self._engine.decoder(rows), self._folder)
+        return SoundDecoder(self._predictor.decoder(rows), self._folder)
 
 
 class SoundDecoder:

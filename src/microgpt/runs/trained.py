@@ -51,7 +51,7 @@ def train(
             warnings.warn(sentence, stacklevel=2)
         for _ in session:
             pass
-        verdict.warn(session, stacklevel=3)
+        verdict.warn(session.trainer, session.settings.asked, stacklevel=3)
         run = Run(session.folder)
         checkpoint.write_samples(run.folder, run.sample(20))
     return run

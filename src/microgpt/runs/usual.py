@@ -19,7 +19,7 @@ import numpy as np
 from microgpt import schema
 from microgpt.runs.checkpoint import REFERENCE
 from microgpt.runs.files import Layout, read_tensors, write_tensors
-from microgpt.engines.contract import Engine, Floats
+from microgpt.engines.contract import Engine, Floats, Predictor
 from microgpt.errors import MicroGPTError, RunError, UsageError
 from microgpt.scoring.price import Pricer
 from microgpt.scoring.reference import Ints, Reference
@@ -63,7 +63,7 @@ Documents = tuple[Sequence[str], Sequence[str]]
 
 
 def measure(
-    engine: Engine,
+    predictor: Predictor,
     tokens: Tokenizer,
     settings: Settings,
     documents: Documents,
@@ -72,7 +72,7 @@ def measure(
     """Price the texts that tell what is usual; None: no documents were held out.
 
     Args:
-        engine: the model.
+        predictor: the model.
         tokens: its tokenizer.
         settings: the run's.
         documents: the run's.
@@ -88,7 +88,7 @@ def measure(
         characters = sum(map(len, held_out)) + len(held_out)
         most = min(most, max(positions * len(held_out) // characters, 1))
     chosen = choose(trained, held_out, settings.training.seed, most)
-    pricer = Pricer(engine, tokens, settings.model.block_size)
+    pricer = Pricer(predictor, tokens, settings.model.block_size)
     groups = [chosen.texts[i : i + _TEXTS] for i in range(0, len(chosen.texts), _TEXTS)]
     priced = [
         (one.laid.lengths_D, one.nats_D, one.positions_D) for one in map(pricer.price, groups)
@@ -107,21 +107,33 @@ def measure(
 
 def keep(
     folder: Path,
-    engine: Engine,
+    predictor: Predictor,
+    of: str,
     tokens: Tokenizer,
     settings: Settings,
     documents: Documents,
     positions: int,
 ) -> None:
-    """Measure what is usual, and write it into a run's folder: the arguments are `measure`'s."""
-    found = measure(engine, tokens, settings, documents, positions)
+    """Measure what is usual, and write it into a run's folder.
+
+    Args:
+        folder: the run's.
+        predictor: the model.
+        of: its fingerprint.
+        tokens: its tokenizer.
+        settings: the run's.
+        documents: the run's.
+        positions: as in `measure`.
+    """
+    found = measure(predictor, tokens, settings, documents, positions)
     if found:
-        write(folder, found, fingerprint(engine))
+        write(folder, found, of)
 
 
 def find(
     folder: Path,
-    engine: Engine,
+    predictor: Predictor,
+    of: str,
     tokens: Tokenizer,
     settings: Settings,
     documents: Callable[[], Documents],
@@ -130,7 +142,8 @@ def find(
 
     Args:
         folder: the run's; what is measured is written there, if that can be.
-        engine: the model.
+        predictor: the model.
+        of: its fingerprint.
         tokens: its tokenizer.
         settings: the run's.
         documents: reads them.
@@ -141,7 +154,7 @@ def find(
     """
     if not settings.training.holdout or settings.source.stream:
         return None
-    of, found, damaged = fingerprint(engine), None, None
+    found, damaged = None, None
     try:
         found = read(folder, of)
     except RunError as error:
@@ -149,7 +162,7 @@ def find(
     if found and found.whole:
         return found
     try:
-        measured = measure(engine, tokens, settings, documents())
+        measured = measure(predictor, tokens, settings, documents())
     except MicroGPTError:
         if damaged:
             raise damaged from None
@@ -162,7 +175,7 @@ def find(
     return measured
 
 
-def fingerprint(engine: Engine) -> str:
+def fingerprint(engine: Engine, mixture: Mixture | None) -> str:
     """Return a hash of a model's weights, those of the counts it is mixed with among them.
 
     It is of float32: an engine of that precision holds what another has trained so.
@@ -170,7 +183,7 @@ def fingerprint(engine: Engine) -> str:
     with np.errstate(over="ignore"):  # of a training that has run away
         parameters = engine.state().parameters.astype("<f4")
     digest = hashlib.blake2b(parameters.tobytes(), digest_size=16)
-    digest.update(repr(engine.weight if isinstance(engine, Mixture) else None).encode())
+    digest.update(repr(mixture.weight if mixture else None).encode())
     return digest.hexdigest()
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from microgpt.data.batch import Batch
 from microgpt.data.tokenizer import Tokenizer
-from microgpt.engines.contract import Engine, Floats
+from microgpt.engines.contract import Floats, Predictor
 from microgpt.scoring.spans import spans
 from microgpt.scoring.walk import Laid, Layer, Offsets
 
@@ -65,7 +65,7 @@ class Pricer:
         block_size: longer texts are read in windows.
     """
 
-    def __init__(self, engine: Engine, tokenizer: Tokenizer, block_size: int) -> None:
+    def __init__(self, engine: Predictor, tokenizer: Tokenizer, block_size: int) -> None:
         self._engine, self._tokenizer = engine, tokenizer
         self._layer = Layer(tokenizer, block_size)
 

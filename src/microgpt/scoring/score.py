@@ -14,7 +14,7 @@ from itertools import islice
 import numpy as np
 
 from microgpt.data.tokenizer import UNKNOWN, Tokenizer
-from microgpt.engines.contract import Engine
+from microgpt.engines.contract import Predictor
 from microgpt.loss import LossSum, cross_entropy
 from microgpt.scoring.walk import Layer, columns
 
@@ -95,7 +95,7 @@ class Score:
 
 
 def scores(
-    engine: Engine, tokenizer: Tokenizer, block_size: int, texts: Iterable[str]
+    engine: Predictor, tokenizer: Tokenizer, block_size: int, texts: Iterable[str]
 ) -> Iterator[Score]:
     """Price texts character by character, in their order.
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from microgpt.data.batch import Batch
 from microgpt.data.tokenizer import Tokenizer
-from microgpt.engines.contract import Engine, Floats
+from microgpt.engines.contract import Floats, Predictor
 
 Ints = NDArray[np.int32]
 Offsets = NDArray[np.int64]
@@ -153,7 +153,7 @@ def _windows(texts: Offsets, block_size: int) -> Offsets:
     return np.concatenate([starts, texts[-1:]]).astype(np.int64)
 
 
-def columns(engine: Engine, batch: Batch) -> Iterator[tuple[Offsets, Floats]]:
+def columns(engine: Predictor, batch: Batch) -> Iterator[tuple[Offsets, Floats]]:
     """Yield the numbers of some positions and logits_BV there, until all have come."""
     lengths = np.diff(batch.documents)
     # The longest first: those that go on are then always the first ones.

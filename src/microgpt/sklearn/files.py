@@ -41,9 +41,10 @@ def trained(
                     pass
             except DivergedError as error:  # what it has saved goes with the folder
                 raise DivergedError(error.step, error.loss, error.rates) from None
-            if said := verdict.divergence(session):
+            if said := verdict.divergence(session.trainer, session.settings.asked):
                 warnings.warn(said, TrainingWarning, stacklevel=3)
-        return _files(out), session.train_documents, session.heldout_documents
+        dataset = session.trainer.task.dataset
+        return _files(out), list(dataset.train_documents), list(dataset.heldout_documents)
 
 
 def opened(files: Files, engine: str, threads: int | None) -> Run:

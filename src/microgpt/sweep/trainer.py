@@ -12,23 +12,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from microgpt.config import GPTConfig, LongDocuments
+from microgpt.config import GPTConfig
 from microgpt.counting.mixture import Mixture
-from microgpt.counting.ngram import NGram
-from microgpt.data import corpus
 from microgpt.data.batch import Batch, lay_out
 from microgpt.data.corpus import Corpus
-from microgpt.data.plan import Plan, shuffled
+from microgpt.data.plan import shuffled
 from microgpt.engines.contract import Engine
 from microgpt.errors import DataError
 from microgpt.evaluation import mean_loss
 from microgpt.loss import LossSum
-from microgpt.runs import prepare
 from microgpt.sweep.knob import Value
 from microgpt.sweep.settings import SweepSettings
-from microgpt.training import recipe
 from microgpt.training.loop import train
+from microgpt.training.pace import Pace
 from microgpt.training.presets import preset
+from microgpt.training.task import Dataset, Task, first_state, tokenizer_for
 from microgpt.wording import count
 
 SHARES = (12, 25, 50)
@@ -74,20 +72,19 @@ class Trainer:
     def __init__(self, settings: SweepSettings, data: Corpus) -> None:
         self.settings = settings
         bos = preset(settings.preset).bos
-        self.tokens = prepare.tokenizer_for(settings.tokenizer, data.documents, bos)
-        self.train_documents, self.held_out = corpus.split(data, settings.holdout)
+        self.tokens = tokenizer_for(settings.tokenizer, data.documents, bos)
+        self._dataset = Dataset(data, self.tokens, settings.holdout)
+        self.held_out = self._dataset.heldout_documents
         if not self.held_out:
             raise DataError(
                 f"holdout={settings.holdout:g} holds out none of "
                 f"{count(len(data.documents), 'document')}, and a sweep compares trials on those. "
                 "Try a larger --holdout, or more text."
             )
-        self._encoded = [self.tokens.encode(text) for text in self.train_documents]
         self._measured = self._choose(settings.positions)
         self._early = self._choose(settings.positions // _EARLY_SHARE)
-        self._first = lru_cache(16)(prepare.first_state)
+        self._first = lru_cache(16)(first_state)
         self._laid_out = lru_cache(16)(self._lay_out)
-        self._counted = lru_cache(4)(self._count)
 
     def run(self, values: Mapping[str, Value]) -> Iterator[Report]:
         """Train with these values from the beginning; whoever stops iterating gives it up.
@@ -97,52 +94,45 @@ class Trainer:
             DivergedError: the loss is not finite any more.
         """
         config, training = self.settings.configs(values, self.tokens.vocab_size)
-        engine = recipe.open_for(self.settings.engine, config, training, threads=1)
-        layout = self._laid_out("train", config.block_size, training.long)
-        engine.load(self._first(config, training.seed, len(layout)))
-        if training.ngram:
-            engine = Mixture(
-                engine, self._counted(config.block_size, training.long, training.ngram)
-            )
-        plan = Plan(layout, training.batch_size, training.seed, training.order)
-        # What is measured on is laid out before the clock runs.
-        self._laid_out("early", config.block_size, "window")
+        task = Task(self._dataset, config, training)
+        engine = task.open(self.settings.engine, threads=1)
+        engine.load(self._first(config, training.seed, len(task.layout.batch)))
+        mixture = Mixture(engine, task.counts) if task.counts else None
+        # What is measured on is laid out, and the documents are shuffled, before the clock runs.
+        self._laid_out(early=True, block_size=config.block_size)
+        task.prepare()
         due = list(SHARES)
         last = None
         # The clock decides nothing of a training that is counted in steps.
         pause = None if training.steps is None else max(1, training.steps // 20)
-        for step in train(engine, plan, training, pause_every=pause, clock=CLOCK):
-            last = step
-            if not step.settled or (pause and step.step % pause):
+        pace = Pace(training, evaluate_every=pause, clock=CLOCK)
+        for steps in train(engine, task.plan, training, pace):
+            last = steps
+            if not steps.settled or (pause and steps.last % pause):
                 continue
-            done = step.step / training.steps if training.steps else 0.0
+            done = steps.last / training.steps if training.steps else 0.0
             if training.seconds:
-                done = max(done, step.seconds / training.seconds)
+                done = max(done, steps.seconds / training.seconds)
             passed = [share for share in due if 100 * done >= share]
             if passed and done < 1.0:
-                loss = self.measure(engine, config, early=True)
-                yield Report(passed[-1], loss, step.step, step.seconds)
+                loss = self.measure(mixture or engine, config, early=True)
+                yield Report(passed[-1], loss, steps.last, steps.seconds)
                 due = due[len(passed) :]
         if last is not None:
-            yield Report(100, self.measure(engine, config), last.step, last.seconds)
+            loss = self.measure(mixture or engine, config)
+            yield Report(100, loss, last.last, last.seconds)
 
-    def measure(self, engine: Engine, config: GPTConfig, *, early: bool = False) -> float:
+    def measure(self, model: Engine | Mixture, config: GPTConfig, *, early: bool = False) -> float:
         """Measure on the held-out text that all trials are measured on, or on some of it."""
-        which = "early" if early else "measured"
-        batch = self._laid_out(which, config.block_size, "window")
-        if isinstance(engine, Mixture):
-            return LossSum.of(engine.fit(batch)[0].tolist()).mean
-        return mean_loss(engine, batch).mean
+        batch = self._laid_out(early=early, block_size=config.block_size)
+        if isinstance(model, Mixture):
+            return LossSum.of(model.fit(batch)[0].tolist()).mean
+        return mean_loss(model, batch).mean
 
     @property
     def positions(self) -> int:
         """On how many held-out positions `measure` measures what is at its end."""
         return sum(len(ids) + 1 for ids in self._measured)
-
-    def _count(self, block_size: int, long: LongDocuments, n: int) -> NGram:
-        """Count what a mixture is mixed with; it does not depend on the model."""
-        layout = self._laid_out("train", block_size, long)
-        return NGram.of(layout, self.tokens.vocab_size, self.tokens.bos, n)
 
     def _choose(self, positions: int) -> list[list[int]]:
         """Take held-out documents in an order drawn by the seed; the last one may be cut.
@@ -158,6 +148,6 @@ class Trainer:
                 break
         return chosen
 
-    def _lay_out(self, which: str, block_size: int, long: LongDocuments) -> Batch:
-        documents = {"train": self._encoded, "measured": self._measured, "early": self._early}
-        return lay_out(documents[which], self.tokens.bos, block_size, long).batch
+    def _lay_out(self, *, early: bool, block_size: int) -> Batch:
+        documents = self._early if early else self._measured
+        return lay_out(documents, self.tokens.bos, block_size).batch

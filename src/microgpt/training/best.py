@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from microgpt.engines.contract import Engine, Floats, State
+from microgpt.engines.contract import Array, Engine, State
 from microgpt.loss import LossSum
 from microgpt.training.progress import Checkpoint
 
@@ -26,7 +26,7 @@ class Best:
 
     loss: LossSum | None = None
     step: int = 0
-    parameters: Floats | None = None
+    parameters: Array | None = None
 
     @classmethod
     def of(cls, saved: Checkpoint) -> Best:
@@ -46,4 +46,4 @@ class Best:
         """Give its parameters to an engine; moments and updates stay those of the last step."""
         if self.parameters is not None:
             last = engine.state()
-            engine.load(State(self.parameters, last.m, last.v, last.updates))
+            engine.load(State(self.parameters, last.slots, last.updates))

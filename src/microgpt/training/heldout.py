@@ -21,7 +21,7 @@ from microgpt.counting.mixture import Mixture
 from microgpt.data.batch import Batch, Offsets, lay_out
 from microgpt.data.plan import shuffled
 from microgpt.data.tokenizer import Tokenizer
-from microgpt.engines.contract import Engine, Floats
+from microgpt.engines.contract import Floats, Predictor
 from microgpt.evaluation.error import standard_error
 from microgpt.loss import LossSum
 
@@ -85,20 +85,25 @@ class HeldOutDocuments:
         return self._head(positions)
 
     def measure(
-        self, engine: Engine, step: int, positions: int, kept: int | None = None
+        self,
+        gpt: Predictor,
+        mixture: Mixture | None,
+        step: int,
+        positions: int,
+        kept: int | None = None,
     ) -> HeldOut:
-        """Measure an engine's loss on the first ones; of a mixture, fit the weight on them."""
+        """Measure the loss on the first ones; where a GPT is mixed, fit the weight on them."""
         batch = self.head(positions)
         # One number fitted on what it is measured on: it cannot learn thousands of positions.
-        gpt = None
-        if isinstance(engine, Mixture):
-            losses_N, gpt_N = engine.fit(batch)
-            gpt = LossSum.of(gpt_N.tolist())
+        own = None
+        if mixture:
+            losses_N, gpt_N = mixture.fit(batch)
+            own = LossSum.of(gpt_N.tolist())
         else:
-            losses_N = engine.losses(batch)
+            losses_N = gpt.losses(batch)
         total = LossSum.of(losses_N.tolist())
         documents = self._documents(total.positions)
-        return HeldOut(step, total, documents, self._error(batch, losses_N), kept, gpt)
+        return HeldOut(step, total, documents, self._error(batch, losses_N), kept, own)
 
     def told(self, line: Mapping[str, Any]) -> HeldOut:
         """Return the evaluation that a line of the log tells of."""
@@ -131,7 +136,7 @@ MOST = 1 << 18
 
 
 class Timetable:
-    """When held-out documents are measured, and on how many positions.
+    """After which steps held-out documents are measured, and on how many positions.
 
     Args:
         training: the recipe.
@@ -143,18 +148,9 @@ class Timetable:
     """
 
     def __init__(self, training: TrainConfig, data: Batch, documents: int) -> None:
-        self._training, self._data, self._any = training, data, documents > 0
+        self._training, self._data = training, data
         timed = training.steps is None or training.seconds is not None
         self.every = None if timed or not documents else max(1, (training.steps or 0) // 10)
-
-    def is_due(self, step: int, since: float) -> bool:
-        """Say whether to measure after a step, so many seconds after the last time."""
-        if not self._any or step == self._training.steps:
-            return False
-        if self.every:
-            return step % self.every == 0
-        seconds = self._training.seconds or 0.0
-        return since >= seconds / (10 if seconds > 5 else 4)
 
     def positions(self, steps: int) -> int:
         """Return how many positions so many steps are worth: a quarter of what they saw.

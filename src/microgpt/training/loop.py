@@ -1,28 +1,24 @@
-"""The training loop: steps, one after the other, as they come.
+"""The training loop: chunks of steps, as they come.
 
-In: an engine, a plan of batches, a config. Out: a `Step` each. Nothing is printed or saved here:
-that belongs to whoever iterates.
+In: an engine, a plan of batches, a recipe, a pace. Out: a `Steps` for each chunk. Nothing is
+printed or saved here: that belongs to whoever iterates.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from microgpt.config import TrainConfig
 from microgpt.data.plan import Plan
-from microgpt.engines.contract import Engine
+from microgpt.engines.contract import Engine, Floats
 from microgpt.errors import DivergedError
 from microgpt.loss import LossSum
-from microgpt.optim import learning_rate
+from microgpt.loss.sums import Sums
+from microgpt.training.pace import Pace
 from microgpt.wording import rates
-
-CHUNK_SECONDS = 0.05
-"""About how long an engine works between two looks at what came of it."""
 
 
 @dataclass(frozen=True)
@@ -34,85 +30,91 @@ class Step:
         sum: the losses of its batch, before the update.
         lr: the learning rate.
         seconds: since the training began.
-        settled: whether the engine stands exactly after this step: the moment to save or to stop.
     """
 
     step: int
     sum: LossSum
     lr: float
     seconds: float
-    settled: bool = True
 
     @property
     def loss(self) -> float:
         """Nats per position."""
         return self.sum.mean
 
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """What the updates of a chunk saw; the engine stands after the last of them.
+
+    Attributes:
+        first: the first step, counted from 1.
+        sums: nats_K and positions_K of each step's batch, before its update.
+        lr_K: the learning rates.
+        seconds: since the training began, after the last step.
+        each: seconds a step.
+        settled: whether the engine was well after them; False: the next step has diverged.
+    """
+
+    first: int
+    sums: Sums
+    lr_K: Floats
+    seconds: float
+    each: float = 0.0
+    settled: bool = True
+
+    def __len__(self) -> int:
+        return len(self.sums)
+
     @property
-    def tokens(self) -> int:
-        """Positions in its batch."""
-        return self.sum.positions
+    def last(self) -> int:
+        """The last step."""
+        return self.first + len(self) - 1
+
+    @property
+    def seconds_K(self) -> Floats:
+        """Seconds since the training began, after each step."""
+        back_K: Floats = np.arange(len(self) - 1.0, -1.0, -1.0)
+        return self.seconds - self.each * back_K
+
+    def __iter__(self) -> Iterator[Step]:
+        columns = (self.lr_K.tolist(), self.seconds_K.tolist())
+        for step, (total, lr, seconds) in enumerate(zip(self.sums, *columns), self.first):
+            yield Step(step, total, lr, seconds)
+
+    def __getitem__(self, k: int) -> Step:
+        return Step(
+            self.first + k % len(self),
+            self.sums[k],
+            float(self.lr_K[k]),
+            self.seconds - self.each * (len(self) - 1 - k % len(self)),
+        )
 
 
-def train(
-    engine: Engine,
-    plan: Plan,
-    config: TrainConfig,
-    seconds: float = 0.0,
-    align: int = 1,
-    pause_every: int | None = None,
-    clock: Callable[[], float] | None = None,
-) -> Iterator[Step]:
-    """Train until the budget is spent, yielding every step.
-
-    The engine is asked for as many steps at once as take about 50 ms, and for one at first. That
-    one is made however little time there is.
+def train(engine: Engine, plan: Plan, training: TrainConfig, pace: Pace) -> Iterator[Steps]:
+    """Train until the budget is spent, yielding the steps of each chunk.
 
     Args:
         engine: where it stands is where training goes on.
         plan: which documents each step sees.
-        config: with the budget and the rate.
-        seconds: spent before, by the training that this one resumes.
-        align: prefer to be settled at multiples of this.
-        pause_every: be settled at every multiple of this.
-        clock: what seconds are counted by; None: `time.perf_counter`.
+        training: the recipe.
+        pace: says how many steps to make at once, at which rates, and when the budget is spent.
 
     Raises:
-        DivergedError: a loss is not finite. The engine made no update from it.
+        DivergedError: a loss is not finite. The engine made no update from it; the steps before
+            have been yielded.
     """
-    clock = clock or time.perf_counter
-    began = clock() - seconds
-    step = engine.state().updates
-    chunk, each = 1, 0.0
-    while (config.steps is None or step < config.steps) and (
-        config.seconds is None or clock() - began < config.seconds or not step
-    ):
-        stop = step + chunk
-        if stop // align * align > step:
-            stop = stop // align * align
-        if pause_every is not None:
-            stop = min(stop, (step // pause_every + 1) * pause_every)
-        stop = min(stop, config.steps or stop)
-
-        started = clock()
-        lr_K = [
-            learning_rate(config, k, started - began + each * (k - step - 1))
-            for k in range(step + 1, stop + 1)
-        ]
-        sums = engine.train(plan.batches(step, stop - step), np.array(lr_K))
-        now = clock()
-        each = max((now - started) / len(sums), 1e-9)
-        chunk = max(1, int(_budget(config, now - began) / each))
-        for lr, total in zip(lr_K, sums):
-            step += 1
-            if not math.isfinite(total.nats):
-                raise DivergedError(step, total.mean, rates(config))
-            spent = now - began - each * (stop - step)
-            yield Step(step, total, lr, spent, settled=step == stop)
-
-
-def _budget(config: TrainConfig, seconds: float) -> float:
-    """How long the next chunk may take."""
-    if config.seconds is None:
-        return CHUNK_SECONDS
-    return min(CHUNK_SECONDS, config.seconds - seconds)
+    step = engine.updates
+    while not pace.is_over(step):
+        lr_K = pace.chunk(step)
+        sums = engine.train(plan.batches(step, len(lr_K)), lr_K)
+        each = pace.made(len(sums))
+        finite = np.isfinite(sums.nats_K)
+        good = len(sums) if finite.all() else int(finite.argmin())
+        if good:
+            at = pace.seconds - each * (len(sums) - good)
+            settled = good == len(sums)
+            yield Steps(step + 1, sums[:good], lr_K[:good], at, each, settled)
+        step += good
+        if good < len(sums):
+            raise DivergedError(step + 1, sums[good].mean, rates(training))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from microgpt.config.bounds import check
-from microgpt.engines.contract import Floats, State
+from microgpt.engines.contract import Array, State
 from microgpt.loss import LossSum
 
 
@@ -57,6 +57,6 @@ class Checkpoint:
     state: State
     weight: float | None = None
     progress: Progress | None = None
-    best: Floats | None = None
+    best: Array | None = None
     settings: str | None = None
     is_earlier: bool = False

@@ -10,14 +10,12 @@ import time
 from dataclasses import replace
 
 from microgpt.config import GPTConfig, TrainConfig
-from microgpt.data import batch, corpus
-from microgpt.data.corpus import Corpus
-from microgpt.data.tokenizer import Bytes, Tokenizer
-from microgpt.engines import open_engine, why_not_native
-from microgpt.engines.contract import Engine
-from microgpt.optim import Optimizer
+from microgpt.data import batch
+from microgpt.data.tokenizer import Bytes
+from microgpt.engines import about
 from microgpt.training import budget
 from microgpt.training.presets import MODERN
+from microgpt.training.task import Dataset, open_for
 
 CHOSEN = "chosen"
 """In place of a preset's name: the recipe was chosen for the seconds there were."""
@@ -30,30 +28,18 @@ def default(engine: str) -> str:
 
 def is_fast(engine: str) -> bool:
     """Say whether an engine's name, or "auto", stands for one that trains in seconds."""
-    return engine == "native" or (engine == "auto" and not why_not_native())
-
-
-def open_for(
-    name: str,
-    config: GPTConfig,
-    training: TrainConfig,
-    threads: int | None = None,
-    device: str | None = None,
-) -> Engine:
-    """Open the engine of a training."""
-    return open_engine(name, config, Optimizer.of(training), training.loss, threads, device)
+    return about(engine).is_fast
 
 
 def choose(
-    read: Corpus,
-    tokens: Tokenizer,
+    dataset: Dataset,
     training: TrainConfig,
     engine: str,
     threads: int | None,
     device: str | None,
 ) -> tuple[budget.Choice, float]:
     """Measure this machine for a moment, on these documents, and choose; return what that took."""
-    documents, _ = corpus.split(read, training.holdout)
+    documents, tokens = dataset.train_documents, dataset.tokenizer
     seconds = training.seconds or 0.0
     few = [text[:512] for text in documents[:128]]
     data = batch.lay_out(map(tokens.encode, few), tokens.bos, 32).batch

@@ -6,6 +6,7 @@ In: steps, or lines of a log that tell of several, as they come. Out: the sums o
 from __future__ import annotations
 
 from microgpt.loss import LossSum
+from microgpt.loss.sums import Sums
 
 
 class Tail:
@@ -35,6 +36,13 @@ class Tail:
         self._parts.append((steps, total))
         while sum(n for n, _ in self._parts[1:]) >= self._least:
             del self._parts[0]
+
+    def add_steps(self, sums: Sums) -> None:
+        """Take in the steps of a chunk."""
+        if len(sums):
+            self.first = self.first or sums[0]
+        for total in sums[-self._least :]:
+            self.add(1, total)
 
     @property
     def steps(self) -> int:

@@ -1,6 +1,6 @@
 """What is to be said of a training that came to its end, but to no good one.
 
-In: a `Session` at its end. Out: a sentence, or None: its loss is above that of blind guessing, or
+In: a `Trainer` at its end. Out: a sentence, or None: its loss is above that of blind guessing, or
 the counts that the GPT is mixed with do most of the work.
 """
 
@@ -9,16 +9,17 @@ from __future__ import annotations
 import math
 import statistics
 import warnings
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from microgpt.counting.ladder import uniform
-from microgpt.counting.mixture import Mixture
 from microgpt.errors import TrainingWarning
 from microgpt.loss import OBJECTIVES
 from microgpt.wording import as_flag, counts_of, figures, rates
 
 if TYPE_CHECKING:
-    from microgpt.runs.session import Session
+    from microgpt.config import TrainConfig
+    from microgpt.training.trainer import Trainer
 
 # A loss is far above where it began, or above blind guessing: so many times as much.
 _FAR, _ABOVE = 3.0, 1.05
@@ -30,50 +31,50 @@ _LARGE = 1.5
 _ERRORS = 3.0
 
 
-def divergence(session: Session) -> str | None:
+def divergence(trainer: Trainer, asked: Collection[str] = ()) -> str | None:
     """Say that a training diverged, and what to try; None: it did not.
 
     It is judged by the GPT's own loss, whatever it is mixed with: the mean of the last 50 steps
     must not be far above that of the first, nor above ln V, blind guessing, by more than chance.
     """
-    steps, first = session.tail.steps, session.tail.first
+    steps, first = trainer.tail.steps, trainer.tail.first
     if not steps or not first:
         return None
-    blind, began, ended = uniform(session.model.vocab_size), first.mean, session.tail.sum.mean
-    if session.last_heldout and steps == 1:
-        ended = max(ended, session.last_heldout.own.mean)  # what a first update did is seen here
+    blind, began, ended = uniform(trainer.task.model.vocab_size), first.mean, trainer.tail.sum.mean
+    if trainer.last_heldout and steps == 1:
+        ended = max(ended, trainer.last_heldout.own.mean)  # what a first update did is seen here
     is_far = ended > _FAR * max(began, blind)
-    is_above = steps >= _ENOUGH and ended > _ABOVE * blind + _ERRORS * _error(session)
+    is_above = steps >= _ENOUGH and ended > _ABOVE * blind + _ERRORS * _error(trainer)
     if not is_far and not is_above:
         return None
-    kept = f" What is kept is the state after step {session.kept:,}." if session.kept else ""
+    remedy = _remedy(trainer.task.training, asked, is_far, began / blind)
+    kept = f" What is kept is the state after step {trainer.kept:,}." if trainer.kept else ""
     return (
         f"the loss ended at {figures(ended)} nats: blind guessing costs {figures(blind, 2)}, "
-        f"and it began at {figures(began, 2)}. {_remedy(session, is_far, began / blind)}{kept}"
+        f"and it began at {figures(began, 2)}. {remedy}{kept}"
     )
 
 
-def overweight(session: Session) -> str | None:
+def overweight(trainer: Trainer) -> str | None:
     """Say that the counts weigh more than the GPT in a mixture; None: they do not."""
-    engine = session.engine
-    if not isinstance(engine, Mixture) or engine.weight <= 0.5:
+    mixture = trainer.mixture
+    if not mixture or mixture.weight <= 0.5:
         return None
-    told = counts_of(engine.ngram.n, session.tokenizer.unit, engine.weight)
+    told = counts_of(mixture.ngram.n, trainer.task.tokenizer.unit, mixture.weight)
     return (
         f"{told} weigh more than the GPT: most of what this model knows is counted. "
         "Train for longer, or see the GPT alone with --ngram 0."
     )
 
 
-def warn(session: Session, stacklevel: int) -> None:
+def warn(trainer: Trainer, asked: Collection[str], stacklevel: int) -> None:
     """Warn whoever called from Python of both."""
-    for said in (divergence(session), overweight(session)):
+    for said in (divergence(trainer, asked), overweight(trainer)):
         if said:
             warnings.warn(said, TrainingWarning, stacklevel=stacklevel)
 
 
-def _remedy(session: Session, is_far: bool, began: float) -> str:
-    training = session.training
+def _remedy(training: TrainConfig, asked: Collection[str], is_far: bool, began: float) -> str:
     if training.loss != "cross-entropy":
         formula = OBJECTIVES[training.loss].formula
         return (
@@ -82,13 +83,13 @@ def _remedy(session: Session, is_far: bool, began: float) -> str:
         )
     if began > _LARGE and not is_far:
         return "It began too high: try a smaller --init-std, or more steps."
-    return f"Try a smaller learning rate than {rates(training, session.settings.asked)}."
+    return f"Try a smaller learning rate than {rates(training, asked)}."
 
 
-def _error(session: Session) -> float:
+def _error(trainer: Trainer) -> float:
     """Return the standard error of the mean of the last steps."""
-    means = [total.mean for total in session.tail.parts]
+    means = [total.mean for total in trainer.tail.parts]
     if len(means) > 1:
         return statistics.stdev(means) / math.sqrt(len(means))
     # One line of the log tells of them all: about a nat a position.
-    return 1.0 / math.sqrt(session.tail.sum.positions)
+    return 1.0 / math.sqrt(trainer.tail.sum.positions)

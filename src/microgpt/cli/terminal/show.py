@@ -75,6 +75,12 @@ def say_json(record: Mapping[str, Any]) -> None:
     print(json.dumps(finite(record), ensure_ascii=escaped), flush=True)
 
 
+def say_lines(lines: Sequence[str]) -> None:
+    """Print lines of JSON that are ready, at once."""
+    if lines:
+        print("\n".join(lines), flush=True)
+
+
 def table(*columns: str, left: int = 1, least: Sequence[str] = ()) -> Rows:
     """Return a table: the first columns to the left, numbers to the right; see `Rows`."""
     return Rows(*columns, left=left, least=least)

@@ -8,19 +8,20 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+import numpy as np
 from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from microgpt.cli.terminal.show import sample_words, say, say_json, spark, stdout, width
+from microgpt.cli.terminal.show import sample_words, say, say_json, say_lines, spark, stdout, width
 from microgpt.loss import LossSum
-from microgpt.runs.log import heldout_line, train_line
+from microgpt.runs.log import Gathered, heldout_line
 from microgpt.runs.session import Session
 from microgpt.sampling import Choice, take
 from microgpt.training.heldout import HeldOut
-from microgpt.training.loop import Step
+from microgpt.training.loop import Step, Steps
 from microgpt.wording import MIXED, figures, short
 
 
@@ -29,7 +30,7 @@ class Reporter(Protocol):
 
     def __enter__(self) -> object: ...
     def __exit__(self, *_: object) -> None: ...
-    def show(self, event: Step | HeldOut) -> None:
+    def show(self, event: Steps | HeldOut) -> None:
         """Take one event in."""
         ...
 
@@ -61,22 +62,33 @@ class Lines:
         if kind is None:
             self._flush()
 
-    def show(self, event: Step | HeldOut) -> None:
+    def show(self, event: Steps | HeldOut) -> None:
         """Take one event in; a line waits for the evaluation that may belong to it."""
         if isinstance(event, HeldOut):
             self._flush(event)
             return
-        self._flush()
-        first = self._last is None
-        self._last = event
-        self._sum += event.sum
-        if first:
-            self._from = event.seconds
+        if self._last is None:
+            self._from = event[0].seconds
+        begin = 0
+        while begin < len(event):
+            self._flush()
+            due = self._next_due(event, begin)
+            stop = len(event) if due is None else due + 1
+            self._sum = event.sums[begin:stop].after(self._sum)
+            self._last = event[stop - 1]
+            self._due = None if due is None else self._last
+            begin = stop
+
+    def _next_due(self, steps: Steps, begin: int) -> int | None:
+        """Return the place of the next step that has a line, from a place on; None: none has."""
         if self._every:
-            due = event.step % self._every == 0 or event.step == 1
+            following = steps.first + begin
+            is_first = following == 1
+            due = begin if is_first else -(-following // self._every) * self._every - steps.first
         else:
-            due = event.seconds - self._from >= self._every_seconds
-        self._due = event if due else None
+            waited_K = steps.seconds_K[begin:] - self._from
+            due = begin + int(np.searchsorted(waited_K, self._every_seconds))
+        return due if due < len(steps) else None
 
     def _flush(self, heldout: HeldOut | None = None) -> None:
         """Write the line that is due, or one for an evaluation between two of these."""
@@ -99,30 +111,21 @@ class JsonLines:
     """The lines of log.jsonl as they come."""
 
     def __init__(self, session: Session) -> None:
-        self._every = session.settings.log_every
         # A resumed training takes up the line that was not due yet.
-        self._sum = session.log.pending
-        self._last: Step | None = None
+        self._gathered = Gathered(session.settings.log_every, session.recorder.log.pending)
 
     def __enter__(self) -> JsonLines:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._flush()
+        say_lines(self._gathered.settle())
 
-    def show(self, event: Step | HeldOut) -> None:
+    def show(self, event: Steps | HeldOut) -> None:
         """Take one event in."""
         if isinstance(event, HeldOut):
             say_json(heldout_line(event))
-            return
-        self._sum, self._last = self._sum + event.sum, event
-        if event.step % self._every == 0:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._last and self._sum.positions:
-            say_json(train_line(self._last.step, self._sum, self._last.lr, self._last.seconds))
-            self._sum = LossSum()
+        else:
+            say_lines(self._gathered.take(event))
 
 
 # The smoothed loss forgets half of what it knows in about so many positions.
@@ -162,21 +165,23 @@ class Bar:
         self._live.update(self._render())
         self._live.__exit__(*error)  # type: ignore[arg-type]
 
-    def show(self, event: Step | HeldOut) -> None:
+    def show(self, event: Steps | HeldOut) -> None:
         """Take one event in."""
         if isinstance(event, HeldOut):
             mixed = f" · {MIXED} {figures(event.sum.mean, 2)}" if event.gpt else ""
             self._heldout = f" · held out {figures(event.own.mean, 2)}{mixed}"
             return
-        keep = 0.5 ** (event.tokens / _HALF_LIFE)
-        self._nats = keep * self._nats + (1 - keep) * event.loss
-        self._weight = keep * self._weight + (1 - keep)
+        positions_K = event.sums.positions_K
+        # What is left at the end of the chunk of what each step brought, and of all before.
+        left_K = 0.5 ** (positions_K[::-1].cumsum()[::-1] / _HALF_LIFE)
+        gained_K = np.append(left_K[1:], 1.0) - left_K
+        self._nats = float(left_K[0] * self._nats + gained_K @ event.sums.means_K)
+        self._weight = float(left_K[0] * self._weight + gained_K.sum())
         if self._first is None:
-            self._first = event
-        else:
-            self._positions += event.tokens
-        if event.settled:
-            self._draw(event)
+            self._first = event[0]
+            self._positions -= int(positions_K[0])
+        self._positions += int(positions_K.sum())
+        self._draw(event[-1])
 
     def _draw(self, step: Step) -> None:
         training, first = self._session.training, self._first or step
@@ -200,7 +205,9 @@ class Bar:
         if now - self._sampled > _SAMPLE_SECONDS:
             session = self._session
             choice = Choice(seed=step.step)
-            drawn = take(session.engine, session.tokenizer, session.model.block_size, choice, 4)
+            drawn = take(
+                session.trainer.predictor, session.tokenizer, session.model.block_size, choice, 4
+            )
             self._samples = sample_words([sample.text for sample in drawn], [False] * 4)
             self._sampled = time.perf_counter()
         self._live.update(self._render())

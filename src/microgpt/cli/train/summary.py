@@ -17,13 +17,13 @@ from microgpt.cli.terminal.show import (
     stderr,
 )
 from microgpt.counting.ladder import Ladder, uniform
-from microgpt.counting.mixture import Mixture
 from microgpt.engines import why_not_native
 from microgpt.runs import checkpoint
 from microgpt.runs.run import Run
 from microgpt.runs.session import Session
 from microgpt.sampling import Choice
 from microgpt.training.budget import gain
+from microgpt.training.trainer import Trainer
 from microgpt.training.verdict import divergence, overweight
 from microgpt.wording import ALONE, count, counts_of, figures, path_word, units
 
@@ -33,10 +33,12 @@ _BY_HEART = 0.8
 
 def opening(session: Session, *, auto: bool) -> None:
     """Say what is about to be done, and, if the engine was not chosen, why it is a slow one."""
-    config, layout, tokens = session.model, session.layout, session.tokenizer
+    trainer = session.trainer
+    config, layout, tokens = session.model, trainer.task.layout, session.tokenizer
     unit = tokens.unit
-    held = len(session.heldout_documents)
-    kept = f"{len(session.train_documents):,} to learn from, {held:,} held out · " if held else ""
+    dataset = trainer.task.dataset
+    held = len(dataset.heldout_documents)
+    kept = f"{len(dataset.train_documents):,} to learn from, {held:,} held out · " if held else ""
     name = session.settings.source.name
     say(
         f"{name} · {count(len(session.corpus.documents), 'document')} · {kept}"
@@ -44,8 +46,8 @@ def opening(session: Session, *, auto: bool) -> None:
     )
     layers, heads = count(config.n_layer, "layer"), count(config.n_head, "head")
     say(
-        f"{_kind(session)} · {layers}, {heads}, width {config.n_embd}, block {config.block_size} · "
-        f"{model.size(config):,} parameters · {session.engine.name} engine"
+        f"{_kind(trainer)} · {layers}, {heads}, width {config.n_embd}, block {config.block_size} · "
+        f"{model.size(config):,} parameters · {trainer.engine.name} engine"
     )
     if session.why:
         rate = f"{count(session.training.batch_size, 'document')} a step"
@@ -59,7 +61,7 @@ def opening(session: Session, *, auto: bool) -> None:
             f"Preparing took {session.prepared:.2g} s; half of the {seconds:g} s is for training "
             "all the same."
         )
-    if auto and session.engine.name == "scalar":
+    if auto and trainer.engine.name == "scalar":
         say(f"The native engine, thousands of times faster, is not there: {why_not_native()}.")
     if session.corpus.blank:
         say(f"{count(session.corpus.blank, 'blank line')} skipped.")
@@ -69,7 +71,7 @@ def opening(session: Session, *, auto: bool) -> None:
     if layout.dropped:
         say(f"{count(layout.dropped, unit)} over the block of {config.block_size} cut.")
     if session.updates:
-        done = " It has come to its end." if session.finished else ""
+        done = " It has come to its end." if trainer.has_ended else ""
         say(f"Going on after step {session.updates:,} of {session.folder}.{done}")
     else:
         blind = f"ln {config.vocab_size} = {uniform(config.vocab_size):.2f}"
@@ -79,12 +81,13 @@ def opening(session: Session, *, auto: bool) -> None:
 
 def closing(session: Session, *, json: bool) -> None:
     """Say what has become of it: the loss, the ladder, samples, where it is, what to do next."""
-    folder, steps, tail = session.folder, session.tail.steps, session.tail.sum
+    folder, trainer = session.folder, session.trainer
+    steps, tail, last = trainer.tail.steps, trainer.tail.sum, trainer.last_heldout
     ladder = session.ladder()
     run = Run(folder)
     drawn = list(islice(run.samples(Choice()), 20))
     checkpoint.write_samples(folder, [sample.text for sample in drawn])
-    documents = set(session.train_documents)
+    documents = set(trainer.task.dataset.train_documents)
     seen = [sample.text in documents for sample in drawn]
     if json:
         baselines = {name: total.mean for name, total in ladder.baselines.items()}
@@ -95,7 +98,7 @@ def closing(session: Session, *, json: bool) -> None:
                 "loss": tail.mean,
                 "on": ladder.what,
                 "baselines": {**baselines, "model": ladder.model.mean},
-                **_mixed(session, ladder),
+                **_mixed(trainer, ladder),
                 "samples": [sample.text for sample in drawn],
             }
         )
@@ -106,19 +109,19 @@ def closing(session: Session, *, json: bool) -> None:
         alone = f", the {ALONE}" if ladder.mixes else ""
         say(f"Mean of the last {count(steps, 'step')}{alone}: {units(tail, unit)}")
     known = ""
-    if session.last_heldout:
+    if last:
         if ladder.gpt:
             say(f"Held out, the {ALONE}: {units(ladder.gpt, unit)}")
-        mixed = f", {_kind(session)}" if ladder.gpt else ""
-        error = session.last_heldout.error
+        mixed = f", {_kind(trainer)}" if ladder.gpt else ""
+        error = last.error
         known = f" (± {figures(error)})" if math.isfinite(error) else ""
         say(f"Held out{mixed}: {units(ladder.model, unit)}{known}")
-    if session.kept:
-        say(f"Kept: the state after step {session.kept:,}; held-out documents cost more since.")
+    if trainer.kept:
+        say(f"Kept: the state after step {trainer.kept:,}; held-out documents cost more since.")
     say(rungs(ladder))
     told = "; ± the standard error" if known else ""
     say(f"    (nats a {unit} on {ladder.what}{told}; ● you are here)", "quiet")
-    if more := _more(session, ladder):
+    if more := _more(trainer, ladder):
         say(more)
     if session.settings.source.stream:
         say("Samples:")
@@ -131,41 +134,41 @@ def closing(session: Session, *, json: bool) -> None:
     say_commands(f"microgpt sample {at}", f"microgpt score {at} TEXT", f"microgpt why {at} TEXT")
 
 
-def _more(session: Session, ladder: Ladder) -> str | None:
+def _more(trainer: Trainer, ladder: Ladder) -> str | None:
     """Say what more time would bring, where the time was the limit."""
-    seconds = session.training.seconds
-    if not seconds or not session.last_heldout:
+    seconds = trainer.task.training.seconds
+    if not seconds or not trainer.last_heldout:
         return None
-    if session.kept:
-        if session.tail.sum.mean < _BY_HEART * session.last_heldout.own.mean:
+    if trainer.kept:
+        if trainer.tail.sum.mean < _BY_HEART * trainer.last_heldout.own.mean:
             return "More time would not help: this text has been learnt by heart. More text would."
-        return f"More time would hardly help: it has gained nothing since step {session.kept:,}."
-    epochs = session.updates * session.training.batch_size / len(session.layout.batch)
+        return f"More time would hardly help: it has gained nothing since step {trainer.kept:,}."
+    epochs = trainer.updates * trainer.task.training.batch_size / len(trainer.task.layout.batch)
     gained = gain(epochs, ladder.baselines["bigram"].mean - ladder.model.mean)
     return f"Another {seconds:g} s would gain about {gained:.2g}."
 
 
-def _kind(session: Session) -> str:
+def _kind(trainer: Trainer) -> str:
     """Say what is trained, or mixed: the share of the counts once it is fitted."""
-    engine = session.engine
-    if not isinstance(engine, Mixture):
+    mixture = trainer.mixture
+    if not mixture:
         return "GPT"
-    known = session.last_heldout is not None or not session.heldout_documents
-    weight = engine.weight if known else None
-    return f"GPT + {counts_of(engine.ngram.n, session.tokenizer.unit, weight)}"
+    known = trainer.last_heldout is not None or not trainer.task.dataset.heldout_documents
+    weight = mixture.weight if known else None
+    return f"GPT + {counts_of(mixture.ngram.n, trainer.task.tokenizer.unit, weight)}"
 
 
-def _mixed(session: Session, ladder: Ladder) -> dict[str, float]:
+def _mixed(trainer: Trainer, ladder: Ladder) -> dict[str, float]:
     """Return what is told of a mixture: what its GPT costs alone, and the share of the counts."""
-    if not isinstance(session.engine, Mixture) or ladder.gpt is None:
+    if not trainer.mixture or ladder.gpt is None:
         return {}
-    return {"gpt": ladder.gpt.mean, "weight": session.engine.weight}
+    return {"gpt": ladder.gpt.mean, "weight": trainer.mixture.weight}
 
 
 def warned(session: Session) -> bool:
     """Say on stderr what is wrong with a result, if anything; return whether it is no success."""
-    diverged = divergence(session)
-    for said in (diverged, overweight(session)):
+    diverged = divergence(session.trainer, session.settings.asked)
+    for said in (diverged, overweight(session.trainer)):
         if said:
             stderr().print(f"microgpt: {said}", soft_wrap=True)
     return diverged is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import math
+import platform
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,13 +20,17 @@ from microgpt import model
 from microgpt.autograd import Scalar, Value
 from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.data.batch import Batch, Batches
-from microgpt.engines.contract import Floats, State, Tensors, Tokens
+from microgpt.engines.contract import SLOTS, About, Array, Floats, State, Tensors, Tokens
 from microgpt.engines.scalar.operations import Matrix, Row, ScalarOps
 from microgpt.engines.scalar.update import Update
 from microgpt.errors import UsageError
 from microgpt.loss import OBJECTIVES, LossSum
+from microgpt.loss.sums import Sums
 from microgpt.model.dropout import Dropping
 from microgpt.optim import Optimizer
+
+# A Value, its number, its gradient, and Adam's two moments of it.
+ABOUT = About("scalar", False, 200, f"Python {platform.python_version()}")
 
 
 class ScalarEngine:
@@ -43,14 +48,14 @@ class ScalarEngine:
 
     def load(self, state: State) -> None:
         self._values = [Value(x) for x in state.parameters.tolist()]
-        self._m: list[float] = state.m.tolist()
-        self._v: list[float] = state.v.tolist()
-        self._updates = state.updates
+        self._m, self._v = (list[float](state.slots[name].tolist()) for name in SLOTS)
+        self.updates = state.updates
         self._nodes = self._matrices(self._values)
 
     def state(self) -> State:
         parameters = np.array([value.data for value in self._values])
-        return State(parameters, np.array(self._m), np.array(self._v), self._updates)
+        slots: dict[str, Array] = dict(zip(SLOTS, map(np.array, (self._m, self._v))))
+        return State(parameters, slots, self.updates)
 
     def losses(self, batch: Batch) -> Floats:
         numbers = self._matrices([value.data for value in self._values])
@@ -63,20 +68,29 @@ class ScalarEngine:
         self._backward(batch)
         return model.views(np.array([value.grad for value in self._values]), self.config)
 
-    def train(self, batches: Batches, lr_K: Floats) -> list[LossSum]:
+    def logits(self, batch: Batch) -> Floats:
+        numbers = self._matrices([value.data for value in self._values])
+        logits_NV: Matrix = []
+        for d in range(len(batch)):
+            tokens_T, _ = batch.document(d)
+            logits_NV += model.gpt(self._ops, self.config, numbers, tokens_T.tolist())
+        return np.reshape(np.array(logits_NV, dtype=np.float64), (-1, self.config.vocab_size))
+
+    def train(self, batches: Batches, lr_K: Floats) -> Sums:
         sums: list[LossSum] = []
         optimizer = self._optimizer
         for k, lr in enumerate(lr_K.tolist()):
             dropping = None
             if optimizer.dropout:
-                dropping = Dropping(optimizer.dropout, optimizer.seed, self._updates + 1)
+                dropping = Dropping(optimizer.dropout, optimizer.seed, self.updates + 1)
             sums.append(self._backward(batches.step(k), dropping))
             if not math.isfinite(sums[-1].nats):
                 break
-            self._updates += 1
-            update = Update(optimizer, lr, self._updates, sums[-1].positions)
+            self.updates += 1
+            update = Update(optimizer, lr, self.updates, sums[-1].positions)
             update(self.config, self._values, self._m, self._v)
-        return sums
+        nats_K = np.array([total.nats for total in sums])
+        return Sums(nats_K, np.array([total.positions for total in sums], dtype=np.int64))
 
     def decoder(self, rows: int) -> ScalarDecoder:
         numbers = self._matrices([value.data for value in self._values])

@@ -1,0 +1,145 @@
+"""What a training begins with: which documents each step sees, what is held out, a first state.
+
+In: documents, a tokenizer, two configs. Out: a `Task`. `train`, `sweep`, `experiment` and
+`sklearn` all prepare their trainings here; nothing is read from a disk or written to one.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Literal
+
+from microgpt import model
+from microgpt.config import GPTConfig, LongDocuments, TrainConfig
+from microgpt.counting.ngram import NGram
+from microgpt.data import corpus
+from microgpt.data.batch import Layout, lay_out
+from microgpt.data.corpus import Corpus
+from microgpt.data.plan import Plan, shuffled
+from microgpt.data.tokenizer import Bytes, Characters, Tokenizer
+from microgpt.engines import open_engine
+from microgpt.engines.contract import Engine, State
+from microgpt.errors import UsageError
+from microgpt.optim import Optimizer
+from microgpt.training.heldout import HeldOutDocuments
+
+
+class Dataset:
+    """Documents split into those trained on and those held out, and their tokenizer.
+
+    What is laid out or counted is kept, for trainings that differ in other things.
+
+    Args:
+        data: the documents.
+        tokenizer: makes token ids of them.
+        holdout: the share to hold out.
+
+    Raises:
+        DataError: nothing is left to train on.
+    """
+
+    def __init__(self, data: Corpus, tokenizer: Tokenizer, holdout: float) -> None:
+        self.tokenizer = tokenizer
+        self.train_documents, self.heldout_documents = corpus.split(data, holdout)
+        self.layout = lru_cache(16)(self._layout)
+        self.counts = lru_cache(4)(self._counts)
+
+    def _layout(self, block_size: int, long: LongDocuments) -> Layout:
+        """Lay the documents trained on end to end."""
+        encoded = map(self.tokenizer.encode, self.train_documents)
+        return lay_out(encoded, self.tokenizer.bos, block_size, long)
+
+    def _counts(self, block_size: int, long: LongDocuments, n: int) -> NGram:
+        """Count n-grams of the documents trained on."""
+        batch = self.layout(block_size, long).batch
+        return NGram.of(batch, self.tokenizer.vocab_size, self.tokenizer.bos, n)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One training before its first step.
+
+    Attributes:
+        dataset: the documents.
+        model: the model's shape.
+        training: the recipe.
+    """
+
+    dataset: Dataset
+    model: GPTConfig
+    training: TrainConfig
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What makes token ids of text."""
+        return self.dataset.tokenizer
+
+    @property
+    def layout(self) -> Layout:
+        """The documents trained on, laid out for the block size."""
+        return self.dataset.layout(self.model.block_size, self.training.long)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Which documents each step sees."""
+        training = self.training
+        return Plan(self.layout.batch, training.batch_size, training.seed, training.order)
+
+    @property
+    def counts(self) -> NGram | None:
+        """The counts that the GPT is mixed with; None: it is not."""
+        n = self.training.ngram
+        return self.dataset.counts(self.model.block_size, self.training.long, n) if n else None
+
+    @cached_property
+    def heldout(self) -> HeldOutDocuments:
+        """The documents held out, in an order that is the same for all trainings on them."""
+        documents = self.dataset.heldout_documents
+        return HeldOutDocuments(documents, self.tokenizer, self.model.block_size)
+
+    def prepare(self) -> float:
+        """Shuffle and count, once for all steps; return the seconds it took."""
+        began = time.perf_counter()
+        self.plan.batches(0, 1)
+        _ = self.counts
+        return time.perf_counter() - began
+
+    def first_state(self) -> State:
+        """Draw the state before the first update."""
+        return first_state(self.model, self.training.seed, len(self.layout.batch))
+
+    def open(self, engine: str, threads: int | None = None, device: str | None = None) -> Engine:
+        """Open an engine for this training; its state is not loaded yet."""
+        return open_for(engine, self.model, self.training, threads, device)
+
+
+def open_for(
+    name: str,
+    config: GPTConfig,
+    training: TrainConfig,
+    threads: int | None = None,
+    device: str | None = None,
+) -> Engine:
+    """Open the engine of a training."""
+    return open_engine(name, config, Optimizer.of(training), training.loss, threads, device)
+
+
+def first_state(config: GPTConfig, seed: int, documents: int) -> State:
+    """Draw the state that a training of so many documents, or windows, begins with."""
+    # One generator, as in the original: it shuffles the documents, then draws the first numbers.
+    rng = random.Random(seed)
+    shuffled(documents, rng)
+    return State.fresh(model.initial(config, rng))
+
+
+def tokenizer_for(
+    name: Literal["characters", "bytes"], documents: Sequence[str], bos: Literal["first", "last"]
+) -> Tokenizer:
+    """Make the tokenizer of documents."""
+    if name not in ("characters", "bytes"):
+        raise UsageError(f'tokenizer must be one of characters, bytes; got "{name}".')
+    return Bytes(bos) if name == "bytes" else Characters.of(documents, bos)
