@@ -32,18 +32,18 @@ def test_a_row_is_a_median_within_its_range_and_adds_up() -> None:
     engines = [("scalar", 1)]
     (row,) = bench.rows([case], names, "", engines, peak=100.0, seconds=0.01)
     assert row.low <= row.document <= row.high
-    config, data = bench.laid_out(case, names, "")
-    steps = Plan(data, batch_size=2).batches(0, 2)
-    per_document = bench.operations(config, steps) / len(steps)
+    task = bench.task(case, names, "")
+    data, steps = task.layout.batch, task.plan.batches(0, 2)
+    per_document = bench.operations(task.model, steps) / len(steps)
     assert row.speed == pytest.approx(per_document / row.document / 1e9, rel=0.02)
     assert row.limit == pytest.approx(per_document / 100e9, rel=0.02)
     assert row.token == pytest.approx(row.document * len(data) / data.positions, rel=0.02)
 
 
 def test_a_stream_is_read_in_windows_of_the_block() -> None:
-    config, data = bench.laid_out(bench.Case(8, 1, block_size=5, stream=True), [], "to be or not")
-    assert config.vocab_size == 8
-    assert np.diff(data.documents).tolist() == [5, 5, 3]
+    task = bench.task(bench.Case(8, 1, block_size=5, stream=True), [], "to be or not")
+    assert task.model.vocab_size == 8
+    assert np.diff(task.layout.batch.documents).tolist() == [5, 5, 3]
 
 
 def test_bench_prints_rows_or_json(

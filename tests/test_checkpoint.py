@@ -104,10 +104,10 @@ def test_equal_states_make_equal_bytes_and_other_states_others(folder: Path) -> 
     first = (folder / FILE).read_bytes()
     checkpoint.save(folder, CONFIG, Checkpoint(state()))
     assert (folder / FILE).read_bytes() == first
-    for name in ("parameters", "m", "v", "updates"):
+    for name in ("parameters", *SLOTS, "updates"):
         other = state(updates=38 if name == "updates" else 37)
         if name != "updates":
-            getattr(other, name)[-1] = np.nextafter(getattr(other, name)[-1], np.inf)
+            other.buffers[name][-1] = np.nextafter(other.buffers[name][-1], np.inf)
         checkpoint.save(folder, CONFIG, Checkpoint(other))
         assert (folder / FILE).read_bytes() != first, name
 
@@ -289,14 +289,14 @@ def test_what_is_no_file_in_the_place_of_one_is_one_sentence(
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf])
-@pytest.mark.parametrize("name", ["parameters", "m"])
+@pytest.mark.parametrize("name", ["parameters", "adam.m"])
 def test_a_number_that_is_not_finite_is_told_of_by_its_tensor(
     folder: Path, name: str, number: float
 ) -> None:
     broken = state()
-    getattr(broken, name)[9] = number  # 8 of wte come first
+    broken.buffers[name][9] = number  # 8 of wte come first
     checkpoint.save(folder, CONFIG, Checkpoint(broken))
-    prefix = {"parameters": "", "m": "adam.m."}[name]
+    prefix = "" if name == "parameters" else f"{name}."
     assert told(folder) == (
         f"RUN/{FILE}: its numbers must be finite; {prefix}wpe has one that is not."
     )

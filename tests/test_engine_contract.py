@@ -12,7 +12,7 @@ from microgpt.config import GPTConfig
 from microgpt.data.batch import Batch, Batches
 from microgpt.data.plan import Plan
 from microgpt.engines import open_engine
-from microgpt.engines.contract import Engine, State
+from microgpt.engines.contract import SLOTS, Engine, State
 from microgpt.errors import UsageError
 from microgpt.loss import LossSum, cross_entropy
 from tests.conftest import as_kept, laid_out, opened
@@ -60,8 +60,8 @@ def test_what_is_loaded_is_what_is_told(engine: Engine) -> None:
     )
     engine.load(state)
     told = engine.state()
-    for name in ("parameters", "m", "v"):
-        assert np.array_equal(getattr(told, name), as_kept(engine.name, getattr(state, name)))
+    for name in ("parameters", *SLOTS):
+        assert np.array_equal(told.buffers[name], as_kept(engine.name, state.buffers[name]))
     assert told.updates == 17
 
 

@@ -46,7 +46,7 @@ def test_a_batch_of_many_pieces_makes_the_update_of_a_whole_one() -> None:
     engine.train(in_one(data), np.array([0.01]))
     g = native(config).gradients(data)
     flat = np.concatenate([x.ravel() for x in g.values()]) / data.positions
-    assert engine.state().m == pytest.approx(0.15 * flat, rel=1e-4, abs=1e-7)
+    assert engine.state().slots["adam.m"] == pytest.approx(0.15 * flat, rel=1e-4, abs=1e-7)
     halves = [data.take(np.arange(a, a + 100)) for a in (0, 100)]
     summed = sum(native(config).gradients(half)["layer0.mlp_fc1"] for half in halves)
     assert g["layer0.mlp_fc1"] == pytest.approx(summed, rel=1e-4, abs=1e-6)
@@ -67,7 +67,7 @@ def test_dropout_counts_the_positions_of_the_pieces_before(build: str) -> None:
     dropping = Dropping(0.5, seed=5, update=1)
     truth = numpy_losses(LONG, numbers(LONG).parameters, data, dropping)
     assert sums[0].nats == pytest.approx(truth.sum(), rel=1e-5)
-    means = [model.views(one.state().m, LONG) for one in engines]
+    means = [model.views(one.state().slots["adam.m"], LONG) for one in engines]
     for name, expected in means[1].items():
         hair = 1e-5 * np.abs(expected).max() + 1e-7
         assert np.abs(means[0][name] - expected).max() <= hair, name

@@ -153,7 +153,7 @@ def test_stayed_is_the_share_of_a_quarter_s_that_are_there_still() -> None:
     engine, training = one.opened("linear", plain=False), one.how("linear", plain=False)
     wrong = {}
     for step in range(1, 41):
-        batches = one._plan.batches(step - 1, 1)
+        batches = one._task.plan.batches(step - 1, 1)
         engine.train(batches, np.array([learning_rate(training, step, 0.0)]))
         wrong[step] = np.exp(-engine.losses(one.measured)) < 0.01
     assert wrong[10].any()

@@ -12,7 +12,6 @@ A multiply-add is two operations; norms, softmax and the loss are not counted.
 
 from __future__ import annotations
 
-import random
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,13 +21,15 @@ from typing import Protocol
 import numpy as np
 
 from microgpt import model
-from microgpt.config import GPTConfig
-from microgpt.data.batch import Batch, Batches, lay_out
+from microgpt.config import GPTConfig, TrainConfig
+from microgpt.data.batch import Batches
+from microgpt.data.corpus import from_texts
 from microgpt.data.plan import Plan
 from microgpt.data.tokenizer import Characters
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Floats, State
 from microgpt.loss.sums import Sums
+from microgpt.training.task import Dataset, Task
 
 ROUNDS = 7
 
@@ -86,6 +87,7 @@ class Row:
 def operations(config: GPTConfig, batches: Batches) -> float:
     """Count the floating-point operations of the steps of a training.
 
+    >>> from microgpt.data.batch import lay_out
     >>> batch = lay_out([[0, 1]], bos=2, block_size=4).batch
     >>> steps = Plan(batch).batches(0, 1)
     >>> config = GPTConfig(vocab_size=3, n_embd=4, n_head=1)
@@ -99,18 +101,17 @@ def operations(config: GPTConfig, batches: Batches) -> float:
     return products + 12 * L * D * pairs + 14 * model.size(config) * batches.n_steps
 
 
-def laid_out(case: Case, names: Sequence[str], text: str) -> tuple[GPTConfig, Batch]:
-    """Return a case's model and what it is trained on."""
-    documents = [text] if case.stream else names
-    tokens = Characters.of(documents)
+def task(case: Case, names: Sequence[str], text: str) -> Task:
+    """Return the training of a case."""
+    documents = from_texts([text] if case.stream else names)
+    tokens = Characters.of(documents.documents)
     config = GPTConfig(
         vocab_size=tokens.vocab_size,
         n_layer=case.n_layer,
         n_embd=case.n_embd,
         block_size=case.block_size,
     )
-    encoded = map(tokens.encode, documents)
-    return config, lay_out(encoded, tokens.bos, case.block_size).batch
+    return Task(Dataset(documents, tokens, 0.0), config, TrainConfig(batch_size=case.batch_size))
 
 
 class Trains(Protocol):
@@ -154,9 +155,8 @@ def rows(
         ArithmeticError: engines disagree about the loss, so that they do not compute the same.
     """
     for case in cases:
-        config, data = laid_out(case, names, text)
-        start = State.fresh(model.initial(config, random.Random(1)))
-        plan = Plan(data, batch_size=case.batch_size)
+        trained = task(case, names, text)
+        config, plan, start = trained.model, trained.plan, trained.first_state()
         trainers = [opened(name, config, threads) for name, threads in engines]
         losses = [_first_loss(trains, start, plan) for trains in trainers]
         if max(losses) - min(losses) > 1e-3 * max(losses):

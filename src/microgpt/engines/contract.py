@@ -43,6 +43,11 @@ class State:
     slots: Mapping[str, Array]
     updates: int = 0
 
+    @property
+    def buffers(self) -> dict[str, Array]:
+        """All numbers, by name: "parameters", and the slots."""
+        return {"parameters": self.parameters, **self.slots}
+
     @classmethod
     def fresh(cls, parameters: Array) -> State:
         """Return the state before the first update."""

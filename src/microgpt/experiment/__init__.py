@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from microgpt.config import GPTConfig, ObjectiveName, TrainConfig, check_count
 from microgpt.counting.ladder import ladder
-from microgpt.data import batch, corpus
+from microgpt.data import corpus
 from microgpt.data.corpus import Corpus, Source
-from microgpt.data.plan import Plan
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines.contract import Engine
 from microgpt.errors import DataError, DivergedError
@@ -32,7 +31,7 @@ from microgpt.runs import checkpoint, prepare
 from microgpt.training import recipe
 from microgpt.training.heldout import ENOUGH, HeldOutDocuments
 from microgpt.training.presets import preset
-from microgpt.training.task import first_state, open_for, tokenizer_for
+from microgpt.training.task import Dataset, Task, tokenizer_for
 from microgpt.wording import rates
 
 __all__ = [
@@ -97,20 +96,18 @@ class Experiment:
         self.corpus = data
         self.config = config
         self.training = replace(training, seconds=None, ngram=0, holdout=training.holdout or 0.1)
-        trained, held_out = corpus.split(data, self.training.holdout)
+        dataset = Dataset(data, tokens, self.training.holdout)
+        self._task = Task(dataset, config, self.training)
+        self.documents, held_out = len(dataset.train_documents), dataset.heldout_documents
         if not held_out:
             raise DataError(
-                f"documents must be enough to hold some out; got {len(trained)}, and "
+                f"documents must be enough to hold some out; got {self.documents}, and "
                 f"holdout={self.training.holdout:g} holds out none. Try more text."
             )
-        self.documents = len(trained)
-        encoded = map(tokens.encode, trained)
-        self._data = batch.lay_out(encoded, tokens.bos, config.block_size, training.long).batch
-        self._plan = Plan(self._data, training.batch_size, training.seed, training.order)
         self._opening = (engine, threads, device)
         documents = HeldOutDocuments(held_out, tokens, config.block_size, training.seed)
         self.measured = documents.head(ENOUGH if is_fast else _FEW_POSITIONS)
-        self.baselines: dict[str, LossSum] = ladder(self._data, self.measured, tokens)
+        self.baselines: dict[str, LossSum] = ladder(self._task.layout.batch, self.measured, tokens)
         self.quarter = steps // 4
         self.marks = sorted({0, self.quarter, *(round(steps ** (i / _MARKS)) for i in range(25))})
         self.engine = self.opened("cross-entropy", plain=False).name
@@ -118,8 +115,8 @@ class Experiment:
     def opened(self, objective: ObjectiveName, *, plain: bool) -> Engine:
         """Open an engine at the start, which is the same for all, bit for bit."""
         training = self.how(objective, plain=plain)
-        engine = open_for(self._opening[0], self.config, training, *self._opening[1:])
-        engine.load(first_state(self.config, training.seed, len(self._data)))
+        engine = replace(self._task, training=training).open(*self._opening)
+        engine.load(self._task.first_state())
         return engine
 
     def how(self, objective: ObjectiveName, *, plain: bool) -> TrainConfig:
@@ -146,7 +143,7 @@ class Experiment:
                 # Short pieces: between two of them Ctrl-C is heard.
                 piece = min(mark - at, self.marks[-1] // 50 + 1)
                 lr_K = [learning_rate(training, at + k, 0.0) for k in range(1, piece + 1)]
-                sums = engine.train(self._plan.batches(at, piece), np.array(lr_K))
+                sums = engine.train(self._task.plan.batches(at, piece), np.array(lr_K))
                 at += len(sums)
                 if not math.isfinite(sums[-1].nats):
                     blamed = f"{PLAIN_RATE:g}" if plain else rates(training)

@@ -177,8 +177,9 @@ class Trainer:
             return state
         following = self.task.plan.batches(state.updates, 1).head(1)
         loss = mean_loss(self.predictor, following).mean
-        buffers = (state.parameters, *state.slots.values())
-        if not math.isfinite(loss) or not all(np.isfinite(x).all() for x in buffers):
+        if not math.isfinite(loss) or not all(
+            np.isfinite(buffer).all() for buffer in state.buffers.values()
+        ):
             # The loss is that of the step to come, where there is one.
             step = min(state.updates + 1, training.steps or state.updates + 1)
             raise DivergedError(step, loss, rates(training))
