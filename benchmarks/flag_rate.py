@@ -184,7 +184,7 @@ def real(kind: str, seed: int, recipe: dict[str, Any]) -> list[dict[str, Any]]:
             threads=1, **recipe,
         )  # fmt: skip
         usual = run.usual
-        priced = Pricer(run.engine, run.tokenizer, run.settings.model.block_size).price(texts)
+        priced = Pricer(run.predictor, run.tokenizer, run.settings.model.block_size).price(texts)
     assert usual is not None
     lengths, means = priced.laid.lengths_D, priced.means_D
     number = {text: i for i, text in enumerate(texts)}

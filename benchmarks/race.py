@@ -77,7 +77,7 @@ def _blockwise(run: microgpt.Run) -> float:
     _, held = run.documents
     encoded = map(run.tokenizer.encode, held)
     batch = lay_out(encoded, run.tokenizer.bos, run.settings.model.block_size).batch
-    return float(run.engine.losses(batch).mean())
+    return float(run.predictor.losses(batch).mean())
 
 
 def counted(path: Path | None, stream: bool) -> float:

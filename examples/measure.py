@@ -25,7 +25,7 @@ def counted(run: Run, n: int) -> NGram:
 
 def price(run: Run, texts: Sequence[str], model: NGram | None = None) -> Priced:
     """Price texts with a run, or with counts: see `losses_N` of positions, `means_D` of texts."""
-    engine = run.engine if model is None else model
+    engine = run.predictor if model is None else model
     return Pricer(engine, run.tokenizer, run.settings.model.block_size).price(texts)
 
 

@@ -54,7 +54,7 @@ def opened(files: Files, engine: str, threads: int | None) -> Run:
         for name, data in files.items():
             (folder / name).write_bytes(data)
         run = Run(folder, engine, threads)
-        _ = run.engine
+        _ = run.predictor
     return run
 
 

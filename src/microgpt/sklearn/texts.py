@@ -84,6 +84,6 @@ def _nats(run: Run, texts: Sequence[str]) -> Floats:
     unknown_N = batch.targets_N == UNKNOWN
     for ids_N in (batch.tokens_N, batch.targets_N):
         ids_N[ids_N == UNKNOWN] = tokens.stand_in
-    losses_N = cast("Floats", np.where(unknown_N, tokens.unknown_nats, run.engine.losses(batch)))
+    losses_N = cast("Floats", np.where(unknown_N, tokens.unknown_nats, run.predictor.losses(batch)))
     starts = np.cumsum([0, *(len(text) + 1 for text in ids[:-1])])
     return np.add.reduceat(losses_N, starts)
