@@ -344,7 +344,7 @@ def test_another_run_weight_build_and_processor_are_recognised(
     # Another rounding in the last place, as of another library, is another probe.
     exp = np.exp
     monkeypatch.setattr(np, "exp", lambda x: np.nextafter(exp(x), 2.0))
-    assert identity.Identity.of(made._engine, made._tokenizer, made._config).probe != mine.probe
+    assert made._identity().probe != mine.probe
 
 
 def test_both_engines_are_one_run_and_two_builds() -> None:

@@ -49,7 +49,7 @@ def test_trainings_of_two_seeds_are_measured_on_the_same_documents(
     (one, first), (other, second) = (trained(tmp_path / f"{s}", documents, s) for s in (1, 2))
     for a, b in zip(first, second, strict=True):
         assert (a.step, a.documents, a.sum.positions) == (b.step, b.documents, b.sum.positions)
-        measured = [s.heldout.head(a.sum.positions).tokens_N.tolist() for s in (one, other)]
+        measured = [s.task.heldout.head(a.sum.positions).tokens_N.tolist() for s in (one, other)]
         assert measured[0] == measured[1]
 
 
@@ -81,11 +81,11 @@ def test_the_error_counts_documents_and_not_their_windows() -> None:
         def losses(self, batch: object) -> np.ndarray:
             return (batch.targets_N + 1.0) / 2
 
-    measured = documents.measure(Steep(), 1, MOST)  # type: ignore[arg-type]
+    measured = documents.measure(Steep(), None, 1, MOST)  # type: ignore[arg-type]
     assert measured.documents == 4
     nats = [sum(tokens.encode(t)) / 2 + len(t) / 2 + (tokens.bos + 1) / 2 for t in texts]
     expected = standard_error(np.array(nats), np.array([len(t) + 1 for t in texts]))
     assert measured.error == pytest.approx(expected)
     # Of one long text the windows are all there is.
-    alone = HeldOutDocuments(texts[:1], tokens, block_size=4).measure(Steep(), 1, MOST)  # type: ignore[arg-type]
+    alone = HeldOutDocuments(texts[:1], tokens, block_size=4).measure(Steep(), None, 1, MOST)  # type: ignore[arg-type]
     assert math.isfinite(alone.error)

@@ -7,19 +7,22 @@ import math
 import os
 import random
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from microgpt.errors import RunError
 from microgpt.loss import LossSum
+from microgpt.loss.sums import Sums
 from microgpt.runs import log
 from microgpt.runs.log import LogWriter, heldout_line, train_line
 from microgpt.training.heldout import HeldOut
-from microgpt.training.loop import Step
+from microgpt.training.loop import Step, Steps
 from microgpt.training.progress import Progress
 
 TRAIN = {"step", "loss", "positions", "lr", "seconds"}
@@ -38,6 +41,19 @@ def steps(first: int, last: int, seed: int = 0) -> list[Step]:
     return made[first - 1 :]
 
 
+def chunks(made: list[Step], pause: int) -> Iterator[Steps]:
+    """The steps in chunks of any length, one of which ends at each multiple of `pause`."""
+    rng = random.Random(len(made))
+    while made:
+        longest = pause - (made[0].step - 1) % pause if pause else 7
+        n = rng.randint(1, longest)
+        some, made = made[:n], made[n:]
+        nats_K = np.array([step.sum.nats for step in some])
+        positions_K = np.array([step.sum.positions for step in some])
+        lr_K = np.array([step.lr for step in some])
+        yield Steps(some[0].step, Sums(nats_K, positions_K), lr_K, some[-1].seconds, 1 / 8)
+
+
 def write(
     folder: Path,
     every: int,
@@ -52,10 +68,10 @@ def write(
     Returns what a checkpoint at its end keeps for it.
     """
     writer = LogWriter(folder, every, updates, progress)
-    for step in more:
-        writer.step(step)
-        if heldout and step.step % heldout == 0:
-            writer.heldout(HeldOut(step.step, LossSum(float(step.step), 3), 1))
+    for some in chunks(more, heldout):
+        writer.steps(some)
+        if heldout and some.last % heldout == 0:
+            writer.heldout(HeldOut(some.last, LossSum(float(some.last), 3), 1))
     if done:
         writer.settle()
     lr, seconds = (more[-1].lr, more[-1].seconds) if more else (0.0, 0.0)
@@ -69,7 +85,8 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_a_line_of_training_has_the_fields_of_the_format() -> None:
-    line = train_line(12, LossSum(6.0, 2) + LossSum(3.0, 3), lr=0.0099, seconds=0.012)
+    step = Step(12, LossSum(3.0, 3), lr=0.0099, seconds=0.012)
+    line = json.loads(train_line(step, LossSum(6.0, 2) + step.sum))
     # 6 nats over 2 positions and 3 over 3 are 9 over 5, not the mean of 3.0 and 1.0.
     assert line == {"step": 12, "loss": 1.8, "positions": 5, "lr": 0.0099, "seconds": 0.012}
     assert set(line) == TRAIN

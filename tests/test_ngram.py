@@ -157,7 +157,7 @@ def test_what_a_gpt_holds_for_impossible_has_a_finite_logit_where_counts_weigh_n
             return np.array([[0.0, -1000.0, 2.0, -900.0, 1.0]])
 
     ngram = NGram.of(batch(DOCUMENTS), V, BOS, N)
-    (logits,) = MixedDecoder(Sure(), ngram, 0.0, 1).push([0])
+    (logits,) = MixedDecoder(Sure(), ngram.decoder(1), 0.0).push([0])
     assert logits == pytest.approx(Sure().push(None)[0] - np.log(np.exp([0.0, 1.0, 2.0]).sum()))
 
 
