@@ -80,27 +80,26 @@ def keep(path: Path, rows: Sequence[dict[str, Any]], keys: Sequence[str], *, bef
     """
     record = json.loads(path.read_text("utf-8")) if path.exists() else {}
     part = "before" if before else "now"
-    old = record.get(part, {}).get("rows", [])
-    new = [[row[key] for key in keys] for row in rows]
-    rows = [*(row for row in old if [row[key] for key in keys] not in new), *rows]
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout
-    record[part] = {
+    how = {
         "date": time.strftime("%Y-%m-%d"),
         "commit": commit.strip(),
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "processors": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
-        # Of how many processes that want one: above their number others are in the way.
+        "processors": os.cpu_count(),
+        # More than there are processors: others were in the way, and wall time says little.
         "load": round(os.getloadavg()[0], 1),
-        "rows": sorted(rows, key=lambda row: [row[key] for key in keys]),
     }
-    path.write_text(json.dumps(dict(sorted(record.items())), indent=1) + "\n", "utf-8")
+    known = (*record.get(part, ()), *({**row, **how} for row in rows))
+    record[part] = list({tuple(row[key] for key in keys): row for row in known}.values())
+    path.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
 
 
 def _main() -> None:
     """Run the words that follow the limits, and print what they took."""
     gigabytes, most = float(sys.argv[1]), float(sys.argv[2])
     codes = [int(code) for code in sys.argv[3].split(",")]
+    parent = os.getppid()
     # Not a pipe, which would fill up: nobody reads it before the end.
     with tempfile.TemporaryFile() as said:
         began = time.perf_counter()
@@ -108,21 +107,26 @@ def _main() -> None:
             sys.argv[4:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
             start_new_session=True,
         )  # fmt: skip
-        together, outcome = 0, ""
-        while True:
-            pid, status, usage = os.wait4(process.pid, os.WNOHANG if not outcome else 0)
-            if pid:
-                break
-            together = max(together, _resident(process.pid))
-            if together > gigabytes * 1e9:
-                outcome = f"over {gigabytes:g} GB"
-            elif time.perf_counter() - began > most:
-                outcome = f"over {most:g} s"
-            if outcome:
+        together, outcome, pid = 0, "", 0
+        try:
+            while not outcome:
+                pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+                if pid:
+                    break
+                together = max(together, _resident(process.pid))
+                if together > gigabytes * 1e9:
+                    outcome = f"over {gigabytes:g} GB"
+                elif time.perf_counter() - began > most:
+                    outcome = f"over {most:g} s"
+                elif os.getppid() != parent:
+                    outcome = "nobody asks for it any more"
+                else:
+                    # Short ones are looked at more often: their time would be rounded up.
+                    time.sleep(min(_LOOK_SECONDS, 0.002 + (time.perf_counter() - began) / 100))
+        finally:
+            if not pid:
                 os.killpg(process.pid, signal.SIGKILL)
-            else:
-                # Short ones are looked at more often, so that their time is not rounded up.
-                time.sleep(min(_LOOK_SECONDS, 0.002 + (time.perf_counter() - began) / 100))
+                _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         code = os.waitstatus_to_exitcode(status)
         said.seek(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -65,6 +66,19 @@ def test_a_process_that_takes_too_long_is_killed(process: ModuleType, tmp_path: 
     assert 0.2 <= taken["seconds"] < 30
 
 
+def test_a_process_ends_with_who_asked_for_it(process: ModuleType, tmp_path: Path) -> None:
+    late, there = tmp_path / "late", tmp_path / "there"
+    measured = f"import time; open({str(there)!r}, 'w'); time.sleep(1); open({str(late)!r}, 'w')"
+    command = [sys.executable, process.__file__, "8", "300", "0", sys.executable, "-c", measured]
+    asking = f"import subprocess, time; subprocess.Popen({command!r}); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", asking], stdout=subprocess.DEVNULL) as asks:
+        while not there.exists():
+            time.sleep(0.01)
+        asks.kill()
+    time.sleep(1.2)
+    assert not late.exists()
+
+
 def test_an_exit_code_that_was_not_expected_is_told_with_the_last_words(
     process: ModuleType, tmp_path: Path
 ) -> None:
@@ -81,5 +95,6 @@ def test_a_record_keeps_the_rows_of_others_and_what_was_before(
     process.keep(path, [{"size": 2, "s": 7.0}], ["size"], before=True)
     process.keep(path, [{"size": 2, "s": 1.0}], ["size"], before=False)
     record = json.loads(path.read_text("utf-8"))
-    assert record["before"]["rows"] == [{"size": 1, "s": 5.0}, {"size": 2, "s": 7.0}]
-    assert record["now"]["rows"] == [{"size": 2, "s": 1.0}]
+    assert [(row["size"], row["s"]) for row in record["before"]] == [(1, 5.0), (2, 7.0)]
+    assert [(row["size"], row["s"]) for row in record["now"]] == [(2, 1.0)]
+    assert {"date", "commit", "load"} < set(record["now"][0])
