@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import re
 import statistics
-from pathlib import Path
+
+import processes
 
 from microgpt.loss import OBJECTIVES
 
-FOLDER = Path(__file__).resolve().parents[1] / "benchmarks" / "records"
+FOLDER = processes.FOLDER
 _TABLE = re.compile(r"(?<=<!-- rows -->\n).*?(?=<!-- end -->)", re.DOTALL)
 _REPEATED = re.compile(r"(?<=<!-- repeated -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
@@ -41,7 +42,7 @@ def speed(text: str) -> str:
             beside = others.get(label, []) if row["threads"] == 1 else [None, None]
             cells += [f"{r['document'] / row['document']:.1f}x" if r else "" for r in beside]
             lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return _TABLE.sub("\n".join(lines) + "\n", text)
+    return processes.tables(_TABLE.sub("\n".join(lines) + "\n", text))
 
 
 def race(text: str) -> str:
