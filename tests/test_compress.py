@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from microgpt import evaluation
-from microgpt.compress import SLACK, Codec, container, identity
+from microgpt.compress import SLACK, Codec, container
 from microgpt.compress.container import Header, digest, pack, unpack
 from microgpt.compress.fixed import SCALE, intervals
 from microgpt.compress.identity import Identity

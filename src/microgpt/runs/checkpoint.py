@@ -29,17 +29,17 @@ from typing import Any
 import numpy as np
 
 from microgpt import model, schema
-from microgpt.data import tokenizer
-from microgpt.runs import files
-from microgpt.wording import printable
-from microgpt.config.bounds import check
 from microgpt.config import GPTConfig
-from microgpt.runs.files import Layout, write_atomically
+from microgpt.config.bounds import check
+from microgpt.data import tokenizer
+from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines.contract import SLOTS, Array, State
 from microgpt.errors import RunError, UsageError
+from microgpt.runs import files
+from microgpt.runs.files import Layout, write_atomically
 from microgpt.runs.settings import Settings, recipe_of, sealed
 from microgpt.training.progress import Checkpoint, Progress
-from microgpt.data.tokenizer import Tokenizer
+from microgpt.wording import printable
 
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"

@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from microgpt.runs.checkpoint import CHECKPOINT, COUNTS
-from microgpt.runs.files import Layout, read_tensors, write_tensors
-from microgpt.errors import RunError, UsageError
 from microgpt.counting.ngram import NGram
 from microgpt.data.tokenizer import Tokenizer
+from microgpt.errors import RunError, UsageError
+from microgpt.runs.checkpoint import CHECKPOINT, COUNTS
+from microgpt.runs.files import Layout, read_tensors, write_tensors
 
 
 def save_counts(folder: Path, ngram: NGram, settings: str) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 from microgpt import schema
 from microgpt.config.bounds import Whole, check
-from microgpt.runs.files import check_file
 from microgpt.errors import RunError, UsageError
+from microgpt.runs.files import check_file
 
 _POSITIONS = Whole(1, 2**62)
 

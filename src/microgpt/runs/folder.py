@@ -9,9 +9,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from microgpt.errors import InUseError, RunError
 from microgpt.runs.checkpoint import CHECKPOINT, CONFIG, COUNTS, TOKENIZER
 from microgpt.runs.files import read_tensors, temporary_of
-from microgpt.errors import InUseError, RunError
 from microgpt.runs.log import LOG
 
 RUNS = Path("runs")

@@ -16,13 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from microgpt.loss import LossSum
 from microgpt.runs import events
 from microgpt.runs.files import write_atomically
 from microgpt.training.heldout import HeldOut
 from microgpt.training.loop import Step, Steps
 from microgpt.training.progress import Progress
-from microgpt.loss import LossSum
-
 
 LOG = "log.jsonl"
 

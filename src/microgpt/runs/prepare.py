@@ -14,21 +14,20 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
-from microgpt.data import corpus
-from microgpt.runs import checkpoint
-from microgpt.training import budget, recipe
 from microgpt.config import GPTConfig, TrainConfig, check_count
-from microgpt.data import again
+from microgpt.data import again, corpus
 from microgpt.data.corpus import Corpus, Source
-from microgpt.runs.files import remove_temporaries
 from microgpt.errors import RunError, UsageError
+from microgpt.runs import checkpoint
+from microgpt.runs.files import remove_temporaries
 from microgpt.runs.folder import claimed, new_folder
-from microgpt.training.presets import preset
-from microgpt.training.task import Dataset, Task, open_for, tokenizer_for
-from microgpt.training.trainer import Trainer
 from microgpt.runs.recorder import Recorder
 from microgpt.runs.session import Session
 from microgpt.runs.settings import Settings
+from microgpt.training import budget, recipe
+from microgpt.training.presets import preset
+from microgpt.training.task import Dataset, Task, open_for, tokenizer_for
+from microgpt.training.trainer import Trainer
 from microgpt.wording import count
 
 # In place of a file's name: the documents came from a Python program.

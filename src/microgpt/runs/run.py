@@ -13,28 +13,28 @@ from pathlib import Path
 from typing import Any
 
 from microgpt import evaluation, sampling
-from microgpt.data import corpus
-from microgpt.runs import checkpoint, prepare, usual
-from microgpt.runs import log as log_module
-from microgpt.counting.ladder import ladder, ngram, xz
-from microgpt.data.batch import Batch, lay_out
 from microgpt.compress import Codec
 from microgpt.compress.identity import Identity
-from microgpt.runs.counts import load_counts
+from microgpt.counting.ladder import ladder, ngram, xz
+from microgpt.counting.mixture import Mixture
+from microgpt.counting.ngram import NGram
+from microgpt.data import corpus
+from microgpt.data.batch import Batch, lay_out
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine, Predictor
 from microgpt.errors import UsageError
 from microgpt.evaluation import Evaluation
-from microgpt.scoring.score import Score
-from microgpt.training.progress import Checkpoint
-from microgpt.scoring.price import Pricer
-from microgpt.runs.log import Log
 from microgpt.loss import LossSum
-from microgpt.counting.mixture import Mixture
-from microgpt.counting.ngram import NGram
-from microgpt.sampling import Choice, Sample
+from microgpt.runs import checkpoint, prepare, usual
+from microgpt.runs import log as log_module
+from microgpt.runs.counts import load_counts
+from microgpt.runs.log import Log
 from microgpt.runs.sound import Sound
 from microgpt.runs.usual import Usual
+from microgpt.sampling import Choice, Sample
+from microgpt.scoring.price import Pricer
+from microgpt.scoring.score import Score
+from microgpt.training.progress import Checkpoint
 
 
 class Run:
@@ -134,7 +134,9 @@ class Run:
 
     def samples(self, choice: Choice) -> Iterator[Sample]:
         """Yield samples without end."""
-        return sampling.samples(self.predictor, self.tokenizer, self.settings.model.block_size, choice)
+        return sampling.samples(
+            self.predictor, self.tokenizer, self.settings.model.block_size, choice
+        )
 
     def sample(self, number: int = 10, **choice: Any) -> list[str]:
         """Return new texts; keywords are those of `sample.Choice`.

@@ -14,8 +14,8 @@ from importlib import metadata
 from typing import Any
 
 from microgpt import schema
-from microgpt.config.bounds import check
 from microgpt.config import GPTConfig, TrainConfig, from_json
+from microgpt.config.bounds import check
 from microgpt.data.corpus import Source
 from microgpt.errors import UsageError
 

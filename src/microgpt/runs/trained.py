@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from microgpt.runs import checkpoint, prepare
-from microgpt.training import verdict
 from microgpt.data.corpus import Source
+from microgpt.runs import checkpoint, prepare
 from microgpt.runs.run import Run
+from microgpt.training import verdict
 
 
 def train(

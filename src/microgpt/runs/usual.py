@@ -17,16 +17,16 @@ from typing import Any
 import numpy as np
 
 from microgpt import schema
-from microgpt.runs.checkpoint import REFERENCE
-from microgpt.runs.files import Layout, read_tensors, write_tensors
+from microgpt.counting.mixture import Mixture
+from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines.contract import Engine, Floats, Predictor
 from microgpt.errors import MicroGPTError, RunError, UsageError
+from microgpt.runs.checkpoint import REFERENCE
+from microgpt.runs.files import Layout, read_tensors, write_tensors
+from microgpt.runs.settings import Settings
 from microgpt.scoring.price import Pricer
 from microgpt.scoring.reference import Ints, Reference
 from microgpt.scoring.repetition import MOST, Repetition, choose, one_fewer, weights
-from microgpt.counting.mixture import Mixture
-from microgpt.runs.settings import Settings
-from microgpt.data.tokenizer import Tokenizer
 
 # Texts priced at once: their losses at every position are held.
 _TEXTS = 8192
