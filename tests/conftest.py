@@ -7,10 +7,12 @@ import io
 import os
 import random
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -23,6 +25,10 @@ from microgpt.data import batch
 from microgpt.engines import ENGINES, open_engine
 from microgpt.engines.contract import Engine, State
 from microgpt.runs.run import Run
+
+# How long an example takes says more of the machine, and of what else it is at, than of the program.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # Where this names engines, one that is missing fails instead of skipping.
 REQUIRED = tuple(filter(None, os.environ.get("MICROGPT_TEST_ENGINES", "").split(",")))
@@ -91,6 +97,24 @@ def _data(name: str) -> Path:
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every test write its runs into a folder of its own."""
     monkeypatch.chdir(tmp_path)
+
+
+class Clock:
+    """A clock that goes on only when a test lets something take time."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """In place of the clock that trainings go by: how busy the machine is decides nothing."""
+    made = Clock()
+    monkeypatch.setattr(time, "perf_counter", made.perf_counter)
+    return made
 
 
 def opened(name: str, config: GPTConfig, seed: int = 1, std: float = 0.3, **kind: object) -> Engine:
