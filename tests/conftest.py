@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import hypothesis
 import numpy as np
@@ -22,11 +22,12 @@ from microgpt import model as gpt
 from microgpt.cli.app import run as cli
 from microgpt.config import GPTConfig
 from microgpt.data import batch
+from microgpt.data.batch import Batches
 from microgpt.engines import ENGINES, open_engine
 from microgpt.engines.contract import Engine, State
 from microgpt.runs.run import Run
 
-# How long an example takes says more of the machine, and of what else it is at, than of the program.
+# How long an example takes says what else the machine is at.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
@@ -107,6 +108,16 @@ class Clock:
 
     def perf_counter(self) -> float:
         return self.now
+
+    def steps_take(self, seconds: float, engine: type[Any], patch: pytest.MonkeyPatch) -> None:
+        """Let every update of an engine take so many seconds."""
+        train = engine.train
+
+        def slowly(own: Engine, batches: Batches, lr_K: NDArray[np.float64]) -> object:
+            self.now += seconds * batches.n_steps
+            return train(own, batches, lr_K)
+
+        patch.setattr(engine, "train", slowly)
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ class Silent:
 def test_no_more_positions_are_remembered_at_a_time_than_memory_is_to_have(block: int) -> None:
     engine = Silent()
     # One text at a time is the least, however long it may become.
-    most = max(1, min(sample.ROWS, 32_768 // block))
+    most = max(1, min(sampling.ROWS, 32_768 // block))
     drawn = take(engine, TOKENIZER, block, Choice(), 3 * most)  # type: ignore[arg-type]
     assert {s.text for s in drawn} == {""}
     assert max(engine.asked) == most

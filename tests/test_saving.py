@@ -12,8 +12,8 @@ import pytest
 from safetensors.numpy import load_file
 
 import microgpt
-from microgpt.batch import Batches
-from microgpt.cli import run
+from microgpt.cli.app import run
+from microgpt.data.batch import Batches
 from microgpt.engines import why_not_native
 from microgpt.engines.contract import Floats
 from microgpt.engines.scalar import ScalarEngine
