@@ -240,7 +240,7 @@ def test_a_budget_in_seconds_replaces_the_steps(
     capsys: Capture, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock.steps_take(2**-6, ScalarEngine, monkeypatch)
-    out(capsys, f"train t.txt {SMALL} --seconds 0.5 --ngram 0 --out r")
+    out(capsys, f"train t.txt {SMALL} --preset microgpt --seconds 0.5 --out r")
     told = log.read(Path("r"))
     assert (told.steps, told.seconds) == (32, 0.5)
     first, *_, last = (line["lr"] for line in told.lines)
