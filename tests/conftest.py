@@ -7,10 +7,12 @@ import io
 import os
 import random
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -20,9 +22,14 @@ from microgpt import model as gpt
 from microgpt.cli.app import run as cli
 from microgpt.config import GPTConfig
 from microgpt.data import batch
+from microgpt.data.batch import Batches
 from microgpt.engines import ENGINES, open_engine
 from microgpt.engines.contract import Engine, State
 from microgpt.runs.run import Run
+
+# How long an example takes says what else the machine is at.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # Where this names engines, one that is missing fails instead of skipping.
 REQUIRED = tuple(filter(None, os.environ.get("MICROGPT_TEST_ENGINES", "").split(",")))
@@ -91,6 +98,34 @@ def _data(name: str) -> Path:
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every test write its runs into a folder of its own."""
     monkeypatch.chdir(tmp_path)
+
+
+class Clock:
+    """A clock that goes on only when a test lets something take time."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def steps_take(self, seconds: float, engine: type[Any], patch: pytest.MonkeyPatch) -> None:
+        """Let every update of an engine take so many seconds."""
+        train = engine.train
+
+        def slowly(own: Engine, batches: Batches, lr_K: NDArray[np.float64]) -> object:
+            self.now += seconds * batches.n_steps
+            return train(own, batches, lr_K)
+
+        patch.setattr(engine, "train", slowly)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """In place of the clock that trainings go by: how busy the machine is decides nothing."""
+    made = Clock()
+    monkeypatch.setattr(time, "perf_counter", made.perf_counter)
+    return made
 
 
 def opened(name: str, config: GPTConfig, seed: int = 1, std: float = 0.3, **kind: object) -> Engine:

@@ -22,7 +22,7 @@ from microgpt.training.best import Best
 from microgpt.training.heldout import HeldOut
 from microgpt.training.progress import Checkpoint, Progress
 from microgpt.training.tail import Tail
-from tests.conftest import opened
+from tests.conftest import Clock, opened
 
 native = pytest.mark.skipif(why_not_native() is not None, reason=why_not_native() or "")
 
@@ -95,12 +95,18 @@ def test_too_little_time_for_a_step_still_makes_one_and_ends_well(
 
 
 @native
-def test_the_rate_ends_at_zero_with_the_seconds(tmp_path: Path) -> None:
+def test_the_rate_ends_at_zero_with_the_seconds(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from microgpt.engines.native import NativeEngine
+
+    clock.steps_take(2**-8, NativeEngine, monkeypatch)
     with prepare.new(Source(), seconds=1.0, out=tmp_path / "r") as session:
-        steps = [event for event in session if not isinstance(event, HeldOut)]
-    assert steps[0].seconds < 0.5
-    assert 0.98 < steps[-1].seconds < 1.1
-    assert steps[-1].lr < 0.06 * steps[0].lr
+        list(session)
+    first, *_, last = microgpt.load(tmp_path / "r").log.lines
+    assert first["seconds"] < 0.1  # half of that to choose the recipe
+    assert 1.0 <= last["seconds"] < 1.0 + 2**-8
+    assert 0.0 < last["lr"] < 2 * 2**-8 * first["lr"]
 
 
 def test_doubling_the_time_gains_less_the_more_often_a_text_was_read() -> None:

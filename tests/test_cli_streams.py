@@ -148,7 +148,7 @@ def test_samples_of_a_training_that_stopped_early_say_so(capsys: Capture) -> Non
 @pytest.mark.slow
 def test_a_sweep_outlives_its_reader(file: Path) -> None:
     pytest.importorskip("optuna")
-    recipe = "--preset microgpt --engine scalar --steps 300 --trials 3 --jobs 1 --budget 60s"
+    recipe = "--preset microgpt --engine scalar --steps 300 --trials 3 --jobs 1 --budget 1h"
     words = f"sweep {file} {recipe} --knob n_embd=4 --knob lr=1e-2..5e-2 --out s".split()
     code, line, said = leave_after_a_line(words)
     assert line

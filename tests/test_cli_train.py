@@ -18,8 +18,10 @@ import pytest
 
 from microgpt.cli.app import run
 from microgpt.data.corpus import Source
+from microgpt.engines.scalar import ScalarEngine
 from microgpt.runs import checkpoint, log, prepare
 from microgpt.training import pace
+from tests.conftest import Clock
 
 SMALL = "--n-embd 4 --n-head 1 --block-size 8 --engine scalar"
 LINE = re.compile(r"^step (\d+): loss (\d+\.\d{4})( |$)")
@@ -234,11 +236,15 @@ def test_every_form_of_data_is_the_same_data(
     assert settings.documents == (1 if kind == "stream" else 20)
 
 
-def test_a_budget_in_seconds_replaces_the_steps(capsys: Capture) -> None:
-    out(capsys, f"train t.txt {SMALL} --seconds 0.3 --ngram 0 --out r")
+def test_a_budget_in_seconds_replaces_the_steps(
+    capsys: Capture, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.steps_take(2**-6, ScalarEngine, monkeypatch)
+    out(capsys, f"train t.txt {SMALL} --preset microgpt --seconds 0.5 --out r")
     told = log.read(Path("r"))
-    assert 0.2 < told.seconds < 2.0
-    assert told.lines[-1]["lr"] < 0.005
+    assert (told.steps, told.seconds) == (32, 0.5)
+    first, *_, last = (line["lr"] for line in told.lines)
+    assert last == pytest.approx(first / 32)
     out(capsys, f"train t.txt {SMALL} --seconds 60 --steps 7 --out s")
     assert log.read(Path("s")).steps == 7
 

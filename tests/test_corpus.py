@@ -226,7 +226,9 @@ def test_what_is_not_there_is_one_sentence() -> None:
             'delimiter must be one character, and no quote or line end; got ";;"',
         ),
         ({"quoting": "all"}, 'quoting must be one of strict, none; got "all".'),
-        ({"column": "a", "stream": True}, "stream must go with plain text"),
+        ({"column": "a", "stream": True}, "stream must go with plain text; got a column"),
+        ({"delimiter": ";", "stream": True}, "stream must go with plain text; got a column"),
+        ({"field": "a", "stream": True}, "stream must go with plain text; got a column or a field"),
     ):
         with pytest.raises(UsageError) as mistake:
             read(source("names.txt", **how))
@@ -237,6 +239,21 @@ def test_standard_input_that_is_closed_is_told_so(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(DataError, match=r"^standard input: closed\. Expected text"):
         read(source("-"))
+
+
+def test_what_is_wrong_with_standard_input_is_told_by_that_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for data, how, said in (
+        (b"emma\n\xff\n", {}, "line 2: not utf-8 (0xff). Try --encoding latin-1, or the one it was "
+         "written in. Skipped."),
+        (b"name\nemma\nava,x\n", {"column": "name"}, "line 3: expected 1 column, as in the "
+         "heading; got 2. Try --delimiter, or --quoting none. Skipped."),
+    ):  # fmt: skip
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        corpus = read(source("-", **how))
+        assert corpus.documents == ("emma",)
+        assert corpus.notes[-1] == f"standard input: {said}"
 
 
 odd = st.text(

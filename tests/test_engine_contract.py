@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 
 import numpy as np
@@ -86,6 +87,22 @@ def test_training_answers_each_step_s_sum_before_its_update(engine: Engine, batc
         assert total.nats == pytest.approx(before.nats, rel=1e-6)
         assert again == total
     assert engine.state().updates == 6
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(engine: Engine, batch: Batch, on: bool) -> None:
+    before = gc.isenabled()
+    try:
+        for work in (
+            lambda: engine.train(as_steps(batch, 2), np.full(2, 0.01)),
+            lambda: engine.gradients(batch),
+            lambda: engine.losses(batch),
+        ):
+            (gc.enable if on else gc.disable)()
+            work()
+            assert gc.isenabled() == on
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_a_rate_of_zero_changes_no_parameter(engine: Engine, batch: Batch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from functools import cache
 
 import numpy as np
 import pytest
@@ -149,40 +148,70 @@ def test_heads_of_any_width_are_normed_and_turned(
         assert loss == pytest.approx(truth[t], rel=TOLERANCE[engine_name])
 
 
-@cache
-def differences(
+def small(config: GPTConfig) -> GPTConfig:
+    """The same kinds of layers with so few parameters that each can be moved."""
+    return GPTConfig(**{**vars(config), "n_layer": 1, "n_embd": 4, "block_size": 4})
+
+
+# A wrong gradient hides from one direction only if it is at right angles to it, as good as never;
+# each of these has numbers drawn for all parameters of one matrix.
+DIRECTIONS = 4
+
+
+def slope(
     config: GPTConfig,
     loss: ObjectiveName,
-    numbers: tuple[float, ...],
-    dropping: Dropping | None = None,
-) -> NDArray[np.float64]:
-    batch, h = laid_out(DOCUMENTS, bos=4, block_size=6), 1e-5
-    flat = np.array(numbers)
-    truth = np.zeros_like(flat)
-    for i in range(len(flat)):
-        up, down = flat.copy(), flat.copy()
-        up[i] += h
-        down[i] -= h
-        above, below = (objective(config, x, batch, loss, dropping) for x in (up, down))
-        truth[i] = (above - below) / (2 * h)
-    return truth
+    flat: NDArray[np.float64],
+    batch: Batch,
+    direction: NDArray[np.float64],
+) -> float:
+    """How fast the objective grows along a direction, by a central difference."""
+    h = 1e-5 / np.sqrt((direction * direction).max())
+    above, below = (objective(config, flat + s * h * direction, batch, loss) for s in (1, -1))
+    return (above - below) / (2 * h)
 
 
-@pytest.mark.parametrize(
+CASES = pytest.mark.parametrize(
     ("loss", "config"),
     [*itertools.product(OBJECTIVE_NAMES, CONFIGS[:2]), ("cross-entropy", MODERN)],
 )
+
+
+@CASES
 def test_all_gradients_are_those_of_central_differences(
-    engine_name: str, loss: ObjectiveName, config: GPTConfig, batch: Batch
+    engine_name: str, loss: ObjectiveName, config: GPTConfig
 ) -> None:
+    config = small(config)
+    batch = laid_out([[0, 1, 2], [3], [2, 1, 1]], bos=4, block_size=config.block_size)
     engine = opened(engine_name, config, loss=loss)
-    gradients = engine.gradients(batch)
+    gradients, flat = engine.gradients(batch), engine.state().parameters
     assert list(gradients) == [p.name for p in model.parameters(config)]
-    truth = differences(config, loss, tuple(engine.state().parameters.tolist()))
-    for name, expected in model.views(truth, config).items():
+    each = [slope(config, loss, flat, batch, direction) for direction in np.eye(len(flat))]
+    for name, expected in model.views(np.array(each), config).items():
         scale = np.abs(expected).max()
         hair = max(1e-7, TOLERANCE[engine_name])
         assert gradients[name] == pytest.approx(expected, rel=1e-6, abs=hair * scale), name
+
+
+@CASES
+def test_along_any_direction_gradients_are_those_of_central_differences(
+    engine_name: str, loss: ObjectiveName, config: GPTConfig, batch: Batch
+) -> None:
+    engine = opened(engine_name, config, loss=loss)
+    gradients, flat = engine.gradients(batch), engine.state().parameters
+    rng = np.random.default_rng(1)
+    for name, slopes in gradients.items():
+        for _ in range(DIRECTIONS):
+            direction = np.zeros_like(flat)
+            along = model.views(direction, config)[name]
+            along[:] = rng.normal(size=along.shape)
+            expected = slope(config, loss, flat, batch, direction)
+            # Each product is within a hair of the matrix's largest slope; their errors are drawn.
+            hair = max(1e-7, TOLERANCE[engine_name]) * np.abs(slopes).max()
+            hair *= np.sqrt((along * along).sum())
+            assert float((slopes * along).sum()) == pytest.approx(expected, rel=1e-6, abs=hair), (
+                name
+            )
 
 
 @pytest.mark.parametrize("loss", OBJECTIVE_NAMES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
@@ -68,6 +69,29 @@ def test_the_last_evaluation_is_on_all_held_out_documents(tmp_path: Path, seed: 
     line = microgpt.load(tmp_path / "r").log.heldout[-1]["heldout"]
     assert line["standard_error"] == last.error
     assert 0.0 < last.error < 0.05
+
+
+def test_a_slow_engine_measures_at_last_on_half_of_what_it_was_trained_on(tmp_path: Path) -> None:
+    # Five positions each: thirty steps have seen 150, half of which are fifteen documents.
+    words = ["".join(letters) for letters in itertools.product("abcde", repeat=4)]
+    run = microgpt.train(
+        words, preset="microgpt", engine="scalar", steps=30, holdout=0.5, n_embd=2, n_head=1,
+        block_size=8, out=tmp_path / "r",
+    )  # fmt: skip
+    assert run.log.heldout[-1]["heldout"]["positions"] == 75
+
+
+@native
+def test_a_quick_engine_measures_at_last_on_so_many_that_its_runs_can_be_compared(
+    tmp_path: Path,
+) -> None:
+    # Of 64 positions each 4,096 documents are 262,144; half as many again are held out.
+    words = [f"{i:063b}" for i in range(7_000)]
+    run = microgpt.train(
+        words, preset="microgpt", engine="native", steps=3, holdout=0.9, n_embd=4, n_head=1,
+        block_size=64, out=tmp_path / "r",
+    )  # fmt: skip
+    assert run.log.heldout[-1]["heldout"]["positions"] == 262_144
 
 
 def test_the_error_counts_documents_and_not_their_windows() -> None:

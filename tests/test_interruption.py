@@ -193,9 +193,18 @@ def test_a_folder_with_files_of_somebody_else_is_left_alone(
     )
 
 
-def started(words: str, often: bool = False) -> subprocess.Popen[str]:
-    """A training in a process of its own, that Ctrl-C reaches as in a terminal."""
+def started(words: str, often: bool = False, begun: str = "") -> subprocess.Popen[str]:
+    """A training in a process of its own, that Ctrl-C reaches as in a terminal.
+
+    A file of the name `begun` is there from the first step on.
+    """
     patch = "pace.SAVE_SECONDS = 0.02; pace.SAVE_SHARE = 1e9;" if often else ""
+    if begun:
+        patch += (
+            "from pathlib import Path; from microgpt.engines.scalar import ScalarEngine;"
+            "train = ScalarEngine.train;"
+            f"ScalarEngine.train = lambda *told: Path('{begun}').touch() or train(*told);"
+        )
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
         f"from microgpt.training import pace; {patch} from microgpt.cli.app import main; main()"
@@ -244,7 +253,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on_and_a_second_training_is_refused_mea
     )
     assert capsys.readouterr().err.splitlines() == [refused, refused]
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     stopping = "Stopping after this step. Ctrl-C again ends at once.\n"
     sentence = (
@@ -261,14 +270,19 @@ def test_ctrl_c_saves_and_says_how_to_go_on_and_a_second_training_is_refused_mea
 @pytest.mark.usefixtures("file")
 def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
     # A step of this takes many seconds.
-    process = started("train t.txt --n-embd 64 --n-head 1 --batch-size 60 --engine scalar --out r")
-    read_until(process, "Guessing")
-    time.sleep(0.3)
+    process = started(
+        "train t.txt --n-embd 64 --n-head 1 --batch-size 60 --engine scalar --out r",
+        begun="begun",
+    )
+    while not (tmp_path / "begun").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "Stopping after this step. Ctrl-C again ends at once.\n"
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    assert "Traceback" not in process.communicate(timeout=5)[1]
+    assert "Traceback" not in process.communicate(timeout=60)[1]
     assert process.returncode == 130
     with prepare.resume(tmp_path / "r") as training:
         assert training.updates == 0

@@ -83,6 +83,14 @@ def test_a_training_calls_each_by_its_name(capsys: Capture) -> None:
     assert (told["gpt"], told["loss"]) == pytest.approx((gpt, mixed))
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_the_ladder_s_n_gram_is_the_one_that_is_mixed_in(capsys: Capture, n: int) -> None:
+    told = out(capsys, TRAIN.replace("--ngram 2", f"--ngram {n} --json"))
+    summary = json.loads(told.splitlines()[-1])
+    # Not the one that these documents cost least with: that has one length, these have two.
+    assert summary["baselines"]["ngram"] == pytest.approx(both(microgpt.load("r"))[1])
+
+
 def test_a_mixture_that_is_resumed_says_its_share(capsys: Capture) -> None:
     out(capsys, TRAIN)
     said = out(capsys, "train --resume r")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from microgpt.batch import Batch
 
 from microgpt.config import GPTConfig
+from microgpt.data.batch import Batch
 from microgpt.engines import why_not_native
 from microgpt.engines.contract import Floats
 from microgpt.errors import UsageError

@@ -71,6 +71,34 @@ def test_the_nth_sample_is_the_same_however_many_are_drawn_together(
     assert take(engine, TOKENIZER, BLOCK, Choice(seed=4), 40) != together
 
 
+class Silent:
+    """An engine that ends every text at once, and notes how many it was to remember at a time."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def decoder(self, rows: int) -> Silent:
+        assert rows >= 1
+        self.asked.append(rows)
+        return self
+
+    def push(self, tokens_B: np.ndarray) -> np.ndarray:
+        logits_BV = np.zeros((len(tokens_B), TOKENIZER.vocab_size))
+        logits_BV[:, TOKENIZER.bos] = 1e4
+        return logits_BV
+
+
+@pytest.mark.parametrize("block", [8, 1000, 32_768, 40_000, 1_000_000])
+def test_no_more_positions_are_remembered_at_a_time_than_memory_is_to_have(block: int) -> None:
+    engine = Silent()
+    # One text at a time is the least, however long it may become.
+    most = max(1, min(sampling.ROWS, 32_768 // block))
+    drawn = take(engine, TOKENIZER, block, Choice(), 3 * most)  # type: ignore[arg-type]
+    assert {s.text for s in drawn} == {""}
+    assert max(engine.asked) == most
+    assert engine.asked[0] == 1
+
+
 def test_first_characters_come_as_often_as_the_model_says(engine: Engine) -> None:
     n = 4000
     expected = probabilities(engine.decoder(1).push([TOKENIZER.bos]), Choice(temperature=1.0))[0]

@@ -24,7 +24,8 @@ MICROGPT = [sys.executable, "-m", "microgpt"]
 @pytest.fixture
 def piped(model: Run) -> Iterator[subprocess.Popen[bytes]]:
     """A scoring process that reads a pipe."""
-    words = [*MICROGPT, "score", str(model.folder), "-", "--format", "jsonl"]
+    # One process: whether others are begun depends on how long a line takes.
+    words = [*MICROGPT, "score", str(model.folder), "-", "--format", "jsonl", "--threads", "1"]
     with subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -45,7 +46,7 @@ def test_what_comes_through_a_pipe_is_told_of_before_more_comes(
         source.flush()
         assert json.loads(out.readline())["text"] == text
     piped.send_signal(signal.SIGINT)
-    assert piped.wait(20) == 130
+    assert piped.wait(120) == 130
     assert out.read() == b""
     assert b"Traceback" not in said.read()
 
@@ -92,9 +93,10 @@ def test_an_interrupted_run_of_several_processes_leaves_whole_lines_and_nobody(
 
         feeding = threading.Thread(target=feed)
         feeding.start()
-        time.sleep(4)
+        while not (tmp_path / "out.csv").stat().st_size:
+            time.sleep(0.1)
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(20) == 130
+        assert process.wait(120) == 130
         # It ends when the last process that can write to it has.
         assert b"Traceback" not in said.read()
         feeding.join()

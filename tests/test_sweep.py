@@ -36,7 +36,7 @@ from .conftest import TINY
 
 # Small enough for any engine.
 TOLD = (
-    "t.txt --preset microgpt --steps 40 --holdout 0.2 --seed 7 --budget 60s --jobs 1 "
+    "t.txt --preset microgpt --steps 40 --holdout 0.2 --seed 7 --budget 1h --jobs 1 "
     "--knob block_size=8 --knob lr=0.001..0.1 --knob n_embd=4,8 --knob n_head=1,2"
 )
 Capture = pytest.CaptureFixture[str]
@@ -152,7 +152,7 @@ def test_the_same_seed_tries_the_same_and_resuming_adds_to_it(
         return [(record["knobs"], record["loss"], record["steps"]) for record in records]
 
     assert tried(first) == tried(trials)[:3]
-    assert run(["sweep", "--resume", "s", "--trials", "5", "--budget", "50s", "--jobs", "2"]) == 0
+    assert run(["sweep", "--resume", "s", "--trials", "5", "--budget", "1h", "--jobs", "2"]) == 0
     printed = capsys.readouterr().out
     assert "Going on after 3 trials." in printed
     assert "5 trainings: 5 whole" in printed
@@ -230,7 +230,8 @@ def test_a_trial_that_diverges_or_cannot_be_is_told_and_the_next_one_trained(
 
 def test_a_sweep_whose_best_is_worse_than_a_blind_guess_is_no_success(capsys: Capture) -> None:
     words = "sweep t.txt --steps 60 --holdout 0.2 --knob lr=100..900 --trials 1 --jobs 1 --out s"
-    assert run([*words.split(), "--preset", "microgpt", "--engine", "scalar"]) == 1
+    words += " --budget 1h --preset microgpt --engine scalar"
+    assert run(words.split()) == 1
     told = capsys.readouterr()
     assert re.search(
         r"^microgpt: the best training costs [\d.e+]+ nats, and blind guessing 2\.08\. "
@@ -243,7 +244,8 @@ def test_a_sweep_whose_best_is_worse_than_a_blind_guess_is_no_success(capsys: Ca
 
 def test_a_sweep_in_which_nothing_comes_to_its_end_says_so(capsys: Capture) -> None:
     words = "sweep t.txt --steps 9 --holdout 0.2 --trials 2 --jobs 1 --out s --engine scalar"
-    words += " --knob lr=1e290..1e300 --knob n_embd=8 --knob block_size=8 --knob batch_size=1"
+    words += " --budget 1h --knob lr=1e290..1e300 --knob n_embd=8 --knob block_size=8"
+    words += " --knob batch_size=1"
     assert run(words.split()) == 2
     assert capsys.readouterr().err == (
         "microgpt: no trial came to its end (2 diverged); they are kept in s. Try a longer "

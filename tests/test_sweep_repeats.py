@@ -25,7 +25,7 @@ from .conftest import TINY
 Capture = pytest.CaptureFixture[str]
 FEW = ("n_embd=8,16", "n_layer=1..3", "n_head=1,2")  # twelve cells
 SWEEP = (
-    "sweep t.txt --preset microgpt --steps 10 --holdout 0.2 --engine scalar --budget 90s "
+    "sweep t.txt --preset microgpt --steps 10 --holdout 0.2 --engine scalar --budget 1h "
     "--knob block_size=8 --knob n_embd=4,8 --knob n_head=1,2 --json"
 )
 
@@ -136,7 +136,7 @@ def test_a_sweep_of_few_cells_ends_when_all_are_trained_and_says_so(capsys: Capt
     *trials, summary = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(trials) == len({tuple(trial["knobs"].values()) for trial in trials}) == 4
     assert (summary["trials"], summary["exhausted"], summary["effects"]) == (4, True, {})
-    assert run(["sweep", "--resume", "s", "--budget", "60s"]) == 0
+    assert run(["sweep", "--resume", "s", "--budget", "1h"]) == 0
     printed = capsys.readouterr().out
     assert "There are no other values to try: nothing is trained twice.\n" in printed
     assert "How far each knob moves the loss is told from 32 trials or more; " in printed

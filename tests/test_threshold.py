@@ -14,6 +14,10 @@ from microgpt.scoring.repetition import Repetition
 from microgpt.scoring.threshold import ABOVE, threshold
 from tests.test_reference import drawn
 
+slow = pytest.mark.slow
+# What lies between others that are tried.
+BETWEEN = ("1 of 20 repeats", "200 templates", "1,000 templates", "Zipf, 2,000")
+
 
 def test_of_the_documents_themselves_as_many_are_above_as_were_to_be() -> None:
     for n in (300, 2000, 5000):
@@ -31,7 +35,10 @@ def test_of_the_documents_themselves_as_many_are_above_as_were_to_be() -> None:
             assert abs(found.expected - rate) <= 0.51 / n + 1e-12
 
 
-@pytest.mark.parametrize("rate", [0.002, 0.01, 0.05, 0.2, 0.5])
+@pytest.mark.parametrize(
+    "rate",
+    [0.002, pytest.param(0.01, marks=slow), 0.05, pytest.param(0.2, marks=slow), 0.5],
+)
 def test_the_share_of_fresh_good_texts_above_is_what_was_promised(rate: float) -> None:
     """The guarantee by simulation: over references, and for each its own interval."""
     rng = np.random.default_rng(int(rate * 1000))
@@ -49,8 +56,11 @@ def test_the_share_of_fresh_good_texts_above_is_what_was_promised(rate: float) -
     assert inside >= 88  # 95 of 100, less 3 deviations
 
 
-@pytest.mark.parametrize("kind", flag_rate.SOURCES)
-@pytest.mark.parametrize("rate", [pytest.param(0.01, marks=pytest.mark.slow), 0.05])
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=slow if kind in BETWEEN else ()) for kind in flag_rate.SOURCES],
+)
+@pytest.mark.parametrize("rate", [pytest.param(0.01, marks=slow), 0.05])
 def test_of_lines_that_repeat_or_not_the_share_flagged_is_in_the_interval(
     kind: str, rate: float
 ) -> None:

@@ -350,11 +350,21 @@ def test_a_picture_is_saved_whole_or_not_at_all(
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
 def test_an_interruption_ends_with_130_and_nothing_else(text: Path) -> None:
     words = f"why --train {text} --engine scalar --steps 100000 --save a.svg".split()
-    command = [sys.executable, "-m", "microgpt", *words]
+    # The same as `python -m microgpt`, but that it says when it has begun to train.
+    program = (
+        "from pathlib import Path; from microgpt.__main__ import main;"
+        "from microgpt.experiment import Experiment; curve = Experiment.curve;"
+        "Experiment.curve = lambda *a, **k: Path('begun').touch() or curve(*a, **k);"
+        "main()"
+    )
+    command = [sys.executable, "-c", program, *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        time.sleep(1.5)
+        while not Path("begun").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=20) == (b"", b"")
+        assert process.communicate(timeout=120) == (b"", b"")
+    Path("begun").unlink()
     assert process.returncode == 130
     assert [path.name for path in Path().iterdir()] == ["t.txt"]
 

@@ -45,7 +45,7 @@ class Pace:
     ) -> None:
         self._training, self._align, self.evaluate_every = training, align, evaluate_every
         self._clock = clock or time.perf_counter
-        self.is_stopped = False
+        self.is_stopped, self._save_cost = False, 0.0
         self.begin()
 
     def begin(self, spent: float = 0.0) -> None:
@@ -53,7 +53,7 @@ class Pace:
         self._saved = self._started = self._clock()
         self._began = self._started - spent
         self.seconds = self._evaluated = spent
-        self._chunk, self._each, self._save_cost = 1, 0.0, 0.0
+        self._chunk, self._each = 1, 0.0
 
     def is_over(self, step: int) -> bool:
         """Say whether the budget is spent after a step; one step is always made."""
