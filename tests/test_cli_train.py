@@ -21,6 +21,7 @@ from microgpt.data.corpus import Source
 from microgpt.engines.scalar import ScalarEngine
 from microgpt.runs import checkpoint, log, prepare
 from microgpt.training import pace
+from microgpt.training.loop import Steps
 from tests.conftest import Clock
 
 SMALL = "--n-embd 4 --n-head 1 --block-size 8 --engine scalar"
@@ -130,7 +131,7 @@ def test_json_lines_of_a_resumed_training_are_those_that_the_log_has_of_it(
     with prepare.new(Source(files=("t.txt",)), out=Path("r"), steps=18, log_every=5,
                      preset_name="microgpt", **small) as session:  # fmt: skip
         for event in session:
-            if event.step == 7:
+            if isinstance(event, Steps) and event.last == 7:
                 session.stop()
         at = session.updates
     *told, _ = objects(out(capsys, "train --resume r --json"))

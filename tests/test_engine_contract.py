@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -113,11 +114,15 @@ def test_a_rate_of_zero_changes_no_parameter(engine: Engine, batch: Batch) -> No
     assert not np.array_equal(after.slots["adam.m"], before.slots["adam.m"])
 
 
+def in_float64(state: State) -> State:
+    return replace(state, parameters=state.parameters.astype(np.float64))
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e200])
 def test_a_loss_that_is_not_finite_makes_no_update(
     engine: Engine, batch: Batch, bad: float
 ) -> None:
-    state = engine.state()
+    state = in_float64(engine.state())
     state.parameters[-1] = bad
     views = model.views(state.parameters, CONFIG)
     views["lm_head"][:] = bad
@@ -134,7 +139,7 @@ def test_a_loss_that_is_not_finite_makes_no_update(
 def test_squared_relu_that_overflows_is_noticed_too(engine_name: str, batch: Batch) -> None:
     config = GPTConfig(**{**vars(CONFIG), "activation": "squared-relu"})
     engine = opened(engine_name, config)
-    state = engine.state()
+    state = in_float64(engine.state())
     model.views(state.parameters, config)["layer0.mlp_fc1"][:] *= 1e200
     engine.load(state)
     (total,) = engine.train(as_steps(batch, 4), np.full(4, 0.01))

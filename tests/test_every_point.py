@@ -21,7 +21,7 @@ from microgpt.runs.run import Run
 from microgpt.runs.session import Session
 from microgpt.training import pace
 from microgpt.training.best import Best
-from microgpt.training.loop import Step
+from microgpt.training.loop import Steps
 from microgpt.training.progress import Checkpoint
 from tests.conftest import TINY, Clock
 
@@ -48,7 +48,7 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
 def finish(training: Session, stop_at: int = 0) -> None:
     with training:
         for event in training:
-            if isinstance(event, Step) and event.step == stop_at:
+            if isinstance(event, Steps) and event.last == stop_at:
                 training.stop()
 
 

@@ -30,7 +30,7 @@ from microgpt.data.corpus import Source
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.runs import prepare
 from microgpt.runs.run import Run
-from microgpt.training.loop import Step
+from microgpt.training.loop import Steps
 
 from .damage import FILES, damage
 
@@ -57,7 +57,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
             log_every=3, holdout=0.3, lr=0.05,
         ) as session:  # fmt: skip
             for event in session:
-                if isinstance(event, Step) and event.step == 7:
+                if isinstance(event, Steps) and event.last == 7:
                     session.stop()
         # It measures what is usual, and keeps that.
         assert cli(["score", "run", "ada", "bob", "--json"]) == 0

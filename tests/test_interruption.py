@@ -21,7 +21,7 @@ from microgpt.data.corpus import Source
 from microgpt.runs import prepare
 from microgpt.runs.session import Session
 from microgpt.training import pace
-from microgpt.training.loop import Step
+from microgpt.training.loop import Steps
 
 STEPS = 22
 # 20 documents: with a batch of 4 an epoch ends every five steps or earlier.
@@ -49,7 +49,7 @@ def file(tmp_path: Path, tiny: list[str]) -> None:
 def finish(training: Session, stop_at: int = 0) -> None:
     with training:
         for event in training:
-            if isinstance(event, Step) and event.step == stop_at:
+            if isinstance(event, Steps) and event.last == stop_at:
                 training.stop()
 
 
@@ -108,7 +108,8 @@ def test_a_crash_at_any_event_leaves_no_trace_after_resuming(
     # What the disk holds at an event is what a kill -9 leaves then.
     with prepare.new(tiny, out=tmp_path / "whole", **RECIPE, **told) as training:
         for event in training:
-            crashes.append(tmp_path / f"{type(event).__name__}{event.step}")
+            at = event.last if isinstance(event, Steps) else event.step
+            crashes.append(tmp_path / f"{type(event).__name__}{at}")
             shutil.copytree(tmp_path / "whole", crashes[-1])
     some = [crashes[0], *crashes[4:-5:5], *crashes[-5:]]
     named = ((folder.name, folder) for folder in some)

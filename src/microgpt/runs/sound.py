@@ -1,8 +1,8 @@
 """The model of a run that was read: what it answers are numbers, or it is one sentence.
 
-In: a predictor, whose run it is. Out: a predictor that answers the same. The parameters of a training
-that has run away may all be finite and yet too large to compute with; nobody shall take what comes
-of them for a score.
+In: a predictor, whose run it is. Out: a predictor that answers the same. The parameters of a
+training that has run away may all be finite and yet too large to compute with; nobody shall take
+what comes of them for a score.
 """
 
 from __future__ import annotations
