@@ -172,8 +172,7 @@ def test_learnt_by_heart_is_said_only_where_what_was_trained_on_costs_much_less(
     tail.add(50, LossSum(1000 * trained, 1000))
     # The mixture's loss says nothing of what the GPT knows by heart.
     heldout = HeldOut(900, LossSum(200.0, 1000), 20, kept=450, gpt=LossSum(1000 * held_out, 1000))
-    session: Any = SimpleNamespace(
-        training=TrainConfig(seconds=5.0), last_heldout=heldout, kept=450, tail=tail
-    )
+    task = SimpleNamespace(training=TrainConfig(seconds=5.0))
+    trainer: Any = SimpleNamespace(task=task, last_heldout=heldout, kept=450, tail=tail)
     ladder = Ladder("", {}, heldout.sum)
-    assert str(summary._more(session, ladder)).startswith(said)
+    assert str(summary._more(trainer, ladder)).startswith(said)
