@@ -1,18 +1,18 @@
-// Attention head by head, for long documents and any width of a head. Included by attention.hpp.
+// Attention head by head, for long documents and heads of any width. Included by attention.hpp.
 #pragma once
 
 #include "attention.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
 
-// Call f(first, M) for the rows below T, as many at a time as fill a tile.
+// Call f(first, M) for the rows below T, as many at a time as a tile has.
 template <class F>
 inline void row_tiles(Index T, F f) {
     for (Index first = 0; first < T; first += tile_rows)
         f(first, T - first < tile_rows ? T - first : tile_rows);
 }
 
-// columns (K x S) = the transpose of one head's rows, S = T rounded up, zero where there is none.
+// columns (K x S) = one head's rows transposed, padded with zeros to S = T rounded up.
 inline void Attention::gather(Index T, const float* rows, float* columns) const {
     const Index S = round_up(T, lanes);
     for (Index k = 0; k < K; ++k) {
@@ -22,9 +22,10 @@ inline void Attention::gather(Index T, const float* rows, float* columns) const 
     }
 }
 
-// C (M x K) = A (M x S) B (S x K) of head h, by way of scratch where a head is no whole number of
-// vectors: what lies beside it belongs to its neighbour. The last heads take in a neighbour before
-// them: beyond the row another thread may be writing.
+// C (M x K) = A (M x S) B (S x K) of head h. Where a head is no whole number of vectors, the
+// product goes to scratch first, because the columns beside a head's belong to its neighbour. For
+// the last heads, vectors begin in the neighbour before: another thread may be writing beyond the
+// row.
 inline void Attention::product(Index h, Index M, Index S, const float* a, Index a_row,
                                Index a_step, const float* b, Index b_row, float* scratch,
                                float* c, Index c_row) const {
@@ -40,38 +41,38 @@ inline void Attention::product(Index h, Index M, Index S, const float* a, Index 
 }
 
 [[gnu::noinline]]
-inline void Attention::forward_head(Index h, Index T, const float* qkv, float* weights,
+inline void Attention::forward_head(Index h, Index T, const float* qkv, float* probabilities,
                                     float* scratch, float* out) const {
     const Index S = round_up(T, lanes), row = 3 * D;
     float* keys_KS = scratch;
     float* rest = scratch + K * S;
     gather(T, qkv + D, keys_KS);
     row_tiles(T, [&](Index first, Index M) {
-        const Index seen = first + M, wide = round_up(seen, lanes);
-        float* tile_MS = weights + first * S;
+        const Index end = first + M, wide = round_up(end, lanes);
+        float* tile_MS = probabilities + first * S;
         multiply_rows(M, K, wide, qkv + first * row, row, 1, keys_KS, S, tile_MS, S);
-        for (Index t = first; t < seen; ++t) {
-            float* w = weights + t * S;
-            // Nothing of what comes after t.
-            for (Index s = t + 1; s < wide; ++s) w[s] = -HUGE_VALF;
+        for (Index t = first; t < end; ++t) {
+            float* p = probabilities + t * S;
+            // Causality: no probability for positions after t.
+            for (Index s = t + 1; s < wide; ++s) p[s] = -HUGE_VALF;
             Vec tops = splat(-HUGE_VALF), totals{};
-            for (Index s = 0; s < wide; s += lanes) tops = larger(load(w + s), tops);
-            const float top = largest(tops);
+            for (Index s = 0; s < wide; s += lanes) tops = maximum(load(p + s), tops);
+            const float top = maximum_lane(tops);
             for (Index s = 0; s < wide; s += lanes) {
-                const Vec e = exp((load(w + s) - top) * scale);
-                store(w + s, e);
+                const Vec e = exp((load(p + s) - top) * scale);
+                store(p + s, e);
                 totals += e;
             }
-            const float share = 1.0f / sum(totals);
-            for (Index s = 0; s < wide; s += lanes) store(w + s, load(w + s) * share);
+            const float inverse_total = 1.0f / sum(totals);
+            for (Index s = 0; s < wide; s += lanes) store(p + s, load(p + s) * inverse_total);
         }
-        product(h, M, seen, tile_MS, S, 1, qkv + 2 * D, row, rest, out + first * D, D);
+        product(h, M, end, tile_MS, S, 1, qkv + 2 * D, row, rest, out + first * D, D);
     });
 }
 
 [[gnu::noinline]]
 inline void Attention::backward_head(Index h, Index T, const float* qkv,
-                                     const float* weights, const float* d_out, float* scratch,
+                                     const float* probabilities, const float* d_out, float* scratch,
                                      float* d_qkv) const {
     const Index S = round_up(T, lanes), row = 3 * D;
     float* values_KS = scratch;
@@ -79,32 +80,32 @@ inline void Attention::backward_head(Index h, Index T, const float* qkv,
     float* rest = d_scores + T * S;
     gather(T, qkv + 2 * D, values_KS);
     row_tiles(T, [&](Index first, Index M) {
-        const Index seen = first + M, wide = round_up(seen, lanes);
+        const Index end = first + M, wide = round_up(end, lanes);
         float* tile_MS = d_scores + first * S;
         multiply_rows(M, K, wide, d_out + first * D, D, 1, values_KS, S, tile_MS, S);
-        for (Index t = first; t < seen; ++t) {
-            const float* w = weights + t * S;
+        for (Index t = first; t < end; ++t) {
+            const float* p = probabilities + t * S;
             float* d = d_scores + t * S;
             Vec products{};
-            for (Index s = 0; s < wide; s += lanes) products += load(w + s) * load(d + s);
+            for (Index s = 0; s < wide; s += lanes) products += load(p + s) * load(d + s);
             const float mean = sum(products);
             for (Index s = 0; s < wide; s += lanes)
-                store(d + s, load(w + s) * (load(d + s) - mean) * scale);
+                store(d + s, load(p + s) * (load(d + s) - mean) * scale);
         }
-        product(h, M, seen, tile_MS, S, 1, qkv + D, row, rest, d_qkv + first * row, row);
+        product(h, M, end, tile_MS, S, 1, qkv + D, row, rest, d_qkv + first * row, row);
     });
     row_tiles(T, [&](Index first, Index M) {
-        // Positions from `first` on have seen these.
+        // These keys and values were read by the queries from position `first` on.
         const Index from = first * S + first;
         product(h, M, T - first, d_scores + from, 1, S, qkv + first * row, row, rest,
                 d_qkv + D + first * row, row);
-        product(h, M, T - first, weights + from, 1, S, d_out + first * D, D, rest,
+        product(h, M, T - first, probabilities + from, 1, S, d_out + first * D, D, rest,
                 d_qkv + 2 * D + first * row, row);
     });
 }
 
 inline void Attention::one_head(Index S, const float* q, const float* keys, const float* values,
-                                Index row, float* weights, float* out) const {
+                                Index row, float* probabilities, float* out) const {
     const Index whole = K / lanes * lanes;
     float top = -HUGE_VALF, total = 0.0f;
     for (Index s = 0; s < S; ++s) {
@@ -113,15 +114,16 @@ inline void Attention::one_head(Index S, const float* q, const float* keys, cons
         for (Index k = 0; k < whole; k += lanes) products += load(q + k) * load(key + k);
         float score = sum(products);
         for (Index k = whole; k < K; ++k) score += q[k] * key[k];
-        weights[s] = score;
+        probabilities[s] = score;
         top = score > top ? score : top;
     }
-    for (Index s = 0; s < S; s += lanes) store(weights + s, exp((load(weights + s) - top) * scale));
-    for (Index s = 0; s < S; ++s) total += weights[s];
+    for (Index s = 0; s < S; s += lanes)
+        store(probabilities + s, exp((load(probabilities + s) - top) * scale));
+    for (Index s = 0; s < S; ++s) total += probabilities[s];
     for (Index k = 0; k < K; ++k) out[k] = 0.0f;
     for (Index s = 0; s < S; ++s) {
-        const float weight = weights[s] / total;
-        for (Index k = 0; k < K; ++k) out[k] += weight * values[s * row + k];
+        const float probability = probabilities[s] / total;
+        for (Index k = 0; k < K; ++k) out[k] += probability * values[s * row + k];
     }
 }
 

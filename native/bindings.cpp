@@ -1,5 +1,5 @@
-// Python's hand on the engine: types and sizes are checked here, numpy's buffers are taken as they
-// are, and other Python threads go on while it computes.
+// The Python module: types and sizes are checked here, numpy's buffers are read without a copy, and
+// other Python threads run while the engine computes.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
@@ -26,29 +26,30 @@ template <class T>
 using Result = nb::ndarray<nb::numpy, T, nb::c_contig>;
 
 template <class T>
-Result<T> result(std::unique_ptr<T[]> data, std::initializer_list<std::size_t> shape) {
-    // The capsule first: where there is no memory for it, the numbers are still ours to free.
+Result<T> as_numpy(std::unique_ptr<T[]> data, std::initializer_list<std::size_t> shape) {
+    // The capsule first: if there is no memory for it, `data` still owns the numbers.
     nb::capsule owner(data.get(), [](void* p) noexcept { delete[] static_cast<T*>(p); });
     return Result<T>(data.release(), shape, owner);
 }
 
 template <class T = double>
-std::unique_ptr<T[]> room(Index n) {
-    // Asked for so, and not to throw, that a sanitizer too answers rather than ends the program.
+std::unique_ptr<T[]> allocate(Index n) {
+    // Not the throwing operator: a sanitizer would end the program there.
     std::unique_ptr<T[]> numbers(new (std::nothrow) T[static_cast<std::size_t>(n)]);
     if (!numbers) throw std::bad_alloc();
     return numbers;
 }
 
-// Other Python threads go on while this lives. Until Python 3.14 a thread that comes back to an
-// interpreter that is ending is ended by unwinding, which nanobind's functions end the process for:
-// it sleeps on instead, as it does since.
-class Released {
+// Other Python threads run while this lives. Before Python 3.14, a thread that returns to an
+// interpreter that is shutting down is ended by unwinding its stack, and unwinding through
+// nanobind's functions ends the process. The thread sleeps instead, as Python itself makes it do
+// from 3.14 on.
+class GilReleased {
   public:
-    Released() : state_(PyEval_SaveThread()) {}
-    Released(const Released&) = delete;
-    Released& operator=(const Released&) = delete;
-    ~Released() {
+    GilReleased() : state_(PyEval_SaveThread()) {}
+    GilReleased(const GilReleased&) = delete;
+    GilReleased& operator=(const GilReleased&) = delete;
+    ~GilReleased() {
         try {
             PyEval_RestoreThread(state_);
         } catch (...) {
@@ -60,10 +61,10 @@ class Released {
     PyThreadState* state_;
 };
 
-// A batch as it came: its parts, and how many there are of each.
-struct Given {
-    Given(const Array<std::int32_t>& tokens, const Array<std::int32_t>& targets,
-          const Array<std::int64_t>& offsets)
+// A batch as the caller passed it: not checked, with the lengths of its arrays.
+struct BatchArguments {
+    BatchArguments(const Array<std::int32_t>& tokens, const Array<std::int32_t>& targets,
+                   const Array<std::int64_t>& offsets)
         : documents{tokens.data(), targets.data(), offsets.data(),
                     static_cast<Index>(offsets.size()) - 1},
           tokens(static_cast<Index>(tokens.size())), targets(static_cast<Index>(targets.size())) {}
@@ -83,76 +84,78 @@ class NativeEngine {
     void load(Array<float> parameters, Array<float> m, Array<float> v, Index updates) {
         for (const auto* array : {&parameters, &m, &v})
             if (static_cast<Index>(array->size()) != engine.size())
-                throw Mistake("a state's buffers must have " + number(engine.size()) +
-                              " numbers each; got " +
-                              number(static_cast<Index>(array->size())) + ".");
-        const Released released;
+                throw InputError("a state's buffers must have " + number(engine.size()) +
+                                 " numbers each; got " +
+                                 number(static_cast<Index>(array->size())) + ".");
+        const GilReleased released;
         engine.load(parameters.data(), m.data(), v.data(), updates);
     }
 
     nb::tuple state() {
         const Index n = engine.size();
-        auto parameters = room<float>(n), m = room<float>(n), v = room<float>(n);
+        auto parameters = allocate<float>(n), m = allocate<float>(n), v = allocate<float>(n);
         Index updates = 0;
         {
-            const Released released;
+            const GilReleased released;
             updates = engine.state(parameters.get(), m.get(), v.get());
         }
         const auto size = static_cast<std::size_t>(n);
-        return nb::make_tuple(result(std::move(parameters), {size}), result(std::move(m), {size}),
-                              result(std::move(v), {size}), updates);
+        return nb::make_tuple(as_numpy(std::move(parameters), {size}),
+                              as_numpy(std::move(m), {size}), as_numpy(std::move(v), {size}),
+                              updates);
     }
 
     Result<double> losses(Array<std::int32_t> tokens, Array<std::int32_t> targets,
-                  Array<std::int64_t> offsets) {
-        const Given batch(tokens, targets, offsets);
-        auto losses_N = room(batch.tokens);
+                          Array<std::int64_t> offsets) {
+        const BatchArguments batch(tokens, targets, offsets);
+        auto losses_N = allocate(batch.tokens);
         {
-            const Released released;
+            const GilReleased released;
             engine.losses(batch.documents, batch.tokens, batch.targets, losses_N.get());
         }
-        return result(std::move(losses_N), {tokens.size()});
+        return as_numpy(std::move(losses_N), {tokens.size()});
     }
 
     Result<double> logits(Array<std::int32_t> tokens, Array<std::int64_t> offsets) {
         const auto N = static_cast<Index>(tokens.size());
         const Documents documents{tokens.data(), nullptr, offsets.data(),
                                   static_cast<Index>(offsets.size()) - 1};
-        auto logits_NV = room(N * engine.vocab_size());
+        auto logits_NV = allocate(N * engine.vocab_size());
         {
-            const Released released;
+            const GilReleased released;
             engine.logits(documents, N, logits_NV.get());
         }
-        return result(std::move(logits_NV),
-                      {tokens.size(), static_cast<std::size_t>(engine.vocab_size())});
+        return as_numpy(std::move(logits_NV),
+                        {tokens.size(), static_cast<std::size_t>(engine.vocab_size())});
     }
 
     Result<double> gradients(Array<std::int32_t> tokens, Array<std::int32_t> targets,
-                     Array<std::int64_t> offsets) {
-        const Given batch(tokens, targets, offsets);
-        auto slopes = room(engine.size());
+                             Array<std::int64_t> offsets) {
+        const BatchArguments batch(tokens, targets, offsets);
+        auto d_parameters = allocate(engine.size());
         {
-            const Released released;
-            engine.gradients(batch.documents, batch.tokens, batch.targets, slopes.get());
+            const GilReleased released;
+            engine.gradients(batch.documents, batch.tokens, batch.targets, d_parameters.get());
         }
-        return result(std::move(slopes), {static_cast<std::size_t>(engine.size())});
+        return as_numpy(std::move(d_parameters), {static_cast<std::size_t>(engine.size())});
     }
 
-    // The sums of nats, one a step that was tried.
+    // Return the sums of nats, one for each step that was begun.
     Result<double> train(Array<std::int32_t> tokens, Array<std::int32_t> targets,
-                 Array<std::int64_t> offsets, Array<std::int64_t> steps, Array<double> lr_K) {
-        const Given batch(tokens, targets, offsets);
+                         Array<std::int64_t> offsets, Array<std::int64_t> steps,
+                         Array<double> lr_K) {
+        const BatchArguments batch(tokens, targets, offsets);
         const auto K = static_cast<Index>(lr_K.size());
         if (static_cast<Index>(steps.size()) != K + 1)
-            throw Mistake("learning rates must be one a step; got " + number(K) + ".");
-        auto nats_K = room(K);
+            throw InputError("learning rates must be one a step; got " + number(K) + ".");
+        auto nats_K = allocate(K);
         Index done = 0;
         {
-            const Released released;
+            const GilReleased released;
             done = engine.train(batch.documents, batch.tokens, batch.targets, steps.data(), K,
                                 lr_K.data(), nats_K.get());
         }
-        return result(std::move(nats_K), {static_cast<std::size_t>(done)});
+        return as_numpy(std::move(nats_K), {static_cast<std::size_t>(done)});
     }
 
     SharedEngine engine;
@@ -166,14 +169,14 @@ class NativeDecoder {
     Result<double> push(Array<std::int32_t> tokens) {
         const Index rows = decoder_.rows();
         if (static_cast<Index>(tokens.size()) != rows)
-            throw Mistake("tokens must be one a row, " + number(rows) + "; got " +
-                          number(static_cast<Index>(tokens.size())) + ".");
-        auto logits = room(rows * vocab_size_);
+            throw InputError("tokens must be one a row, " + number(rows) + "; got " +
+                             number(static_cast<Index>(tokens.size())) + ".");
+        auto logits = allocate(rows * vocab_size_);
         {
-            const Released released;
+            const GilReleased released;
             decoder_.push(tokens.data(), logits.get());
         }
-        return result(std::move(logits), {static_cast<std::size_t>(rows),
+        return as_numpy(std::move(logits), {static_cast<std::size_t>(rows),
                                           static_cast<std::size_t>(vocab_size_)});
     }
 
@@ -183,7 +186,7 @@ class NativeDecoder {
 };
 
 std::unique_ptr<NativeDecoder> decoder(NativeEngine& owner, Index rows) {
-    const Released released;
+    const GilReleased released;
     return std::make_unique<NativeDecoder>(owner.engine, rows);
 }
 
@@ -191,18 +194,18 @@ Objective objective(const std::string& name) {
     if (name == "cross-entropy") return Objective::cross_entropy;
     if (name == "linear") return Objective::linear;
     if (name == "quadratic") return Objective::quadratic;
-    throw Mistake("there is no objective \"" + name + "\".");
+    throw InputError("there is no objective \"" + name + "\".");
 }
 
 }  // namespace
 
 NB_MODULE(_native, m) {
-    // A thread that still computes when Python ends has lent what it computes with.
+    // Not a leak: a thread that still computes when Python ends keeps its engine.
     nb::set_leak_warnings(false);
     nb::register_exception_translator([](const std::exception_ptr& p, void*) {
         try {
             std::rethrow_exception(p);
-        } catch (const Mistake& mistake) {
+        } catch (const InputError& mistake) {
             const nb::object error = nb::module_::import_("microgpt.errors").attr("UsageError");
             PyErr_SetString(error.ptr(), mistake.what());
         } catch (const std::bad_alloc&) {
@@ -221,7 +224,7 @@ NB_MODULE(_native, m) {
         return runnable;
     });
     m.def("peak", [](const std::string& build) {
-        const Released released;
+        const GilReleased released;
         return peak(build.c_str());
     });
     nb::class_<NativeDecoder>(m, "Decoder").def("push", &NativeDecoder::push);
@@ -230,9 +233,9 @@ NB_MODULE(_native, m) {
              [](NativeEngine* self, const std::string& build, Index vocab_size, Index block_size,
                 Index n_layer, Index n_head, Index n_embd, bool squared_relu, double rotary_base,
                 bool qk_norm, bool final_norm, double rmsnorm_epsilon, const std::string& loss,
-                double beta1, double beta2, double eps, double muon, double momentum, const std::array<double, 3>& polynomial,
-                Index iterations, double smallest_norm, double weight_decay, double dropout,
-                std::uint32_t seed, Index threads) {
+                double beta1, double beta2, double eps, double muon, double momentum,
+                const std::array<double, 3>& polynomial, Index iterations, double smallest_norm,
+                double weight_decay, double dropout, std::uint32_t seed, Index threads) {
                  const Shape shape{vocab_size,
                                    block_size,
                                    n_layer,
@@ -253,7 +256,8 @@ NB_MODULE(_native, m) {
              nb::kw_only(), nb::arg("build"), nb::arg("vocab_size"), nb::arg("block_size"),
              nb::arg("n_layer"), nb::arg("n_head"), nb::arg("n_embd"), nb::arg("squared_relu"),
              nb::arg("rotary_base"), nb::arg("qk_norm"), nb::arg("final_norm"),
-             nb::arg("rmsnorm_epsilon"), nb::arg("loss"), nb::arg("beta1"), nb::arg("beta2"), nb::arg("eps"), nb::arg("muon"),
+             nb::arg("rmsnorm_epsilon"), nb::arg("loss"), nb::arg("beta1"), nb::arg("beta2"),
+             nb::arg("eps"), nb::arg("muon"),
              nb::arg("momentum"), nb::arg("polynomial"), nb::arg("iterations"),
              nb::arg("smallest_norm"), nb::arg("weight_decay"), nb::arg("dropout"),
              nb::arg("seed"), nb::arg("threads"))
@@ -264,6 +268,6 @@ NB_MODULE(_native, m) {
         .def("logits", &NativeEngine::logits)
         .def("gradients", &NativeEngine::gradients)
         .def("train", &NativeEngine::train)
-        // The decoder computes with the engine's threads: it keeps the engine.
+        // The decoder uses the engine's threads: it keeps the engine alive.
         .def("decoder", decoder, nb::keep_alive<0, 1>());
 }

@@ -1,5 +1,5 @@
-// Floats on a cache line's boundary, zero at first. Out of line, so that no vector code of one
-// processor is shared with the build for another.
+// Floats, aligned to a cache line, zero at first. Its functions are not inline, so that no vector
+// code for one processor is shared with the build for another.
 #pragma once
 
 #include "shape.hpp"
@@ -14,7 +14,8 @@ class Buffer {
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
 
-    // Hold at least so many floats; what was there is lost if it grows. Throws std::bad_alloc.
+    // Hold at least `size` floats; the contents are lost if it grows. Throws std::bad_alloc, and is
+    // then as it was.
     void reserve(Index size);
 
     float* data() { return data_; }

@@ -8,41 +8,43 @@
 namespace microgpt::MICROGPT_BUILD {
 namespace {
 
-// A batch is worked on in pieces of about so many numbers, so that any batch fits in memory.
+// Training works on a batch in pieces whose activations and gradients are about this many floats,
+// so that any batch fits in memory.
 constexpr Index piece_floats = 16 << 20;
-// For losses alone a thread's part stays in its caches: nobody comes back for what it leaves.
-constexpr Index passing_floats = 1 << 19;
+// Forward passes alone work on smaller pieces, this many floats a thread: they stay in its caches,
+// and no backward pass needs them later.
+constexpr Index forward_piece_floats = 1 << 19;
 
 template <int Fixed>
 class EngineOf final : public Engine {
   public:
     EngineOf(const Shape& shape, const Optimizer& optimizer, Index threads)
-        : layout_(shape), attention_(layout_), heads_(layout_), optimizer_(optimizer),
-          pool_(threads), weights_(new Weights(layout_.size())), m_(layout_.size()),
+        : layout_(shape), attention_(layout_), query_key_(layout_), optimizer_(optimizer),
+          pool_(threads), parameters_(new Parameters(layout_.size())), m_(layout_.size()),
           v_(layout_.size()),
-          work_(layout_, attention_, heads_,
+          work_(layout_, attention_, query_key_,
                 optimizer.muon > 0.0 ? Muon::scratch(layout_.D, layout_.F) : 0),
-          trainer_(layout_, attention_, heads_, work_, buffers_, pool_) {
-        point();
+          trainer_(layout_, attention_, query_key_, work_, buffers_, pool_) {
+        set_buffers();
         const Index D = layout_.D, L = shape.n_layer;
-        const Index each = L * (6 * D + 2 * layout_.F + heads_.scales() +
-                                shape.n_head * shape.block_size) +
-                           10 * D + layout_.F + layout_.V;
-        piece_ = piece_floats / each + 1;
-        passing_ = threads * passing_floats / each + 1;
-        if (passing_ > piece_) passing_ = piece_;
+        const Index floats_a_position = L * (6 * D + 2 * layout_.F + query_key_.scales() +
+                                             shape.n_head * shape.block_size) +
+                                        10 * D + layout_.F + layout_.V;
+        piece_positions_ = piece_floats / floats_a_position + 1;
+        forward_positions_ = threads * forward_piece_floats / floats_a_position + 1;
+        if (forward_positions_ > piece_positions_) forward_positions_ = piece_positions_;
     }
 
     Index size() const override { return layout_.table_size(); }
 
     void load(const float* parameters, const float* m, const float* v) override {
-        own();
+        leave_decoders();
         layout_.each([&](Index from, Index to) {
             buffers_.parameters[to] = parameters[from];
             buffers_.m[to] = m[from];
             buffers_.v[to] = v[from];
         });
-        trainer_.changed();
+        trainer_.parameters_changed();
     }
 
     void state(float* parameters, float* m, float* v) const override {
@@ -54,9 +56,9 @@ class EngineOf final : public Engine {
     }
 
     void losses(const Documents& documents, double* losses_N) override {
-        const TinyIsZero tiny;
-        trainer_.reserve(largest(documents, passing_));
-        in_pieces(documents, passing_, [&](const Documents& piece) {
+        const FlushDenormals flush;
+        trainer_.reserve(largest(documents, forward_positions_));
+        in_pieces(documents, forward_positions_, [&](const Documents& piece) {
             trainer_.losses(piece);
             std::memcpy(losses_N + piece.offsets[0] - documents.offsets[0], work_.losses(),
                         static_cast<std::size_t>(piece.positions()) * sizeof(double));
@@ -64,53 +66,54 @@ class EngineOf final : public Engine {
     }
 
     void logits(const Documents& documents, double* logits_NV) override {
-        const TinyIsZero tiny;
-        trainer_.reserve(largest(documents, passing_));
-        in_pieces(documents, passing_, [&](const Documents& piece) {
+        const FlushDenormals flush;
+        trainer_.reserve(largest(documents, forward_positions_));
+        in_pieces(documents, forward_positions_, [&](const Documents& piece) {
             const Index before = piece.offsets[0] - documents.offsets[0];
             trainer_.logits(piece, logits_NV + before * layout_.shape.vocab_size);
         });
     }
 
-    void gradients(const Documents& documents, double* slopes) override {
-        const TinyIsZero tiny;
-        trainer_.reserve(largest(documents, piece_));
-        kept_.reserve(layout_.size());
+    void gradients(const Documents& documents, double* d_parameters) override {
+        const FlushDenormals flush;
+        trainer_.reserve(largest(documents, piece_positions_));
+        d_parameters_.reserve(layout_.size());
         batch(documents, 1.0, nullptr, nullptr);
         layout_.each([&](Index to, Index from) {
-            slopes[to] = static_cast<double>(kept_.data()[from]);
+            d_parameters[to] = static_cast<double>(d_parameters_.data()[from]);
         });
     }
 
     Index train(const Documents& documents, const Index* steps, Index n_steps, const double* lr_K,
                 Index updates, double* nats_K) override {
-        const TinyIsZero tiny;
-        own();
+        const FlushDenormals flush;
+        leave_decoders();
         Extent most{};
         for (Index k = 0; k < n_steps; ++k)
-            most.cover(largest(documents.part(steps[k], steps[k + 1]), piece_));
+            most.cover(largest(documents.part(steps[k], steps[k + 1]), piece_positions_));
         trainer_.reserve(most);
-        kept_.reserve(layout_.size());
+        d_parameters_.reserve(layout_.size());
         for (Index k = 0; k < n_steps; ++k) {
             const Documents step = documents.part(steps[k], steps[k + 1]);
-            const Updates use(optimizer_, lr_K[k], updates + k + 1);
-            Dropping dropping(optimizer_.dropout, optimizer_.seed, updates + k + 1);
-            nats_K[k] = batch(step, 1.0 / static_cast<double>(step.positions()), &use,
-                              optimizer_.dropout > 0.0 ? &dropping : nullptr);
+            const StepUpdates step_updates(optimizer_, lr_K[k], updates + k + 1);
+            Dropout dropout(optimizer_.dropout, optimizer_.seed, updates + k + 1);
+            nats_K[k] = batch(step, 1.0 / static_cast<double>(step.positions()), &step_updates,
+                              optimizer_.dropout > 0.0 ? &dropout : nullptr);
             if (!std::isfinite(nats_K[k])) return k + 1;
         }
         return n_steps;
     }
 
     Decoder* decoder(Index rows) override {
-        trainer_.settle();
-        return new Rows(layout_, attention_, heads_, pool_, weights_, rows);
+        trainer_.renew_transposed();
+        return new BatchDecoder(layout_, attention_, query_key_, pool_, parameters_, rows);
     }
 
     void forked() override { pool_.forked(); }
 
   private:
-    // As many of the documents from d on as are worked on at once: the same for any threads.
+    // The documents from d on that are worked on at once: as many as have `positions`, at least
+    // one.
     static Documents piece(const Documents& documents, Index d, Index positions) {
         Index last = d + 1;
         const Index most = documents.offsets[d] + positions;
@@ -128,6 +131,7 @@ class EngineOf final : public Engine {
         }
     }
 
+    // The extent that covers all pieces.
     Extent largest(const Documents& documents, Index positions) const {
         Extent most{};
         in_pieces(documents, positions,
@@ -135,52 +139,54 @@ class EngineOf final : public Engine {
         return most;
     }
 
-    // One batch: its sum of nats, and its slopes, used or kept. Where it is worked on in several
-    // pieces the parameters move at the end: all of the sum must be finite first.
-    double batch(const Documents& documents, double share, const Updates* updates,
-                 Dropping* dropping) {
+    // Return a batch's sum of nats. Its gradients are used for updates, or stay in d_parameters_.
+    // Where it is worked on in several pieces, the parameters are updated after the last: only then
+    // is it known that the whole sum is finite.
+    double batch(const Documents& documents, double scale, const StepUpdates* updates,
+                 Dropout* dropout) {
         double nats = 0.0;
-        Use use{};
-        for (Index d = 0; d < documents.count; use.first = false) {
-            const Documents piece = this->piece(documents, d, piece_);
+        GradientUse use{};
+        for (Index d = 0; d < documents.count; use.is_first = false) {
+            const Documents piece = this->piece(documents, d, piece_positions_);
             d += piece.count;
-            if (dropping) dropping->first = piece.offsets[0] - documents.offsets[0];
-            trainer_.there(piece, share, dropping);
+            if (dropout) dropout->first = piece.offsets[0] - documents.offsets[0];
+            trainer_.forward(piece, scale, dropout);
             const double* losses_N = work_.losses();
             for (Index n = 0; n < piece.positions(); ++n) nats += losses_N[n];
             if (updates && !std::isfinite(nats)) return nats;
-            use.last = d == documents.count;
-            trainer_.back(piece, use, dropping, updates, kept_.data());
+            use.is_last = d == documents.count;
+            trainer_.backward(piece, use, dropout, updates, d_parameters_.data());
         }
         return nats;
     }
 
-    // Take a copy of the parameters if a decoder still reads these.
-    void own() {
-        if (!weights_.by_others()) return;
-        Held copy(new Weights(layout_.size()));
+    // Go on with a copy of the parameters if a decoder still reads these.
+    void leave_decoders() {
+        if (!parameters_.is_shared()) return;
+        ParametersHandle copy(new Parameters(layout_.size()));
         const auto bytes = static_cast<std::size_t>(layout_.size()) * sizeof(float);
-        std::memcpy(copy->parameters.data(), weights_->parameters.data(), bytes);
-        std::memcpy(copy->turned.data(), weights_->turned.data(), bytes);
-        weights_.swap(copy);
-        point();
+        std::memcpy(copy->values.data(), parameters_->values.data(), bytes);
+        std::memcpy(copy->transposed.data(), parameters_->transposed.data(), bytes);
+        parameters_.swap(copy);
+        set_buffers();
     }
 
-    void point() {
-        buffers_ = {weights_->parameters.data(), weights_->turned.data(), m_.data(), v_.data()};
+    void set_buffers() {
+        buffers_ = {parameters_->values.data(), parameters_->transposed.data(), m_.data(),
+                    v_.data()};
     }
 
     const Layout layout_;
     const Attention attention_;
-    const Heads heads_;
+    const QueryKey query_key_;
     const Optimizer optimizer_;
     Pool pool_;
-    Held weights_;
-    Buffer m_, v_, kept_;
+    ParametersHandle parameters_;
+    Buffer m_, v_, d_parameters_;
     Buffers buffers_{};
     Workspace work_;
     Trainer<Fixed> trainer_;
-    Index piece_, passing_;
+    Index piece_positions_, forward_positions_;
 };
 
 }  // namespace
@@ -195,7 +201,8 @@ Engine* make(const Shape& shape, const Optimizer& optimizer, Index threads) {
     }
 }
 
-// The best of some loops of independent multiply-adds, more of them than one waits for.
+// The best of several loops of multiply-adds. They are in chains, enough of them to hide the
+// latency of each.
 double peak() {
     constexpr int chains = lanes == 16 ? 24 : 12;
     constexpr Index loops = 300'000;
@@ -211,7 +218,7 @@ double peak() {
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
         Vec total{};
         for (int i = 0; i < chains; ++i) total += x[i];
-        // What nobody looks at is not computed.
+        // The sums are read, or the compiler would leave out the loop.
         if (sum(total) < 0.0f) return 0.0;
         const double speed = 2e-9 * chains * lanes * loops / took.count();
         if (speed > best) best = speed;

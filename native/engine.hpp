@@ -1,5 +1,5 @@
-// The engine as its users see it: no vectors, no Python. One build of it for every kind of
-// processor stands behind this.
+// The engine's interface: no vectors, no Python. Each build, for one kind of processor, implements
+// it.
 #pragma once
 
 #include "pool.hpp"
@@ -7,7 +7,8 @@
 
 namespace microgpt {
 
-// Rows that advance together. `push` answers logits (rows x vocab_size); a negative token rests.
+// Rows that advance together. `push` reads one token a row and answers logits (rows x vocab_size);
+// a row whose token is negative rests.
 class Decoder {
   public:
     virtual ~Decoder() = default;
@@ -17,8 +18,8 @@ class Decoder {
     virtual Index length(Index row) const = 0;
 };
 
-// Buffers of parameters, moments and slopes are flat, in the table's order. What is handed in has
-// been checked: tokens and targets below V, documents of 1 to block_size positions.
+// Parameters, moments and gradients are flat, in the table's order. Arguments have been checked:
+// tokens and targets are below V, documents have 1 to block_size positions.
 class Engine {
   public:
     virtual ~Engine() = default;
@@ -28,21 +29,23 @@ class Engine {
     virtual void losses(const Documents& documents, double* losses_N) = 0;
     // The logits that `losses` computes from; targets are not read.
     virtual void logits(const Documents& documents, double* logits_NV) = 0;
-    virtual void gradients(const Documents& documents, double* slopes) = 0;
-    // Step k has the documents steps[k] to steps[k + 1]. Returns how many steps have a sum: the
-    // last of them made no update if its sum is not finite.
+    virtual void gradients(const Documents& documents, double* d_parameters) = 0;
+    // Make one update a step; step k has the documents steps[k] to steps[k + 1]. Return how many
+    // steps have a sum in nats_K. If a sum is not finite, that step makes no update and is the
+    // last.
     virtual Index train(const Documents& documents, const Index* steps, Index n_steps,
                         const double* lr_K, Index updates, double* nats_K) = 0;
     virtual Decoder* decoder(Index rows) = 0;
-    // This process is a fork's child: it has none of the threads.
+    // Forget the threads, in a forked child, which has none of them.
     virtual void forked() = 0;
 };
 
 // Builds by name, narrowest first: "v2", "v3", "v4" of x86-64, or "portable".
 const char* const* builds(Index* count);
 bool runs_here(const char* build);
-// Multiply-adds a second of one core in this build's vectors, two operations each, in GFLOP/s.
+// Measure the multiply-adds of one core with this build's vectors, in GFLOP/s: two operations each.
 double peak(const char* build);
-Engine* make_engine(const char* build, const Shape& shape, const Optimizer& optimizer, Index threads);
+Engine* make_engine(const char* build, const Shape& shape, const Optimizer& optimizer,
+                    Index threads);
 
 }  // namespace microgpt

@@ -1,99 +1,108 @@
-// The slopes of the parameters, each summed over all positions in order and, where that is all of
-// the batch, used at once: Adam's update while it is in the first cache.
+// Gradients of the parameters. One thread sums each of them over all positions in order, so that
+// the result does not depend on the number of threads. Where the sum covers the whole batch, Adam
+// uses it at once, while it is in the first cache.
 #pragma once
 
 #include "operations.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
 
+// Four buffers in the same layout: see layout.hpp.
 struct Buffers {
-    float *parameters, *turned, *m, *v;
+    float *parameters, *transposed, *m, *v;
 };
 
-// Adam's numbers at one update, as src/microgpt/optim.py has them; `weight_decay` where there is.
-struct Update {
-    float beta1, beta2, rate, correction, eps, keep1, keep2, shrinks;
+// Adam's coefficients at one update, computed as in src/microgpt/optim.py.
+struct AdamUpdate {
+    float beta1, beta2, rate, correction, eps, one_minus_beta1, one_minus_beta2, decay;
 
-    Update(const Optimizer& adam, double lr, Index update, double weight_decay = 0.0)
+    AdamUpdate(const Optimizer& adam, double lr, Index update, double weight_decay = 0.0)
         : beta1(static_cast<float>(adam.beta1)), beta2(static_cast<float>(adam.beta2)),
           rate(static_cast<float>(lr / (1.0 - std::pow(adam.beta1, update)))),
           correction(static_cast<float>(1.0 / (1.0 - std::pow(adam.beta2, update)))),
-          eps(static_cast<float>(adam.eps)), keep1(static_cast<float>(1.0 - adam.beta1)),
-          keep2(static_cast<float>(1.0 - adam.beta2)),
-          shrinks(static_cast<float>(1.0 - lr * weight_decay)) {}
+          eps(static_cast<float>(adam.eps)), one_minus_beta1(static_cast<float>(1.0 - adam.beta1)),
+          one_minus_beta2(static_cast<float>(1.0 - adam.beta2)),
+          decay(static_cast<float>(1.0 - lr * weight_decay)) {}
 
-    // Bring all that an update of these reads into the first cache.
-    void fetch_all(Index count, const Buffers& b, Index at) const {
+    // Prefetch what the update of `count` parameters reads and writes.
+    void prefetch_all(Index count, const Buffers& b, Index at) const {
         for (Index i = at; i < at + count; i += lanes) {
-            fetch_to_write(b.parameters + i);
-            fetch_to_write(b.m + i);
-            fetch_to_write(b.v + i);
+            prefetch_for_write(b.parameters + i);
+            prefetch_for_write(b.m + i);
+            prefetch_for_write(b.v + i);
         }
     }
 
-    void operator()(Index count, const float* slopes, const Buffers& b, Index at) const {
+    // Update `count` parameters and their moments, from offset `at` on.
+    void operator()(Index count, const float* gradients, const Buffers& b, Index at) const {
         float *parameters = b.parameters + at, *ms = b.m + at, *vs = b.v + at;
         for (Index i = 0; i < count; i += lanes) {
-            const Vec g = load(slopes + i);
-            const Vec m = load(ms + i) * beta1 + g * keep1;
-            const Vec v = load(vs + i) * beta2 + g * keep2 * g;
+            const Vec g = load(gradients + i);
+            const Vec m = load(ms + i) * beta1 + g * one_minus_beta1;
+            const Vec v = load(vs + i) * beta2 + g * one_minus_beta2 * g;
             store(ms + i, m);
             store(vs + i, v);
             store(parameters + i,
-                  load(parameters + i) * shrinks - m * rate / (root(v * correction) + eps));
+                  load(parameters + i) * decay - m * rate / (square_root(v * correction) + eps));
         }
     }
 };
 
-// What becomes of slopes: added to those of earlier positions or not, and then used or kept.
-struct Use {
-    bool first = true, last = true;
-    const Update* update = nullptr;  // none: keep them
-    bool turns = true;               // keep up the forward pass's copy
+// What to do with the gradients of a piece of a batch. They are added to those of earlier pieces,
+// unless the piece is the first. After the last piece they are used for an update, if there is one;
+// without it they stay in the gradient buffer.
+struct GradientUse {
+    bool is_first = true, is_last = true;
+    const AdamUpdate* update = nullptr;
+    bool writes_transposed = true;  // whether the update also renews the transposed copy
+
+    bool updates() const { return is_last && update; }
 };
 
-// The slopes of `lanes` rows of a weight: d_weight[o, i] = sum over n of dy[n, o] x[n, i].
+// Gradients of `lanes` rows of a weight: d_weight[o, i] = sum over n of dy[n, o] x[n, i].
 inline void weight_rows(const Weight& w, Index row, Index N, const float* dy_NO, const float* x_NI,
-                        const Use& use, const Buffers& buffers, float* kept) {
-    float passing[lanes * panel];
-    // So many positions that rows and moments are in no near cache any more.
-    const bool is_far = N >= 4 * long_sum;
+                        const GradientUse& use, const Buffers& buffers, float* d_parameters) {
+    // A gradient that is used at once never reaches the gradient buffer.
+    float d_panel[lanes * panel];
+    // A sum over so many positions has driven parameters and moments out of the near caches.
+    const bool is_cold = N >= 4 * long_sum;
     for (Index column = 0; column < w.columns; column += panel) {
         const Index width = panel_width(column, w.columns);
         const Index at = w.at + in_panels(row, column, w.rows, w.columns);
-        float* slopes = use.first && use.last && use.update ? passing : kept + at;
-        const bool add = !use.first;
-        if (is_far && use.last && use.update)
-            use.update->fetch_all(lanes * width, buffers, at);
-        if (width == panel && is_far)
+        float* d_weight = use.is_first && use.updates() ? d_panel : d_parameters + at;
+        const bool add = !use.is_first;
+        if (is_cold && use.updates()) use.update->prefetch_all(lanes * width, buffers, at);
+        if (width == panel && is_cold)
             strip<panel_vectors, true>(lanes, dy_NO + row, 1, w.rows, x_NI + column, w.columns, N,
-                                       slopes, width, add);
+                                       d_weight, width, add);
         else if (width == panel)
             strip<panel_vectors>(lanes, dy_NO + row, 1, w.rows, x_NI + column, w.columns, N,
-                                 slopes, width, add);
+                                 d_weight, width, add);
         else
-            strip<1>(lanes, dy_NO + row, 1, w.rows, x_NI + column, w.columns, N, slopes, width,
+            strip<1>(lanes, dy_NO + row, 1, w.rows, x_NI + column, w.columns, N, d_weight, width,
                      add);
-        if (use.last && use.update) (*use.update)(lanes * width, slopes, buffers, at);
+        if (use.updates()) (*use.update)(lanes * width, d_weight, buffers, at);
     }
-    if (use.last && use.update && use.turns) turn(w, row, buffers.parameters, buffers.turned);
+    if (use.updates() && use.writes_transposed)
+        write_transposed(w, row, buffers.parameters, buffers.transposed);
 }
 
-// The slopes of rows [first, last) of an embedding: row_of(n) says which row position n has read.
+// Gradients of rows [first, last) of an embedding; row_of(n) is the row that position n has read.
 template <class RowOf>
 inline void embedding_rows(Index at, Index first, Index last, Index D, Index N, const float* dx_ND,
-                           RowOf row_of, const Use& use, const Buffers& buffers, float* kept) {
-    float* slopes = kept + at;
-    if (use.first)
-        for (Index i = first * D; i < last * D; i += lanes) store(slopes + i, Vec{});
+                           RowOf row_of, const GradientUse& use, const Buffers& buffers,
+                           float* d_parameters) {
+    float* d_rows = d_parameters + at;
+    if (use.is_first)
+        for (Index i = first * D; i < last * D; i += lanes) store(d_rows + i, Vec{});
     for (Index n = 0; n < N; ++n) {
         const Index row = row_of(n);
         if (row < first || row >= last) continue;
         for (Index i = 0; i < D; i += lanes)
-            store(slopes + row * D + i, load(slopes + row * D + i) + load(dx_ND + n * D + i));
+            store(d_rows + row * D + i, load(d_rows + row * D + i) + load(dx_ND + n * D + i));
     }
-    if (use.last && use.update)
-        (*use.update)((last - first) * D, slopes + first * D, buffers, at + first * D);
+    if (use.updates())
+        (*use.update)((last - first) * D, d_rows + first * D, buffers, at + first * D);
 }
 
 }  // namespace microgpt::MICROGPT_BUILD

@@ -1,13 +1,14 @@
-// Where the parameters lie: the table of src/microgpt/model, each matrix padded with zeros to
-// whole vectors and kept in panels. What is padded stays zero, because its slopes are zero.
+// Where the parameters lie: the table of src/microgpt/model in one buffer, each matrix padded with
+// zeros to whole vectors and stored in panels. Padding stays zero because its gradients are zero.
 #pragma once
 
 #include "products.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
 
-// A weight of (rows, columns), both padded, in panels of columns: the order in which slopes flow
-// back through it. The forward pass reads a transposed copy at the same place in another buffer.
+// The matrix of a linear layer, (out, in) = (rows, columns), both padded, at an offset in the
+// buffer. Its panels are in the order in which the backward pass reads them; the forward pass reads
+// a transposed copy, at the same offset in another buffer.
 struct Weight {
     Index rows, columns, at;
 
@@ -15,9 +16,9 @@ struct Weight {
     Index end() const { return at + size(); }
 };
 
-// One matrix of the table, (out, in) without padding: some rows of a weight, as queries, keys and
-// values lie in one.
-struct Matrix {
+// One matrix of the table: some rows of a weight, because queries, keys and values share one
+// weight. `out` and `in` are without padding.
+struct TableMatrix {
     Weight weight;
     Index first, rows, out, in;
 };
@@ -30,13 +31,14 @@ class Layout {
   public:
     explicit Layout(const Shape& shape)
         : shape(shape), D(round_up(shape.n_embd, lanes)), F(round_up(4 * shape.n_embd, lanes)),
-          V(round_up(shape.vocab_size, lanes)), places(shape.rotary_base > 0 ? 0 : shape.block_size),
-          wpe(shape.vocab_size * D), lm_head{V, D, wpe + places * D} {}
+          V(round_up(shape.vocab_size, lanes)),
+          wpe_rows(shape.rotary_base > 0 ? 0 : shape.block_size), wpe(shape.vocab_size * D),
+          lm_head{V, D, wpe + wpe_rows * D} {}
 
-    // Padded sizes; how many rows the position embedding has, and where they begin (the token
-    // embedding begins at 0).
+    // Padded sizes; the rows of the position embedding, none with rotary positions, and its offset.
+    // The token embedding is at offset 0.
     const Shape shape;
-    const Index D, F, V, places, wpe;
+    const Index D, F, V, wpe_rows, wpe;
     const Weight lm_head;
 
     Layer layer(Index i) const {
@@ -47,9 +49,9 @@ class Layout {
         return {qkv, wo, fc1, {D, F, fc1.end()}};
     }
 
-    // How many matrices the layers have, and the i-th.
+    // How many matrices the layers have, and the i-th of them, longest first within a layer.
     Index matrices() const { return 6 * shape.n_layer; }
-    Matrix matrix(Index i) const {
+    TableMatrix matrix(Index i) const {
         const Layer w = layer(i / 6);
         const Index width = shape.n_embd;
         switch (i % 6) {
@@ -62,18 +64,19 @@ class Layout {
 
     Index size() const { return layer(shape.n_layer).qkv.at; }
 
-    // Numbers in the table, without padding.
+    // How many parameters the table has, without padding.
     Index table_size() const {
         const Index width = shape.n_embd;
-        return (2 * shape.vocab_size + places + 12 * shape.n_layer * width) * width;
+        return (2 * shape.vocab_size + wpe_rows + 12 * shape.n_layer * width) * width;
     }
 
-    // Call visit(index in the table, place here) for every parameter, in the table's order.
+    // Call visit(index in the table, offset in the buffer) for every parameter, in the table's
+    // order.
     template <class Visit>
     void each(Visit visit) const {
         const Index width = shape.n_embd;
         Index at = 0;
-        for (Index row = 0; row < shape.vocab_size + places; ++row)
+        for (Index row = 0; row < shape.vocab_size + wpe_rows; ++row)
             for (Index i = 0; i < width; ++i) visit(at++, row * D + i);
         const auto matrix = [&](const Weight& w, Index first_row, Index rows, Index columns) {
             for (Index o = 0; o < rows; ++o)
@@ -83,28 +86,29 @@ class Layout {
         matrix(lm_head, 0, shape.vocab_size, width);
         for (Index l = 0; l < shape.n_layer; ++l) {
             const Layer w = layer(l);
-            for (Index part = 0; part < 3; ++part) matrix(w.qkv, part * D, width, width);
+            for (Index i = 0; i < 3; ++i) matrix(w.qkv, i * D, width, width);
             matrix(w.wo, 0, width, width);
             matrix(w.fc1, 0, 4 * width, width);
             matrix(w.fc2, 0, width, 4 * width);
         }
     }
-
 };
 
-// Write the forward pass's copy of `lanes` rows from `row` on of a weight.
-inline void turn(const Weight& w, Index row, const float* parameters, float* turned) {
+// Write `lanes` rows of a weight, from `row` on, into the transposed copy.
+inline void write_transposed(const Weight& w, Index row, const float* parameters,
+                             float* transposed) {
     const Index to_row = panel_width(row, w.rows);
     for (Index column = 0; column < w.columns; column += lanes)
-        transpose(parameters + w.at + in_panels(row, column, w.rows, w.columns),
-                  panel_width(column, w.columns),
-                  turned + w.at + in_panels(column, row, w.columns, w.rows), to_row);
+        transpose_square(parameters + w.at + in_panels(row, column, w.rows, w.columns),
+                         panel_width(column, w.columns),
+                         transposed + w.at + in_panels(column, row, w.columns, w.rows), to_row);
 }
 
-// The same for all weights.
-inline void turn(const Layout& layout, const float* parameters, float* turned) {
+// Write the transposed copy of all weights.
+inline void write_transposed(const Layout& layout, const float* parameters, float* transposed) {
     const auto all = [&](const Weight& w) {
-        for (Index row = 0; row < w.rows; row += lanes) turn(w, row, parameters, turned);
+        for (Index row = 0; row < w.rows; row += lanes)
+            write_transposed(w, row, parameters, transposed);
     };
     all(layout.lm_head);
     for (Index l = 0; l < layout.shape.n_layer; ++l) {

@@ -1,5 +1,7 @@
-// The model of src/microgpt/model, operation by operation, and the same backwards. Each function
-// works on some of a batch's documents: threads share them out, and no row depends on another's.
+// The model of src/microgpt/model, operation by operation, forward and backward. Each function
+// works on documents [first, last) of a batch, so that threads can share out the documents: no
+// document depends on another. In the functions, n is the first position of these documents in the
+// workspace and M is how many positions they have.
 #pragma once
 
 #include "dropout.hpp"
@@ -12,18 +14,19 @@ namespace microgpt::MICROGPT_BUILD {
 template <int Fixed>
 class Model {
   public:
-    Model(const Layout& layout, const Attention& attention, const Heads& heads, Workspace& work,
-          const Buffers& buffers)
-        : layout_(layout), attention_(attention), heads_(heads), work_(work), buffers_(buffers),
-          D{layout.D}, width_(layout.shape.n_embd), epsilon_(layout.shape.rmsnorm_epsilon) {}
+    Model(const Layout& layout, const Attention& attention, const QueryKey& query_key,
+          Workspace& work, const Buffers& buffers)
+        : layout_(layout), attention_(attention), query_key_(query_key), work_(work),
+          buffers_(buffers), D{layout.D}, width_(layout.shape.n_embd),
+          epsilon_(layout.shape.rmsnorm_epsilon) {}
 
-    // Documents [first, last) of a batch, from tokens to logits.
-    void forward(const Documents& batch, Index first, Index last, const float* turned,
-                 const Dropping* dropping, Index thread) {
+    // From tokens to logits.
+    void forward(const Documents& batch, Index first, Index last, const float* transposed,
+                 const Dropout* dropout, Index thread) {
         const Index n = batch.offsets[first] - batch.offsets[0];
         const Index M = batch.offsets[last] - batch.offsets[first];
         float *x = work_.x() + n * D, *x_in = work_.x_in() + n * D;
-        const float* wpe = layout_.places ? buffers_.parameters + layout_.wpe : nullptr;
+        const float* wpe = layout_.wpe_rows ? buffers_.parameters + layout_.wpe : nullptr;
         for (Index d = first; d < last; ++d) {
             const Index at = batch.offsets[d];
             embed(batch.length(d), batch.tokens_N + at, buffers_.parameters, wpe, 0, D,
@@ -32,13 +35,14 @@ class Model {
         rmsnorm(M, width_, epsilon_, x, D, x_in, work_.scales() + n);
         for (Index i = 0; i < M * D; i += lanes) store(x + i, load(x_in + i));
         for (Index l = 0; l < layout_.shape.n_layer; ++l)
-            layer_forward(batch, first, last, l, n, M, turned, dropping, thread);
-        if (layout_.shape.final_norm) rmsnorm(M, width_, epsilon_, x, D, x, work_.final_scales() + n);
-        linear(M, x, layout_.lm_head, turned, work_.logits() + n * layout_.V);
+            layer_forward(batch, first, last, l, n, M, transposed, dropout, thread);
+        if (layout_.shape.final_norm)
+            rmsnorm(M, width_, epsilon_, x, D, x, work_.final_scales() + n);
+        linear(M, x, layout_.lm_head, transposed, work_.logits() + n * layout_.V);
     }
 
-    // From logits to losses; unless `scale` is 0, the logits become the gradients of `scale` times
-    // the objective.
+    // From logits to losses. Unless `scale` is 0, the logits are replaced by their gradients, those
+    // of `scale` times the objective's sum.
     void losses(const Documents& batch, Index first, Index last, double scale) {
         const Index n = batch.offsets[first] - batch.offsets[0];
         const Index M = batch.offsets[last] - batch.offsets[first];
@@ -46,7 +50,7 @@ class Model {
                       work_.logits() + n * layout_.V, work_.losses() + n);
     }
 
-    // Copy the logits of documents [first, last), without padding, into those of the whole batch.
+    // Copy the logits, without padding, into those of the whole batch.
     void copy_logits(const Documents& batch, Index first, Index last, double* logits_NV) {
         const Index V = layout_.shape.vocab_size;
         const Index n = batch.offsets[first] - batch.offsets[0];
@@ -56,7 +60,7 @@ class Model {
                 logits_NV[m * V + v] = static_cast<double>(work_.logits()[m * layout_.V + v]);
     }
 
-    // From d_logits to the slopes of what leaves the last layer.
+    // From the gradients of the logits to those of the last layer's output.
     void head_backward(const Documents& batch, Index first, Index last) {
         const Index n = batch.offsets[first] - batch.offsets[0];
         const Index M = batch.offsets[last] - batch.offsets[first];
@@ -68,10 +72,10 @@ class Model {
                              nullptr, d_out);
     }
 
-    // From the slopes of what leaves a layer to those of what enters it; below the first layer,
-    // through the norm to those of the embeddings.
+    // From the gradients of a layer's output to those of its input; of the first layer, on through
+    // the norm to the gradients of the embeddings.
     void layer_backward(const Documents& batch, Index first, Index last, Index l,
-                        const Dropping* dropping, Index thread) {
+                        const Dropout* dropout, Index thread) {
         const Index n = batch.offsets[first] - batch.offsets[0];
         const Index M = batch.offsets[last] - batch.offsets[first];
         const Layer w = layout_.layer(l);
@@ -82,22 +86,23 @@ class Model {
         float *d_hidden = work_.d_hidden() + n * F, *d_qkv = work_.d_qkv() + n * 3 * D;
 
         linear_backward(M, d_out, w.fc2, buffers_.parameters, d_hidden);
-        relu_backward(M * F, rows.hidden + n * F, rows.squares != nullptr, d_hidden,
-                      dropping ? hidden_scale(*dropping) : 1.0f);
+        relu_backward(M * F, rows.hidden + n * F, rows.squared != nullptr, d_hidden,
+                      dropout ? hidden_scale(*dropout) : 1.0f);
         linear_backward(M, d_hidden, w.fc1, buffers_.parameters, d_h);
         rmsnorm_backward(M, width_, d_h, rows.h2 + n * D, rows.scales2 + n, D, d_out, d_middle);
 
         linear_backward(M, d_middle, w.wo, buffers_.parameters, d_h);
-        if (dropping) (*dropping)(2 * l, n, M, D, width_, dropping->scale(), d_h);
+        if (dropout) dropout->apply(2 * l, n, M, D, width_, dropout->scale(), d_h);
         for (Index d = first; d < last; ++d) {
             const Index at = batch.offsets[d] - batch.offsets[0];
-            attention_.causal_attention_backward(batch.length(d), rows.qkv + at * 3 * D,
-                                rows.weights + work_.weights_at(d), work_.d_h() + at * D,
-                                work_.scratch(thread), work_.d_qkv() + at * 3 * D);
-            if (heads_.any())
-                heads_.backward(batch.length(d), rows.qkv + at * 3 * D,
-                                rows.head_scales + at * heads_.scales(),
-                                work_.d_qkv() + at * 3 * D);
+            attention_.causal_attention_backward(
+                batch.length(d), rows.qkv + at * 3 * D,
+                rows.probabilities + work_.probabilities_at(d), work_.d_h() + at * D,
+                work_.scratch(thread), work_.d_qkv() + at * 3 * D);
+            if (query_key_.is_needed())
+                query_key_.backward(batch.length(d), rows.qkv + at * 3 * D,
+                                    rows.qk_scales + at * query_key_.scales(),
+                                    work_.d_qkv() + at * 3 * D);
         }
         linear_backward(M, d_qkv, w.qkv, buffers_.parameters, d_h);
         rmsnorm_backward(M, width_, d_h, rows.h1 + n * D, rows.scales1 + n, D, d_middle, d_in);
@@ -106,77 +111,82 @@ class Model {
                              d_in);
     }
 
-    // How many parts the slopes of a layer's parameters are computed in; of the last layer's, those
-    // of lm_head too, and of the first one's, those of the embeddings.
+    // How many parts the gradients of a layer's parameters are computed in. Those of lm_head are
+    // among the last layer's, those of the embeddings among the first layer's.
     Index gradient_parts(Index l) const {
         const Index whole = (5 * D + layout_.F) / lanes;
         const bool last = l == layout_.shape.n_layer - 1;
         return whole + (last ? layout_.V / lanes : 0) + (l == 0 ? embedding_parts + 1 : 0);
     }
 
-    // `hidden` is the use of the layers' own.
-    void gradient_part(const Documents& batch, Index l, Index part, const Use& use,
-                       const Use& hidden, float* kept) {
+    // Compute one part. `hidden` is the use of the layers' matrices, `use` that of head and
+    // embeddings.
+    void gradient_part(const Documents& batch, Index l, Index part, const GradientUse& use,
+                       const GradientUse& hidden, float* d_parameters) {
         const Layer w = layout_.layer(l);
         const auto rows = work_.layer(l);
         const Index N = batch.positions();
-        const auto weight = [&](const Weight& weight, const float* dy, const float* x,
-                                const Use& use) {
+        // Take the part if it is one of this weight's, else count on to the next weight's.
+        const auto weight_part = [&](const Weight& weight, const float* dy, const float* x,
+                                     const GradientUse& use) {
             const Index parts = weight.rows / lanes;
             if (part >= 0 && part < parts)
-                weight_rows(weight, part * lanes, N, dy, x, use, buffers_, kept);
+                weight_rows(weight, part * lanes, N, dy, x, use, buffers_, d_parameters);
             part -= parts;
         };
-        // The longest first, so that threads end together.
-        weight(w.fc2, work_.d_x(l + 1), rows.squares ? rows.squares : rows.hidden, hidden);
-        weight(w.fc1, work_.d_hidden(), rows.h2, hidden);
-        weight(w.qkv, work_.d_qkv(), rows.h1, hidden);
-        weight(w.wo, work_.d_middle(), rows.mixed, hidden);
-        if (l == layout_.shape.n_layer - 1) weight(layout_.lm_head, work_.logits(), work_.x(), use);
-        if (part >= 0) embedding_part(batch, part, use, kept);
+        // The longest parts come first, so that threads end together.
+        weight_part(w.fc2, work_.d_x(l + 1), rows.squared ? rows.squared : rows.hidden, hidden);
+        weight_part(w.fc1, work_.d_hidden(), rows.h2, hidden);
+        weight_part(w.qkv, work_.d_qkv(), rows.h1, hidden);
+        weight_part(w.wo, work_.d_middle(), rows.attended, hidden);
+        if (l == layout_.shape.n_layer - 1)
+            weight_part(layout_.lm_head, work_.logits(), work_.x(), use);
+        if (part >= 0) embedding_part(batch, part, use, d_parameters);
     }
 
   private:
     static constexpr Index embedding_parts = 8;
 
     void layer_forward(const Documents& batch, Index first, Index last, Index l, Index n, Index M,
-                       const float* turned, const Dropping* dropping, Index thread) {
+                       const float* transposed, const Dropout* dropout, Index thread) {
         const Layer w = layout_.layer(l);
         const auto rows = work_.layer(l);
         const Index F = layout_.F;
         float *x = work_.x() + n * D, *h1 = rows.h1 + n * D, *h2 = rows.h2 + n * D;
         float* hidden = rows.hidden + n * F;
-        float* squares = rows.squares ? rows.squares + n * F : nullptr;
+        float* squared = rows.squared ? rows.squared + n * F : nullptr;
 
         rmsnorm(M, width_, epsilon_, x, D, h1, rows.scales1 + n);
-        linear(M, h1, w.qkv, turned, rows.qkv + n * 3 * D);
+        linear(M, h1, w.qkv, transposed, rows.qkv + n * 3 * D);
         for (Index d = first; d < last; ++d) {
             const Index at = batch.offsets[d] - batch.offsets[0];
-            if (heads_.any())
-                heads_.forward(batch.length(d), 0, rows.qkv + at * 3 * D,
-                               rows.head_scales + at * heads_.scales());
+            if (query_key_.is_needed())
+                query_key_.forward(batch.length(d), 0, rows.qkv + at * 3 * D,
+                                   rows.qk_scales + at * query_key_.scales());
             attention_.causal_attention(batch.length(d), rows.qkv + at * 3 * D,
-                               rows.weights + work_.weights_at(d), work_.scratch(thread),
-                               rows.mixed + at * D);
+                                        rows.probabilities + work_.probabilities_at(d),
+                                        work_.scratch(thread), rows.attended + at * D);
         }
-        if (dropping) (*dropping)(2 * l, n, M, D, width_, dropping->scale(), rows.mixed + n * D);
-        linear(M, rows.mixed + n * D, w.wo, turned, x, true);
+        if (dropout)
+            dropout->apply(2 * l, n, M, D, width_, dropout->scale(), rows.attended + n * D);
+        linear(M, rows.attended + n * D, w.wo, transposed, x, true);
 
         rmsnorm(M, width_, epsilon_, x, D, h2, rows.scales2 + n);
-        linear(M, h2, w.fc1, turned, hidden);
-        // Left out before it is squared, a number is left out of both.
-        if (dropping)
-            (*dropping)(2 * l + 1, n, M, F, 4 * width_, hidden_scale(*dropping), hidden);
-        relu(M * F, hidden, squares);
-        linear(M, squares ? squares : hidden, w.fc2, turned, x, true);
+        linear(M, h2, w.fc1, transposed, hidden);
+        // Dropout comes before the square: a number that is 0 is then 0 in both buffers.
+        if (dropout)
+            dropout->apply(2 * l + 1, n, M, F, 4 * width_, hidden_scale(*dropout), hidden);
+        relu(M * F, hidden, squared);
+        linear(M, squared ? squared : hidden, w.fc2, transposed, x, true);
     }
 
-    // A square grows by the square of what its root grows by.
-    float hidden_scale(const Dropping& dropping) const {
-        return layout_.shape.squared_relu ? dropping.root_scale() : dropping.scale();
+    // Dropout's scale before the activation: the square of a number scales with the scale's square.
+    float hidden_scale(const Dropout& dropout) const {
+        return layout_.shape.squared_relu ? dropout.root_scale() : dropout.scale();
     }
 
-    void embedding_part(const Documents& batch, Index part, const Use& use, float* kept) {
+    void embedding_part(const Documents& batch, Index part, const GradientUse& use,
+                        float* d_parameters) {
         const Index N = batch.positions();
         const float* dx = work_.d_x(0);
         if (part == embedding_parts) {
@@ -186,20 +196,21 @@ class Model {
                 while (n >= batch.offsets[d + 1] - batch.offsets[0]) ++d;
                 return n - (batch.offsets[d] - batch.offsets[0]);
             };
-            if (layout_.places == 0) return;
-            embedding_rows(layout_.wpe, 0, layout_.places, D, N, dx, position, use,
-                           buffers_, kept);
+            if (layout_.wpe_rows == 0) return;
+            embedding_rows(layout_.wpe, 0, layout_.wpe_rows, D, N, dx, position, use,
+                           buffers_, d_parameters);
             return;
         }
         const std::int32_t* tokens = batch.tokens_N + batch.offsets[0];
         const Index V = layout_.shape.vocab_size;
         embedding_rows(0, V * part / embedding_parts, V * (part + 1) / embedding_parts, D, N, dx,
-                       [tokens](Index n) -> Index { return tokens[n]; }, use, buffers_, kept);
+                       [tokens](Index n) -> Index { return tokens[n]; }, use, buffers_,
+                       d_parameters);
     }
 
     const Layout& layout_;
     const Attention& attention_;
-    const Heads& heads_;
+    const QueryKey& query_key_;
     Workspace& work_;
     const Buffers& buffers_;
     const Width<Fixed> D;

@@ -1,16 +1,16 @@
-// The operations of src/microgpt/model as forward/backward pairs, attention apart: rows of
-// positions in, rows out. `D` is the padded width: a number known when this is compiled, or not.
+// The operations of src/microgpt/model as forward/backward pairs, all but attention: rows of
+// positions in, rows out. `D` is the padded width, for common widths a compile-time constant.
 #pragma once
 
 #include "layout.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
 
-// A width that is Fixed, or, where that is 0, told when the program runs.
+// A width that is the constant Fixed or, if that is 0, known only at run time.
 template <int Fixed>
 struct Width {
-    Index told;
-    operator Index() const { return Fixed ? Fixed : told; }
+    Index at_run_time;
+    operator Index() const { return Fixed ? Fixed : at_run_time; }
 };
 
 template <class D_>
@@ -23,7 +23,7 @@ inline void embed(Index T, const std::int32_t* tokens_T, const float* wte, const
         }
 }
 
-// y = x * scale with scale = (mean square + epsilon)^-1/2; the scales are kept for the way back.
+// y = x * scale with scale = (mean square + epsilon)^-1/2; the backward pass reads the scales.
 template <class D_>
 inline void rmsnorm(Index M, Index n_embd, float epsilon, const float* x_MD, D_ D, float* y_MD,
                     float* scales_M) {
@@ -31,7 +31,7 @@ inline void rmsnorm(Index M, Index n_embd, float epsilon, const float* x_MD, D_ 
         Vec squares{};
         for (Index i = 0; i < D; i += lanes) squares += load(x_MD + i) * load(x_MD + i);
         const float mean = sum(squares) / static_cast<float>(n_embd);
-        // Where the mean overflows the scale would be 0 and hide it: NaN is noticed.
+        // If the mean overflows, a scale of 0 would hide it; a loss of NaN stops the training.
         const float scale = mean < HUGE_VALF ? 1.0f / std::sqrt(mean + epsilon) : NAN;
         scales_M[m] = scale;
         for (Index i = 0; i < D; i += lanes) store(y_MD + i, load(x_MD + i) * scale);
@@ -53,21 +53,22 @@ inline void rmsnorm_backward(Index M, Index n_embd, const float* dy_MD, const fl
     }
 }
 
-// y = x W^T, or y + x W^T; `turned` is the forward pass's copy.
+// y = x W^T, or y + x W^T; `transposed` is the buffer of transposed copies.
 [[gnu::always_inline]]
-inline void linear(Index M, const float* x, const Weight& w, const float* turned, float* y,
+inline void linear(Index M, const float* x, const Weight& w, const float* transposed, float* y,
                    bool add = false) {
-    multiply(M, w.columns, w.rows, x, w.columns, turned + w.at, y, w.rows, add);
+    multiply(M, w.columns, w.rows, x, w.columns, transposed + w.at, y, w.rows, add);
 }
 
-// dx = dy W; the slope of the weight itself is summed over a whole batch: see gradients.hpp.
+// dx = dy W. The gradient of the weight is a sum over the whole batch: see gradients.hpp.
 [[gnu::always_inline]]
 inline void linear_backward(Index M, const float* dy, const Weight& w, const float* parameters,
                             float* dx) {
     multiply(M, w.rows, w.columns, dy, w.rows, parameters + w.at, dx, w.columns);
 }
 
-// x = max(x, 0) in place; where squares are wanted, they go to `squared` and x stays for the slope.
+// x = max(x, 0) in place. Where `squared` is given it gets the squares, and x stays for the
+// backward pass.
 inline void relu(Index count, float* x, float* squared) {
     for (Index i = 0; i < count; i += lanes) {
         const Vec positive = at_least(load(x + i), Vec{});
@@ -76,12 +77,12 @@ inline void relu(Index count, float* x, float* squared) {
     }
 }
 
-// `scale` is what dropout has multiplied x by; what it left out is 0, and so has no slope.
+// `scale` is dropout's factor of x; a dropped x is 0, so that its gradient is 0 too.
 inline void relu_backward(Index count, const float* x, bool squared, float* dx,
                           float scale = 1.0f) {
     for (Index i = 0; i < count; i += lanes) {
-        const Vec d = load(dx + i) * scale, root = load(x + i);
-        store(dx + i, root > Vec{} ? (squared ? d * (root + root) : d) : Vec{});
+        const Vec d = load(dx + i) * scale, positive = load(x + i);
+        store(dx + i, positive > Vec{} ? (squared ? d * (positive + positive) : d) : Vec{});
     }
 }
 

@@ -15,7 +15,7 @@
 namespace microgpt {
 namespace {
 
-void rest() {
+void pause() {
 #if defined(__x86_64__)
     _mm_pause();
 #else
@@ -23,51 +23,56 @@ void rest() {
 #endif
 }
 
-// About 50 microseconds: longer than from one part of a step to the next, and no time slice.
-constexpr int patience = 2000;
+// How often a thread asks for work before it sleeps: for about 50 microseconds, longer than the gap
+// between two phases of a step, and far less than a time slice.
+constexpr int spins = 2000;
 
 }  // namespace
 
-// What several threads write to at the same time lies on cache lines of its own.
-struct Pool::Crew {
-    explicit Crew(Index most) : own(static_cast<std::size_t>(most)) {
+// What the threads share. Members that several of them write to at the same time have cache lines
+// of their own.
+struct Pool::Workers {
+    explicit Workers(Index most) : queues(static_cast<std::size_t>(most)) {
         threads.reserve(static_cast<std::size_t>(most));
     }
 
     std::vector<std::thread> threads;
     std::mutex mutex;
-    std::condition_variable called;
-    std::atomic<bool> over{false};
+    std::condition_variable wakes;
+    std::atomic<bool> stopping{false};
     std::atomic<int> asleep{0};
-    // Set before parts are there to take; whoever has taken one may read these until it is done.
+    // The job. Written before its parts can be taken; a thread that has taken a part may read these
+    // until the part is done.
     Part part = nullptr;
     void* context = nullptr;
     Index n = 0;
     std::atomic<Index> wanted{0};
-    // Whether a part has thrown, and what the first one did.
+    // Whether a part has thrown, and the first exception.
     std::atomic<bool> failed{false};
     std::exception_ptr thrown;
     alignas(64) std::atomic<unsigned> round{0};
     alignas(64) std::atomic<Index> done{0};
-    struct alignas(64) Own {
+    // How many parts of each thread's queue have not been taken.
+    struct alignas(64) Queue {
         std::atomic<Index> left{0};
     };
-    std::vector<Own> own;
+    std::vector<Queue> queues;
 
-    // How many of n parts are a thread's own: every `wanted`-th.
+    // How many of n parts are in a thread's queue: every `wanted`-th.
     static Index count(Index n, Index owner, Index wanted) {
         return (n - owner + wanted - 1) / wanted;
     }
 
-    // Take one's own parts, the same in every step: what they wrote is still in this processor's
-    // caches. Then help the others. A thread that comes late finds no part, or one of the next
-    // round: nobody waits for a thread that has none, and may have no processor.
-    void take(Index thread) {
+    // Do the parts in the thread's own queue: they are the same in every step, so that what they
+    // read is still in this processor's caches. Then take parts from the other queues. A thread
+    // that comes late finds no part, or one of the next job: nobody waits for a thread that has no
+    // part, because it may have no processor.
+    void run_parts(Index thread) {
         const Index among = wanted.load(std::memory_order_relaxed);
         if (thread >= among) return;
-        for (Index turn = 0; turn < among; ++turn) {
-            const Index owner = (thread + turn) % among;
-            auto& left = own[static_cast<std::size_t>(owner)].left;
+        for (Index next = 0; next < among; ++next) {
+            const Index owner = (thread + next) % among;
+            auto& left = queues[static_cast<std::size_t>(owner)].left;
             for (Index i; (i = left.fetch_sub(1, std::memory_order_acquire)) > 0;) {
                 const Index step = wanted.load(std::memory_order_relaxed);
                 try {
@@ -80,88 +85,90 @@ struct Pool::Crew {
         }
     }
 
-    void live(Index thread) {
-        const TinyIsZero tiny;
+    // What a thread does until the pool ends.
+    void loop(Index thread) {
+        const FlushDenormals flush;
         unsigned seen = 0;
         for (;;) {
-            for (int i = 0; i < patience && round.load(std::memory_order_acquire) == seen; ++i)
-                rest();
+            for (int i = 0; i < spins && round.load(std::memory_order_acquire) == seen; ++i)
+                pause();
             if (round.load(std::memory_order_acquire) == seen) {
                 std::unique_lock lock(mutex);
                 ++asleep;
-                called.wait(lock, [&] { return round.load() != seen; });
+                wakes.wait(lock, [&] { return round.load() != seen; });
                 --asleep;
             }
             seen = round.load(std::memory_order_acquire);
-            if (over) return;
-            take(thread);
+            if (stopping) return;
+            run_parts(thread);
         }
     }
 
-    void call() {
+    // Let the threads see that there is a new job.
+    void announce() {
         round.fetch_add(1);
         if (asleep.load() > 0) {
             const std::lock_guard lock(mutex);
-            called.notify_all();
+            wakes.notify_all();
         }
     }
 };
 
-void Pool::begin() noexcept {
-    there_ = 1;
+void Pool::start() noexcept {
+    running_ = 1;
     try {
-        crew_ = new Crew(threads_);
-        for (; there_ < threads_; ++there_)
-            crew_->threads.emplace_back(&Crew::live, crew_, there_);
+        workers_ = new Workers(threads_);
+        for (; running_ < threads_; ++running_)
+            workers_->threads.emplace_back(&Workers::loop, workers_, running_);
     } catch (...) {
-        // The system grants no more threads, or no memory: those that are there will do.
+        // The system grants no more threads or memory: the pool works with those that run.
     }
 }
 
 void Pool::forked() {
-    // What the threads left behind is never looked at again, nor freed: one may have held its lock.
-    crew_ = nullptr;
-    there_ = 0;
+    // The old shared state is never read again and not freed: a thread may have held its lock.
+    workers_ = nullptr;
+    running_ = 0;
 }
 
 Pool::~Pool() {
-    if (!crew_) return;
-    crew_->over = true;
+    if (!workers_) return;
+    workers_->stopping = true;
     {
-        const std::lock_guard lock(crew_->mutex);
-        crew_->round.fetch_add(1);
+        const std::lock_guard lock(workers_->mutex);
+        workers_->round.fetch_add(1);
     }
-    crew_->called.notify_all();
-    for (std::thread& thread : crew_->threads) thread.join();
-    delete crew_;
+    workers_->wakes.notify_all();
+    for (std::thread& thread : workers_->threads) thread.join();
+    delete workers_;
 }
 
 void Pool::run(Index n, Part part, void* context, Index wanted) {
     if (wanted > threads_) wanted = threads_;
-    if (n > 1 && wanted > 1 && there_ == 0) begin();
-    if (wanted > there_) wanted = there_;
+    if (n > 1 && wanted > 1 && running_ == 0) start();
+    if (wanted > running_) wanted = running_;
     if (n == 1 || wanted <= 1) {
         for (Index i = 0; i < n; ++i) part(context, i, 0);
         return;
     }
-    Crew& crew = *crew_;
-    crew.part = part;
-    crew.context = context;
-    crew.n = n;
-    crew.wanted.store(wanted, std::memory_order_relaxed);
-    crew.done.store(0, std::memory_order_relaxed);
+    Workers& workers = *workers_;
+    workers.part = part;
+    workers.context = context;
+    workers.n = n;
+    workers.wanted.store(wanted, std::memory_order_relaxed);
+    workers.done.store(0, std::memory_order_relaxed);
     for (Index t = 0; t < wanted; ++t)
-        crew.own[static_cast<std::size_t>(t)].left.store(Crew::count(n, t, wanted),
-                                                         std::memory_order_release);
-    crew.call();
-    crew.take(0);
-    for (int i = 0; crew.done.load(std::memory_order_acquire) < n; ++i)
-        i < patience ? rest() : std::this_thread::yield();
-    if (crew.failed.exchange(false))
-        std::rethrow_exception(std::exchange(crew.thrown, nullptr));
+        workers.queues[static_cast<std::size_t>(t)].left.store(Workers::count(n, t, wanted),
+                                                               std::memory_order_release);
+    workers.announce();
+    workers.run_parts(0);
+    for (int i = 0; workers.done.load(std::memory_order_acquire) < n; ++i)
+        i < spins ? pause() : std::this_thread::yield();
+    if (workers.failed.exchange(false))
+        std::rethrow_exception(std::exchange(workers.thrown, nullptr));
 }
 
-TinyIsZero::TinyIsZero() {
+FlushDenormals::FlushDenormals() {
 #if defined(__x86_64__)
     before_ = _mm_getcsr();
     _mm_setcsr(static_cast<unsigned>(before_) | 0x8040u);
@@ -173,7 +180,7 @@ TinyIsZero::TinyIsZero() {
 #endif
 }
 
-TinyIsZero::~TinyIsZero() {
+FlushDenormals::~FlushDenormals() {
 #if defined(__x86_64__)
     _mm_setcsr(static_cast<unsigned>(before_));
 #elif defined(__aarch64__)

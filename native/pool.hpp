@@ -1,4 +1,4 @@
-// Threads that wait for work, and share it out. Who computes what never changes a result here:
+// Threads that wait for work and share it out. Which thread computes a number never changes it:
 // every number is computed by one thread, in one order.
 #pragma once
 
@@ -8,10 +8,10 @@ namespace microgpt {
 
 class Pool {
   public:
-    // Work on one of many parts: f(context, part, thread).
+    // Do one of several parts of a job: f(context, part, thread).
     using Part = void (*)(void* context, Index part, Index thread);
 
-    // At most so many threads, the caller's among them. They begin when first wanted.
+    // At most `threads` threads, the caller's included. They start when they are first needed.
     explicit Pool(Index threads) : threads_(threads) {}
     ~Pool();
     Pool(const Pool&) = delete;
@@ -20,12 +20,13 @@ class Pool {
     Index threads() const { return threads_; }
 
     // Call part(context, i, thread) for all i below n, on at most `wanted` threads; return when all
-    // are done. One caller at a time. Of what parts throw, the first is thrown on, once all are done.
+    // parts are done. One caller at a time. If parts throw, the first exception is rethrown then.
     void run(Index n, Part part, void* context, Index wanted);
 
-    // This process is a fork's child, without the threads: new ones begin when wanted.
+    // Forget the threads, in a forked child, which has none of them: new ones start when needed.
     void forked();
 
+    // Call f(i, thread) for all i below n.
     template <class F>
     void each(Index n, Index wanted, F& f) {
         run(n, [](void* c, Index i, Index thread) { (*static_cast<F*>(c))(i, thread); }, &f,
@@ -33,20 +34,20 @@ class Pool {
     }
 
   private:
-    struct Crew;
-    void begin() noexcept;
+    struct Workers;
+    void start() noexcept;
 
     const Index threads_;
-    Index there_ = 0;  // 0: none has begun
-    Crew* crew_ = nullptr;
+    Index running_ = 0;  // threads, the caller's included; 0: none has started
+    Workers* workers_ = nullptr;
 };
 
-// While this lives, numbers too small for a normal float are taken as 0: where a token is rare its
-// moments decay into them, and processors take a hundred times as long over these.
-class TinyIsZero {
+// While this lives, denormal numbers are taken as 0: the moments of rare tokens decay into them,
+// and processors take a hundred times as long to compute with them.
+class FlushDenormals {
   public:
-    TinyIsZero();
-    ~TinyIsZero();
+    FlushDenormals();
+    ~FlushDenormals();
 
   private:
     unsigned long long before_;

@@ -1,4 +1,4 @@
-// Which builds of the engine there are, and which of them this processor can run.
+// The builds of the engine, and which of them this processor can run.
 #include <cstring>
 #include <stdexcept>
 
@@ -71,7 +71,8 @@ bool runs_here(const char* build) { return find(build).runs(); }
 
 double peak(const char* build) { return find(build).peak(); }
 
-Engine* make_engine(const char* build, const Shape& shape, const Optimizer& optimizer, Index threads) {
+Engine* make_engine(const char* build, const Shape& shape, const Optimizer& optimizer,
+                    Index threads) {
     return find(build).make(shape, optimizer, threads);
 }
 

@@ -1,8 +1,8 @@
-// Matrix products: one register tile, and how matrices lie in memory so that it reads in order.
+// Matrix products: one register tile, and the layout that it reads in order.
 //
-// A matrix of K rows and many columns is kept in panels of two vectors' width, one panel after the
-// other, K rows each. Every output is one sum over k in order, whatever tile it falls into: results
-// do not depend on how rows are shared out.
+// A matrix of K rows is stored in panels of columns, two vectors wide and K rows high, one panel
+// after the other: README.md in this folder draws it. Every output is one sum over k in order,
+// whatever tile computes it, so that results do not depend on how rows are shared out over threads.
 #pragma once
 
 #include "vectors.hpp"
@@ -11,44 +11,47 @@ namespace microgpt::MICROGPT_BUILD {
 
 constexpr int panel_vectors = 2;
 constexpr int panel = panel_vectors * lanes;
-// Rows of a tile: with panel_vectors they must leave registers free (16 of them, or 32).
+// Rows of a tile. Its sums, tile_rows times panel_vectors, must leave some of the 16 (AVX-512: 32)
+// vector registers free.
 constexpr int tile_rows = lanes == 16 ? 8 : 4;
 
-// The width of the panel that holds a column; the last one may be narrower.
+// The width of the panel that holds a column: the last panel may be narrower.
 inline Index panel_width(Index column, Index columns) {
     const Index left = columns - column / panel * panel;
     return left < panel ? left : panel;
 }
 
-// Where element (k, column) of a K by `columns` matrix lies.
+// The offset of element (k, column) of a K by `columns` matrix.
 inline Index in_panels(Index k, Index column, Index K, Index columns) {
     const Index first = column / panel * panel;
     return first * K + k * panel_width(column, columns) + column - first;
 }
 
-// A long sum leaves time to fetch what it needs at its end: rows of C are often in no near cache.
+// From this length on, a sum takes long enough to prefetch the rows of C that its end needs: they
+// are often in no near cache.
 constexpr Index long_sum = 64;
-// So many rows of B ahead are fetched where they lie apart.
+// How many rows ahead B is prefetched where its rows are far apart.
 constexpr Index ahead = 12;
 
-// C (Rows x Vectors) = A B, or C + A B; a[m, k] = a[m * a_row + k * a_step].
-template <int Rows, int Vectors, bool Apart = false>
+// C (Rows x Vectors) = A B, or C + A B, with element (m, k) of A at a[m * a_row + k * a_step].
+// Strided: rows of B are far apart, and are prefetched.
+template <int Rows, int Vectors, bool Strided = false>
 inline void tile(const float* a, Index a_row, Index a_step, const float* b, Index b_row, Index K,
                  float* c, Index c_row, bool add) {
     Vec sums[Rows][Vectors];
     if (K >= long_sum && !add)
         for (int m = 0; m < Rows; ++m)
-            for (int j = 0; j < Vectors; ++j) fetch_to_write(c + m * c_row + j * lanes);
+            for (int j = 0; j < Vectors; ++j) prefetch_for_write(c + m * c_row + j * lanes);
     for (int m = 0; m < Rows; ++m)
         for (int j = 0; j < Vectors; ++j)
             sums[m][j] = add ? load(c + m * c_row + j * lanes) : Vec{};
-    // A pointer for every fourth row: the addresses of the others are free.
+    // A pointer for every fourth row: x86 addresses the other three from it at no cost.
     const float* rows[(Rows + 3) / 4];
     for (int m = 0; m < Rows; m += 4) rows[m / 4] = a + m * a_row;
     for (Index k = 0; k < K; ++k, b += b_row) {
-        if constexpr (Apart) {
-            for (int j = 0; j < Vectors; ++j) fetch(b + ahead * b_row + j * lanes);
-            fetch(rows[0] + (k + ahead) * a_step);
+        if constexpr (Strided) {
+            for (int j = 0; j < Vectors; ++j) prefetch(b + ahead * b_row + j * lanes);
+            prefetch(rows[0] + (k + ahead) * a_step);
         }
         Vec b_k[Vectors];
         for (int j = 0; j < Vectors; ++j) b_k[j] = load(b + j * lanes);
@@ -62,11 +65,11 @@ inline void tile(const float* a, Index a_row, Index a_step, const float* b, Inde
         for (int j = 0; j < Vectors; ++j) store(c + m * c_row + j * lanes, sums[m][j]);
 }
 
-// What leads to the tile is always inlined: where a width is known when this is compiled, the
-// lengths of the sums then are too. Left to itself the compiler does so here and there, by the size
-// of the file, and at width 16 takes longer by a seventh.
+// The functions that lead to the tile are always inlined, so that where a width is a compile-time
+// constant the lengths of the sums are too. Without the attribute the compiler inlines some of
+// them, depending on the size of the file, and width 16 is slower by a seventh.
 
-// The tile for the last rows, fewer than `tile_rows`.
+// The last rows of a product, fewer than `tile_rows`.
 template <int Vectors, int Rows = tile_rows - 1>
 [[gnu::always_inline]]
 inline void last_rows(Index left, const float* a, Index a_row, Index a_step, const float* b,
@@ -79,14 +82,15 @@ inline void last_rows(Index left, const float* a, Index a_row, Index a_step, con
     }
 }
 
-template <int Vectors, bool Apart = false>
+// C (M x Vectors) = A B, or C + A B.
+template <int Vectors, bool Strided = false>
 [[gnu::always_inline]]
 inline void strip(Index M, const float* a, Index a_row, Index a_step, const float* b, Index b_row,
                   Index K, float* c, Index c_row, bool add) {
     Index m = 0;
     for (; m + tile_rows <= M; m += tile_rows)
-        tile<tile_rows, Vectors, Apart>(a + m * a_row, a_row, a_step, b, b_row, K, c + m * c_row,
-                                        c_row, add);
+        tile<tile_rows, Vectors, Strided>(a + m * a_row, a_row, a_step, b, b_row, K, c + m * c_row,
+                                          c_row, add);
     last_rows<Vectors>(M - m, a + m * a_row, a_row, a_step, b, b_row, K, c + m * c_row, c_row, add);
 }
 
@@ -100,7 +104,7 @@ inline void multiply(Index M, Index K, Index columns, const float* a, Index a_ro
     if (first < columns) strip<1>(M, a, a_row, 1, b + first * K, lanes, K, c + first, c_row, add);
 }
 
-// The same with B in rows, and A read in any direction.
+// C (M x columns) = A B with B in ordinary rows, and A with any strides.
 inline void multiply_rows(Index M, Index K, Index columns, const float* a, Index a_row,
                           Index a_step, const float* b, Index b_row, float* c, Index c_row) {
     Index first = 0;
@@ -110,7 +114,8 @@ inline void multiply_rows(Index M, Index K, Index columns, const float* a, Index
         strip<1>(M, a, a_row, a_step, b + first, b_row, K, c + first, c_row, false);
 }
 
-// For rows i and i + Bit: where bit and lane agree, the row's own number, else the other's.
+// The two shuffles that exchange, between rows i and i + Bit, the lanes whose bit differs from the
+// row's: what exchange_rows needs.
 template <int Bit>
 struct LowerHalf {
     static constexpr int of(int lane) { return lane & Bit ? lanes + (lane ^ Bit) : lane; }
@@ -120,7 +125,7 @@ struct UpperHalf {
     static constexpr int of(int lane) { return lane & Bit ? lanes + lane : lane ^ Bit; }
 };
 
-// Exchange bit by bit the row's number with the lane's.
+// Transpose a square in registers: exchange row number and lane number, one bit after the other.
 template <int Bit = 1>
 inline void exchange_rows(Vec (&rows)[lanes]) {
     if constexpr (Bit < lanes) {
@@ -135,8 +140,8 @@ inline void exchange_rows(Vec (&rows)[lanes]) {
     }
 }
 
-// Write the transpose of a square of `lanes` by `lanes`.
-inline void transpose(const float* from, Index from_row, float* to, Index to_row) {
+// Write a square of `lanes` by `lanes`, transposed.
+inline void transpose_square(const float* from, Index from_row, float* to, Index to_row) {
     Vec rows[lanes];
     for (int i = 0; i < lanes; ++i) rows[i] = load(from + i * from_row);
     exchange_rows(rows);

@@ -1,5 +1,5 @@
-// What a model is, as plain numbers, and what a batch of documents is: no Python here, no vectors.
-// Shape suffixes are those of src/microgpt/model.
+// A model's shape, an optimizer's constants and a batch, as plain numbers: no Python here, no
+// vectors. Shape suffixes are those of src/microgpt/model.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@ namespace microgpt {
 
 using Index = std::int64_t;
 
-// What is pushed down; the slope on the logits is a weight times cross-entropy's.
+// The loss that training minimises. Its gradient of the logits is cross-entropy's times a factor.
 enum class Objective { cross_entropy, linear, quadratic };
 
 struct Shape {

@@ -10,14 +10,15 @@
 
 namespace microgpt {
 
-// All engines, for a fork to find: it waits until nobody computes, so that the child's copies are
-// whole and their locks are free. Python forks with its own lock held, which nobody waits for who
-// has one of these.
-class Forks {
+// All engines of the process. A fork takes all their locks first: it waits until no engine
+// computes, so that the child's copies are complete and their locks free. Python forks while it
+// holds its global lock; that is no deadlock, because whoever holds an engine's lock does not wait
+// for the global one.
+class ForkHandlers {
   public:
-    // Never destroyed: a fork may come when all else has been.
-    static Forks& all() {
-        static Forks* const forks = new Forks;
+    // Never destroyed: a fork may come while the process is already ending.
+    static ForkHandlers& all() {
+        static ForkHandlers* const forks = new ForkHandlers;
         return *forks;
     }
 
@@ -31,25 +32,25 @@ class Forks {
     }
 
   private:
-    Forks() {
+    ForkHandlers() {
 #if !defined(_WIN32)
-        if (pthread_atfork([] { all().begin(); }, [] { all().end(); },
-                           [] { all().end_in_child(); }))
+        if (pthread_atfork([] { all().before_fork(); }, [] { all().in_parent(); },
+                           [] { all().in_child(); }))
             throw std::bad_alloc();
 #endif
     }
 
-    void begin() {
+    void before_fork() {
         mutex_.lock();
         for (SharedEngine* engine : engines_) engine->mutex_.lock();
     }
-    void end() {
+    void in_parent() {
         for (SharedEngine* engine : engines_) engine->mutex_.unlock();
         mutex_.unlock();
     }
-    void end_in_child() {
+    void in_child() {
         for (SharedEngine* engine : engines_) engine->engine_->forked();
-        end();
+        in_parent();
     }
 
     std::mutex mutex_;
@@ -59,10 +60,10 @@ class Forks {
 SharedEngine::SharedEngine(const char* build, const Shape& shape, const Optimizer& optimizer,
                            Index threads)
     : shape_(shape), engine_(make_engine(build, shape, optimizer, threads)) {
-    Forks::all().add(this);
+    ForkHandlers::all().add(this);
 }
 
-SharedEngine::~SharedEngine() { Forks::all().remove(this); }
+SharedEngine::~SharedEngine() { ForkHandlers::all().remove(this); }
 
 Documents SharedEngine::copied(const Documents& documents, Index tokens) {
     tokens_.assign(documents.tokens_N, documents.tokens_N + tokens);
@@ -108,9 +109,9 @@ void SharedEngine::logits(const Documents& documents, Index tokens, double* logi
 }
 
 void SharedEngine::gradients(const Documents& documents, Index tokens, Index targets,
-                             double* slopes) {
+                             double* d_parameters) {
     const std::lock_guard lock(mutex_);
-    engine_->gradients(checked(documents, tokens, targets), slopes);
+    engine_->gradients(checked(documents, tokens, targets), d_parameters);
 }
 
 Index SharedEngine::train(const Documents& documents, Index tokens, Index targets,
@@ -120,7 +121,7 @@ Index SharedEngine::train(const Documents& documents, Index tokens, Index target
     steps_.assign(steps, steps + n_steps + 1);
     check(steps_.data(), n_steps, batch.count);
     const Index sums = engine_->train(batch, steps_.data(), n_steps, lr_K, updates_, nats_K);
-    // The last one made no update if its sum is not finite.
+    // The last step made no update if its sum is not finite.
     updates_ += sums - (sums > 0 && !std::isfinite(nats_K[sums - 1]));
     return sums;
 }
@@ -130,8 +131,8 @@ SharedDecoder::SharedDecoder(SharedEngine& engine, Index rows) : engine_(engine)
     const double past = 2.0 * static_cast<double>(shape.n_layer * shape.block_size) *
                         static_cast<double>(shape.n_embd) * static_cast<double>(rows);
     if (rows < 1 || past > 1e12)
-        throw Mistake("rows of a decoder must be at least 1 and fit in memory; got " +
-                      number(rows) + ".");
+        throw InputError("rows of a decoder must be at least 1 and fit in memory; got " +
+                         number(rows) + ".");
     tokens_.resize(static_cast<std::size_t>(rows));
     const std::lock_guard lock(engine.mutex_);
     decoder_.reset(engine.engine_->decoder(rows));

@@ -1,6 +1,6 @@
-// An engine for several threads at once, and for forks: one caller at a time. What is checked is
-// what is used: checks come after the lock, on copies of what the caller's other threads could
-// still write to.
+// An engine that several threads may call, and that survives forks. A lock lets in one caller at a
+// time. Arguments are copied behind the lock and the copies are checked, because other threads of
+// the caller could still write to the originals.
 #pragma once
 
 #include <atomic>
@@ -19,30 +19,30 @@ class SharedEngine {
     SharedEngine(const SharedEngine&) = delete;
     SharedEngine& operator=(const SharedEngine&) = delete;
 
-    // Of the buffers, which are flat, and of a decoder's logits.
+    // How many parameters the table has; how many logits a position has.
     Index size() const { return engine_->size(); }
     Index vocab_size() const { return shape_.vocab_size; }
 
-    // How many updates have been made; waits for nobody.
+    // How many updates have been made. Takes no lock: it never waits for a training.
     Index updates() const { return updates_.load(); }
 
     void load(const float* parameters, const float* m, const float* v, Index updates);
-    // Returns the number of updates that have been made.
+    // Copy the state; return the number of updates.
     Index state(float* parameters, float* m, float* v);
-    // `tokens` and `targets` are how many there are; what does not fit is a Mistake.
+    // `tokens` and `targets` are the lengths of the arrays. Throws InputError if they do not fit.
     void losses(const Documents& documents, Index tokens, Index targets, double* losses_N);
     // Targets are not read.
     void logits(const Documents& documents, Index tokens, double* logits_NV);
-    void gradients(const Documents& documents, Index tokens, Index targets, double* slopes);
-    // Returns how many steps have a sum; see Engine.
+    void gradients(const Documents& documents, Index tokens, Index targets, double* d_parameters);
+    // Return how many steps have a sum; see Engine.
     Index train(const Documents& documents, Index tokens, Index targets, const Index* steps,
                 Index n_steps, const double* lr_K, double* nats_K);
 
   private:
     friend class SharedDecoder;
-    friend class Forks;
+    friend class ForkHandlers;
 
-    // Copy documents and check them, without targets or with; the lock is held.
+    // Copy documents and check the copy, without targets or with them. The lock is held.
     Documents checked(const Documents& documents, Index tokens);
     Documents checked(const Documents& documents, Index tokens, Index targets);
     Documents copied(const Documents& documents, Index tokens);
@@ -55,13 +55,13 @@ class SharedEngine {
     std::vector<Index> offsets_, steps_;
 };
 
-// Rows of an engine that outlives them.
+// A decoder behind its engine's lock; the engine must outlive it.
 class SharedDecoder {
   public:
     SharedDecoder(SharedEngine& engine, Index rows);
 
     Index rows() const { return static_cast<Index>(tokens_.size()); }
-    // One token a row; logits are rows() by vocab_size.
+    // Read one token a row; logits are rows() by vocab_size.
     void push(const std::int32_t* tokens_B, double* logits_BV);
 
   private:

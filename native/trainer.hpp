@@ -1,4 +1,5 @@
-// Steps of training: documents are shared out over threads, and so are the parameters.
+// One step of training, and forward passes alone, on all threads: they share out the documents,
+// then the parameters. README.md in this folder lists the phases.
 #pragma once
 
 #include <chrono>
@@ -9,12 +10,12 @@
 
 namespace microgpt::MICROGPT_BUILD {
 
-// Runs of documents that are worth a thread's while, found anew for every batch.
-class Shares {
+// A batch cut into ranges of whole documents, each large enough to be worth a thread's while.
+class DocumentRanges {
   public:
-    // Make room for any batch of so many documents; throws std::bad_alloc.
+    // Make room for any batch of at most this many documents; throws std::bad_alloc.
     void reserve(Index documents) { ends_.reserve(documents + 1); }
-    // Cut a batch into runs of about so many positions.
+    // Cut a batch into ranges of about `positions` each.
     void cut(const Documents& batch, Index positions) {
         count_ = 0;
         ends_[0] = 0;
@@ -32,28 +33,32 @@ class Shares {
     Index last(Index i) const { return ends_[i + 1]; }
 
   private:
-    Numbers<Index> ends_;
+    Array<Index> ends_;
     Index count_ = 0;
 };
 
-// The forward pass's copies of the weights, one for every thread: what another processor has
-// updated is read once a step, in order, and a copy's lines stay with their reader.
-class Turned {
+// The transposed copies that forward passes read, one for each thread. Each thread renews its own
+// when the parameters have changed: it then reads what other processors have written once a step
+// and in order, and nobody else writes to its copy's cache lines. Thread 0 has the buffers' copy.
+class TransposedCopies {
   public:
-    Turned(const Layout& layout, const Buffers& buffers) : layout_(layout), buffers_(buffers) {}
+    TransposedCopies(const Layout& layout, const Buffers& buffers)
+        : layout_(layout), buffers_(buffers) {}
+    // Make room for copies of all threads; throws std::bad_alloc.
     void reserve(Index threads) {
         copies_.reserve((threads - 1) * layout_.size());
-        seen_.reserve(threads);
+        versions_.reserve(threads);
     }
-    // The parameters have changed, and the first copy with them or not.
-    void changed(bool with_first) {
-        ++changes_;
-        if (with_first) seen_[0] = changes_;
+    // Note that the parameters have changed, and whether thread 0's copy already has the change.
+    void parameters_changed(bool is_first_renewed) {
+        ++version_;
+        if (is_first_renewed) versions_[0] = version_;
     }
+    // Return a thread's copy, renewed if the parameters have changed.
     const float* of(Index thread) {
-        float* copy = thread ? copies_.data() + (thread - 1) * layout_.size() : buffers_.turned;
-        if (seen_[thread] != changes_) turn(layout_, buffers_.parameters, copy);
-        seen_[thread] = changes_;
+        float* copy = thread ? copies_.data() + (thread - 1) * layout_.size() : buffers_.transposed;
+        if (versions_[thread] != version_) write_transposed(layout_, buffers_.parameters, copy);
+        versions_[thread] = version_;
         return copy;
     }
 
@@ -61,40 +66,40 @@ class Turned {
     const Layout& layout_;
     const Buffers& buffers_;
     Buffer copies_;
-    Numbers<Index> seen_;
-    Index changes_ = 1;
+    Array<Index> versions_;  // of each thread's copy
+    Index version_ = 1;      // of the parameters
 };
 
-// Whether several threads are quicker than one: where other programs want the processors too, they
-// may not be. Now and then a few steps are made with each. Results are the same bits either way.
-class Pace {
+// Decides by measuring whether several threads are quicker than one: on a busy machine they may not
+// be. Of every 256 steps the first four are made with several threads and the next four with one,
+// and the quicker way is taken for the rest. Results are the same bits either way.
+class ThreadChoice {
   public:
-    // A step of so much work begins: with several threads, or one?
+    // Begin to time a step of this much work; return whether several threads should make it.
     bool several(Index work) {
-        const Index phase = turn_++ % 256;
+        const Index phase = steps_++ % 256;
         if (phase == 0) least_[0] = least_[1] = HUGE_VAL;
         several_ = phase < 2 * trials ? phase < trials : least_[1] < least_[0];
         work_ = work;
         began_ = Clock::now();
         return several_;
     }
-    // It has ended. The least counts: it takes a step or two until threads that
-    // slept are awake, and their caches filled.
+    // End the step. The least time counts: in the first steps after a change threads are still
+    // waking up and their caches filling.
     void end() {
         if (work_ == 0) return;
         const std::chrono::duration<double> took = Clock::now() - began_;
         least_[several_] = std::fmin(least_[several_], took.count() / static_cast<double>(work_));
         work_ = 0;
     }
-
-    // It is too long to be timed.
-    void drop() { work_ = 0; }
+    // Leave the step that begins untimed.
+    void skip() { work_ = 0; }
 
   private:
     using Clock = std::chrono::steady_clock;
     static constexpr Index trials = 4;
-    double least_[2] = {HUGE_VAL, HUGE_VAL};
-    Index turn_ = 0, work_ = 0;
+    double least_[2] = {HUGE_VAL, HUGE_VAL};  // seconds per unit of work: one thread, several
+    Index steps_ = 0, work_ = 0;
     Clock::time_point began_;
     bool several_ = false;
 };
@@ -102,121 +107,126 @@ class Pace {
 template <int Fixed>
 class Trainer {
   public:
-    Trainer(const Layout& layout, const Attention& attention, const Heads& heads, Workspace& work,
-            const Buffers& buffers, Pool& pool)
+    Trainer(const Layout& layout, const Attention& attention, const QueryKey& query_key,
+            Workspace& work, const Buffers& buffers, Pool& pool)
         : layout_(layout), buffers_(buffers), work_(work), pool_(pool),
-          model_(layout, attention, heads, work, buffers), turned_(layout, buffers) {}
+          model_(layout, attention, query_key, work, buffers), transposed_(layout, buffers) {}
 
-    // Make room for any batch of this extent; throws std::bad_alloc. Nothing is allocated later: no
-    // part of a step can fail.
+    // Make room for any batch of this extent; throws std::bad_alloc. Nothing is allocated later, so
+    // that a step never fails halfway.
     void reserve(const Extent& extent) {
         work_.reserve(extent, pool_.threads());
-        turned_.reserve(pool_.threads());
-        shares_.reserve(extent.documents);
+        transposed_.reserve(pool_.threads());
+        ranges_.reserve(extent.documents);
     }
-    // Somebody else has changed the parameters.
-    void changed() { turned_.changed(false); }
-    // Bring the first copy up to date, for other readers.
-    void settle() {
-        turned_.reserve(pool_.threads());
-        turned_.of(0);
+    // Note that the parameters were changed from outside.
+    void parameters_changed() { transposed_.parameters_changed(false); }
+    // Renew the buffers' transposed copy, for decoders.
+    void renew_transposed() {
+        transposed_.reserve(pool_.threads());
+        transposed_.of(0);
     }
 
-    // Losses alone, left in the workspace.
+    // Compute losses alone; they stay in the workspace.
     void losses(const Documents& batch) {
         predict(batch, [&](Index first, Index last) { model_.losses(batch, first, last, 0.0); });
     }
 
-    // Logits alone, copied without padding.
+    // Compute logits alone, and copy them without padding.
     void logits(const Documents& batch, double* logits_NV) {
         predict(batch, [&](Index first, Index last) {
             model_.copy_logits(batch, first, last, logits_NV);
         });
     }
 
-    // Through the model to the slopes of the last layer's output; the losses are in the workspace.
-    void there(const Documents& batch, double share, const Dropping* dropping) {
-        begin(batch, pace_);
-        auto part = [&](Index i, Index thread) {
-            const Index first = shares_.first(i), last = shares_.last(i);
-            model_.forward(batch, first, last, turned_.of(thread), dropping, thread);
-            model_.losses(batch, first, last, share);
+    // First half of a step: the forward pass, then backward through the head and the last layer.
+    // Losses and the gradients of activations stay in the workspace.
+    void forward(const Documents& batch, double scale, const Dropout* dropout) {
+        begin(batch, step_choice_);
+        auto range = [&](Index i, Index thread) {
+            const Index first = ranges_.first(i), last = ranges_.last(i);
+            model_.forward(batch, first, last, transposed_.of(thread), dropout, thread);
+            model_.losses(batch, first, last, scale);
             model_.head_backward(batch, first, last);
-            model_.layer_backward(batch, first, last, layout_.shape.n_layer - 1, dropping, thread);
+            model_.layer_backward(batch, first, last, layout_.shape.n_layer - 1, dropout, thread);
         };
-        pool_.each(shares_.count(), wanted_, part);
+        pool_.each(ranges_.count(), wanted_, range);
     }
 
-    // And back: slopes of all parameters, kept, or used if there are updates and this is the batch.
-    void back(const Documents& batch, Use use, const Dropping* dropping, const Updates* updates,
-              float* kept) {
-        const bool is_whole = use.first && use.last && updates;
-        use.turns = wanted_ == 1;
-        Use hidden = use;
+    // Second half: from the last layer to the first, the gradients of its parameters, then backward
+    // through the layer below. With `updates`, the last piece of a batch updates the parameters.
+    void backward(const Documents& batch, GradientUse use, const Dropout* dropout,
+                  const StepUpdates* updates, float* d_parameters) {
+        const bool is_whole = use.is_first && use.is_last && updates;
+        use.writes_transposed = wanted_ == 1;
+        GradientUse hidden = use;
         if (is_whole) use.update = &updates->rest;
-        if (is_whole && !updates->by_muon) hidden.update = &updates->hidden;
+        if (is_whole && !updates->uses_muon) hidden.update = &updates->hidden;
         for (Index l = layout_.shape.n_layer - 1; l >= 0; --l) {
             auto gradient = [&](Index i, Index) {
-                model_.gradient_part(batch, l, i, use, hidden, kept);
+                model_.gradient_part(batch, l, i, use, hidden, d_parameters);
             };
             pool_.each(model_.gradient_parts(l), wanted_, gradient);
             if (l == 0) break;
-            auto layer = [&](Index i, Index thread) {
-                model_.layer_backward(batch, shares_.first(i), shares_.last(i), l - 1, dropping,
+            auto range = [&](Index i, Index thread) {
+                model_.layer_backward(batch, ranges_.first(i), ranges_.last(i), l - 1, dropout,
                                       thread);
             };
-            pool_.each(shares_.count(), wanted_, layer);
+            pool_.each(ranges_.count(), wanted_, range);
         }
-        if (use.last && updates) {
+        if (use.is_last && updates) {
             const Index rest = layout_.lm_head.end();
-            if (!is_whole) updates->rest(rest, kept, buffers_, 0);
-            if (updates->by_muon)
-                turn_matrices(updates->muon, kept);
+            if (!is_whole) updates->rest(rest, d_parameters, buffers_, 0);
+            if (updates->uses_muon)
+                muon(updates->muon, d_parameters);
             else if (!is_whole)
-                updates->hidden(layout_.size() - rest, kept + rest, buffers_, rest);
-            turned_.changed(is_whole && !updates->by_muon && use.turns);
+                updates->hidden(layout_.size() - rest, d_parameters + rest, buffers_, rest);
+            transposed_.parameters_changed(is_whole && !updates->uses_muon &&
+                                           use.writes_transposed);
         }
-        pace_.end();
+        step_choice_.end();
     }
 
   private:
-    // A forward pass with nothing after it but finish(first, last), for each range of documents.
+    // Make a forward pass, then call finish(first, last) for each range of documents.
     template <class Finish>
     void predict(const Documents& batch, Finish finish) {
-        begin(batch, passing_pace_);
-        auto part = [&](Index i, Index thread) {
-            const Index first = shares_.first(i), last = shares_.last(i);
-            model_.forward(batch, first, last, turned_.of(thread), nullptr, thread);
+        begin(batch, forward_choice_);
+        auto range = [&](Index i, Index thread) {
+            const Index first = ranges_.first(i), last = ranges_.last(i);
+            model_.forward(batch, first, last, transposed_.of(thread), nullptr, thread);
             finish(first, last);
         };
-        pool_.each(shares_.count(), wanted_, part);
-        passing_pace_.end();
+        pool_.each(ranges_.count(), wanted_, range);
+        forward_choice_.end();
     }
 
-    void turn_matrices(const Muon& muon, const float* kept) {
+    // Muon needs a matrix's whole gradient: threads share out the matrices when all are complete.
+    void muon(const Muon& muon, const float* d_parameters) {
         auto matrix = [&](Index i, Index thread) {
-            muon(layout_.matrix(i), kept, buffers_, work_.scratch(thread));
+            muon(layout_.matrix(i), d_parameters, buffers_, work_.scratch(thread));
         };
         pool_.each(layout_.matrices(), wanted_, matrix);
     }
 
-    void begin(const Documents& batch, Pace& pace) {
+    // Lay out the workspace, and decide on threads and ranges.
+    void begin(const Documents& batch, ThreadChoice& choice) {
         const Index N = batch.positions();
         work_.lay_out(batch);
-        // A thread is called for no less than some 20 microseconds of work, and for a document of
-        // its own: what one alone has updated another reads slowly.
+        // A thread must have some 20 microseconds of work and a document of its own: one thread
+        // reads slowly what another has just updated.
         const Index work = N * (12 * layout_.D * layout_.shape.n_layer + layout_.V) * layout_.D;
         wanted_ = 1 + work / 150'000;
         if (wanted_ > pool_.threads()) wanted_ = pool_.threads();
         if (wanted_ > batch.count) wanted_ = batch.count;
-        // Long steps hardly notice who else is there.
-        pace.drop();
-        if (wanted_ > 1 && work < 100'000'000 && !pace.several(work)) wanted_ = 1;
-        // A share's rows should fit in the second cache, and be many enough to fill tiles.
+        // Long steps are not timed: other programs slow them little.
+        choice.skip();
+        if (wanted_ > 1 && work < 100'000'000 && !choice.several(work)) wanted_ = 1;
+        // The rows of a range should fit in the second cache, and be enough to fill tiles.
         const Index most = 20480 / layout_.D + 16;
-        Index shares = (N + most - 1) / most;
-        shares = (shares + wanted_ - 1) / wanted_ * wanted_;
-        shares_.cut(batch, (N + shares - 1) / shares);
+        Index ranges = (N + most - 1) / most;
+        ranges = (ranges + wanted_ - 1) / wanted_ * wanted_;
+        ranges_.cut(batch, (N + ranges - 1) / ranges);
     }
 
     const Layout& layout_;
@@ -224,10 +234,10 @@ class Trainer {
     Workspace& work_;
     Pool& pool_;
     Model<Fixed> model_;
-    Turned turned_;
-    Shares shares_;
-    Pace pace_, passing_pace_;  // of steps, of losses alone
-    Index wanted_ = 1;
+    TransposedCopies transposed_;
+    DocumentRanges ranges_;
+    ThreadChoice step_choice_, forward_choice_;
+    Index wanted_ = 1;  // threads of this step
 };
 
 }  // namespace microgpt::MICROGPT_BUILD

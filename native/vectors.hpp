@@ -1,5 +1,5 @@
-// Vectors as wide as the processor this file is compiled for: load, store, sums, exp.
-// All of it is elementwise, so that a number never depends on its neighbours in a vector.
+// Vectors as wide as the processor's that this file is compiled for: load, store, sums, exp, log.
+// Functions are elementwise: a result never depends on the other lanes, sums of lanes apart.
 #pragma once
 
 #include <cmath>
@@ -24,23 +24,24 @@ constexpr int lanes = 4;
 typedef float Vec __attribute__((vector_size(4 * lanes)));
 typedef std::int32_t Ints __attribute__((vector_size(4 * lanes)));
 typedef std::uint32_t Words __attribute__((vector_size(4 * lanes)));
-// The same, wherever it lies in memory.
-typedef float Anywhere __attribute__((vector_size(4 * lanes), aligned(4), may_alias));
+// A Vec at any address.
+typedef float Unaligned __attribute__((vector_size(4 * lanes), aligned(4), may_alias));
 
-inline Vec load(const float* p) { return *reinterpret_cast<const Anywhere*>(p); }
-inline void store(float* p, Vec x) { *reinterpret_cast<Anywhere*>(p) = x; }
-// Bring a line into the first cache, to read or to write: hints, harmless past a buffer's end.
-inline void fetch(const float* p) { __builtin_prefetch(p); }
-inline void fetch_to_write(float* p) { __builtin_prefetch(p, 1); }
+inline Vec load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
+inline void store(float* p, Vec x) { *reinterpret_cast<Unaligned*>(p) = x; }
+// Bring a line into the first cache, to read or to write. A hint: harmless past a buffer's end.
+inline void prefetch(const float* p) { __builtin_prefetch(p); }
+inline void prefetch_for_write(float* p) { __builtin_prefetch(p, 1); }
 inline Vec splat(float x) { return Vec{} + x; }
 
-// NaN in x stays NaN.
+// The larger of x and low; NaN in x stays NaN.
 inline Vec at_least(Vec x, Vec low) { return x < low ? low : x; }
-inline Vec root(Vec x) {
+inline Vec square_root(Vec x) {
     for (int i = 0; i < lanes; ++i) x[i] = std::sqrt(x[i]);
     return x;
 }
-inline Vec larger(Vec x, Vec y) { return x > y ? x : y; }
+// The larger of x and y; y where x is NaN.
+inline Vec maximum(Vec x, Vec y) { return x > y ? x : y; }
 
 using Lanes = std::make_integer_sequence<int, lanes>;
 
@@ -59,7 +60,7 @@ struct Exchanged {
     static constexpr int of(int lane) { return lane ^ Bit; }
 };
 
-// Exchange every lane with the one whose number differs in one bit.
+// Exchange every lane with the one whose number differs in this bit.
 template <int Bit>
 inline Vec exchange(Vec x) {
     return pick(x, x, Exchanged<Bit>{}, Lanes{});
@@ -75,13 +76,14 @@ inline Vec group_sum(Vec x) {
     return x;
 }
 
+// Over all lanes.
 inline float sum(Vec x) { return group_sum(x)[0]; }
 
-inline float largest(Vec x) {
-    x = larger(x, exchange<1>(x));
-    x = larger(x, exchange<2>(x));
-    if constexpr (lanes > 4) x = larger(x, exchange<4>(x));
-    if constexpr (lanes > 8) x = larger(x, exchange<8>(x));
+inline float maximum_lane(Vec x) {
+    x = maximum(x, exchange<1>(x));
+    x = maximum(x, exchange<2>(x));
+    if constexpr (lanes > 4) x = maximum(x, exchange<4>(x));
+    if constexpr (lanes > 8) x = maximum(x, exchange<8>(x));
     return x[0];
 }
 
@@ -106,7 +108,7 @@ inline Vec exp(Vec x) {
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    // Without a sign: of what lies behind a row's end this may be beyond all bounds.
+    // Unsigned: lanes past a row's end may hold anything, and a signed sum could overflow.
     const Vec power = reinterpret_cast<Vec>((reinterpret_cast<Words>(shifted) << 23) + 0x3f800000);
     return x < low ? Vec{} : p * power;
 }

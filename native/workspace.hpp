@@ -1,20 +1,21 @@
-// What a batch leaves behind on its way through the model, for the way back: rows of positions.
+// The activations of a batch that the backward pass reads, and its gradients: rows of positions.
+// README.md in this folder lists the buffers.
 #pragma once
 
 #include "attention.hpp"
-#include "heads.hpp"
-#include "numbers.hpp"
+#include "query_key.hpp"
+#include "array.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
 
-// How much room a batch needs.
+// The sizes of a batch on which the size of the workspace depends.
 struct Extent {
-    Index positions = 0, weights = 0, documents = 0, longest = 0;
+    Index positions = 0, probabilities = 0, documents = 0, longest = 0;
 
-    // The room that takes either.
+    // Become large enough for either.
     void cover(const Extent& other) {
         if (other.positions > positions) positions = other.positions;
-        if (other.weights > weights) weights = other.weights;
+        if (other.probabilities > probabilities) probabilities = other.probabilities;
         if (other.documents > documents) documents = other.documents;
         if (other.longest > longest) longest = other.longest;
     }
@@ -22,9 +23,10 @@ struct Extent {
 
 class Workspace {
   public:
-    // Every thread has scratch for attention, and for at least so many numbers.
-    Workspace(const Layout& layout, const Attention& attention, const Heads& heads, Index scratch)
-        : layout_(layout), attention_(attention), heads_(heads), least_scratch_(scratch) {}
+    // Every thread gets scratch for attention, of at least `scratch` floats.
+    Workspace(const Layout& layout, const Attention& attention, const QueryKey& query_key,
+              Index scratch)
+        : layout_(layout), attention_(attention), query_key_(query_key), least_scratch_(scratch) {}
     Workspace(const Workspace&) = delete;
     Workspace& operator=(const Workspace&) = delete;
 
@@ -32,96 +34,98 @@ class Workspace {
         Extent e{documents.positions(), 0, documents.count, 0};
         for (Index d = 0; d < documents.count; ++d) {
             const Index T = documents.length(d);
-            e.weights += attention_.weights(T);
+            e.probabilities += attention_.probabilities(T);
             if (T > e.longest) e.longest = T;
         }
         return e;
     }
 
-    // Make room for any batch of this extent; throws std::bad_alloc, and then has what it had.
+    // Make room for any batch of this extent; throws std::bad_alloc, and is then as it was.
     void reserve(const Extent& e, Index threads) {
-        Extent grown = room_;
+        Extent grown = capacity_;
+        // A quarter more than is needed, so that slightly larger batches do not reallocate.
         const auto grow = [](Index& has, Index needs) {
             if (needs > has) has = needs + needs / 4;
         };
         grow(grown.positions, e.positions);
-        grow(grown.weights, e.weights);
+        grow(grown.probabilities, e.probabilities);
         grow(grown.documents, e.documents);
         if (e.longest > grown.longest) grown.longest = e.longest;
 
         const Index D = layout_.D, F = layout_.F, L = layout_.shape.n_layer, N = grown.positions;
-        per_position_ = 6 * D + (layout_.shape.squared_relu ? 2 : 1) * F + 2 + heads_.scales();
+        per_position_ = 6 * D + (layout_.shape.squared_relu ? 2 : 1) * F + 2 + query_key_.scales();
         Index scratch = attention_.scratch(grown.longest);
         scratch = round_up(scratch > least_scratch_ ? scratch : least_scratch_, 64);
-        layers_.reserve(L * (N * per_position_ + grown.weights));
+        layers_.reserve(L * (N * per_position_ + grown.probabilities));
         shared_.reserve(N * (10 * D + F + layout_.V + 2));
         scratch_.reserve(threads * scratch);
-        weights_at_.reserve(grown.documents);
+        probabilities_at_.reserve(grown.documents);
         losses_.reserve(N);
-        room_ = grown;
+        capacity_ = grown;
         scratch_each_ = scratch;
     }
 
-    // Say where each document's attention weights lie.
+    // Set where each document's attention probabilities lie.
     void lay_out(const Documents& documents) {
         Index at = 0;
         for (Index d = 0; d < documents.count; ++d) {
-            weights_at_[d] = at;
-            at += attention_.weights(documents.length(d));
+            probabilities_at_[d] = at;
+            at += attention_.probabilities(documents.length(d));
         }
     }
 
     struct LayerRows {
-        float *h1, *qkv, *mixed, *h2, *hidden, *squares, *scales1, *scales2, *weights,
-            *head_scales;
+        float *h1, *qkv, *attended, *h2, *hidden, *squared, *scales1, *scales2, *probabilities,
+            *qk_scales;
     };
 
     LayerRows layer(Index l) {
-        const Index D = layout_.D, F = layout_.F, N = room_.positions;
-        float* p = layers_.data() + l * (N * per_position_ + room_.weights);
+        const Index D = layout_.D, F = layout_.F, N = capacity_.positions;
+        float* p = layers_.data() + l * (N * per_position_ + capacity_.probabilities);
         const auto take = [&p](Index n) { return p += n, p - n; };
         LayerRows rows{};
         rows.h1 = take(N * D);
         rows.qkv = take(N * 3 * D);
-        rows.mixed = take(N * D);
+        rows.attended = take(N * D);
         rows.h2 = take(N * D);
         rows.hidden = take(N * F);
-        rows.squares = layout_.shape.squared_relu ? take(N * F) : nullptr;
-        rows.weights = take(room_.weights);
-        rows.head_scales = take(N * heads_.scales());
+        rows.squared = layout_.shape.squared_relu ? take(N * F) : nullptr;
+        rows.probabilities = take(capacity_.probabilities);
+        rows.qk_scales = take(N * query_key_.scales());
         rows.scales1 = take(N);
         rows.scales2 = take(N);
         return rows;
     }
 
-    // Rows that all layers share; x_in begins the first layer, x is what the blocks add to.
+    // Rows that all layers share. x is the residual stream; x_in is x as it enters the first layer.
     float* x_in() { return shared_.data(); }
-    float* x() { return shared_.data() + room_.positions * layout_.D; }
-    float* d_h() { return shared_.data() + 2 * room_.positions * layout_.D; }
-    float* d_middle() { return shared_.data() + 3 * room_.positions * layout_.D; }
-    // The slopes of what leaves a layer and of what enters it take turns.
+    float* x() { return shared_.data() + capacity_.positions * layout_.D; }
+    float* d_h() { return shared_.data() + 2 * capacity_.positions * layout_.D; }
+    float* d_middle() { return shared_.data() + 3 * capacity_.positions * layout_.D; }
+    // The gradient of the residual stream as it enters a layer. There are two buffers: even layers
+    // have one, odd layers the other, so that a layer reads one and writes the other.
     float* d_x(Index layer) {
-        return shared_.data() + (4 + (layer & 1)) * room_.positions * layout_.D;
+        return shared_.data() + (4 + (layer & 1)) * capacity_.positions * layout_.D;
     }
-    float* d_qkv() { return shared_.data() + 6 * room_.positions * layout_.D; }
-    float* d_hidden() { return shared_.data() + 9 * room_.positions * layout_.D; }
-    float* logits() { return d_hidden() + room_.positions * layout_.F; }
-    float* scales() { return logits() + room_.positions * layout_.V; }
-    float* final_scales() { return scales() + room_.positions; }
+    float* d_qkv() { return shared_.data() + 6 * capacity_.positions * layout_.D; }
+    float* d_hidden() { return shared_.data() + 9 * capacity_.positions * layout_.D; }
+    float* logits() { return d_hidden() + capacity_.positions * layout_.F; }
+    float* scales() { return logits() + capacity_.positions * layout_.V; }
+    float* final_scales() { return scales() + capacity_.positions; }
     float* scratch(Index thread) { return scratch_.data() + thread * scratch_each_; }
     double* losses() { return losses_.data(); }
-    Index weights_at(Index d) const { return weights_at_[d]; }
+    Index probabilities_at(Index d) const { return probabilities_at_[d]; }
 
   private:
     const Layout& layout_;
     const Attention& attention_;
-    const Heads& heads_;
+    const QueryKey& query_key_;
     const Index least_scratch_;
     Buffer layers_, shared_, scratch_;
-    Extent room_;
+    Extent capacity_;
     Index per_position_ = 0, scratch_each_ = 0;
-    Numbers<Index> weights_at_;
-    Numbers<double> losses_;
+    Array<Index> probabilities_at_;
+    Array<double> losses_;
 };
 
 }  // namespace microgpt::MICROGPT_BUILD

@@ -100,14 +100,14 @@ def test_results_are_the_same_bits_for_any_number_of_threads(config: GPTConfig, 
         config.block_size,
     )
     batches = Plan(data, batch_size=30).batches(0, 5)
-    told = []
+    results = []
     for threads in (1, 2, 3, 7):
         engine = native(config, threads, build)
         sums = engine.train(batches, np.full(5, 0.01))
         state = engine.state()
         buffers = (sums.nats_K, *state.buffers.values())
-        told.append([buffer.tobytes() for buffer in buffers])
-    assert all(other == told[0] for other in told[1:])
+        results.append([buffer.tobytes() for buffer in buffers])
+    assert all(other == results[0] for other in results[1:])
 
 
 def test_a_run_goes_on_under_the_other_engine() -> None:
@@ -124,7 +124,7 @@ def test_a_run_goes_on_under_the_other_engine() -> None:
     assert scalar.state().updates == alone.state().updates == 6
 
 
-def test_tiny_slopes_and_moments_end_as_zero_not_as_slow_numbers() -> None:
+def test_tiny_gradients_and_moments_end_as_zero_not_as_slow_numbers() -> None:
     engine = native(SHAPES[3])
     state = engine.state()
     state.slots["adam.m"][:], state.slots["adam.v"][:] = 1e-30, 1e-38
@@ -192,7 +192,7 @@ def test_many_rows_decode_as_one_does() -> None:
         assert np.array_equal(together, np.repeat(alone, 300, axis=0))
 
 
-def test_python_threads_take_turns() -> None:
+def test_python_threads_wait_for_each_other() -> None:
     config = SHAPES[3]
     engine, batch = native(config, threads=2), documents(SHAPES[3])
     expected = engine.losses(batch)

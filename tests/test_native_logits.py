@@ -77,8 +77,8 @@ def test_logits_follow_the_parameters_and_read_no_targets() -> None:
     config = SHAPES[3]
     batch, engine = documents(config), native(config)
     before = engine.logits(batch)
-    untold = Batch(batch.tokens_N, np.full_like(batch.targets_N, -1), batch.documents)
-    assert np.array_equal(engine.logits(untold), before)
+    no_targets = Batch(batch.tokens_N, np.full_like(batch.targets_N, -1), batch.documents)
+    assert np.array_equal(engine.logits(no_targets), before)
     state = engine.state()
     state.parameters *= 0.0
     engine.load(state)

@@ -25,7 +25,7 @@ def checks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.mark.slow
-def test_the_way_back_is_the_slope_of_the_way_there_and_steps_allocate_nothing(
+def test_backward_passes_are_gradients_of_forward_passes_and_steps_allocate_nothing(
     checks: Path,
 ) -> None:
     done = subprocess.run([checks], capture_output=True, text=True, check=False)
@@ -37,7 +37,7 @@ def test_the_way_back_is_the_slope_of_the_way_there_and_steps_allocate_nothing(
         "linear",
         "embed",
         "relu",
-        "turned heads",
+        "rotated heads",
         "normed heads",
         "causal attention",
         "-log p",

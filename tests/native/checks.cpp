@@ -1,6 +1,6 @@
-// Each operation of the native engine by itself: its way back beside central differences of its
-// way there, at odd sizes; exponential and logarithm in units of the last place; and no allocation
-// in the steps of a training. test_native_operations.py compiles this for each kind of processor.
+// Each operation of the native engine by itself, at odd sizes: its backward pass against central
+// differences of its forward pass; exponential and logarithm in units of the last place; and no
+// allocation in the steps of a training. test_native_operations.py compiles this for each build.
 #include <cstdio>
 #include <cstdlib>
 #include <new>
@@ -52,7 +52,7 @@ void norms(Index M, Index width) {
 void products(Index M, Index out, Index in) {
     const Weight w{round_up(out, lanes), round_up(in, lanes), 0};
     Floats x = rows(M, w.columns, in), y = rows(M, w.rows, 0), dx = rows(M, w.columns, 0);
-    Floats weight = rows(1, w.size(), 0), turned = weight, slopes = weight;
+    Floats weight = rows(1, w.size(), 0), transposed = weight, d_weight = weight;
     const Floats plain = rows(out, in, in), dy = rows(M, w.rows, out);
     for (Index o = 0; o < out; ++o)
         for (Index i = 0; i < in; ++i)
@@ -60,31 +60,31 @@ void products(Index M, Index out, Index in) {
                 plain[static_cast<std::size_t>(o * in + i)];
     const auto value = [&] {
         for (Index row = 0; row < w.rows; row += lanes)
-            turn(w, row, weight.data(), turned.data());
-        linear(M, x.data(), w, turned.data(), y.data());
+            write_transposed(w, row, weight.data(), transposed.data());
+        linear(M, x.data(), w, transposed.data(), y.data());
         return dot(y, dy);
     };
     value();
     linear_backward(M, dy.data(), w, weight.data(), dx.data());
-    const Buffers buffers{weight.data(), turned.data(), nullptr, nullptr};
+    const Buffers buffers{weight.data(), transposed.data(), nullptr, nullptr};
     for (Index row = 0; row < w.rows; row += lanes)
-        weight_rows(w, row, M, dy.data(), x.data(), Use{}, buffers, slopes.data());
+        weight_rows(w, row, M, dy.data(), x.data(), GradientUse{}, buffers, d_weight.data());
     compare(sizes("linear to its input, rows out in", {M, out, in}), x, dx, value);
-    compare(sizes("linear to its weight, rows out in", {M, out, in}), weight, slopes, value);
+    compare(sizes("linear to its weight, rows out in", {M, out, in}), weight, d_weight, value);
 }
 
 void activations(bool squared) {
-    Floats x = rows(3, 80, 80), kept = x, y = x;
+    Floats x = rows(3, 80, 80), positive = x, y = x;
     for (float& number : x) number = std::fabs(number) < 0.05f ? 0.0f : number;  // no kinks
     Floats dx = rows(3, 80, 80);
     const Floats dy = dx;
     const auto value = [&] {
-        kept = x;
-        relu(240, kept.data(), squared ? y.data() : nullptr);
-        return dot(squared ? y : kept, dy);
+        positive = x;
+        relu(240, positive.data(), squared ? y.data() : nullptr);
+        return dot(squared ? y : positive, dy);
     };
     value();
-    relu_backward(240, kept.data(), squared, dx.data());
+    relu_backward(240, positive.data(), squared, dx.data());
     compare(squared ? "squared relu" : "relu", x, dx, value);
 }
 
@@ -94,40 +94,41 @@ void attentions(Index T, Index heads, Index width) {
     const Index D = layout.D;
     Floats qkv = rows(3 * T, D, width), out = rows(T, D, 0), d_qkv = rows(3 * T, D, 0);
     const Floats d_out = rows(T, D, width);
-    Floats weights = rows(1, attention.weights(T), 0), scratch = rows(1, attention.scratch(T), 0);
+    Floats probabilities = rows(1, attention.probabilities(T), 0);
+    Floats scratch = rows(1, attention.scratch(T), 0);
     const auto value = [&] {
-        attention.causal_attention(T, qkv.data(), weights.data(), scratch.data(), out.data());
+        attention.causal_attention(T, qkv.data(), probabilities.data(), scratch.data(), out.data());
         return dot(out, d_out);
     };
     value();
-    attention.causal_attention_backward(T, qkv.data(), weights.data(), d_out.data(),
+    attention.causal_attention_backward(T, qkv.data(), probabilities.data(), d_out.data(),
                                         scratch.data(), d_qkv.data());
     compare(sizes("causal attention, positions heads width", {T, heads, width}), qkv, d_qkv, value);
 }
 
-void turned_heads(Index T, Index heads, Index width, bool norms, bool turns) {
+void query_keys(Index T, Index heads, Index width, bool norms, bool rotates) {
     const Layout layout({5, T, 1, heads, width, false, Objective::cross_entropy,
-                         turns ? 100.0 : 0.0, norms, false, 1e-5f});
-    const Heads change(layout);
+                         rotates ? 100.0 : 0.0, norms, false, 1e-5f});
+    const QueryKey change(layout);
     const Index D = layout.D;
-    Floats qkv = rows(3 * T, D, width), turned = qkv, d_qkv = rows(3 * T, D, width);
-    const Floats d_turned = d_qkv;
+    Floats qkv = rows(3 * T, D, width), changed = qkv, d_qkv = rows(3 * T, D, width);
+    const Floats d_changed = d_qkv;
     Floats scales = rows(T, change.scales(), 0);
     const auto value = [&] {
-        turned = qkv;
-        change.forward(T, 0, turned.data(), scales.data());
-        return dot(turned, d_turned);
+        changed = qkv;
+        change.forward(T, 0, changed.data(), scales.data());
+        return dot(changed, d_changed);
     };
     value();
-    change.backward(T, turned.data(), scales.data(), d_qkv.data());
+    change.backward(T, changed.data(), scales.data(), d_qkv.data());
     compare(sizes(norms ? "normed heads, positions heads width"
-                        : "turned heads, positions heads width", {T, heads, width}),
+                        : "rotated heads, positions heads width", {T, heads, width}),
             qkv, d_qkv, value);
 }
 
 void losses(Index M, Index vocabulary, Objective objective, const char* name) {
     const Layout layout({vocabulary, 1, 1, 1, 1, false, objective});
-    Floats logits = rows(M, layout.V, vocabulary, 2.0), slopes = logits;
+    Floats logits = rows(M, layout.V, vocabulary, 2.0), gradients = logits;
     std::vector<std::int32_t> targets;
     for (Index m = 0; m < M; ++m) targets.push_back(static_cast<std::int32_t>(m % vocabulary));
     std::vector<double> nats(static_cast<std::size_t>(M));
@@ -146,8 +147,8 @@ void losses(Index M, Index vocabulary, Objective objective, const char* name) {
         }
         return 0.5 * total;
     };
-    forward(slopes);
-    compare(sizes(name, {M, vocabulary}), logits, slopes, value);
+    forward(gradients);
+    compare(sizes(name, {M, vocabulary}), logits, gradients, value);
 }
 
 void embeddings(Index T, Index width) {
@@ -163,9 +164,10 @@ void embeddings(Index T, Index width) {
     };
     const Buffers none{};
     embedding_rows(0, 0, V, D, T, dx.data(),
-                   [&](Index n) -> Index { return tokens[static_cast<std::size_t>(n)]; }, Use{},
-                   none, d_wte.data());
-    embedding_rows(0, 0, T, D, T, dx.data(), [](Index n) { return n; }, Use{}, none, d_wpe.data());
+                   [&](Index n) -> Index { return tokens[static_cast<std::size_t>(n)]; },
+                   GradientUse{}, none, d_wte.data());
+    embedding_rows(0, 0, T, D, T, dx.data(), [](Index n) { return n; }, GradientUse{}, none,
+                   d_wpe.data());
     compare(sizes("embed to tokens, positions width", {T, width}), wte, d_wte, value);
     compare(sizes("embed to places, positions width", {T, width}), wpe, d_wpe, value);
 }
@@ -236,13 +238,13 @@ int check() {
         attentions(T, 3, 12), attentions(T, 4, 20), attentions(T, 20, 20), attentions(T, 1, 32);
         attentions(T, 2, 6);
     }
-    turned_heads(5, 4, 8, false, true);
+    query_keys(5, 4, 8, false, true);
     for (const Index width : {16, 32, 64, 128}) {
-        turned_heads(5, 4, width, true, true), turned_heads(5, 4, width, false, true);
-        turned_heads(5, 1, width, true, false);
+        query_keys(5, 4, width, true, true), query_keys(5, 4, width, false, true);
+        query_keys(5, 1, width, true, false);
     }
-    turned_heads(3, 2, 12, true, true), turned_heads(3, 2, 20, true, true);
-    turned_heads(3, 3, 60, true, true);
+    query_keys(3, 2, 12, true, true), query_keys(3, 2, 20, true, true);
+    query_keys(3, 3, 60, true, true);
     for (const Index V : {2, 5, 1000}) {
         losses(40, V, Objective::cross_entropy, "-log p, rows vocabulary");
         losses(4, V, Objective::linear, "1 - p, rows vocabulary");

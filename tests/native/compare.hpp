@@ -1,4 +1,4 @@
-// What the checks are made with: numbers drawn, slopes compared, errors reported.
+// Tools of the checks: draw numbers, compare gradients, report errors.
 #pragma once
 
 #include <cstdio>
@@ -21,8 +21,8 @@ void report(const std::string& what, double error, double limit) {
     failures += !holds;
 }
 
-// Rows of which only the first `real` numbers are drawn: what is padded is zero. A vector may be
-// read from the last number on.
+// Rows of which the first `real` numbers are drawn, and padding is zero. A whole vector may be read
+// from the last number on.
 Floats rows(Index count, Index wide, Index real, double spread = 1.0) {
     std::normal_distribution<double> draw(0.0, spread);
     Floats numbers(static_cast<std::size_t>(count * wide + 16));
@@ -38,10 +38,10 @@ double dot(const Floats& x, const Floats& y) {
     return total;
 }
 
-// Compare slopes with central differences of value(), number by number, where x is not zero: what
-// is padded has no slope. Errors are relative to the largest slope.
+// Compare gradients with central differences of value(), number by number, where x is not zero:
+// padding has no gradient. Errors are relative to the largest gradient.
 template <class Value>
-void compare(const std::string& what, Floats& x, const Floats& slopes, Value value) {
+void compare(const std::string& what, Floats& x, const Floats& gradients, Value value) {
     constexpr float h = 1.0f / 64;
     double worst = 0.0, largest = 1e-30;
     for (std::size_t i = 0; i < x.size(); ++i) {
@@ -54,7 +54,7 @@ void compare(const std::string& what, Floats& x, const Floats& slopes, Value val
         const double below = value();
         x[i] = before;
         const double difference = (above - below) / (static_cast<double>(up) - down);
-        worst = std::fmax(worst, std::fabs(difference - static_cast<double>(slopes[i])));
+        worst = std::fmax(worst, std::fabs(difference - static_cast<double>(gradients[i])));
         largest = std::fmax(largest, std::fabs(difference));
     }
     report(what, worst / largest, 2e-3);

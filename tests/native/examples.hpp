@@ -70,9 +70,9 @@ struct Example {
         return logits_NV;
     }
     Doubles gradients(const Texts& texts) {
-        Doubles slopes(static_cast<std::size_t>(engine.size()));
-        engine.gradients(texts.all(), texts.positions(), texts.positions(), slopes.data());
-        return slopes;
+        Doubles d_parameters(static_cast<std::size_t>(engine.size()));
+        engine.gradients(texts.all(), texts.positions(), texts.positions(), d_parameters.data());
+        return d_parameters;
     }
     Doubles train(const Texts& texts) {
         const Doubles rates(texts.steps.size() - 1, 1e-3);

@@ -1,12 +1,12 @@
-// An engine that runs out of memory, at every allocation in turn: it says so, is what it was, and
-// goes on; nothing is lost. test_native_threads.py compiles it for the address sanitizer.
+// An engine that runs out of memory, at every allocation in turn: it throws, is unchanged, and can
+// go on; nothing leaks. test_native_threads.py compiles it for the address sanitizer.
 #include <new>
 
 #include "examples.hpp"
 
 namespace {
 
-// How many allocations there is memory for; below 0: for all.
+// How many more allocations succeed; negative: all of them.
 long left = -1;
 
 void* allocate(std::size_t bytes, std::size_t line) noexcept {

@@ -1,5 +1,5 @@
-// Threads at one engine: what they may do at the same time, for the thread sanitizer to look at, and
-// parts that throw. test_native_threads.py compiles and runs it.
+// Threads at one engine: what they may do at the same time, for the thread sanitizer to look at,
+// and parts that throw. test_native_threads.py compiles and runs it.
 #include <atomic>
 #include <stdexcept>
 #include <string>
@@ -12,7 +12,7 @@ using namespace microgpt;
 
 namespace {
 
-// Call f in so many threads at once.
+// Call f(i) in each of `threads` threads at once.
 template <class F>
 void at_once(int threads, F f) {
     std::vector<std::thread> all;
@@ -36,7 +36,7 @@ void parts_throw(Index threads) {
         }
         expect(!caught.empty() && std::stol(caught) % 5 == round % 5,
                "what a part throws is thrown on");
-        // A thread alone stops there, as any loop does.
+        // With one thread it is a loop, which stops at the exception.
         if (threads > 1) expect(done == 20, "the other parts are done all the same");
         std::atomic<Index> total{0};
         auto good = [&](Index i, Index) { total += i; };
@@ -49,7 +49,7 @@ void all_at_once() {
     Example example(4);
     const Texts texts(64);
     const Doubles before = example.losses(texts);
-    SharedDecoder kept(example.engine, 3);
+    SharedDecoder earlier(example.engine, 3);
     at_once(8, [&](int who) {
         for (int round = 0; round < 15; ++round) {
             if (who == 0) example.train(texts);
@@ -71,7 +71,7 @@ void all_at_once() {
     expect(example.engine.updates() == 15 * 8, "all updates are counted");
     const std::int32_t tokens[3] = {1, 2, 3};
     Doubles logits(33), expected(33);
-    kept.push(tokens, logits.data());
+    earlier.push(tokens, logits.data());
     example.load();
     SharedDecoder(example.engine, 3).push(tokens, expected.data());
     expect(logits == expected, "a decoder computes with the parameters of its moment");
@@ -86,7 +86,7 @@ void two_train() {
         for (int round = 0; round < 5; ++round) example.train(texts);
     });
     for (int round = 0; round < 10; ++round) alone.train(texts);
-    expect(example.state() == alone.state(), "two that train take turns");
+    expect(example.state() == alone.state(), "one training waits for the other");
 }
 
 // A row holds block_size tokens, whoever pushes them.
@@ -102,7 +102,7 @@ void pushes() {
                 try {
                     decoder.push(tokens.data(), logits.data());
                     ++read;
-                } catch (const Mistake&) {
+                } catch (const InputError&) {
                     ++refused;
                 }
             }

@@ -1,5 +1,5 @@
-// Numbers of one kind, zero at first: Buffer's like, for what is counted and summed. In the build's
-// namespace, so that no code of one processor is shared with the build for another.
+// An array of integers or doubles, zero at first, as Buffer is one of floats. It is in the build's
+// namespace, so that no code for one processor is shared with the build for another.
 #pragma once
 
 #include <new>
@@ -9,18 +9,18 @@
 namespace microgpt::MICROGPT_BUILD {
 
 template <class T>
-class Numbers {
+class Array {
   public:
-    Numbers() = default;
-    ~Numbers() { delete[] data_; }
-    Numbers(const Numbers&) = delete;
-    Numbers& operator=(const Numbers&) = delete;
+    Array() = default;
+    ~Array() { delete[] data_; }
+    Array(const Array&) = delete;
+    Array& operator=(const Array&) = delete;
 
-    // Hold at least so many; what was there is lost if it grows. Throws std::bad_alloc, and then
-    // has what it had.
+    // Hold at least `size` elements; the contents are lost if it grows. Throws std::bad_alloc, and
+    // is then as it was.
     void reserve(Index size) {
         if (size <= size_) return;
-        // Asked for so, and not to throw, that a sanitizer too answers rather than ends the program.
+        // Not the throwing operator: a sanitizer would end the program there.
         T* grown = new (std::nothrow) T[static_cast<std::size_t>(size)]();
         if (!grown) throw std::bad_alloc();
         delete[] data_;

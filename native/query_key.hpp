@@ -1,5 +1,5 @@
-// What happens to each head's queries and keys before attention: an RMSNorm, and a turn by angles
-// that grow with the position. Both are in place, and so is their way back.
+// What is done to each head's queries and keys before attention: an RMSNorm, and rotary positions,
+// a rotation by angles that grow with the position. Forward and backward work in place.
 #pragma once
 
 #include "buffer.hpp"
@@ -7,14 +7,14 @@
 
 namespace microgpt::MICROGPT_BUILD {
 
-class Heads {
+class QueryKey {
   public:
-    explicit Heads(const Layout& layout)
+    explicit QueryKey(const Layout& layout)
         : D(layout.D), H(layout.shape.n_head), K(layout.shape.n_embd / layout.shape.n_head),
           epsilon_(layout.shape.rmsnorm_epsilon), norms_(layout.shape.qk_norm),
-          turns_(layout.shape.rotary_base > 0),
+          rotates_(layout.shape.rotary_base > 0),
           in_vectors_((K & (K - 1)) == 0) {
-        if (!turns_) return;
+        if (!rotates_) return;
         const Index T = layout.shape.block_size;
         cosines_.reserve(T * D);
         sines_.reserve(T * D);
@@ -26,15 +26,15 @@ class Heads {
                                               -static_cast<double>(k % half) /
                                                   static_cast<double>(half));
                 cosines_.data()[t * D + i] = static_cast<float>(std::cos(angle));
-                // y_k = x_k cos + x_(k + half) sin; its partner takes the other sign.
+                // y_k = x_k cos + x_(k + half) sin; the other of the pair has the opposite sign.
                 sines_.data()[t * D + i] =
                     static_cast<float>(k < half ? std::sin(angle) : -std::sin(angle));
             }
     }
 
-    // Whether there is anything to do.
-    bool any() const { return norms_ || turns_; }
-    // How many numbers a position's scales take.
+    // Whether the model has either of the two.
+    bool is_needed() const { return norms_ || rotates_; }
+    // How many floats the norms' scales take at a position.
     Index scales() const { return norms_ ? 2 * D : 0; }
 
     // Positions `start` to start + T of a document, in rows of 3 D.
@@ -43,24 +43,24 @@ class Heads {
             for (Index part = 0; part < 2; ++part) {
                 float* x = qkv + part * D;
                 if (norms_) norm(x, scales + (2 * t + part) * D);
-                if (turns_) turn(x, start + t, false);
+                if (rotates_) rotate(x, start + t, false);
             }
     }
 
-    // The slopes of what attention read become those of what was there before; qkv has what
-    // attention read. A turn keeps products, so the norm's mean can be taken after it.
+    // From the gradients of what attention read to those of what entered `forward`; qkv has what
+    // attention read. A rotation preserves dot products: the mean that the norm's gradient needs
+    // can therefore be taken over rotated vectors, and the rotation undone afterwards.
     void backward(Index T, const float* qkv, const float* scales, float* d_qkv) const {
         for (Index t = 0; t < T; ++t, qkv += 3 * D, d_qkv += 3 * D)
             for (Index part = 0; part < 2; ++part) {
                 float* dx = d_qkv + part * D;
                 if (norms_) norm_backward(dx, qkv + part * D, scales + (2 * t + part) * D);
-                if (turns_) turn(dx, t, true);
+                if (rotates_) rotate(dx, t, true);
             }
     }
 
   private:
-    // Call f with a head's width, or `lanes` where it is more, as a number known when this is
-    // compiled.
+    // Call f with a head's width, at most `lanes`, as a compile-time constant.
     template <class F>
     void with_group(F f) const {
         if (K == 1) f(std::integral_constant<int, 1>{});
@@ -72,8 +72,8 @@ class Heads {
         }
     }
 
-    // The sum of products of x and y over each head, handed to f(first, last, sum) with the sum in
-    // all lanes of the channels [first, last).
+    // Sum the products of x and y over each head, and call f(first, last, sum) with the sum in all
+    // lanes of the channels [first, last).
     template <class F>
     void each_sum(const float* x, const float* y, F f) const {
         if (!in_vectors_) {
@@ -106,25 +106,26 @@ class Heads {
             for (Index k = 0; i + k < last; ++k) x[i + k] = rest[k];
             return;
         }
-        // The row's last vector: beyond it another thread may be writing.
+        // Use the row's last whole vector: another thread may be writing beyond the row.
         const Vec rest = f(D - lanes);
         for (; i < last; ++i) x[i] = rest[i - (D - lanes)];
     }
 
     void norm(float* x, float* scales) const {
-        const float share = 1.0f / static_cast<float>(K);
+        const float inverse_width = 1.0f / static_cast<float>(K);
         each_sum(x, x, [&](Index first, Index last, Vec squares) {
-            const Vec mean = squares * share;
-            const Vec finite = mean < splat(HUGE_VALF) ? 1.0f / root(mean + epsilon_) : splat(NAN);
-            write(first, last, scales, [&](Index) { return finite; });
-            write(first, last, x, [&](Index i) { return load(x + i) * finite; });
+            const Vec mean = squares * inverse_width;
+            const Vec scale =
+                mean < splat(HUGE_VALF) ? 1.0f / square_root(mean + epsilon_) : splat(NAN);
+            write(first, last, scales, [&](Index) { return scale; });
+            write(first, last, x, [&](Index i) { return load(x + i) * scale; });
         });
     }
 
     void norm_backward(float* dy, const float* y, const float* scales) const {
-        const float share = 1.0f / static_cast<float>(K);
+        const float inverse_width = 1.0f / static_cast<float>(K);
         each_sum(dy, y, [&](Index first, Index last, Vec products) {
-            const Vec mean = products * share;
+            const Vec mean = products * inverse_width;
             write(first, last, dy, [&](Index i) {
                 return (load(dy + i) - load(y + i) * mean) * load(scales + i);
             });
@@ -132,24 +133,24 @@ class Heads {
     }
 
     template <int Half>
-    void turn_in_vector(float* x, const float* cosines, const float* sines, float sign) const {
+    void rotate_in_vector(float* x, const float* cosines, const float* sines, float sign) const {
         for (Index i = 0; i < D; i += lanes) {
             const Vec v = load(x + i);
             store(x + i, v * load(cosines + i) + exchange<Half>(v) * load(sines + i) * sign);
         }
     }
 
-    void turn(float* x, Index t, bool back) const {
+    void rotate(float* x, Index t, bool back) const {
         const float *cosines = cosines_.data() + t * D, *sines = sines_.data() + t * D;
         const float sign = back ? -1.0f : 1.0f;
         const Index half = K / 2;
         if (in_vectors_ && half < lanes) {
-            if (half == 1) turn_in_vector<1>(x, cosines, sines, sign);
-            if (half == 2) turn_in_vector<2>(x, cosines, sines, sign);
+            if (half == 1) rotate_in_vector<1>(x, cosines, sines, sign);
+            if (half == 2) rotate_in_vector<2>(x, cosines, sines, sign);
             if constexpr (lanes > 4)
-                if (half == 4) turn_in_vector<4>(x, cosines, sines, sign);
+                if (half == 4) rotate_in_vector<4>(x, cosines, sines, sign);
             if constexpr (lanes > 8)
-                if (half == 8) turn_in_vector<8>(x, cosines, sines, sign);
+                if (half == 8) rotate_in_vector<8>(x, cosines, sines, sign);
             return;
         }
         for (Index h = 0; h < H * K; h += K) {
@@ -170,7 +171,7 @@ class Heads {
 
     const Index D, H, K;
     const float epsilon_;
-    const bool norms_, turns_, in_vectors_;
+    const bool norms_, rotates_, in_vectors_;
     Buffer cosines_, sines_;
 };
 
