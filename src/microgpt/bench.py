@@ -97,7 +97,7 @@ def operations(config: GPTConfig, batches: Batches) -> float:
     L, D, V = config.n_layer, config.n_embd, config.vocab_size
     lengths = np.diff(batches.documents)
     pairs = int((lengths * (lengths + 1) // 2).sum())
-    products = 6 * (12 * L * D * D + V * D) * batches.positions
+    products = model.operations(L, D, V) * batches.positions
     return products + 12 * L * D * pairs + 14 * model.size(config) * batches.n_steps
 
 

@@ -14,12 +14,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from microgpt.config import GPTConfig
 from microgpt.model.dropout import Dropping
-from microgpt.model.table import Parameter, initial, parameters, size, views
+from microgpt.model.table import Parameter, initial, operations, parameters, size, views
 
 if TYPE_CHECKING:
     from microgpt.model.operations import Ops
 
-__all__ = ["Parameter", "Past", "angles", "gpt", "initial", "parameters", "size", "views"]
+__all__ = [
+    "Parameter",
+    "Past",
+    "angles",
+    "gpt",
+    "initial",
+    "operations",
+    "parameters",
+    "size",
+    "views",
+]
 
 A = TypeVar("A")
 

@@ -90,7 +90,7 @@ def choose(work: float, lengths: Sequence[int], vocab_size: int) -> Choice:
     4 64 160 0.09
     """
     width, layers = next((w, n) for least, w, n in reversed(SHAPES) if work >= least)
-    positions = work / operations(width, layers, vocab_size)
+    positions = work / model.operations(layers, width, vocab_size)
     read = sum(lengths)
     epochs = positions / read
     batch = min(max(0.5 * math.sqrt(positions), 128.0), 8192.0)
@@ -106,11 +106,6 @@ def choose(work: float, lengths: Sequence[int], vocab_size: int) -> Choice:
     times = f"{epochs:.1f}" if epochs < 10 else f"{epochs:,.0f}"
     why = f"time to read the text {times} times"
     return Choice({**ALWAYS.model, **shape}, {**ALWAYS.training, **training}, why)
-
-
-def operations(width: int, layers: int, vocab_size: int) -> float:
-    """Count the operations of a position, there and back: 6 a parameter of a product."""
-    return 6.0 * (12 * layers * width + vocab_size) * width
 
 
 def speed(engine: Engine, config: GPTConfig, data: Batch, seconds: float) -> float:
@@ -132,7 +127,7 @@ def speed(engine: Engine, config: GPTConfig, data: Batch, seconds: float) -> flo
         engine.train(step, lr)
         steps += 1
     took = time.perf_counter() - began
-    each = operations(config.n_embd, config.n_layer, config.vocab_size)
+    each = model.operations(config.n_layer, config.n_embd, config.vocab_size)
     return steps * data.positions * each / took
 
 

@@ -1,6 +1,6 @@
-"""The nine operations over plain lists of floats, or of Values when slopes are wanted.
+"""The model's operations over plain lists of floats, or of Values when gradients are wanted.
 
-In: rows of scalars. Out: rows of scalars. Every engine gives the same nine.
+In: rows of scalars. Out: rows of scalars. Each is what `model.operations` says it must be.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Memory = tuple[Matrix, Matrix]
 
 
 class ScalarOps:
-    """The nine operations over rows of scalars."""
+    """The eight operations of the model, and the loss, over rows of scalars."""
 
     def embed(
         self, tokens_T: Sequence[int], wte_VD: Matrix, wpe_TD: Matrix | None, start: int
