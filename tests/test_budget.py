@@ -59,7 +59,7 @@ def test_the_speed_is_the_operations_of_the_steps_over_the_time(
 
     data = batch(DOCUMENTS)
     measured = budget.speed(opened("scalar", config), config, data, seconds=1.0)
-    assert measured == 2 * data.positions * model.operations(1, 8, 5) / 3.0
+    assert measured == 2 * data.positions * model.flops(1, 8, 5) / 3.0
 
 
 def test_without_seconds_the_preset_is_by_the_engine() -> None:

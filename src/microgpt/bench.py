@@ -97,7 +97,7 @@ def operations(config: GPTConfig, batches: Batches) -> float:
     L, D, V = config.n_layer, config.n_embd, config.vocab_size
     lengths = np.diff(batches.documents)
     pairs = int((lengths * (lengths + 1) // 2).sum())
-    products = model.operations(L, D, V) * batches.positions
+    products = model.flops(L, D, V) * batches.positions
     return products + 12 * L * D * pairs + 14 * model.size(config) * batches.n_steps
 
 

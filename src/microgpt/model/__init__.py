@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from microgpt.config import GPTConfig
 from microgpt.model.dropout import Dropping
-from microgpt.model.table import Parameter, initial, operations, parameters, size, views
+from microgpt.model.table import Parameter, flops, initial, parameters, size, views
 
 if TYPE_CHECKING:
     from microgpt.model.operations import Ops
@@ -23,9 +23,9 @@ __all__ = [
     "Parameter",
     "Past",
     "angles",
+    "flops",
     "gpt",
     "initial",
-    "operations",
     "parameters",
     "size",
     "views",

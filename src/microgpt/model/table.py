@@ -75,12 +75,12 @@ def size(config: GPTConfig) -> int:
     return one + (config.n_layer - 1) * (two - one)
 
 
-def operations(n_layer: int, n_embd: int, vocab_size: int) -> int:
+def flops(n_layer: int, n_embd: int, vocab_size: int) -> int:
     """Count the floating-point operations of a position's products, forward and backward.
 
     ``6 (12 L D^2 + V D)``: two for each weight forward, and twice that backward.
 
-    >>> operations(n_layer=1, n_embd=16, vocab_size=27)
+    >>> flops(n_layer=1, n_embd=16, vocab_size=27)
     21024
     """
     return 6 * (12 * n_layer * n_embd + vocab_size) * n_embd

@@ -90,7 +90,7 @@ def choose(work: float, lengths: Sequence[int], vocab_size: int) -> Choice:
     4 64 160 0.09
     """
     width, layers = next((w, n) for least, w, n in reversed(SHAPES) if work >= least)
-    positions = work / model.operations(layers, width, vocab_size)
+    positions = work / model.flops(layers, width, vocab_size)
     read = sum(lengths)
     epochs = positions / read
     batch = min(max(0.5 * math.sqrt(positions), 128.0), 8192.0)
@@ -127,7 +127,7 @@ def speed(engine: Engine, config: GPTConfig, data: Batch, seconds: float) -> flo
         engine.train(step, lr)
         steps += 1
     took = time.perf_counter() - began
-    each = model.operations(config.n_layer, config.n_embd, config.vocab_size)
+    each = model.flops(config.n_layer, config.n_embd, config.vocab_size)
     return steps * data.positions * each / took
 
 
