@@ -110,7 +110,8 @@ def test_the_command_line_alone_prints() -> None:
 
 # What a run, a sweep and an estimator keep; and what a person names to be written.
 WRITERS = (
-    "runs", "sweep.folder", "sweep.best", "sklearn.files", "cli.compress", "data.datasets.make_names"
+    "runs", "sweep.folder", "sweep.best", "sklearn.files", "cli.compress",
+    "data.datasets.make_names",
 )  # fmt: skip
 
 
