@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter, Token
 
-from microgpt.cli.terminal.show import find_run
 from microgpt.data.corpus import Source
 from microgpt.engines import ENGINES
+from microgpt.runs.folder import find_run
 from microgpt.runs.run import Run
 
 # The parser takes a lone "-" for an option without a name; between the two of us it is called this.

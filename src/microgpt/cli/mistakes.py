@@ -12,8 +12,7 @@ from pathlib import Path
 
 from cyclopts import CycloptsError, MissingArgumentError, UnknownOptionError
 
-from microgpt.cli.terminal.show import all_runs
-from microgpt.runs.folder import RUNS
+from microgpt.runs.folder import RUNS, all_runs
 
 # What other programs, and papers, call it.
 SYNONYMS = {

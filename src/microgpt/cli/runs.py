@@ -7,9 +7,10 @@ from typing import Annotated, Any, cast
 
 from microgpt.cli import flags
 from microgpt.cli.flags import flag
-from microgpt.cli.terminal.show import all_runs, find_run, say, say_json, stderr, stdout, table
+from microgpt.cli.terminal.show import say, say_json, stderr, stdout, table
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.model import size
+from microgpt.runs.folder import all_runs, find_run
 from microgpt.runs.run import Run
 from microgpt.training.trainer import TAIL
 from microgpt.wording import MIXED, figures

@@ -1,6 +1,6 @@
-"""A run's folder before it is one: found a name, made, held against others, emptied.
+"""A run's folder: found by its name; or before it is one: given a name, made, held, emptied.
 
-In: a name, or a path. Out: a folder that is this training's alone.
+In: a name, or a path. Out: the folder of a run, or one that is this training's alone.
 """
 
 from __future__ import annotations
@@ -108,3 +108,31 @@ def _is_of_a_beginning(path: Path) -> bool:
     except RunError:
         return False
     return path.name in (COUNTS, CHECKPOINT)
+
+
+def find_run(run: str | Path | None) -> Path:
+    """Return a run's folder: the one named, a name among runs/, or the newest there.
+
+    Raises:
+        RunError: there is none; the message names those there are.
+    """
+    here = all_runs()
+    if run is None:
+        if not here:
+            raise RunError(f"no runs in {RUNS}/ yet. Try: microgpt train")
+        return here[-1]
+    if Path(run).is_file():
+        such = f", such as {here[-1]}" if here else ""
+        raise RunError(f"{run}: not a run: it is a file. Expected a folder{such}.")
+    for folder in (Path(run), RUNS / run):
+        if folder.exists():
+            return folder
+    names = ", ".join(map(str, reversed(here[-5:])))
+    hint = f"Runs here: {names}." if here else "Try: microgpt train"
+    raise RunError(f"{run}: no such run. {hint}")
+
+
+def all_runs() -> list[Path]:
+    """Return the runs in runs/, the newest last."""
+    configs = RUNS.glob(f"*/{CONFIG}")
+    return [path.parent for path in sorted(configs, key=lambda path: path.lstat().st_mtime_ns)]

@@ -9,8 +9,9 @@ from microgpt.cli import flags
 from microgpt.cli.flags import flag
 from microgpt.cli.plot.drawn import Curve, draw, picture
 from microgpt.cli.terminal.pictures import check_picture, write_picture
-from microgpt.cli.terminal.show import find_run, say, say_json, stderr
+from microgpt.cli.terminal.show import say, say_json, stderr
 from microgpt.errors import MicroGPTError, RunError
+from microgpt.runs.folder import find_run
 from microgpt.runs.run import Run
 from microgpt.wording import name_of
 

@@ -9,7 +9,6 @@ import errno
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import IO, Any, cast
 
 from rich.console import Console
@@ -19,10 +18,7 @@ from microgpt.cli.terminal.colours import THEME
 from microgpt.cli.terminal.streams import Decorated, decorated, shows_glyphs
 from microgpt.cli.terminal.tables import Rows
 from microgpt.counting.ladder import Ladder
-from microgpt.errors import RunError
 from microgpt.evaluation.record import finite
-from microgpt.runs.checkpoint import CONFIG
-from microgpt.runs.folder import RUNS
 from microgpt.wording import ALONE, figures, name_of, printable, readable
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
@@ -150,34 +146,6 @@ def say_samples(texts: Sequence[str]) -> None:
 def ellipsis() -> str:
     """Return what stands for what was left out."""
     return "…" if shows_glyphs(sys.stdout) else "..."
-
-
-def find_run(run: str | None) -> Path:
-    """Return a run's folder: the one named, a name among runs/, or the newest there.
-
-    Raises:
-        RunError: there is none; the message names those there are.
-    """
-    here = all_runs()
-    if run is None:
-        if not here:
-            raise RunError(f"no runs in {RUNS}/ yet. Try: microgpt train")
-        return here[-1]
-    if Path(run).is_file():
-        such = f", such as {here[-1]}" if here else ""
-        raise RunError(f"{run}: not a run: it is a file. Expected a folder{such}.")
-    for folder in (Path(run), RUNS / run):
-        if folder.exists():
-            return folder
-    names = ", ".join(map(str, reversed(here[-5:])))
-    hint = f"Runs here: {names}." if here else "Try: microgpt train"
-    raise RunError(f"{run}: no such run. {hint}")
-
-
-def all_runs() -> list[Path]:
-    """Return the runs in runs/, the newest last."""
-    configs = RUNS.glob(f"*/{CONFIG}")
-    return [path.parent for path in sorted(configs, key=lambda path: path.lstat().st_mtime_ns)]
 
 
 def width() -> int:

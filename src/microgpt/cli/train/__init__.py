@@ -9,13 +9,14 @@ from microgpt.cli import flags
 from microgpt.cli.flags import DATA, MODEL, TRAINING, flag, switch, whole
 from microgpt.cli.terminal.interruption import interruption
 from microgpt.cli.terminal.notes import noted
-from microgpt.cli.terminal.show import find_run, stderr, stdout
+from microgpt.cli.terminal.show import stderr, stdout
 from microgpt.cli.terminal.streams import outliving
 from microgpt.cli.train.progress import Bar, JsonLines, Lines, Reporter
 from microgpt.cli.train.summary import closing, opening, warned, word
 from microgpt.data.corpus import Source
 from microgpt.errors import UsageError
 from microgpt.runs import prepare
+from microgpt.runs.folder import find_run
 from microgpt.runs.session import Session
 from microgpt.training.presets import PRESETS
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from microgpt import experiment
 from microgpt.cli.terminal.notes import noted
 from microgpt.cli.terminal.pictures import check_picture
-from microgpt.cli.terminal.show import find_run, say, say_json, stderr, stdout, table, width
+from microgpt.cli.terminal.show import say, say_json, stderr, stdout, table, width
 from microgpt.cli.why import drawn
 from microgpt.cli.why.told import Curves, adam_told, number, plain_told
 from microgpt.config import ObjectiveName
@@ -25,7 +25,7 @@ from microgpt.errors import UsageError
 from microgpt.experiment import PLAIN_RATE, SURE_AND_WRONG, Experiment, Point
 from microgpt.loss import OBJECTIVES
 from microgpt.model import size
-from microgpt.runs.folder import RUNS
+from microgpt.runs.folder import RUNS, find_run
 from microgpt.wording import count, figures, printable
 
 _OBJECTIVES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
