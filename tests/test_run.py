@@ -175,15 +175,18 @@ def test_what_a_program_gives_wrong_is_told_in_one_sentence(run: Run, tiny: list
         (lambda: run.evaluate("emma"), "texts must be a list of strings; got one string."),
         (lambda: run.evaluate([]), "texts must not be empty; got none."),
         (lambda: microgpt.train([]), None),
-        (lambda: microgpt.train(tiny, n_ebmd=8), None),
+        (lambda: run.evaluate(["ada", None]), "text 1 must be a string; got None."),  # type: ignore[list-item]
         (lambda: microgpt.train(tiny, steps=0), "steps must be a whole number from 1; got 0."),
         (lambda: microgpt.train(["a", 5]), "document 1 must be a string; got 5."),  # type: ignore[list-item]
         (lambda: run.sample(1, prompt="é"), None),
+        (lambda: run.sample(-1), "number must be a whole number from 0; got -1."),
     ):
         with pytest.raises((UsageError, DataError)) as caught:
             wrong()
         assert str(caught.value) == (sentence or str(caught.value))
         assert "\n" not in str(caught.value)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'n_ebmd'"):
+        microgpt.train(tiny, n_ebmd=8)  # type: ignore[call-arg]
     assert not Path("runs").exists()
 
 
@@ -207,4 +210,4 @@ def test_training_learns(tmp_path: Path) -> None:
 def test_a_run_that_is_none_is_told_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(RunError) as caught:
         microgpt.load("nowhere")
-    assert str(caught.value) == "nowhere: not a run: there is no such folder."
+    assert str(caught.value) == "nowhere: no such run. Try: microgpt train"

@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from microgpt.evaluation import Evaluation
     from microgpt.loss import LossSum, cross_entropy
     from microgpt.runs.run import Run, load
-    from microgpt.runs.trained import train
+    from microgpt.runs.train import train
+    from microgpt.sampling import Choice, Sample
     from microgpt.scoring.score import Score
     from microgpt.training.presets import PRESETS
 
+__version__ = "0.1.0"
+
 __all__ = [
     "PRESETS",
+    "Choice",
     "DataError",
     "DivergedError",
     "Evaluation",
@@ -27,9 +31,11 @@ __all__ = [
     "MicroGPTError",
     "Run",
     "RunError",
+    "Sample",
     "Score",
     "TrainConfig",
     "UsageError",
+    "__version__",
     "cross_entropy",
     "load",
     "train",
@@ -41,7 +47,8 @@ _HOME = {
     "evaluation": ("Evaluation",),
     "loss": ("LossSum", "cross_entropy"),
     "runs.run": ("Run", "load"),
-    "runs.trained": ("train",),
+    "runs.train": ("train",),
+    "sampling": ("Choice", "Sample"),
     "scoring.score": ("Score",),
     "training.presets": ("PRESETS",),
 }

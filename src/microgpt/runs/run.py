@@ -1,4 +1,4 @@
-"""A trained model and its folder: sample from it, score with it, evaluate it.
+"""A trained model and its folder: all that a model can do, its log, its documents, its resuming.
 
 In: a run's folder. Out: a `Run`. This is the package as a Python program uses it; the command line
 says the same in words.
@@ -6,15 +6,10 @@ says the same in words.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from microgpt import evaluation, sampling
-from microgpt.compress import Codec
-from microgpt.compress.identity import Identity
 from microgpt.counting.ladder import ladder, ngram, xz
 from microgpt.counting.mixture import Mixture
 from microgpt.counting.ngram import NGram
@@ -22,22 +17,22 @@ from microgpt.data import corpus
 from microgpt.data.batch import Batch, lay_out
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine, Predictor
-from microgpt.errors import UsageError
+from microgpt.errors import RunError, UsageError
 from microgpt.evaluation import Evaluation
 from microgpt.loss import LossSum
-from microgpt.runs import checkpoint, prepare, usual
+from microgpt.runs import checkpoint, foreground, prepare, usual
 from microgpt.runs import log as log_module
 from microgpt.runs.counts import load_counts
+from microgpt.runs.folder import find_run
 from microgpt.runs.log import Log
+from microgpt.runs.model import Model
 from microgpt.runs.sound import Sound
 from microgpt.runs.usual import Usual
-from microgpt.sampling import Choice, Sample
 from microgpt.scoring.price import Pricer
-from microgpt.scoring.score import Score
 from microgpt.training.progress import Checkpoint
 
 
-class Run:
+class Run(Model):
     """A run's folder, read when asked.
 
     Args:
@@ -91,16 +86,6 @@ class Run:
         return Mixture(self.gpt, ngram, saved.weight)
 
     @property
-    def predictor(self) -> Predictor:
-        """The model: the mixture, or the GPT where it is not mixed."""
-        return self.mixture or self.gpt
-
-    @property
-    def weight(self) -> float | None:
-        """The share of the counts in a mixture; None: it is none."""
-        return self.mixture.weight if self.mixture else None
-
-    @property
     def log(self) -> Log:
         """What the training wrote."""
         return log_module.read(self.folder)
@@ -127,41 +112,9 @@ class Run:
             self.folder, self.predictor, of, self.tokenizer, self.settings, lambda: self.documents
         )
 
-    @cached_property
-    def pricer(self) -> Pricer:
-        """What prices texts, many at once."""
-        return Pricer(self.predictor, self.tokenizer, self.settings.model.block_size)
-
-    def samples(self, choice: Choice) -> Iterator[Sample]:
-        """Yield samples without end."""
-        return sampling.samples(
-            self.predictor, self.tokenizer, self.settings.model.block_size, choice
-        )
-
-    def sample(self, number: int = 10, **choice: Any) -> list[str]:
-        """Return new texts; keywords are those of `sample.Choice`.
-
-        Raises:
-            UsageError: a value outside its domain, or a prompt the model cannot read.
-        """
-        return [drawn.text for drawn in islice(self.samples(Choice(**choice)), number)]
-
-    def scores(self, texts: Iterable[str]) -> Iterator[Score]:
-        """Price texts character by character, in their order."""
-        block_size = self.settings.model.block_size
-        return evaluation.scores(self.predictor, self.tokenizer, block_size, texts)
-
-    def score(self, text: str) -> Score:
-        """Price one text character by character."""
-        return next(self.scores([text]))
-
-    def alone(self, texts: Sequence[str]) -> LossSum | None:
-        """Return what texts cost the GPT alone; None: the model is not mixed with counts."""
-        if self.weight is None:
-            return None
-        pricer = Pricer(self.gpt, self.tokenizer, self.settings.model.block_size)
-        some = (texts[i : i + evaluation.TEXTS] for i in range(0, len(texts), evaluation.TEXTS))
-        return sum((LossSum.of(pricer.price(group).losses_N.tolist()) for group in some), LossSum())
+    def write_samples(self) -> None:
+        """Write `samples.txt` into the folder, as a training does at its end."""
+        checkpoint.write_samples(self.folder, self.sample(20))
 
     def evaluate(self, texts: Iterable[str] | None = None) -> Evaluation:
         """Measure on documents; None: on those held out.
@@ -173,41 +126,41 @@ class Run:
             texts = self.documents[1]
             if not texts:
                 raise UsageError("texts must be given: this run held no documents out.")
-        if isinstance(texts, str):
-            raise UsageError("texts must be a list of strings; got one string.")
-        result = evaluation.evaluate(
-            self.predictor, self.tokenizer, self.settings.model.block_size, texts
+        return super().evaluate(texts)
+
+    def resume(self, documents: Sequence[str] | None = None, *, progress: bool = False) -> Run:
+        """Go on with an interrupted training to its end, exactly as if it had never stopped.
+
+        An interruption saves it once more. One that has come to its end is left as it is.
+
+        Args:
+            documents: those trained on, if they came from no file.
+            progress: whether to show a progress bar, in a terminal or a notebook.
+
+        Returns:
+            This run, with its parameters of now.
+
+        Raises:
+            RunError: it is in use, its data has changed, or they must be given again.
+            DivergedError: the loss is no longer finite.
+            KeyboardInterrupt: it was interrupted, and is saved.
+        """
+        if documents is None and "-" in self.settings.source.files:
+            raise RunError(f"{self.folder}: its documents came through a pipe; give them again.")
+        name, threads, device = self._engine
+        engine = None if name == "auto" else name
+        session = prepare.resume(
+            self.folder, documents=documents, engine=engine, threads=threads, device=device
         )
-        if not result.documents:
-            raise UsageError("texts must not be empty; got none.")
-        return result
-
-    @cached_property
-    def codec(self) -> Codec:
-        """What compresses with this run, and tells what it costs."""
-        stream = self.settings.source.stream
-        model = self.settings.model
-
-        def identity() -> Identity:
-            return Identity.of(self.engine, self.mixture, self.tokenizer, model)
-
-        return Codec(self.predictor, self.tokenizer, model, identity, stream=stream)
-
-    def compress(self, data: bytes) -> bytes:
-        """Return any file in the vocabulary in as many bits as its losses, and a header.
-
-        Raises:
-            UsageError, DataError: it has what the vocabulary lacks.
-        """
-        return self.codec.compress(data).data
-
-    def decompress(self, data: bytes) -> bytes:
-        """Return the file that `compress` was given.
-
-        Raises:
-            DataError: it is damaged, or made by another run, build or machine.
-        """
-        return self.codec.decompress(data)
+        try:
+            foreground.finish(session, progress=progress, stacklevel=3)
+        finally:
+            # What was read is of the state before.
+            for read in ("_saved", "engine", "gpt", "mixture", "pricer", "codec", "usual"):
+                if read in vars(self):
+                    delattr(self, read)
+        self.write_samples()
+        return self
 
     @cached_property
     def ngram(self) -> NGram:
@@ -247,10 +200,22 @@ def open_pricer(
     return Run(folder, engine, threads, device).pricer
 
 
-def load(folder: str | Path) -> Run:
-    """Open a run's folder.
+def load(
+    run: str | Path | None = None,
+    *,
+    engine: str = "auto",
+    threads: int | None = None,
+    device: str | None = None,
+) -> Run:
+    """Open a run.
+
+    Args:
+        run: its folder, or its name in runs/; None: the newest there.
+        engine: what computes: "auto", "native" or "scalar".
+        threads: at most so many; None: as many as help.
+        device: "cpu".
 
     Raises:
-        RunError: it is no run, or is damaged.
+        RunError: there is no such run, or it is damaged.
     """
-    return Run(folder)
+    return Run(find_run(run), engine, threads, device)

@@ -1,0 +1,80 @@
+"""A progress bar for a Python program: on a terminal, or in a notebook.
+
+In: how far something is, and words. Out: a bar that is drawn anew some ten times a second.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from html import escape
+from importlib import import_module
+from typing import Any
+
+Bar = Callable[[float, str], None]
+"""Takes how far it is, from 0 to 1, and words to stand beside the bar."""
+
+_SECONDS = 0.1
+"""Between two looks at it, at least."""
+
+
+@contextmanager
+def bar() -> Generator[Bar]:
+    """Show a bar, on standard error or in the notebook that this runs in."""
+    with _in_a_notebook() if _is_notebook() else _on_a_terminal() as show:
+        yield show
+
+
+def _is_notebook() -> bool:
+    """Whether a kernel runs this: then standard error is no place for a bar."""
+    shell = sys.modules.get("IPython")
+    return shell is not None and hasattr(shell.get_ipython(), "kernel")
+
+
+@contextmanager
+def _on_a_terminal() -> Generator[Bar]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn())
+    with Progress(*columns, console=Console(stderr=True, highlight=False, emoji=False)) as drawn:
+        task = drawn.add_task("", total=1.0)
+        yield lambda done, words: drawn.update(task, completed=done, description=words)
+
+
+@contextmanager
+def _in_a_notebook() -> Generator[Bar]:
+    # rich's own needs ipywidgets, and leaves nothing in a notebook that is saved.
+    newest = _Element(0.0, "")
+    handle: Any = import_module("IPython.display").display(newest, display_id=True)
+    shown = time.perf_counter()
+
+    def show(done: float, words: str) -> None:
+        nonlocal newest, shown
+        newest = _Element(done, words)
+        if time.perf_counter() - shown > _SECONDS:
+            handle.update(newest)
+            shown = time.perf_counter()
+
+    try:
+        yield show
+    finally:
+        handle.update(newest)
+
+
+class _Element:
+    """A bar as a notebook shows it."""
+
+    def __init__(self, done: float, words: str) -> None:
+        self._done, self._words = done, words
+
+    def __repr__(self) -> str:
+        return self._words
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<progress aria-label="training" value="{self._done:.4f}">{self._done:.0%}</progress> '
+            f"{escape(self._words)}"
+        )

@@ -1,0 +1,104 @@
+"""A training in the foreground of a Python program: to its end, or to where it is interrupted.
+
+In: a `Session`. Out: the same at its end and saved, with a progress bar if that is wanted; or
+KeyboardInterrupt, with the call that goes on.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, nullcontext
+
+from microgpt.runs import prepare
+from microgpt.runs.bar import bar
+from microgpt.runs.session import Session
+from microgpt.training import verdict
+from microgpt.training.trainer import Trainer
+from microgpt.wording import MIXED, count, figures
+
+
+def finish(session: Session, *, progress: bool, stacklevel: int) -> None:
+    """Train to the end.
+
+    Args:
+        session: the training; its folder is let go of.
+        progress: whether to show a bar.
+        stacklevel: of whom a warning is for, counted from here.
+
+    Raises:
+        DivergedError: the loss is not finite; the last good checkpoint is kept and named.
+        KeyboardInterrupt: it was interrupted, and is saved.
+    """
+    with (
+        session,
+        _interruptible(session.stop) as interrupted,
+        bar() if progress else nullcontext() as show,
+    ):
+        for _ in session:
+            if show:
+                show(*_told(session.trainer))
+    if interrupted:
+        raise KeyboardInterrupt(_where(session))
+    verdict.warn(session.trainer, session.settings.asked, stacklevel=stacklevel + 1)
+
+
+def _where(session: Session) -> str:
+    """Say what was saved, and how to go on."""
+    run = f"microgpt.load({str(session.folder)!r})"
+    if session.trainer.has_ended:
+        return f"its end was reached after {count(session.updates, 'step')} and saved: {run}"
+    documents = "documents" if session.settings.source == prepare.MEMORY else ""
+    return (
+        f"stopped after {count(session.updates, 'step')} and saved. "
+        f"Go on with: {run}.resume({documents})"
+    )
+
+
+@contextmanager
+def _interruptible(stop: Callable[[], None]) -> Generator[list[bool]]:
+    """Let the first Ctrl-C, or a notebook's stop button, stop and save; the second ends at once.
+
+    Where the program has a handler of its own, or this is not the main thread, nothing is changed.
+
+    Args:
+        stop: asks for the stop.
+
+    Yields:
+        A list that has something in it once it was asked for.
+    """
+    asked: list[bool] = []
+    ours = signal.default_int_handler
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) != ours:
+        yield asked
+        return
+
+    def on_signal(*_: object) -> None:
+        asked.append(True)
+        signal.signal(signal.SIGINT, ours)
+        stop()
+
+    signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, ours)
+
+
+def _told(trainer: Trainer) -> tuple[float, str]:
+    """Return how far it is, from 0 to 1, and that and the losses in words."""
+    training, heldout = trainer.task.training, trainer.last_heldout
+    seconds = trainer.at.seconds if trainer.at else 0.0
+    done = trainer.updates / training.steps if training.steps else 0.0
+    if training.seconds:
+        done = max(done, min(seconds / training.seconds, 1.0))
+    of = f" of {training.steps:,}" if training.steps else ""
+    words = [f"step {trainer.updates:,}{of}", f"loss {figures(trainer.tail.sum.mean, 2)}"]
+    if heldout:
+        words.append(f"held out {figures(heldout.own.mean, 2)}")
+        words += [f"{MIXED} {figures(heldout.sum.mean, 2)}"] if heldout.gpt else []
+    if 0.0 < done < 1.0:
+        words.append(f"{seconds * (1.0 - done) / done:.0f} s left")
+    return done, " · ".join(words)

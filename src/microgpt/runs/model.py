@@ -1,0 +1,200 @@
+"""A trained model: sample from it, score with it, evaluate it, compress with it.
+
+In: an engine with its parameters, a tokenizer. Out: texts, losses, an `Evaluation`, bytes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from microgpt import evaluation, sampling
+from microgpt.compress import Codec
+from microgpt.compress.identity import Identity
+from microgpt.config.bounds import Whole
+from microgpt.counting.mixture import Mixture
+from microgpt.data.tokenizer import Tokenizer
+from microgpt.engines.contract import Engine, Floats, Predictor
+from microgpt.errors import UsageError
+from microgpt.evaluation import Evaluation
+from microgpt.loss import LossSum
+from microgpt.runs.settings import Settings
+from microgpt.sampling import Choice, Sample
+from microgpt.scoring.price import Priced, Pricer
+from microgpt.scoring.score import Score
+
+_NUMBER = Whole(0, 2**63 - 1)
+
+
+class Model(ABC):
+    """What a trained model can do without its folder.
+
+    Attributes:
+        settings: what it was trained with.
+        tokenizer: makes ids of text, and text of ids.
+    """
+
+    settings: Settings
+    tokenizer: Tokenizer
+
+    @cached_property
+    @abstractmethod
+    def engine(self) -> Engine:
+        """The GPT, ready to compute, or to be trained on."""
+
+    @cached_property
+    @abstractmethod
+    def gpt(self) -> Predictor:
+        """The GPT alone."""
+
+    @cached_property
+    @abstractmethod
+    def mixture(self) -> Mixture | None:
+        """The GPT mixed with counts; None: it is not."""
+
+    @property
+    def predictor(self) -> Predictor:
+        """The model: the mixture, or the GPT where it is not mixed."""
+        return self.mixture or self.gpt
+
+    @property
+    def weight(self) -> float | None:
+        """The share of the counts in a mixture; None: it is none."""
+        return self.mixture.weight if self.mixture else None
+
+    @cached_property
+    def pricer(self) -> Pricer:
+        """What prices texts, many at once."""
+        return Pricer(self.predictor, self.tokenizer, self.settings.model.block_size)
+
+    def samples(self, choice: Choice) -> Iterator[Sample]:
+        """Yield samples without end."""
+        return sampling.samples(
+            self.predictor, self.tokenizer, self.settings.model.block_size, choice
+        )
+
+    def sample(
+        self,
+        number: int = 10,
+        *,
+        temperature: float = 0.8,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        prompt: str = "",
+        seed: int = 42,
+    ) -> list[str]:
+        """Return new texts.
+
+        Args:
+            number: how many.
+            temperature: divides the logits; below 1 bolder, above 1 wilder, 0 always the likeliest.
+            top_k: only the k likeliest tokens; None: all.
+            top_p: only the likeliest that together reach this probability.
+            min_p: only those at least this many times as probable as the likeliest.
+            prompt: how every text begins.
+            seed: of the drawing; the same gives the same texts.
+
+        Raises:
+            UsageError: a value outside its domain, or a prompt the model cannot read.
+        """
+        _NUMBER.check("number", number)
+        choice = Choice(
+            temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, prompt=prompt, seed=seed
+        )
+        return [drawn.text for drawn in islice(self.samples(choice), number)]
+
+    def scores(self, texts: Iterable[str]) -> Iterator[Score]:
+        """Price texts character by character, in their order."""
+        block_size = self.settings.model.block_size
+        return evaluation.scores(self.predictor, self.tokenizer, block_size, _many(texts))
+
+    def score(self, text: str) -> Score:
+        """Price one text character by character."""
+        return next(self.scores([text]))
+
+    def losses(self, texts: Iterable[str]) -> list[Floats]:
+        """Return what each position of many texts costs, at the full speed of the engine.
+
+        The numbers are those of `score(text).losses`, without what was expected in their place.
+
+        Args:
+            texts: any strings; their characters and the end of each are priced.
+
+        Returns:
+            An array of nats for each text, one a position.
+        """
+        return [
+            losses
+            for priced in self._priced(self.pricer, texts)
+            for losses in np.split(priced.losses_N, priced.laid.texts[1:-1])
+        ]
+
+    def alone(self, texts: Iterable[str]) -> LossSum | None:
+        """Return what texts cost the GPT alone; None: the model is not mixed with counts."""
+        if self.weight is None:
+            return None
+        pricer = Pricer(self.gpt, self.tokenizer, self.settings.model.block_size)
+        priced = self._priced(pricer, texts)
+        return sum((LossSum.of(group.losses_N.tolist()) for group in priced), LossSum())
+
+    def _priced(self, pricer: Pricer, texts: Iterable[str]) -> Iterator[Priced]:
+        """Price texts, many at once."""
+        remaining = _many(texts)
+        while group := list(islice(remaining, evaluation.TEXTS)):
+            yield pricer.price(group)
+
+    def evaluate(self, texts: Iterable[str]) -> Evaluation:
+        """Measure on documents.
+
+        Raises:
+            UsageError: there are none.
+        """
+        result = evaluation.evaluate(
+            self.predictor, self.tokenizer, self.settings.model.block_size, _many(texts)
+        )
+        if not result.documents:
+            raise UsageError("texts must not be empty; got none.")
+        return result
+
+    @cached_property
+    def codec(self) -> Codec:
+        """What compresses with this run, and tells what it costs."""
+        stream = self.settings.source.stream
+        model = self.settings.model
+
+        def identity() -> Identity:
+            return Identity.of(self.engine, self.mixture, self.tokenizer, model)
+
+        return Codec(self.predictor, self.tokenizer, model, identity, stream=stream)
+
+    def compress(self, data: bytes) -> bytes:
+        """Return any file in the vocabulary in as many bits as its losses, and a header.
+
+        Raises:
+            UsageError, DataError: it has what the vocabulary lacks.
+        """
+        return self.codec.compress(data).data
+
+    def decompress(self, data: bytes) -> bytes:
+        """Return the file that `compress` was given.
+
+        Raises:
+            DataError: it is damaged, or made by another run, build or machine.
+        """
+        return self.codec.decompress(data)
+
+
+def _many(texts: Iterable[Any]) -> Iterator[str]:
+    """Yield texts, or raise UsageError: each must be one."""
+    if isinstance(texts, str):
+        raise UsageError("texts must be a list of strings; got one string.")
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise UsageError(f"text {i} must be a string; got {text!r:.40}.")
+        yield text

@@ -1,0 +1,167 @@
+"""A training from its beginning to its end, in one call, and the run that comes of it.
+
+In: data, settings. Out: a `Run`. The command line says the same in words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from microgpt.config import (
+    Activation,
+    Init,
+    LongDocuments,
+    ObjectiveName,
+    OptimizerName,
+    Order,
+    Position,
+)
+from microgpt.data.corpus import Source
+from microgpt.errors import UsageError
+from microgpt.runs import foreground, prepare
+from microgpt.runs.run import Run
+
+READING = tuple(f.name for f in dataclasses.fields(Source) if f.name != "files")
+"""The keywords that say how a file is read."""
+
+
+def train(
+    data: str | Path | Sequence[str] | None = None,
+    *,
+    preset: str | None = None,
+    out: str | Path | None = None,
+    progress: bool = False,
+    steps: int | None = None,
+    seconds: float | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    beta1: float | None = None,
+    beta2: float | None = None,
+    eps: float | None = None,
+    optimizer: OptimizerName | None = None,
+    muon_lr: float | None = None,
+    momentum: float | None = None,
+    weight_decay: float | None = None,
+    dropout: float | None = None,
+    ngram: int | None = None,
+    loss: ObjectiveName | None = None,
+    holdout: float | None = None,
+    seed: int | None = None,
+    order: Order | None = None,
+    long: LongDocuments | None = None,
+    block_size: int | None = None,
+    n_layer: int | None = None,
+    n_head: int | None = None,
+    n_embd: int | None = None,
+    activation: Activation | None = None,
+    position: Position | None = None,
+    qk_norm: bool | None = None,
+    final_norm: bool | None = None,
+    init: Init | None = None,
+    init_std: float | None = None,
+    zero_init: bool | None = None,
+    tokenizer: Literal["characters", "bytes"] = "characters",
+    column: str | None = None,
+    field: str | None = None,
+    encoding: str = "utf-8",
+    delimiter: str | None = None,
+    quoting: Literal["strict", "none"] = "strict",
+    stream: bool = False,
+    engine: str = "auto",
+    threads: int | None = None,
+    device: str | None = None,
+    log_every: int = 1,
+) -> Run:
+    """Train on lines of text and return the run; nothing is printed unless `progress` is set.
+
+    A setting that is None is the preset's. An interruption (Ctrl-C, or a notebook's stop button)
+    saves the run, and raises KeyboardInterrupt with the call that goes on with it. What is odd
+    about a file, rows that cannot be read say, is a warning.
+
+    Args:
+        data: a file with a document a line (or .csv, .tsv, .jsonl, .json, any gzipped), or a list
+            of documents; None: the embedded names.
+        preset: where all numbers begin: "microgpt", "microgpt-v1", "micro", "small" or "medium".
+            None: with `seconds` alone what costs least in that time on this machine and this text;
+            else "micro", or, without the native engine, "microgpt".
+        out: the run's folder; None: the first free of runs/NAME-1, runs/NAME-2, ...
+        progress: whether to show a progress bar, in a terminal or a notebook.
+        steps: updates of the parameters.
+        seconds: train for so long instead; with `steps`, at most.
+        batch_size: documents a step.
+        lr: the learning rate at the start; it falls linearly to 0.
+        beta1: Adam's decay of the mean of gradients.
+        beta2: Adam's decay of the mean of their squares.
+        eps: Adam's smallest divisor.
+        optimizer: of the layers' matrices, "adam" or "muon"; everything else is Adam's.
+        muon_lr: Muon's learning rate at the start; it falls as `lr` does.
+        momentum: Muon's decay of the mean of gradients.
+        weight_decay: how fast the layers' matrices shrink, times their learning rate, a step.
+        dropout: the share of what layers hand on that a step leaves out, in [0, 1).
+        ngram: mix the GPT with counts of so many tokens in a row; 0: do not.
+        loss: what is minimised: "cross-entropy", -log p; "linear", 1 - p; "quadratic", (1 - p)^2.
+        holdout: the share of documents kept away from training to measure on, in [0, 1).
+        seed: of the order of the documents and the initial numbers.
+        order: whether documents are shuffled anew "per-epoch" or "once".
+        long: whether documents longer than the block are read in a "window" after the other or
+            "cut".
+        block_size: the most tokens the model sees at once.
+        n_layer: blocks of attention and MLP.
+        n_head: attention heads; divides `n_embd`.
+        n_embd: the width.
+        activation: of the MLP, "relu" or "squared-relu".
+        position: how it knows where a token stands: "learned" or "rotary".
+        qk_norm: whether each head's queries and keys pass through an RMSNorm.
+        final_norm: whether what enters lm_head does.
+        init: initial numbers of one spread, "normal", or each matrix's by its width, "fan-in".
+        init_std: the standard deviation of the initial numbers.
+        zero_init: whether attn_wo and mlp_fc2 start at zero.
+        tokenizer: a token for each of the data's "characters", or for each of the "bytes" of any
+            text.
+        column: of a .csv or .tsv file: its heading or its number from 1.
+        field: of a .jsonl or .json file: a name, or "a.b"; None: "text".
+        encoding: of the file.
+        delimiter: what stands between the cells of a table; None: by its name and first lines.
+        quoting: of cells: "strict", or "none", where quotes are characters as others are.
+        stream: read the file as one long text, a book say, in windows.
+        engine: what computes: "auto", "native" or "scalar".
+        threads: at most so many; None: as many as help. The result is the same.
+        device: "cpu".
+        log_every: steps a line of the log.
+
+    Raises:
+        UsageError, DataError, RunError: what is wrong, in one sentence.
+        DivergedError: the loss is no longer finite.
+        KeyboardInterrupt: it was interrupted, and is saved.
+
+    Warns:
+        TrainingWarning: the loss ended above that of blind guessing, or the counts that the GPT is
+            mixed with weigh more than it does.
+    """
+    settings: dict[str, Any] = locals().copy()  # the keywords, by their names
+    for name in ("data", "preset", "out", "progress"):
+        del settings[name]
+    source = _source(data, {name: settings.pop(name) for name in READING})
+    folder = None if out is None else Path(out)
+    session = prepare.new(source, preset_name=preset, out=folder, **settings)
+    for sentence in session.corpus.notes:
+        warnings.warn(sentence, stacklevel=2)
+    foreground.finish(session, progress=progress, stacklevel=3)
+    run = Run(session.folder, engine, threads, device)
+    run.write_samples()
+    return run
+
+
+def _source(
+    data: str | Path | Sequence[str] | None, reading: dict[str, Any]
+) -> Source | Sequence[str]:
+    """Return where the documents are, or the documents."""
+    if data is None or isinstance(data, (str, Path)):
+        return Source(files=() if data is None else (str(data),), **reading)
+    for name in Source(**reading).asked:
+        raise UsageError(f"{name} must stand with a file; got documents.")
+    return data
