@@ -7,19 +7,17 @@ first that is none; and the nats of each.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.data.batch import lay_out
-from microgpt.data.tokenizer import UNKNOWN
 from microgpt.errors import UsageError
 from microgpt.runs.run import Run
 
 Floats = NDArray[np.float64]
 
-# Texts priced at once: their token ids are lists of Python's.
+# Texts priced at once.
 _TEXTS = 8192
 
 
@@ -73,17 +71,5 @@ def characters(texts: Sequence[str]) -> Floats:
 
 def nats(run: Run, texts: Sequence[str]) -> Floats:
     """Return what each costs: what `Run.score` tells, computed by the engine at full speed."""
-    parts = [_nats(run, texts[i : i + _TEXTS]) for i in range(0, len(texts), _TEXTS)]
-    return np.concatenate(parts)
-
-
-def _nats(run: Run, texts: Sequence[str]) -> Floats:
-    tokens = run.tokenizer
-    ids = [[i for c in tokens.ids(text) for i in c] for text in texts]
-    batch = lay_out(ids, tokens.bos, run.settings.model.block_size).batch
-    unknown_N = batch.targets_N == UNKNOWN
-    for ids_N in (batch.tokens_N, batch.targets_N):
-        ids_N[ids_N == UNKNOWN] = tokens.stand_in
-    losses_N = cast("Floats", np.where(unknown_N, tokens.unknown_nats, run.predictor.losses(batch)))
-    starts = np.cumsum([0, *(len(text) + 1 for text in ids[:-1])])
-    return np.add.reduceat(losses_N, starts)
+    groups = (texts[i : i + _TEXTS] for i in range(0, len(texts), _TEXTS))
+    return np.concatenate([run.pricer.price(group).nats_D for group in groups])
