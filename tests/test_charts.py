@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from microgpt.evaluation.calibration import Bin
-from microgpt.report import charts
+from microgpt.html import charts
 
 
 def test_points_of_charts_lie_where_their_numbers_say() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 import microgpt
 from microgpt.cli.app import run as cli
-from microgpt.report.heat import MOST, heat
 from microgpt.runs.run import Run
+from microgpt.scoring.heat import MOST, heat
 
 from .conftest import TINY
 

@@ -134,6 +134,15 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def clipped(text: str, most: int = 60) -> str:
+    """Return text as `printable` shows it, or the beginning of a long one.
+
+    >>> clipped("abcdef", most=4)
+    'abc…'
+    """
+    return printable(text if len(text) <= most else f"{text[: most - 1]}…")
+
+
 def shell_word(text: str) -> str:
     r"""Write text as one word of a command, on one line, that can be copied.
 

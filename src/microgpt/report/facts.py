@@ -12,11 +12,11 @@ from itertools import islice
 from microgpt.evaluation import Evaluation
 from microgpt.loss import LossSum
 from microgpt.report.command import DOCUMENTS, command
-from microgpt.report.heat import Heat, heat
 from microgpt.runs.prepare import MEMORY
 from microgpt.runs.run import Run
 from microgpt.runs.settings import Settings
 from microgpt.sampling import Choice, Sample
+from microgpt.scoring.heat import Heat, heat
 from microgpt.wording import ALONE, MIXED, THIS, counts_of, name_of, printable
 
 POINTS = 120

@@ -7,24 +7,12 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from microgpt import html
 from microgpt.evaluation.rules import RULES
+from microgpt.html import charts
 from microgpt.loss import LN_2
-from microgpt.report import charts
 from microgpt.report.facts import Facts
-from microgpt.report.heat import clipped
-from microgpt.wording import (
-    MIXED,
-    STEP,
-    STRONGEST,
-    count,
-    expected,
-    figures,
-    glyph,
-    level,
-    path_word,
-    printable,
-    readable,
-)
+from microgpt.wording import MIXED
 
 _HERE = Path(__file__).parent
 
@@ -34,25 +22,10 @@ ROWS = 24
 
 def render(facts: Facts) -> str:
     """Write the page."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters: dict[str, Any] = {
-        "printable": printable, "clipped": clipped, "glyph": glyph, "expected": expected,
-        "level": level, "count_of": count, "readable": readable,
-        "figures": figures, "path_word": path_word,
-    }  # fmt: skip
-    environment.filters.update(filters)
-    style = (_HERE / "style.css").read_text("utf-8")
+    style = f"{html.style()}{(_HERE / 'page.css').read_text('utf-8')}"
     # The page allows this one style and nothing else: no script, no other address.
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    template = environment.get_template("report.html.jinja")
+    template = html.template("report.html.jinja", _HERE)
     return template.render(facts=facts, style=style, digest=digest, **_shown(facts))
 
 
@@ -72,10 +45,7 @@ def _shown(facts: Facts) -> dict[str, Any]:
         "curve": charts.learning_curve(facts.training, facts.held_out, levels, facts.mixed),
         "reliability": charts.reliability(result.calibration.bins),
         "rules": list(zip(RULES, result.scores.values())),
-        "box": charts,
         "mixed_name": MIXED,
-        "step": STEP,
-        "strongest": STRONGEST,
         "ln_2": LN_2,
         "thinned": _thinned(facts.training),
     }

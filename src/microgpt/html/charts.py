@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from microgpt.evaluation.calibration import Bin
 from microgpt.wording import ALONE, MIXED, figures
+
+if TYPE_CHECKING:
+    from microgpt.evaluation.calibration import Bin
 
 WIDTH, HEIGHT = 800, 340
 LEFT, RIGHT, TOP, BOTTOM = 58, 168, 14, 44

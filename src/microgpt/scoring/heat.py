@@ -12,7 +12,7 @@ import numpy as np
 
 from microgpt.scoring.score import Character, Score
 from microgpt.scoring.spans import spans
-from microgpt.wording import printable
+from microgpt.wording import clipped
 
 MOST = 160
 """Cells shown of a text."""
@@ -68,8 +68,3 @@ def heat(score: Score, usual: float) -> Heat:
     cells = tuple(Cell(**vars(c), in_span=start <= at < stop) for at, c in enumerate(shown, first))
     rest = len(losses) - first - len(shown)
     return Heat(clipped(score.text), score.mean, score.bits, cells, first, rest)
-
-
-def clipped(text: str, most: int = 60) -> str:
-    """Return a text as it can be shown, or the beginning of a long one."""
-    return printable(text if len(text) <= most else f"{text[: most - 1]}…")

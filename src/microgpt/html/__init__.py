@@ -1,0 +1,67 @@
+"""Pieces of HTML that a report and a notebook share: cells, tables, bars, charts, and their style.
+
+In: numbers and text. Out: markup, escaped, without scripts; nothing in it comes from elsewhere.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from microgpt.html import charts
+from microgpt.wording import (
+    STEP,
+    STRONGEST,
+    clipped,
+    count,
+    expected,
+    figures,
+    glyph,
+    level,
+    path_word,
+    printable,
+    readable,
+)
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_HERE = Path(__file__).parent
+
+_FILTERS = (printable, clipped, glyph, expected, level, readable, figures, path_word)
+
+
+@cache
+def template(name: str, folder: Path = _HERE) -> Template:
+    """Return a template of a folder, which may use the macros beside this file."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader([folder, _HERE]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Any] = {"count_of": count, **{f.__name__: f for f in _FILTERS}}
+    environment.filters.update(filters)
+    told: dict[str, Any] = {"box": charts, "step": STEP, "strongest": STRONGEST}
+    environment.globals.update(told)
+    return environment.get_template(name)
+
+
+@cache
+def style() -> str:
+    """Return the style of all pieces: rules for what is in an element of class "microgpt"."""
+    return (_HERE / "style.css").read_text("utf-8")
+
+
+def fragment(kind: str, **values: Any) -> str:
+    """Return what a notebook shows of an object, its style included.
+
+    Args:
+        kind: names the template: "score", "evaluation", "ladder" or "run".
+        values: what is laid out there.
+    """
+    return template(f"{kind}.html.jinja").render(style=style(), **values)
