@@ -147,7 +147,7 @@ def test_json_is_what_python_has(capsys: Capture) -> None:
     expected = json.loads(json.dumps(record(loaded.evaluate())))
     one = told(capsys, "evaluate letters")
     assert {name: one[name] for name in expected} == expected
-    baselines = loaded.ladder(loaded.documents[1])
+    baselines = loaded.baselines(loaded.documents[1])
     assert one["baselines"] == {name: total.mean for name, total in baselines.items()}
     assert one["ngram_n"] == loaded.ngram.n
 

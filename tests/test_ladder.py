@@ -175,11 +175,11 @@ def test_a_run_s_ladder_counts_what_it_was_trained_on_and_nothing_else(tmp_path:
     run = microgpt.train(path, steps=2, n_embd=4, n_head=1, engine="scalar", holdout=0.3,
                          preset="microgpt-v1", out=tmp_path / "run")  # fmt: skip
     trained, held_out = run.documents
-    rungs = run.ladder(held_out)
+    rungs = run.baselines(held_out)
     assert list(rungs) == ["uniform", "unigram", "bigram", "ngram", "xz"]
     counted, measured = laid(run.tokenizer, trained), laid(run.tokenizer, held_out)
     V, bos = run.tokenizer.vocab_size, run.tokenizer.bos
     assert run.ngram.n == NGram.chosen(counted, V, bos, measured).n
     assert rungs["ngram"].nats == pytest.approx(run.ngram.losses(measured).sum())
     assert rungs["xz"] == xz(trained, held_out, measured.positions)
-    assert set(run.ladder(trained, seen=True)) == {"uniform", "unigram", "bigram"}
+    assert set(run.baselines(trained, seen=True)) == {"uniform", "unigram", "bigram"}

@@ -85,7 +85,7 @@ def number(cell: str) -> float:
 def test_the_page_s_tables_have_the_evaluation_s_numbers(model: Run, capsys: Capture) -> None:
     got, result = Page(page(capsys, model.folder)), model.evaluate()
     ladder = {name.rstrip(" ●"): number(nats) for name, nats, *_ in got.table("model")}
-    told = model.ladder(model.documents[1])
+    told = model.baselines(model.documents[1])
     assert ladder["this model"] == pytest.approx(result.loss, abs=5.1e-5)
     assert ladder["pairs"] == pytest.approx(told["bigram"].mean, abs=5.1e-5)
     assert list(ladder.values()) == sorted(ladder.values(), reverse=True)

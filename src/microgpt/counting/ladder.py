@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from microgpt import html
 from microgpt.counting.ngram import NGram
 from microgpt.loss import LN_2, LossSum
-from microgpt.wording import ALONE, MIXED, THIS
+from microgpt.wording import ALONE, MIXED, THIS, name_of
 
 if TYPE_CHECKING:
     from microgpt.data.batch import Batch
@@ -124,6 +125,18 @@ class Ladder:
     def name(self) -> str:
         """What this model is called: where none was held out the loss is the GPT's, as trained."""
         return (MIXED if self.gpt else ALONE) if self.mixes else THIS
+
+    @property
+    def rungs(self) -> list[tuple[str, LossSum, bool]]:
+        """All of them, the worst first: a name, a loss, and whether it is this model's."""
+        rungs = [(name_of(name, self.n), total, False) for name, total in self.baselines.items()]
+        rungs += [(ALONE, self.gpt, False)] if self.gpt else []
+        rungs.append((self.name, self.model, True))
+        return sorted(rungs, key=lambda rung: -rung[1].mean)
+
+    def _repr_html_(self) -> str:
+        """Show them in a notebook, each with a bar as long as its loss."""
+        return html.fragment("ladder", what=self.what, rungs=self.rungs)
 
 
 def ngram(counted: Batch, tokenizer: Tokenizer, held_out: Batch | None = None) -> NGram:

@@ -14,6 +14,7 @@ from itertools import islice
 
 import numpy as np
 
+from microgpt import html
 from microgpt.data.batch import Batch
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines.contract import Predictor
@@ -100,6 +101,10 @@ class Evaluation:
             "accuracy": self.accuracy,
             "calibration_error": self.calibration.error,
         }
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what the loss is, and where it comes from."""
+        return html.fragment("evaluation", result=self)
 
 
 def mean_loss(engine: Predictor, batch: Batch) -> LossSum:

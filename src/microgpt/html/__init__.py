@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from microgpt.html import charts
 from microgpt.wording import (
+    MIXED,
     STEP,
     STRONGEST,
     clipped,
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 
+ROWS = 24
+"""Rows shown of a table that may have thousands."""
+
 _FILTERS = (printable, clipped, glyph, expected, level, readable, figures, path_word)
 
 
@@ -44,9 +48,15 @@ def template(name: str, folder: Path = _HERE) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Any] = {"count_of": count, **{f.__name__: f for f in _FILTERS}}
+    filters: dict[str, Any] = {
+        "count_of": count,
+        "thinned": thinned,
+        **{f.__name__: f for f in _FILTERS},
+    }
     environment.filters.update(filters)
-    told: dict[str, Any] = {"box": charts, "step": STEP, "strongest": STRONGEST}
+    told: dict[str, Any] = {
+        "box": charts, "step": STEP, "strongest": STRONGEST, "mixed_name": MIXED, "rows": ROWS,
+    }  # fmt: skip
     environment.globals.update(told)
     return environment.get_template(name)
 
@@ -57,7 +67,7 @@ def style() -> str:
     return (_HERE / "style.css").read_text("utf-8")
 
 
-def fragment(kind: str, **values: Any) -> str:
+def fragment(kind: str, /, **values: Any) -> str:
     """Return what a notebook shows of an object, its style included.
 
     Args:
@@ -65,3 +75,13 @@ def fragment(kind: str, **values: Any) -> str:
         values: what is laid out there.
     """
     return template(f"{kind}.html.jinja").render(style=style(), **values)
+
+
+def thinned(points: list[tuple[float, float]], most: int = 20) -> list[tuple[float, float]]:
+    """Return some of the points, the last one among them.
+
+    >>> thinned([(1.0, 3.3), (2.0, 3.2), (3.0, 3.1)], most=2)
+    [(1.0, 3.3), (3.0, 3.1)]
+    """
+    every = -(-len(points) // most) or 1
+    return points[::-1][::every][::-1]

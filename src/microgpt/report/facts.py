@@ -12,15 +12,13 @@ from itertools import islice
 from microgpt.evaluation import Evaluation
 from microgpt.loss import LossSum
 from microgpt.report.command import DOCUMENTS, command
+from microgpt.runs.learning import Learning
 from microgpt.runs.prepare import MEMORY
 from microgpt.runs.run import Run
 from microgpt.runs.settings import Settings
 from microgpt.sampling import Choice, Sample
 from microgpt.scoring.heat import Heat, heat
 from microgpt.wording import ALONE, MIXED, THIS, counts_of, name_of, printable
-
-POINTS = 120
-"""Points of the learning curve, at most."""
 
 SAMPLES = 24
 _CHOICE = Choice()
@@ -55,9 +53,7 @@ class Facts:
         mixed_with: counts, in words, if it is.
         ladder: this model among the baselines, the worst first.
         why_no_ladder: in a sentence, where they could not be measured.
-        training: steps and losses of the GPT.
-        held_out: likewise.
-        mixed: likewise, with the counts.
+        learning: the curves of its training.
         chosen: the texts that were asked for.
         worst: the documents that cost most a position.
         best: the least.
@@ -77,9 +73,7 @@ class Facts:
     mixed_with: str | None
     ladder: list[Rung]
     why_no_ladder: str
-    training: list[tuple[float, float]]
-    held_out: list[tuple[float, float]]
-    mixed: list[tuple[float, float]]
+    learning: Learning
     chosen: list[Heat]
     worst: list[Heat]
     best: list[Heat]
@@ -121,7 +115,6 @@ def gather(
     rungs += [Rung(ALONE, gpt)] if gpt else []
     rungs.append(Rung(MIXED if gpt else THIS, result.sum, is_this=True))
     log, unit = run.log, run.tokenizer.unit
-    measured = [(line["step"], line["heldout"]) for line in log.heldout]
     counts = run.settings.training.ngram
 
     def heats(texts: Sequence[str]) -> list[Heat]:
@@ -135,9 +128,7 @@ def gather(
         mixed_with=counts_of(counts, unit, run.weight) if gpt else None,
         ladder=sorted(rungs, key=lambda rung: -rung.sum.mean),
         why_no_ladder=why_no_ladder,
-        training=log.curve(POINTS),
-        held_out=[(step, told.get("gpt", told["loss"])) for step, told in measured],
-        mixed=[(step, told["loss"]) for step, told in measured if "gpt" in told],
+        learning=Learning.of(log),
         chosen=heats(show),
         worst=heats([*dict.fromkeys(document.text for document in worst)][:number]),
         best=heats([*dict.fromkeys(document.text for document in best)][:number]),

@@ -12,12 +12,8 @@ from microgpt.evaluation.rules import RULES
 from microgpt.html import charts
 from microgpt.loss import LN_2
 from microgpt.report.facts import Facts
-from microgpt.wording import MIXED
 
 _HERE = Path(__file__).parent
-
-ROWS = 24
-"""Rows shown of a table that may have thousands."""
 
 
 def render(facts: Facts) -> str:
@@ -31,27 +27,21 @@ def render(facts: Facts) -> str:
 
 def _shown(facts: Facts) -> dict[str, Any]:
     """Return what is laid out for the template: parts, charts, scores."""
-    result = facts.result
+    result, learning = facts.result, facts.learning
     parts = result.parts
     by_character, confusions = parts.by_character(), parts.confusions()
     levels = [(rung.name, rung.sum.mean) for rung in facts.ladder if not rung.is_this]
     return {
         "by_position": parts.by_position(),
         "by_length": parts.by_length(),
-        "by_character": by_character[:ROWS],
-        "more_characters": max(len(by_character) - ROWS, 0),
-        "confusions": confusions[:ROWS],
-        "more_confusions": max(len(confusions) - ROWS, 0),
-        "curve": charts.learning_curve(facts.training, facts.held_out, levels, facts.mixed),
+        "by_character": by_character[: html.ROWS],
+        "more_characters": max(len(by_character) - html.ROWS, 0),
+        "confusions": confusions[: html.ROWS],
+        "more_confusions": max(len(confusions) - html.ROWS, 0),
+        "curve": charts.learning_curve(
+            learning.training, learning.held_out, levels, learning.mixed
+        ),
         "reliability": charts.reliability(result.calibration.bins),
         "rules": list(zip(RULES, result.scores.values())),
-        "mixed_name": MIXED,
         "ln_2": LN_2,
-        "thinned": _thinned(facts.training),
     }
-
-
-def _thinned(points: list[tuple[float, float]], most: int = 20) -> list[tuple[float, float]]:
-    """Return some of the points, the last one among them."""
-    every = -(-len(points) // most) or 1
-    return points[::-1][::every][::-1]

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from microgpt.counting.ladder import ladder, ngram, xz
+import numpy as np
+
+from microgpt.counting.ladder import Ladder, ladder, ngram, xz
 from microgpt.counting.mixture import Mixture
 from microgpt.counting.ngram import NGram
 from microgpt.data import corpus
@@ -26,10 +28,12 @@ from microgpt.runs.counts import load_counts
 from microgpt.runs.folder import find_run
 from microgpt.runs.log import Log
 from microgpt.runs.model import Model
+from microgpt.runs.shown import shown
 from microgpt.runs.sound import Sound
 from microgpt.runs.usual import Usual
 from microgpt.scoring.price import Pricer
 from microgpt.training.progress import Checkpoint
+from microgpt.wording import count
 
 
 class Run(Model):
@@ -58,6 +62,10 @@ class Run(Model):
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what was trained, and its learning curve."""
+        return shown(self.folder, self.settings, self.log, self.tokenizer.unit)
 
     @cached_property
     def _saved(self) -> Checkpoint:
@@ -122,11 +130,12 @@ class Run(Model):
         Raises:
             UsageError: there are none.
         """
-        if texts is None:
-            texts = self.documents[1]
-            if not texts:
-                raise UsageError("texts must be given: this run held no documents out.")
-        return super().evaluate(texts)
+        return super().evaluate(self._held_out() if texts is None else texts)
+
+    def _held_out(self) -> list[str]:
+        if not self.documents[1]:
+            raise UsageError("texts must be given: this run held no documents out.")
+        return self.documents[1]
 
     def resume(self, documents: Sequence[str] | None = None, *, progress: bool = False) -> Run:
         """Go on with an interrupted training to its end, exactly as if it had never stopped.
@@ -172,8 +181,24 @@ class Run(Model):
         trained, held_out = self.documents
         return ngram(self._lay_out(trained), self.tokenizer, self._lay_out(held_out))
 
-    def ladder(self, texts: Sequence[str], *, seen: bool = False) -> dict[str, LossSum]:
-        """Measure the baselines on documents, counted on those trained on.
+    def ladder(self, texts: Sequence[str] | None = None) -> Ladder:
+        """Compare the model with others that only count; None: on the documents held out.
+
+        Raises:
+            UsageError: there are none.
+            RunError, DataError: the documents trained on are not there any more.
+        """
+        what = "document" if texts is not None else "held-out document"
+        texts = self._held_out() if texts is None else list(texts)
+        if not texts:
+            raise UsageError("texts must not be empty; got none.")
+        model = LossSum.of(np.concatenate(self.losses(texts)).tolist())
+        baselines, alone = self.baselines(texts), self.alone(texts)
+        mixes = self.weight is not None
+        return Ladder(count(len(texts), what), baselines, model, self.ngram.n, alone, mixes)
+
+    def baselines(self, texts: Sequence[str], *, seen: bool = False) -> dict[str, LossSum]:
+        """Measure models that only count on documents, counted on those trained on.
 
         Args:
             texts: the documents.

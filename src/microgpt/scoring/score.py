@@ -13,6 +13,7 @@ from itertools import islice
 
 import numpy as np
 
+from microgpt import html
 from microgpt.data.tokenizer import UNKNOWN, Tokenizer
 from microgpt.engines.contract import Predictor
 from microgpt.loss import LossSum, cross_entropy
@@ -92,6 +93,12 @@ class Score:
     def perplexity(self) -> float:
         """Between how many equally likely tokens the model was in doubt."""
         return self.sum.perplexity
+
+    def _repr_html_(self) -> str:
+        """Show the characters in a notebook, coloured by what they cost."""
+        from microgpt.scoring.heat import heat  # which knows what a score is
+
+        return html.fragment("score", heat=heat(self, usual=self.mean))
 
 
 def scores(

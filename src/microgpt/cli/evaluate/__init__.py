@@ -173,6 +173,6 @@ def measured_ladder(
 ) -> tuple[dict[str, LossSum], str]:
     """Measure the baselines; where the training data is not there any more, say so instead."""
     try:
-        return run.ladder(documents, seen=seen), ""
+        return run.baselines(documents, seen=seen), ""
     except (DataError, RunError) as error:
         return {}, str(error)

@@ -61,7 +61,7 @@ def _baselines(run: Run) -> dict[str, float]:
     """Measure the baselines on the run's held-out documents, or on those trained on."""
     try:
         trained, held_out = run.documents
-        rungs = run.ladder(held_out or trained, seen=not held_out)
+        rungs = run.baselines(held_out or trained, seen=not held_out)
         rungs.pop("xz", None)
         n = run.ngram.n if held_out else 0
         return {name_of(name, n): total.mean for name, total in rungs.items()}

@@ -1,0 +1,34 @@
+"""What a notebook shows of a run: what was trained, and its learning curve.
+
+In: a run's settings and log. Out: HTML.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from microgpt import html, model
+from microgpt.counting.ladder import uniform
+from microgpt.html import charts
+from microgpt.runs.learning import Learning
+from microgpt.runs.log import Log
+from microgpt.runs.settings import Settings
+from microgpt.wording import counts_of, name_of, printable
+
+
+def shown(folder: Path, settings: Settings, log: Log, unit: str) -> str:
+    """Write it; nothing is measured for it, so that it comes at once."""
+    learning, counts = Learning.of(log), settings.training.ngram
+    blind = [(name_of("uniform", 0), uniform(settings.model.vocab_size))]
+    curve = charts.learning_curve(learning.training, learning.held_out, blind, learning.mixed)
+    return html.fragment(
+        "run",
+        name=printable(str(folder)),
+        kind=f"GPT + {counts_of(counts, unit)}" if counts else "GPT",
+        shape=settings.model,
+        parameters=model.size(settings.model),
+        updates=log.steps,
+        curve=curve,
+        learning=learning,
+        alone=bool(counts),
+    )
