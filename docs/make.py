@@ -2,8 +2,9 @@
 
 In: `README.md`, the pages beside this file and the examples', in which a block that begins with
 ``$`` shows a command. Out: the same pages with what the commands print now, `cli.md`, and
-`images/`. All commands run in one empty folder, in the order of the pages. The tables of the pages
-in `records.py` are those of the records in `benchmarks/`. A test fails while any of it is stale.
+`images/`; and the examples' notebook, run. All commands run in one empty folder, in the order of
+the pages. The tables of the pages in `records.py` are those of the records in `benchmarks/`. A test
+fails while any of it is stale.
 
     python docs/make.py
 """
@@ -21,6 +22,7 @@ import tempfile
 import textwrap
 from pathlib import Path
 
+import notebook
 import records
 from matplotlib.figure import Figure
 
@@ -144,6 +146,7 @@ def main() -> None:
             path.write_text(rows(path.read_text("utf-8")), "utf-8", newline="\n")
         race_picture(IMAGES / "race.svg")
         (DOCS / "cli.md").write_text(reference(folder), "utf-8", newline="\n")
+        notebook.write(folder)
         run(f"microgpt why --train --save {IMAGES / 'why.svg'}", folder)
         run(f"microgpt plot names-1 --save {IMAGES / 'curve.svg'}", folder)
 
