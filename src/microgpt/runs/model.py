@@ -8,10 +8,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
-
-import numpy as np
 
 from microgpt import evaluation, sampling
 from microgpt.compress import Codec
@@ -129,11 +127,11 @@ class Model(ABC):
         Returns:
             An array of nats for each text, one a position.
         """
-        return [
-            losses
-            for priced in self._priced(self.pricer, texts)
-            for losses in np.split(priced.losses_N, priced.laid.texts[1:-1])
-        ]
+        found: list[Floats] = []
+        for priced in self._priced(self.pricer, texts):
+            starts: list[int] = priced.laid.texts.tolist()
+            found += [priced.losses_N[i:j] for i, j in pairwise(starts)]
+        return found
 
     def alone(self, texts: Iterable[str]) -> LossSum | None:
         """Return what texts cost the GPT alone; None: the model is not mixed with counts."""
