@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from microgpt.config import check_count
 from microgpt.errors import MissingExtra, UsageError
+from microgpt.runs.packed import Files, open_packed
 from microgpt.runs.run import Run
 from microgpt.sklearn import files
 from microgpt.sklearn.offset import offset
@@ -138,7 +139,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         """The run: `run_.score(text)` prices a text character by character."""
         check_is_fitted(self)
         if self._run is None:
-            self._run = files.opened(self._files, self.engine, self.threads)
+            self._run = open_packed(self._files, self.engine, self.threads)
         return self._run
 
     def score_samples(self, X: Iterable[Any]) -> Floats:
@@ -216,7 +217,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         _ = model.run_
         return model
 
-    def _take(self, kept: files.Files, offset: float, n_held_out: int) -> None:
+    def _take(self, kept: Files, offset: float, n_held_out: int) -> None:
         self._files, self._run = kept, None
         self.offset_, self.n_held_out_ = offset, n_held_out
 

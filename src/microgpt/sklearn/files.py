@@ -1,13 +1,12 @@
-"""A run whose folder is in memory: what can be copied, sent to another process, and written.
+"""A run whose folder is in memory, as the estimator makes it, writes it and reads it.
 
-In: texts to train on, or a folder. Out: the folder's files as bytes, a `Run` of such, a folder
-again. Beside a run's own files there is one more of the estimator's.
+In: texts to train on, or a folder. Out: the folder's files as bytes, a folder again. Beside a run's
+own files there is one more of the estimator's.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,15 +17,14 @@ from typing import Any
 from microgpt import schema
 from microgpt.errors import DivergedError, RunError, TrainingWarning
 from microgpt.runs import prepare
-from microgpt.runs.files import read_json, write_atomically
+from microgpt.runs.files import read_json
+from microgpt.runs.packed import Files, pack, unpack
 from microgpt.runs.run import Run
 from microgpt.runs.settings import FORMAT, check_format
 from microgpt.training import verdict
 
 FILE = "estimator.json"
 """What the estimator adds to a run's folder."""
-
-Files = dict[str, bytes]
 
 
 def trained(
@@ -44,18 +42,7 @@ def trained(
             if said := verdict.divergence(session.trainer, session.settings.asked):
                 warnings.warn(said, TrainingWarning, stacklevel=3)
         dataset = session.trainer.task.dataset
-        return _files(out), list(dataset.train_documents), list(dataset.heldout_documents)
-
-
-def opened(files: Files, engine: str, threads: int | None) -> Run:
-    """Open the run that the files are of; its engine is there, its folder is not."""
-    with TemporaryDirectory() as place:
-        folder = Path(place)
-        for name, data in files.items():
-            (folder / name).write_bytes(data)
-        run = Run(folder, engine, threads)
-        _ = run.predictor
-    return run
+        return pack(out), list(dataset.train_documents), list(dataset.heldout_documents)
 
 
 def write(files: Files, about: Mapping[str, Any], folder: Path) -> None:
@@ -64,22 +51,8 @@ def write(files: Files, about: Mapping[str, Any], folder: Path) -> None:
     Raises:
         RunError: there is something already.
     """
-    folder = folder.absolute()
-    if folder.is_file():
-        raise RunError(f"{folder}: a file. Expected a folder, or a name for a new one.")
-    held = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    if held:
-        raise RunError(f"{folder}: must be empty or new; it holds {held[0]}. Try another folder.")
     text = json.dumps({"format": FORMAT, **about}, indent=2, ensure_ascii=False)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
-        beside = Path(place, folder.name)
-        beside.mkdir()
-        for name, data in {**files, FILE: f"{text}\n".encode()}.items():
-            write_atomically(beside / name, data)
-        if folder.is_dir():
-            folder.rmdir()
-        shutil.move(beside, folder)
+    unpack({**files, FILE: f"{text}\n".encode()}, folder)
 
 
 @dataclass(frozen=True)
@@ -115,13 +88,4 @@ def read(folder: Path, kinds: Mapping[str, Any]) -> tuple[Files, About]:
     if FILE not in (path.name for path in folder.iterdir()):
         raise RunError(f"{folder}: a run, but of no estimator: it has no {FILE}.")
     about = read_json(folder, FILE, make)
-    return {name: data for name, data in _files(folder).items() if name != FILE}, about
-
-
-def _files(folder: Path) -> Files:
-    """Read a folder's files, the lock left out."""
-    return {
-        path.name: path.read_bytes()
-        for path in sorted(folder.iterdir())
-        if path.is_file() and not path.name.startswith(".")
-    }
+    return {name: data for name, data in pack(folder).items() if name != FILE}, about

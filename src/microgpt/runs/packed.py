@@ -1,0 +1,60 @@
+"""A folder in memory: what can be copied, sent to another process, and written again.
+
+In: a run's folder. Out: its files as bytes, a `Run` of such, a folder again.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from microgpt.errors import RunError
+from microgpt.runs.files import write_atomically
+from microgpt.runs.run import Run
+
+Files = dict[str, bytes]
+"""What is in each of a folder's files, by their names."""
+
+
+def pack(folder: Path) -> Files:
+    """Read a folder's files, the lock left out."""
+    return {
+        path.name: path.read_bytes()
+        for path in sorted(folder.iterdir())
+        if path.is_file() and not path.name.startswith(".")
+    }
+
+
+def open_packed(files: Files, engine: str, threads: int | None) -> Run:
+    """Open the run that the files are of; its engine is there, its folder is not."""
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+        run = Run(folder, engine, threads)
+        _ = run.predictor
+    return run
+
+
+def unpack(files: Files, folder: Path) -> None:
+    """Make a folder of files, with all of them or none.
+
+    Raises:
+        RunError: there is something already.
+    """
+    folder = folder.absolute()
+    if folder.is_file():
+        raise RunError(f"{folder}: a file. Expected a folder, or a name for a new one.")
+    held = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if held:
+        raise RunError(f"{folder}: must be empty or new; it holds {held[0]}. Try another folder.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
+        beside = Path(place, folder.name)
+        beside.mkdir()
+        for name, data in files.items():
+            write_atomically(beside / name, data)
+        if folder.is_dir():
+            folder.rmdir()
+        shutil.move(beside, folder)
