@@ -109,11 +109,8 @@ def test_the_command_line_alone_prints() -> None:
             assert "print" not in calls(tree), name
 
 
-# What a run, a sweep and an estimator keep; and what a person names to be written.
-WRITERS = (
-    "runs", "sweep.folder", "sweep.best", "sklearn.files", "cli.compress",
-    "data.datasets.make_names",
-)  # fmt: skip
+# What a run and a sweep keep; and what a person names to be written.
+WRITERS = ("runs", "sweep.folder", "sweep.best", "cli.compress", "data.datasets.make_names")
 
 
 def test_few_modules_write_files() -> None:
