@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import microgpt
+from microgpt import Run
 from microgpt.cli.app import run as cli
 
 from .conftest import TINY, required
@@ -143,3 +144,26 @@ def test_the_page_lets_no_script_run(browser: Browser, page: str, tmp_path: Path
     # And the one style that is allowed does apply.
     assert tab.eval_on_selector("table", "(e) => getComputedStyle(e).borderCollapse") == "collapse"
     tab.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("ground", ["#fff", "#000"])
+def test_what_a_notebook_shows_is_readable_on_any_background(
+    browser: Browser, model: Run, tmp_path: Path, scheme: Any, ground: str
+) -> None:
+    things = (model, model.score("lena<b>é"), model.evaluate(), model.ladder())
+    body = "\n".join(thing._repr_html_() for thing in things)
+    head = f'<!doctype html><html lang="en"><title>cards</title><body style="background: {ground}">'
+    (tmp_path / "cards.html").write_text(f"{head}<main><h1>Cards</h1>{body}</main>", "utf-8")
+    context = browser.new_context(viewport={"width": 900, "height": 900}, color_scheme=scheme)
+    tab = context.new_page()
+    tab.goto((tmp_path / "cards.html").as_uri())
+    tab.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+    found = Axe().run(tab, "main .card")
+    assert len(found.response["passes"]) > 10
+    assert found.violations_count == 0, found.generate_report()
+    shades = "(e) => getComputedStyle(e).backgroundColor"
+    card = tab.eval_on_selector(".card", shades)
+    assert card == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 23, 27)")
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    context.close()
