@@ -10,6 +10,8 @@ import pytest
 
 from microgpt.cli.app import COMMANDS, app, run
 from microgpt.cli.mistakes import SYNONYMS
+from microgpt.config import GPTConfig, TrainConfig
+from microgpt.config.setting import settings
 from microgpt.runs.run import Run
 
 Capture = pytest.CaptureFixture[str]
@@ -57,6 +59,23 @@ def test_every_synonym_is_of_a_flag_that_there_is_and_is_none_itself(capsys: Cap
     # What is a flag of one command may be meant by another where that has it not.
     elsewhere = {"size", "name", "width", "budget", "jobs", "threads"}
     assert flags & {w for others in SYNONYMS.values() for w in others.split()} <= elsewhere
+
+
+def test_train_has_a_flag_for_every_setting_as_its_config_declares_it(capsys: Capture) -> None:
+    assert run(["train", "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = {line.split()[0].strip(",:"): line for line in lines if line.startswith("  --")}
+    kinds = {int: "INT: ", float: "FLOAT: "}
+    for name, setting in {**settings(GPTConfig), **settings(TrainConfig)}.items():
+        if name == "vocab_size":  # the data's
+            continue
+        line = told[f"--{name.replace('_', '-')}"]
+        assert setting.help[:-1] in line
+        assert f"[choices: {', '.join(setting.choices)}]" in line or not setting.choices
+        assert kinds.get(setting.type, "") in line
+        if setting.bounds:
+            assert run(["train", f"--{name.replace('_', '-')}=-1"]) == 2
+            assert f"{name} must be" in capsys.readouterr().err
 
 
 def test_a_missing_run_is_named_and_the_newest_suggested(

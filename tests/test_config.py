@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 
 from microgpt.config import GPTConfig, TrainConfig, from_json
+from microgpt.config.setting import settings
 from microgpt.errors import UsageError
 from microgpt.training.presets import PRESETS, preset
 
@@ -42,7 +44,7 @@ TRAINING = [
     ({"momentum": 1.0}, "momentum must be in [0, 1); got 1.0."),
     ({"weight_decay": -1.0}, "weight_decay must be a number from 0; got -1.0."),
     ({"dropout": 1.0}, "dropout must be in [0, 1); got 1.0."),
-    ({"ngram": -1}, "ngram must be a whole number from 1; got -1."),
+    ({"ngram": -1}, "ngram must be a whole number from 0; got -1."),
     ({"holdout": 1.0}, "holdout must be in [0, 1); got 1.0."),
     ({"eps": 0.0}, "eps must be a number above 0; got 0.0."),
     ({"seed": -1}, "seed must be a whole number from 0; got -1."),
@@ -92,3 +94,15 @@ def test_presets_are_whole_and_an_unknown_one_is_named() -> None:
         preset("huge")
     names = "microgpt, microgpt-v1, micro, small, medium"
     assert str(caught.value) == f'preset must be one of {names}; got "huge".'
+
+
+@pytest.mark.parametrize("config", [GPTConfig, TrainConfig])
+def test_every_setting_has_a_help_and_bounds_or_choices(config: type) -> None:
+    for name, setting in settings(config).items():
+        assert setting.help.endswith("."), name
+        assert setting.bounds or setting.choices or setting.type is bool, name
+        if setting.type is not bool:
+            wrong: dict[str, Any] = {"vocab_size": 27} if config is GPTConfig else {}
+            wrong[name] = "" if setting.choices else float("nan")
+            with pytest.raises(UsageError, match=rf"^{name} must be "):
+                config(**wrong)

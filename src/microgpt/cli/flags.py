@@ -48,9 +48,9 @@ def whole(text: str, group: Group | None = None) -> Parameter:
     return Parameter.combine(flag(text, group), Parameter(converter=_to_whole))
 
 
-def switch(text: str, name: str) -> Parameter:
-    """Return a flag of the model that a preset may have set: `--name` and `--no-name`."""
-    return Parameter(help=f"{text[:-1]}, or not.", group=MODEL, negative=f"--no-{name}")
+def switch(text: str, name: str, group: Group) -> Parameter:
+    """Return a flag that a preset may have set: `--name` and `--no-name`."""
+    return Parameter(help=f"{text[:-1]}, or not.", group=group, negative=f"--no-{name}")
 
 
 def _to_whole(_: Any, tokens: Sequence[Token]) -> int:
@@ -74,6 +74,10 @@ File = Annotated[
     word("Text (a document a line), .csv, .tsv, .jsonl, .json, any gzipped; - for standard input."),
 ]
 RunName = Annotated[Name | None, flag("A run's folder, or its name in runs/; else the newest.")]
+Tokenizer = Annotated[
+    Literal["characters", "bytes"] | None,
+    flag("A token for each character of the data, or for each byte of any text.", DATA),
+]
 Column = Annotated[str | None, flag("Of a .csv or .tsv file: its heading or number.", DATA)]
 Delimiter = Annotated[
     str | None,
@@ -145,5 +149,3 @@ class Machine:
 
 # As a command has them where nothing is told.
 ROWS, READING, MACHINE = Rows(), Reading(), Machine()
-
-Objective = Literal["cross-entropy", "linear", "quadratic"]

@@ -1,17 +1,18 @@
 """What a model is and how it is trained: two frozen records, checked at birth, and from JSON.
 
-In: keywords, or a JSON object. Out: `GPTConfig` and `TrainConfig`. What their numbers may be stands
-in `bounds`.
+In: keywords, or a JSON object. Out: `GPTConfig` and `TrainConfig`. Which values a field may have
+and what it does stands in its type: `config.setting` makes checks, flags and their help of it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar
 
 from microgpt import schema
-from microgpt.config.bounds import Whole, check
+from microgpt.config.bounds import ABOVE_0, FROM_0, SHARE, STEPS, Real, Whole
+from microgpt.config.setting import check
 from microgpt.errors import UsageError
 
 Activation = Literal["relu", "squared-relu"]
@@ -25,23 +26,7 @@ OptimizerName = Literal["adam", "muon"]
 
 @dataclass(frozen=True, kw_only=True)
 class GPTConfig:
-    """The shape of a model and the spread of its first numbers.
-
-    Args:
-        vocab_size: V, token ids, BOS included.
-        block_size: T, the most positions the model sees at once.
-        n_layer: L, blocks of attention and MLP.
-        n_head: H, attention heads; divides n_embd.
-        n_embd: D, the width.
-        activation: of the MLP, "relu" or "squared-relu".
-        position: how a token's place is told: "learned", a row of numbers for each place, added to
-            the token's; or "rotary", queries and keys turned by angles that grow with the place.
-        qk_norm: whether each head's queries and keys pass through an RMSNorm.
-        final_norm: whether what enters lm_head does.
-        init: where the numbers start: "normal", all N(0, init_std); or "fan-in", the weights of the
-            layers N(0, 1/in), lm_head at zero, the embeddings N(0, init_std).
-        init_std: the standard deviation of the initial numbers.
-        zero_init: whether attn_wo and mlp_fc2 start at zero.
+    """The shape of a model and the spread of its initial weights.
 
     Raises:
         UsageError: a value outside its domain.
@@ -51,60 +36,52 @@ class GPTConfig:
     microgpt.errors.UsageError: n_embd must be a multiple of n_head; got n_embd=18, n_head=4.
     """
 
-    vocab_size: int
-    block_size: int = 16
-    n_layer: int = 1
-    n_head: int = 4
-    n_embd: int = 16
-    activation: Activation = "relu"
-    position: Position = "learned"
-    qk_norm: bool = False
-    final_norm: bool = False
-    init: Init = "normal"
-    init_std: float = 0.08
-    zero_init: bool = False
+    # Unicode has 1,114,112 code points.
+    vocab_size: Annotated[
+        int, Whole(1, 2**21), "Number of different tokens, the one for a document's ends included."
+    ]
+    block_size: Annotated[
+        int, Whole(1, 2**20), "Context length: the most tokens the model sees at once."
+    ] = 16
+    n_layer: Annotated[int, Whole(1, 4096), "Number of layers, each of attention and an MLP."] = 1
+    n_head: Annotated[int, Whole(1, 2**16), "Attention heads a layer; they share the width."] = 4
+    n_embd: Annotated[int, Whole(1, 2**16), "Width: the numbers a layer hands on for a token."] = 16
+    activation: Annotated[Activation, "Activation function of the MLP."] = "relu"
+    position: Annotated[
+        Position,
+        "Position encoding: a learned vector for each place, or queries and keys that are rotated.",
+    ] = "learned"
+    qk_norm: Annotated[bool, "Normalise each head's queries and keys (RMSNorm)."] = False
+    final_norm: Annotated[bool, "Normalise what enters lm_head (RMSNorm)."] = False
+    init: Annotated[
+        Init,
+        "Initial weights: all of one standard deviation; or the layers' of 1 / sqrt(inputs), the "
+        "head's 0.",
+    ] = "normal"
+    init_std: Annotated[
+        float, FROM_0, "Standard deviation of the initial weights; with fan-in, of the embeddings."
+    ] = 0.08
+    zero_init: Annotated[
+        bool, "Start each layer's output matrices, attn_wo and mlp_fc2, at zero."
+    ] = False
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
-            check(name, getattr(self, name))
+        check(self)
         if self.n_embd % self.n_head:
             raise UsageError(
                 "n_embd must be a multiple of n_head; "
                 f"got n_embd={self.n_embd}, n_head={self.n_head}."
             )
-        check_choice("activation", self.activation, get_args(Activation))
-        check_choice("position", self.position, get_args(Position))
         if self.position == "rotary" and self.n_embd // self.n_head % 2:
             raise UsageError(
                 "n_embd / n_head must be even for rotary positions, which turn pairs; "
                 f"got {self.n_embd} / {self.n_head}."
             )
-        check_choice("init", self.init, get_args(Init))
-        check("init_std", self.init_std)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """How a model is trained.
-
-    Args:
-        steps: updates of the parameters; None: as many as fit in `seconds`.
-        seconds: the time budget; None: no limit. With both, whichever ends first.
-        batch_size: documents (or windows of long ones) a step.
-        lr: the learning rate at the start; it falls linearly to 0.
-        beta1, beta2, eps: Adam's.
-        optimizer: of the layers' matrices: "adam", or "muon", whose updates turn and never stretch;
-            everything else is Adam's.
-        muon_lr: Muon's learning rate at the start; it falls as lr does.
-        momentum: Muon's.
-        weight_decay: how fast the layers' matrices shrink, times their learning rate, a step.
-        dropout: the share of what attention and the hidden layer hand on that training leaves out.
-        loss: what is pushed down: "cross-entropy", "linear" or "quadratic".
-        ngram: mix the model with counts of so many tokens in a row; 0: with none.
-        holdout: the share of documents kept away from training, in [0, 1).
-        seed: of the order of the documents and the initial numbers.
-        order: whether documents are shuffled anew "per-epoch" or "once".
-        long: whether documents longer than the block are trained on in windows or cut.
 
     Raises:
         UsageError: a value outside its domain.
@@ -114,41 +91,59 @@ class TrainConfig:
     microgpt.errors.UsageError: lr must be a number above 0; got -1.
     """
 
-    steps: int | None = 1000
-    seconds: float | None = None
-    batch_size: int = 1
-    lr: float = 0.01
-    beta1: float = 0.85
-    beta2: float = 0.99
-    eps: float = 1e-8
-    optimizer: OptimizerName = "adam"
-    muon_lr: float = 0.02
-    momentum: float = 0.95
-    weight_decay: float = 0.0
-    dropout: float = 0.0
-    loss: ObjectiveName = "cross-entropy"
-    ngram: int = 0
-    holdout: float = 0.1
-    seed: int = 42
-    order: Order = "per-epoch"
-    long: LongDocuments = "window"
+    steps: Annotated[int | None, STEPS, "Number of updates of the parameters."] = 1000
+    # At most thirty years.
+    seconds: Annotated[
+        float | None,
+        Real(0.0, 1e9, low_open=True),
+        "Seconds to train for, in place of steps; with both, whichever ends first.",
+    ] = None
+    batch_size: Annotated[
+        int, Whole(1, 2**20), "Documents a step; of a long one each window counts."
+    ] = 1
+    lr: Annotated[float, ABOVE_0, "Initial learning rate; it falls linearly to 0."] = 0.01
+    beta1: Annotated[float, SHARE, "Adam's decay rate of the gradients' mean, a step."] = 0.85
+    beta2: Annotated[float, SHARE, "Adam's decay rate of the squared gradients' mean, a step."] = (
+        0.99
+    )
+    eps: Annotated[float, ABOVE_0, "Added to Adam's divisor, so that it is never 0."] = 1e-8
+    optimizer: Annotated[
+        OptimizerName, "Optimizer of the layers' matrices; everything else is Adam's."
+    ] = "adam"
+    muon_lr: Annotated[float, ABOVE_0, "Muon's initial learning rate; it falls linearly to 0."] = (
+        0.02
+    )
+    momentum: Annotated[float, SHARE, "Muon's decay rate of the gradients' mean, a step."] = 0.95
+    weight_decay: Annotated[
+        float,
+        FROM_0,
+        "Share by which a step shrinks the layers' matrices, times their learning rate.",
+    ] = 0.0
+    dropout: Annotated[
+        float, SHARE, "Share of the layers' outputs that a training step sets to 0."
+    ] = 0.0
+    loss: Annotated[
+        ObjectiveName, "Training objective: -log p, 1 - p or (1 - p)^2. Reported is always -log p."
+    ] = "cross-entropy"
+    # Of two tokens, as many as 63 bits can count.
+    ngram: Annotated[
+        int, Whole(0, 62), "Mix the GPT with counts of this many tokens in a row; 0: do not."
+    ] = 0
+    holdout: Annotated[
+        float, SHARE, "Share of documents held out from training, to measure on."
+    ] = 0.1
+    seed: Annotated[
+        int, Whole(0, 2**63 - 1), "Random seed of the order of documents and the initial weights."
+    ] = 42
+    order: Annotated[Order, "Shuffle the documents anew in every epoch, or once."] = "per-epoch"
+    long: Annotated[LongDocuments, "Documents longer than the block: read in windows, or cut."] = (
+        "window"
+    )
 
     def __post_init__(self) -> None:
         if self.steps is None and self.seconds is None:
             raise UsageError("steps or seconds must be given; got neither.")
-        for name in ("steps", "seconds"):
-            if getattr(self, name) is not None:
-                check(name, getattr(self, name))
-        for name in ("batch_size", "lr", "beta1", "beta2", "eps", "muon_lr", "momentum"):
-            check(name, getattr(self, name))
-        check_choice("optimizer", self.optimizer, get_args(OptimizerName))
-        for name in ("weight_decay", "dropout", "holdout", "seed"):
-            check(name, getattr(self, name))
-        if self.ngram:
-            check("ngram", self.ngram)
-        check_choice("loss", self.loss, get_args(ObjectiveName))
-        check_choice("order", self.order, get_args(Order))
-        check_choice("long", self.long, get_args(LongDocuments))
+        check(self)
 
 
 Config = TypeVar("Config", GPTConfig, TrainConfig)
@@ -177,9 +172,3 @@ def from_json(kind: type[Config], data: Any, name: str) -> Config:
 def check_count(name: str, value: object) -> None:
     """Raise UsageError unless the value is a whole number from 1 that 63 bits can hold."""
     Whole(1, 2**63 - 1).check(name, value)
-
-
-def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Raise UsageError unless the value is one of the choices."""
-    if value not in choices:
-        raise UsageError(f'{name} must be one of {", ".join(choices)}; got "{value}".')

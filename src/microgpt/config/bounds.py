@@ -1,6 +1,6 @@
-"""What every number that can be set may be: one table for command lines, Python programs and files.
+"""Which numbers a setting, or a number in a file of ours, may be.
 
-In: a setting's name and value. Out: nothing, or a UsageError in one sentence.
+In: a name and a value. Out: nothing, or a UsageError in one sentence.
 """
 
 from __future__ import annotations
@@ -57,45 +57,26 @@ class Real:
         raise UsageError(f"{name} must be {bounds}; got {_short(value)}.")
 
 
-_STEPS = Whole(1, 10**12)
-_SHARE = Real(0.0, 1.0)
-_ABOVE_0 = Real(0.0, math.inf, low_open=True)
+STEPS = Whole(1, 10**12)
+SHARE = Real(0.0, 1.0)
+ABOVE_0 = Real(0.0, math.inf, low_open=True)
+FROM_0 = Real(0.0, math.inf)
 
-BOUNDS: Mapping[str, Whole | Real] = {
-    "vocab_size": Whole(1, 2**21),  # Unicode has 1,114,112 code points
-    "block_size": Whole(1, 2**20),
-    "n_layer": Whole(1, 4096),
-    "n_head": Whole(1, 2**16),
-    "n_embd": Whole(1, 2**16),
-    "init_std": Real(0.0, math.inf),
-    "steps": _STEPS,
-    "seconds": Real(0.0, 1e9, low_open=True),  # thirty years
-    "batch_size": Whole(1, 2**20),
-    "lr": _ABOVE_0,
-    "beta1": _SHARE,
-    "beta2": _SHARE,
-    "eps": _ABOVE_0,
-    "muon_lr": _ABOVE_0,
-    "momentum": _SHARE,
-    "weight_decay": Real(0.0, math.inf),
-    "dropout": _SHARE,
-    "ngram": Whole(1, 62),  # of two tokens, as many as 63 bits can count
-    "holdout": _SHARE,
-    "seed": Whole(0, 2**63 - 1),
-    "log_every": _STEPS,
+RECORDED: Mapping[str, Whole | Real] = {
+    "log_every": STEPS,
     "documents": Whole(1, 2**48),
-    "updates": Whole(0, _STEPS.high),
-    "step": _STEPS,
-    "lines": Whole(0, _STEPS.high),
+    "updates": Whole(0, STEPS.high),
+    "step": STEPS,
+    "lines": Whole(0, STEPS.high),
     "positions": Whole(0, 2**62),
-    "weight": _SHARE,
+    "weight": SHARE,
 }
-"""What a setting may be: more than is trained today, and nothing that a machine cannot count."""
+"""What the numbers in a run's files may be that no config has: all that a machine can count."""
 
 
 def check(name: str, value: object, called: str | None = None) -> None:
-    """Raise UsageError unless a setting of BOUNDS is in its domain; a message may call it else."""
-    BOUNDS[name].check(called or name, value)
+    """Raise UsageError unless a number of RECORDED may be so; a message may call it else."""
+    RECORDED[name].check(called or name, value)
 
 
 def _short(value: object) -> str:

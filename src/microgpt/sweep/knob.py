@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import math
 import random
-import types
-import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from microgpt.config import GPTConfig, TrainConfig
-from microgpt.config.bounds import BOUNDS
+from microgpt.config.setting import Setting, settings
 from microgpt.errors import UsageError
 
 KNOBS = {
@@ -110,45 +107,35 @@ def parse(text: str) -> Knob:
             "knob must not be seed: the lowest of several seeds is luck, which no other text "
             "shares. Try --seed for all trainings, and the best settings again with other seeds."
         )
-    kinds = _kinds()
-    if name not in kinds:
-        raise UsageError(f'knob must be one of {", ".join(kinds)}; got "{name}".')
+    known = _settings()
+    if name not in known:
+        raise UsageError(f'knob must be one of {", ".join(known)}; got "{name}".')
     values = values.strip() if told else KNOBS.get(name, "")
     if not values:
         raise UsageError(f"knob {name} must say its values; got none. Try {name}=LOW..HIGH.")
-    kind = kinds[name]
+    setting = known[name]
     low, dots, high = values.partition("..")
     if not dots:
-        choices = tuple(_value(name, kind, part.strip()) for part in values.split(","))
+        choices = tuple(_value(name, setting, part.strip()) for part in values.split(","))
         if len(set(choices)) < len(choices):
             raise UsageError(f"knob {name} must say each value once; got {values}.")
         return Knob(name, choices=choices)
-    if kind not in (int, float):
+    if setting.bounds is None:
         raise UsageError(f"knob {name} must be choices, {name}=A,B; got {values}.")
-    ends = [float(_value(name, kind, part.strip())) for part in (low, high)]
+    ends = [float(_value(name, setting, part.strip())) for part in (low, high)]
     if not ends[0] < ends[1] < math.inf:
         raise UsageError(f"knob {name} must go from a lower to a higher value; got {values}.")
-    return Knob(name, ends[0], ends[1], 1 if kind is int else None)
+    return Knob(name, ends[0], ends[1], 1 if setting.type is int else None)
 
 
-def _kinds() -> dict[str, type]:
-    """Name all fields that can be knobs, with the type of their values."""
-    hints: dict[str, Any] = {
-        **typing.get_type_hints(GPTConfig),
-        **typing.get_type_hints(TrainConfig),
-    }
-    return {name: _kind(hint) for name, hint in hints.items() if name not in _SHARED}
+def _settings() -> dict[str, Setting]:
+    """Name all settings that can be knobs."""
+    known = {**settings(GPTConfig), **settings(TrainConfig)}
+    return {name: setting for name, setting in known.items() if name not in _SHARED}
 
 
-def _kind(hint: Any) -> type:
-    parts = typing.get_args(hint) if typing.get_origin(hint) in _UNIONS else (hint,)
-    return next((part for part in parts if part in (bool, int, float)), str)
-
-
-_UNIONS = (typing.Union, types.UnionType)
-
-
-def _value(name: str, kind: type, text: str) -> Value:
+def _value(name: str, setting: Setting, text: str) -> Value:
+    kind = str if setting.choices else setting.type
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
     try:
         if kind is bool:
@@ -160,5 +147,5 @@ def _value(name: str, kind: type, text: str) -> Value:
         raise UsageError(f'knob {name} must be {words[kind]}; got "{text}".') from None
     if kind is int:
         # What lies between two widths is worked out before a model is.
-        BOUNDS[name].check(f"knob {name}", value)
+        setting.check(f"knob {name}", value)
     return value

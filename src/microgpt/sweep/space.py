@@ -15,7 +15,7 @@ from itertools import product
 from typing import Any
 
 from microgpt.config import GPTConfig, TrainConfig
-from microgpt.config.bounds import BOUNDS
+from microgpt.config.setting import settings
 from microgpt.errors import UsageError
 from microgpt.sweep.knob import KNOBS, Knob, Value, parse
 
@@ -88,15 +88,16 @@ class Space:
             configs(point, 1, model, {**training, "steps": 1})
 
 
-def _whole_heads(knobs: Iterable[Knob], settings: Mapping[str, Any]) -> list[Knob]:
+def _whole_heads(knobs: Iterable[Knob], shape: Mapping[str, Any]) -> list[Knob]:
     """Let a range of widths have only those that all numbers of heads divide."""
     heads = next((k.ends for k in knobs if k.name == "n_head"), None)
     ranged = next((k for k in knobs if k.name == "n_head" and not k.choices), None)
     if ranged:
         heads = tuple(range(int(ranged.low), int(ranged.high) + 1))
     # No width is a multiple of more than the widest has.
-    step, most = 1, BOUNDS["n_embd"].high + 1
-    for n in heads or (settings.get("n_head", GPTConfig.n_head),):
+    bounds = settings(GPTConfig)["n_embd"].bounds
+    step, most = 1, int(bounds.high) + 1 if bounds else 1
+    for n in heads or (shape.get("n_head", GPTConfig.n_head),):
         step = int(min(math.lcm(step, int(n)), most))
     made: list[Knob] = []
     for knob in knobs:

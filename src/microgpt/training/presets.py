@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from microgpt.config import check_choice
+from microgpt.config.setting import check_choice
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ import math
 import re
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from microgpt.cli import flags
-from microgpt.cli.flags import DATA, TRAINING, flag, whole
+from microgpt.cli.flags import TRAINING, flag, whole
 from microgpt.cli.sweep.outcome import closing, opening, told_nothing, train_best
 from microgpt.cli.sweep.trials import Bar, JsonLines, Lines, Reporter
 from microgpt.cli.terminal.interruption import interruption
@@ -83,10 +83,7 @@ def sweep(
         float | None,
         flag(f"The share of documents to compare on; {_HOLDOUT} unless given.", TRAINING),
     ] = None,
-    tokenizer: Annotated[
-        Literal["characters", "bytes"] | None,
-        flag("A token for each character of the data, or for each byte of any text.", DATA),
-    ] = None,
+    tokenizer: flags.Tokenizer = None,
     reading: flags.Reading = flags.READING,
     engine: flags.Engine = None,
     json: flags.Json = False,

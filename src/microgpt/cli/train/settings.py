@@ -1,0 +1,49 @@
+"""The flags of `microgpt train` that set what a model is and how it is trained.
+
+In: a command that takes `**told`. Out: the same, with a flag in its place for each setting of the
+two configs; what it is, may be and does stands there, once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from inspect import Parameter
+from typing import Annotated, Any
+
+from cyclopts import Group
+
+from microgpt.cli.flags import MODEL, TRAINING, flag, switch, whole
+from microgpt.config import GPTConfig, TrainConfig
+from microgpt.config.setting import Setting, settings
+
+# How many tokens there are is the data's.
+_OF_THE_DATA = ("vocab_size",)
+
+
+def with_settings(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command a flag for each setting, in place of its `**told`."""
+    signature = inspect.signature(command)
+    own = [p for p in signature.parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
+    of_settings = [
+        Parameter(
+            name, Parameter.KEYWORD_ONLY, default=None, annotation=_flag(name, setting, group)
+        )
+        for config, group in ((GPTConfig, MODEL), (TrainConfig, TRAINING))
+        for name, setting in settings(config).items()
+        if name not in _OF_THE_DATA
+    ]
+    signature = signature.replace(parameters=[*own, *of_settings])
+    command.__signature__ = signature  # type: ignore[attr-defined]  (where the parser looks)
+    return command
+
+
+def _flag(name: str, setting: Setting, group: Group) -> Any:
+    """Return the type of a flag; one that is not given is None, and left to the preset."""
+    if setting.type is bool:
+        made = switch(setting.help, name.replace("_", "-"), group)
+    elif setting.type is int:
+        made = whole(setting.help, group)
+    else:
+        made = flag(setting.help, group)
+    return Annotated[setting.type | None, made]
