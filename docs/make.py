@@ -26,7 +26,7 @@ import notebook
 import records
 from matplotlib.figure import Figure
 
-from microgpt.cli.app import COMMANDS
+from microgpt.cli.front import COMMANDS
 from microgpt.cli.terminal.pictures import COLOURS
 from microgpt.loss import OBJECTIVES
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from microgpt.cli.app import COMMANDS, run
+from microgpt.cli.app import run
+from microgpt.cli.front import COMMANDS
 from tests.conftest import out
 
 Capture = pytest.CaptureFixture[str]

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from microgpt.cli.app import COMMANDS, app, run
+from microgpt.cli.app import run
+from microgpt.cli.front import COMMANDS
 from microgpt.cli.mistakes import SYNONYMS
+from microgpt.cli.parser import app
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.config.setting import settings
 from microgpt.runs.run import Run

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.style import Style
 
 import microgpt
-from microgpt.cli.plot.drawn import Curve, picture
+from microgpt.cli.plot.chart import Curve, picture
 from microgpt.cli.terminal.colours import LINES, STYLES, surprise_style
 from microgpt.cli.terminal.tables import Rows
 from microgpt.data import corpus

@@ -25,7 +25,7 @@ import microgpt
 from microgpt import experiment
 from microgpt.cli.app import run
 from microgpt.cli.terminal import pictures
-from microgpt.cli.why import told as in_words
+from microgpt.cli.why import sentences as in_words
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.data.corpus import Source, from_documents, split
 from microgpt.data.plan import Plan

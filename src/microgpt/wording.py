@@ -167,6 +167,18 @@ def path_word(path: object) -> str:
     return shell_word(f"./{text}" if text.startswith("-") else text)
 
 
+def nearest(word: str, known: Iterable[str], alike: float = 0.6) -> str | None:
+    """Return which of some words was probably meant; none if none is near.
+
+    >>> nearest("trian", ["train", "plot"]), nearest("--frob", ["train"])
+    ('train', None)
+    """
+    import difflib  # seldom, and not quick to load
+
+    found = difflib.get_close_matches(word, known, 1, alike)
+    return found[0] if found else None
+
+
 def readable(text: str) -> str:
     r"""Return text of several lines, each as `printable` shows it.
 

@@ -2,7 +2,7 @@
 
 In: words. Out: lines on stdout, mistakes on stderr, an exit code: 0, 2 for a mistake or a bad input
 (one line), 1 for a training that came to no good, 130 for an interruption. A bug of ours keeps its
-traceback.
+traceback. What needs no command is answered here, before the parser is loaded.
 """
 
 from __future__ import annotations
@@ -11,24 +11,17 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module, metadata
 from pathlib import Path
 
-from cyclopts import App, CycloptsError, Parameter
-
-from microgpt.cli.flags import hide_stdin
-from microgpt.cli.mistakes import sentence
-from microgpt.cli.terminal.help import Help
-from microgpt.cli.terminal.show import stderr, stdout
+import microgpt
+from microgpt.cli.front import COMMANDS, FLAGS, page
+from microgpt.cli.terminal.say import note
 from microgpt.cli.terminal.streams import discard, opened
 from microgpt.errors import DivergedError, MicroGPTError, UsageError
-from microgpt.wording import printable
+from microgpt.wording import nearest
 
-# Each is the function of its name in the file of its name.
-COMMANDS = (
-    "train", "sample", "score", "evaluate", "report", "why", "data", "plot", "runs", "sweep",
-    "bench", "compress", "decompress",
-)  # fmt: skip
+# How many commands a message names.
+_NAMED = 8
 
 # What the world does to a program, as opposed to what a bug does.
 _WORLD = {
@@ -59,34 +52,6 @@ _OF_A_FILE = {
 _OURS = Path(__file__).resolve().parents[1]
 
 
-def app(only: str | None = None) -> App:
-    """Build the command line; for the sake of speed `only` one of its commands may be loaded."""
-    root = App(
-        name="microgpt",
-        help=(
-            "Train a GPT on your own lines of text in seconds, and see exactly how wrong it is."
-            "\n\nBegin with: microgpt train"
-        ),
-        version=metadata.version("microgpt-lm"),
-        version_flags=["--version"],
-        default_parameter=Parameter(negative=()),
-        help_format="plaintext",
-        help_formatter=Help(),
-        console=stdout(),
-        result_action="return_value",
-    )
-    for place, command in enumerate(COMMANDS):
-        path = f"microgpt.cli.{command}"
-        if only in (None, command):
-            root.command(getattr(import_module(path), command), sort_key=place)
-        else:
-            root.command(f"{path}:{command}", name=command, sort_key=place)
-    root.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType]
-        help="Let the shell complete commands and flags with Tab: bash, zsh, fish, PowerShell."
-    )
-    return root
-
-
 def main(words: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     # What is said on standard error is never worth ending for.
@@ -97,11 +62,8 @@ def main(words: Sequence[str] | None = None) -> None:
 def run(words: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        only = words[0] if words and words[0] in COMMANDS else None
-        code = app(only)(hide_stdin(words), print_error=False, exit_on_error=False)
+        code = _run(words)
         sys.stdout.flush()
-    except CycloptsError as error:
-        return _mistake(sentence(error, words))
     except DivergedError as error:
         _mistake(str(error))
         return 1
@@ -119,8 +81,29 @@ def run(words: Sequence[str]) -> int:
         what = {**_OF_A_FILE, **_WORLD}.get(error.errno or 0, error.strerror)
         return _mistake(f"{where}: {what}." if where else f"{what}.")
     else:
-        return code if isinstance(code, int) else 0
+        return code
     return 0
+
+
+def _run(words: Sequence[str]) -> int:
+    """Answer what needs no command, or have the parser run one."""
+    first = words[0] if words else "--help"
+    if first == "--version":
+        print(microgpt.__version__)
+        return 0
+    if first in ("--help", "-h") and len(words) < 2:
+        page()
+        return 0
+    if first in COMMANDS or first in FLAGS:
+        from microgpt.cli.parser import parse
+
+        return parse(words)
+    meant = nearest(first, [*COMMANDS, *FLAGS])
+    likely = f' Did you mean "{meant}"?' if meant else ""
+    known = ", ".join([*COMMANDS][:_NAMED])
+    raise UsageError(
+        f'Unknown command "{first}".{likely} Available commands: {known}, ... Try --help.'
+    )
 
 
 def _where(error: OSError) -> str:
@@ -132,5 +115,5 @@ def _where(error: OSError) -> str:
 
 
 def _mistake(message: str) -> int:
-    stderr().print(f"microgpt: {printable(message)}", soft_wrap=True)
+    note(message)
     return 2

@@ -9,7 +9,7 @@ from microgpt.bench import CASES, Row
 from microgpt.bench import rows as measure
 from microgpt.cli import flags
 from microgpt.cli.flags import flag
-from microgpt.cli.terminal.show import say, say_json
+from microgpt.cli.terminal.say import say, say_json
 from microgpt.config import GPTConfig
 from microgpt.data import corpus
 from microgpt.data.corpus import Source

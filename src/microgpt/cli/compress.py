@@ -13,7 +13,10 @@ from rich.progress import track
 
 from microgpt.cli import flags
 from microgpt.cli.flags import flag, word
-from microgpt.cli.terminal.show import bar, say, say_json, stderr, stdout, table
+from microgpt.cli.terminal.bars import bar
+from microgpt.cli.terminal.console import stderr, stdout
+from microgpt.cli.terminal.say import say, say_json
+from microgpt.cli.terminal.tables import table
 from microgpt.compress import Compressed
 from microgpt.compress.lanes import Rounds
 from microgpt.data.reader.formats import name_of, raw

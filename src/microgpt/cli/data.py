@@ -10,8 +10,11 @@ from rich.text import Text
 
 from microgpt.cli import flags
 from microgpt.cli.flags import DATA, flag
-from microgpt.cli.terminal.notes import note, noted
-from microgpt.cli.terminal.show import bar, say, say_json, stdout, table
+from microgpt.cli.terminal.bars import bar
+from microgpt.cli.terminal.console import stdout
+from microgpt.cli.terminal.notes import noted
+from microgpt.cli.terminal.say import note, say, say_json
+from microgpt.cli.terminal.tables import table
 from microgpt.config import TrainConfig
 from microgpt.counting.ladder import ladder
 from microgpt.data import corpus

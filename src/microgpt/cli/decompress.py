@@ -8,7 +8,7 @@ from typing import Annotated
 from microgpt.cli import flags
 from microgpt.cli.compress import SUFFIX, Force, Out, check_out, rounds, write
 from microgpt.cli.flags import flag, word
-from microgpt.cli.terminal.show import say, say_json
+from microgpt.cli.terminal.say import say, say_json
 from microgpt.data.reader.formats import name_of, raw
 from microgpt.errors import UsageError
 from microgpt.wording import count

@@ -11,14 +11,14 @@ from cyclopts import Group, Parameter, Token
 
 from microgpt.data.corpus import Source
 from microgpt.engines import ENGINES
-from microgpt.runs.folder import find_run
-from microgpt.runs.run import Run
 
 # The parser takes a lone "-" for an option without a name; between the two of us it is called this.
 _STDIN = "<stdin>"
 
 # What names a file or a run is text; that it may be a path too has a shell complete it as one.
 if TYPE_CHECKING:
+    from microgpt.runs.run import Run
+
     Name = str
 else:
     Name = str | Path
@@ -144,6 +144,9 @@ class Machine:
 
     def run(self, name: str | None) -> Run:
         """Open a run, by its folder or its name; None: the newest."""
+        from microgpt.runs.folder import find_run
+        from microgpt.runs.run import Run
+
         return Run(find_run(name), self.engine or "auto", self.threads, self.device)
 
 

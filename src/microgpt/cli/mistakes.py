@@ -5,7 +5,6 @@ In: the parser's error, and the words. Out: one sentence.
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from cyclopts import CycloptsError, MissingArgumentError, UnknownOptionError
 
 from microgpt.runs.folder import RUNS, all_runs
+from microgpt.wording import nearest
 
 # What other programs, and papers, call it.
 SYNONYMS = {
@@ -75,11 +75,12 @@ def closest(name: str, names: Iterable[str]) -> str | None:
             return plain[flag]
     if any(word in others.split() for others in SYNONYMS.values()):
         return None  # It means something that this command does not have.
-    near = [
+    begun = (
         flag for flag in plain
         if len(word) >= _BEGINNING <= len(flag) and (flag.startswith(word) or word.startswith(flag))
-    ] or difflib.get_close_matches(word, plain, 1, _ALIKE)  # fmt: skip
-    return plain[near[0]] if near else None
+    )  # fmt: skip
+    near = next(begun, None) or nearest(word, plain, _ALIKE)
+    return plain[near] if near else None
 
 
 def without_run(command: str, given: str | None) -> str:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from microgpt.cli import flags
 from microgpt.cli.evaluate import choose, measured_ladder, progress
 from microgpt.cli.flags import flag, whole
-from microgpt.cli.terminal.show import say
+from microgpt.cli.terminal.say import say
 from microgpt.cli.train.summary import word
 from microgpt.errors import UsageError
 from microgpt.report import gather, render

@@ -7,7 +7,9 @@ from typing import Annotated, Any, cast
 
 from microgpt.cli import flags
 from microgpt.cli.flags import flag
-from microgpt.cli.terminal.show import say, say_json, stderr, stdout, table
+from microgpt.cli.terminal.console import stdout
+from microgpt.cli.terminal.say import note, say, say_json
+from microgpt.cli.terminal.tables import table
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.model import size
 from microgpt.runs.folder import all_runs, find_run
@@ -67,7 +69,7 @@ def _list(*, json: bool) -> None:
         try:
             r = _record(Run(folder))
         except MicroGPTError as error:
-            stderr().print(f"microgpt: {error}", soft_wrap=True)
+            note(str(error))
             continue
         if json:
             say_json(r)

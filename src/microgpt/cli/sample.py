@@ -9,7 +9,8 @@ from cyclopts import Parameter
 
 from microgpt.cli import flags
 from microgpt.cli.flags import flag, whole
-from microgpt.cli.terminal.show import ellipsis, say, say_json, say_samples, stderr
+from microgpt.cli.terminal.samples import say_samples
+from microgpt.cli.terminal.say import ellipsis, note, say, say_json
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.runs.run import Run
 from microgpt.sampling import Choice
@@ -108,5 +109,5 @@ def _known(run: Run, *, needed: bool) -> frozenset[str] | None:
     except MicroGPTError as error:
         if needed:
             raise
-        stderr().print(f"microgpt: {error}", soft_wrap=True)
+        note(str(error))
         return None

@@ -12,10 +12,10 @@ import hashlib
 import json
 import platform
 from dataclasses import dataclass
-from importlib import metadata
 
 import numpy as np
 
+import microgpt
 from microgpt.compress.fixed import intervals
 from microgpt.config import GPTConfig
 from microgpt.counting.mixture import Mixture
@@ -51,9 +51,9 @@ class Identity:
     ) -> Identity:
         """Take it from a GPT, and from what it is mixed with, if it is."""
         build = (
-            f"microgpt {metadata.version('microgpt-lm')}",
+            f"microgpt {microgpt.__version__}",
             f"{engine.name} {build_of(engine.name)}",
-            f"numpy {metadata.version('numpy')}",
+            f"numpy {np.version.version}",
             f"{platform.system()} {platform.machine()}",
         )
         run = _run(engine, mixture, tokenizer, config)

@@ -10,9 +10,11 @@ import dataclasses
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from typing import Any
 
+import numpy as np
+
+import microgpt
 from microgpt import schema
 from microgpt.config import GPTConfig, TrainConfig, from_json
 from microgpt.config.bounds import check
@@ -67,9 +69,9 @@ class Settings:
             **dict(sorted(told.items(), key=lambda item: isinstance(item[1], dict))),
             "data": {**self.source.to_json(), **of_the_data, "paths": [*self.paths]},
             "versions": {
-                "microgpt": metadata.version("microgpt-lm"),
+                "microgpt": microgpt.__version__,
                 "python": platform.python_version(),
-                "numpy": metadata.version("numpy"),
+                "numpy": np.version.version,
             },
         }
 

@@ -12,8 +12,11 @@ from rich.progress import track
 from microgpt.cli import flags
 from microgpt.cli.evaluate.parts import show_honesty, show_parts, unknown_line
 from microgpt.cli.flags import whole
+from microgpt.cli.terminal.bars import bar
+from microgpt.cli.terminal.console import stderr, stdout
 from microgpt.cli.terminal.notes import noted
-from microgpt.cli.terminal.show import bar, say, say_json, stderr, stdout, table
+from microgpt.cli.terminal.say import note, say, say_json
+from microgpt.cli.terminal.tables import table
 from microgpt.data import corpus
 from microgpt.data.corpus import Source
 from microgpt.errors import DataError, RunError, UsageError
@@ -50,7 +53,7 @@ def evaluate(
     gpt = opened.alone(chosen.texts)
     baselines, why = measured_ladder(opened, chosen.texts, seen=chosen.seen)
     if why:
-        stderr().print(f"microgpt: no baselines: {why}", soft_wrap=True)
+        note(f"no baselines: {why}")
     n = opened.ngram.n if "ngram" in baselines else 0
     if json:
         mixed = {"gpt": gpt.mean, "weight": opened.weight} if gpt else {}

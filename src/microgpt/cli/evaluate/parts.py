@@ -7,8 +7,11 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from microgpt.cli.terminal.bars import bar
 from microgpt.cli.terminal.colours import bar_style
-from microgpt.cli.terminal.show import bar, ellipsis, say, stdout, table
+from microgpt.cli.terminal.console import stdout
+from microgpt.cli.terminal.say import ellipsis, say
+from microgpt.cli.terminal.tables import table
 from microgpt.evaluation import Evaluation
 from microgpt.evaluation.parts import Document, Part
 from microgpt.evaluation.rules import RULES

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from microgpt.cli import flags
 from microgpt.cli.flags import flag
-from microgpt.cli.plot.drawn import Curve, draw, picture
+from microgpt.cli.plot.chart import Curve, draw, picture
 from microgpt.cli.terminal.pictures import check_picture, write_picture
-from microgpt.cli.terminal.show import say, say_json, stderr
+from microgpt.cli.terminal.say import note, say, say_json
 from microgpt.errors import MicroGPTError, RunError
 from microgpt.runs.folder import find_run
 from microgpt.runs.run import Run
@@ -66,5 +66,5 @@ def _baselines(run: Run) -> dict[str, float]:
         n = run.ngram.n if held_out else 0
         return {name_of(name, n): total.mean for name, total in rungs.items()}
     except MicroGPTError as error:
-        stderr().print(f"microgpt: no baselines: {error}", soft_wrap=True)
+        note(f"no baselines: {error}")
         return {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -20,9 +19,11 @@ from microgpt.cli.flags import flag, word
 from microgpt.cli.mistakes import without_run
 from microgpt.cli.score import detail
 from microgpt.cli.score.judge import judge
-from microgpt.cli.terminal.notes import note, say_broken
-from microgpt.cli.terminal.show import say_json, stderr
+from microgpt.cli.terminal.console import stderr
+from microgpt.cli.terminal.notes import say_broken
+from microgpt.cli.terminal.say import note, remark, say_json
 from microgpt.data.reader.block import Block
+from microgpt.data.reader.formats import did_you_mean
 from microgpt.data.reader.skipped import Skipped
 from microgpt.data.reader.stream import Stream
 from microgpt.engines.machine import processors
@@ -96,9 +97,9 @@ def score(
         flagged, documents = _row_by_row(told, sort)
         if judged.threshold and (documents or not blocks.error):
             share = flagged / max(documents, 1)
-            stderr().print(f"{flagged:,} of {count(documents, 'line')} flagged ({share:.2%}).")
+            remark(f"{flagged:,} of {count(documents, 'line')} flagged ({share:.2%}).")
     if blocks.blank:
-        stderr().print(f"{count(blocks.blank, 'blank line')} skipped.")
+        remark(f"{count(blocks.blank, 'blank line')} skipped.")
     if blocks.error:
         raise blocks.error
     say_broken(skipped.broken)
@@ -191,12 +192,9 @@ def _check(word: str, *, is_text: bool) -> None:
     """Raise an error if a word that is no file must have been meant for one, or is no text."""
     path = Path(word)
     if not is_text and path.suffix in (".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".gz"):
-        try:
-            near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], 1)
-        except OSError:
-            near = []
-        meant = f" Did you mean {path.with_name(near[0])}?" if near else ""
-        raise DataError(f"{word}: no such file.{meant} To score it as text, add --text.")
+        raise DataError(
+            f"{word}: no such file.{did_you_mean(word)} To score it as text, add --text."
+        )
     try:
         word.encode()
     except UnicodeEncodeError:

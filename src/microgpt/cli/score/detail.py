@@ -7,8 +7,10 @@ from typing import Any
 
 from rich.text import Text
 
+from microgpt.cli.terminal.bars import spark
 from microgpt.cli.terminal.colours import bar_style, surprise_style
-from microgpt.cli.terminal.show import say, spark, width
+from microgpt.cli.terminal.console import width
+from microgpt.cli.terminal.say import say
 from microgpt.scoring.score import Score
 from microgpt.wording import expected, figures, glyph, printable
 

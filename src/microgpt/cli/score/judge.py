@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from microgpt.cli.terminal.notes import note
-from microgpt.cli.terminal.show import stderr
+from microgpt.cli.terminal.say import note, remark
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.runs.run import Run
 from microgpt.runs.usual import Usual
@@ -47,7 +46,7 @@ def judge(run: Run, rate: float | None) -> Judge:
     reference = usual.reference
     if rate is not None:
         found = threshold(reference, rate)
-        stderr().print(_said(reference, found, rate), soft_wrap=True)
+        remark(_said(reference, found, rate))
         return Judge(usual.nats, reference, found)
     return Judge(usual.nats, reference if len(reference) >= _FEW else None)
 

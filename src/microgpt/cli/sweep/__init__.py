@@ -12,12 +12,12 @@ from cyclopts import Parameter
 
 from microgpt.cli import flags
 from microgpt.cli.flags import TRAINING, flag, whole
-from microgpt.cli.sweep.outcome import closing, opening, told_nothing, train_best
+from microgpt.cli.sweep.summary import closing, opening, told_nothing, train_best
 from microgpt.cli.sweep.trials import Bar, JsonLines, Lines, Reporter
 from microgpt.cli.terminal.interruption import interruption
 from microgpt.cli.terminal.notes import noted
-from microgpt.cli.terminal.show import stderr, stdout
-from microgpt.cli.terminal.streams import outliving
+from microgpt.cli.terminal.say import remark
+from microgpt.cli.terminal.streams import is_interactive, outliving
 from microgpt.cli.train.summary import word
 from microgpt.config import check_count
 from microgpt.data import corpus
@@ -171,10 +171,9 @@ def _run(
     if not asked[0]:
         return 0 if is_success else 1
     so_far = f" The best so far: loss {figures(chosen.loss)}." if chosen else ""
-    stderr().print(
+    remark(
         f"Stopped; {count(len(made.trials), 'trial')} kept.{so_far} "
-        f"Go on with: microgpt sweep --resume {word(made.folder)}",
-        soft_wrap=True,
+        f"Go on with: microgpt sweep --resume {word(made.folder)}"
     )
     return 130
 
@@ -182,9 +181,7 @@ def _run(
 def _reporter(made: Sweep, began: float, until: float, *, json: bool) -> Reporter:
     if json:
         return JsonLines(made)
-    console = stdout()
-    on_terminal = console.is_terminal and not console.is_dumb_terminal
-    return Bar(made, began, until) if on_terminal else Lines(made)
+    return Bar(made, began, until) if is_interactive() else Lines(made)
 
 
 def duration(name: str, text: str) -> float:

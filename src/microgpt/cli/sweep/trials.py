@@ -16,7 +16,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from microgpt.cli.terminal.show import say, say_json, stdout, table
+from microgpt.cli.terminal.console import stdout
+from microgpt.cli.terminal.say import say, say_json
+from microgpt.cli.terminal.tables import table
 from microgpt.model import size
 from microgpt.sweep.effects import Effects
 from microgpt.sweep.knob import Value

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import io
 import re
-import textwrap
 from collections.abc import Callable
 from typing import Any
 
 from cyclopts.help import HelpPanel, PlainFormatter
 from rich.console import Console, ConsoleOptions
 
+from microgpt.cli.terminal.wrapped import HANGING, wrapped
+
 _WIDE = 10_000
-# What goes on in the next line stands below, so that flags can be found at a glance.
-_HANGING = "      "
 _WITHIN_A_PARAGRAPH = re.compile(r"(?<!\n)\n(?!\n)")
 # In a group of flags, a line that begins with none: it goes on with the one above.
 _GOES_ON = re.compile(r"^  (?=[a-z])", re.MULTILINE)
@@ -31,7 +30,7 @@ class Help:
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         """Write a group of flags."""
         text = _whole(lambda wide: self._plain(wide, wide.options, panel))
-        _print(console, _GOES_ON.sub(_HANGING, text) if panel.format == "parameter" else text)
+        _print(console, _GOES_ON.sub(HANGING, text) if panel.format == "parameter" else text)
 
     def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
         """Write the first line."""
@@ -51,9 +50,5 @@ def _whole(write: Callable[[Console], None]) -> str:
 
 
 def _print(console: Console, text: str) -> None:
-    for line in text.splitlines():
-        hanging = _HANGING if line.startswith(" ") else ""
-        for part in textwrap.wrap(
-            line, console.width, subsequent_indent=hanging, break_on_hyphens=False
-        ) or [""]:
-            console.print(part, soft_wrap=True)
+    for line in wrapped(text, console.width):
+        console.print(line, soft_wrap=True)

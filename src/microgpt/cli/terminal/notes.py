@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from microgpt.cli.terminal.show import stderr
+from microgpt.cli.terminal.say import note, remark
 from microgpt.data.corpus import Corpus
-from microgpt.wording import count, printable
-
-
-def note(sentence: str) -> None:
-    """Say one sentence."""
-    stderr().print(f"microgpt: {printable(sentence)}", soft_wrap=True)
+from microgpt.wording import count
 
 
 def noted(read: Corpus) -> Corpus:
@@ -23,4 +18,4 @@ def noted(read: Corpus) -> Corpus:
 def say_broken(number: int) -> None:
     """Say how many broken lines were skipped, if there are any."""
     if number:
-        stderr().print(f"{count(number, 'broken line')} skipped.")
+        remark(f"{count(number, 'broken line')} skipped.")

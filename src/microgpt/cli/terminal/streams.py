@@ -123,6 +123,11 @@ def outliving(goes_on: str) -> Generator[None]:
         yield
 
 
+def is_interactive() -> bool:
+    """Return whether standard output is a terminal on which a bar can be drawn anew."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+
+
 def shows_glyphs(stream: TextIO) -> bool:
     """Return whether bars and marks can be expected to be shown: the locale's encoding tells."""
     if isinstance(stream, Output):

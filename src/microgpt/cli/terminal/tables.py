@@ -67,6 +67,11 @@ class Rows(Table):
         return table
 
 
+def table(*columns: str, left: int = 1, least: Sequence[str] = ()) -> Rows:
+    """Return a table: the first columns to the left, numbers to the right; see `Rows`."""
+    return Rows(*columns, left=left, least=least)
+
+
 def _cells(column: Column) -> list[str]:
     return [str(cell) for cell in (column.header, *column.cells)]
 

@@ -9,9 +9,9 @@ from microgpt.cli import flags
 from microgpt.cli.flags import flag, whole
 from microgpt.cli.terminal.interruption import interruption
 from microgpt.cli.terminal.notes import noted
-from microgpt.cli.terminal.show import stderr, stdout
-from microgpt.cli.terminal.streams import outliving
-from microgpt.cli.train.progress import Bar, JsonLines, Lines, Reporter
+from microgpt.cli.terminal.say import remark
+from microgpt.cli.terminal.streams import is_interactive, outliving
+from microgpt.cli.train.progress import JsonLines, Lines, Reporter
 from microgpt.cli.train.settings import with_settings
 from microgpt.cli.train.summary import closing, opening, warned, word
 from microgpt.data.corpus import Source
@@ -97,10 +97,9 @@ def _train(session: Session, *, json: bool, every: int | None) -> bool:
         for event in session:
             reporter.show(event)
     if asked[0]:
-        stderr().print(
+        remark(
             f"Stopped after step {session.updates:,} and saved. "
-            f"Go on with: microgpt train --resume {word(session.folder)}",
-            soft_wrap=True,
+            f"Go on with: microgpt train --resume {word(session.folder)}"
         )
     return not asked[0]
 
@@ -108,6 +107,8 @@ def _train(session: Session, *, json: bool, every: int | None) -> bool:
 def _reporter(session: Session, *, json: bool, every: int | None) -> Reporter:
     if json:
         return JsonLines(session)
-    console = stdout()
-    on_terminal = console.is_terminal and not console.is_dumb_terminal
-    return Bar(session) if on_terminal else Lines(session, every)
+    if not is_interactive():
+        return Lines(session, every)
+    from microgpt.cli.train.bar import Bar  # which loads rich
+
+    return Bar(session)

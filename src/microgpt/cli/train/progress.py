@@ -1,25 +1,18 @@
-"""How a training is told while it runs: a bar on a terminal, lines on a pipe, JSON for programs.
+"""How a training is told on a pipe while it runs: lines for people, JSON for programs.
 
-In: the events of a `Session`. Out: what a person, or a program, wants to know of them.
+In: the events of a `Session`. Out: what they want to know of them. `bar` is for a terminal.
 """
 
 from __future__ import annotations
 
-import time
 from typing import Protocol
 
 import numpy as np
-from rich.console import Group
-from rich.live import Live
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Column
-from rich.text import Text
 
-from microgpt.cli.terminal.show import sample_words, say, say_json, say_lines, spark, stdout, width
+from microgpt.cli.terminal.say import say, say_json, say_lines
 from microgpt.loss import LossSum
 from microgpt.runs.log import Gathered, heldout_line
 from microgpt.runs.session import Session
-from microgpt.sampling import Choice, take
 from microgpt.training.heldout import HeldOut
 from microgpt.training.loop import Step, Steps
 from microgpt.wording import MIXED, figures, short
@@ -126,96 +119,3 @@ class JsonLines:
             say_json(heldout_line(event))
         else:
             say_lines(self._gathered.take(event))
-
-
-# The smoothed loss forgets half of what it knows in about so many positions.
-_HALF_LIFE = 500
-_SAMPLE_SECONDS = 1.5
-_SPARKS = 24
-
-
-class Bar:
-    """A bar with step, smoothed loss, held-out loss, speed and time left; a curve; samples."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._nats = self._weight = 0.0
-        self._points: list[float] = []
-        self._heldout = ""
-        self._samples = ""
-        self._sampled = time.perf_counter()
-        self._first: Step | None = None
-        self._positions = 0
-        columns = (
-            TextColumn(
-                "step {task.fields[step]:>5}", table_column=Column(no_wrap=True, min_width=10)
-            ),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[words]}"),
-        )
-        self._progress = Progress(*columns, expand=True)
-        self._task = self._progress.add_task("", total=1.0, step=0, words="")
-        self._live = Live(self._render(), console=stdout(), refresh_per_second=10)
-
-    def __enter__(self) -> Bar:
-        self._live.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._live.update(self._render())
-        self._live.__exit__(*error)  # type: ignore[arg-type]
-
-    def show(self, event: Steps | HeldOut) -> None:
-        """Take one event in."""
-        if isinstance(event, HeldOut):
-            mixed = f" · {MIXED} {figures(event.sum.mean, 2)}" if event.gpt else ""
-            self._heldout = f" · held out {figures(event.own.mean, 2)}{mixed}"
-            return
-        positions_K = event.sums.positions_K
-        # What is left at the end of the chunk of what each step brought, and of all before.
-        left_K = 0.5 ** (positions_K[::-1].cumsum()[::-1] / _HALF_LIFE)
-        gained_K = np.append(left_K[1:], 1.0) - left_K
-        self._nats = float(left_K[0] * self._nats + gained_K @ event.sums.means_K)
-        self._weight = float(left_K[0] * self._weight + gained_K.sum())
-        if self._first is None:
-            self._first = event[0]
-            self._positions -= int(positions_K[0])
-        self._positions += int(positions_K.sum())
-        self._draw(event[-1])
-
-    def _draw(self, step: Step) -> None:
-        training, first = self._session.training, self._first or step
-        loss = self._nats / self._weight
-        done = step.step / training.steps if training.steps else 0.0
-        if training.seconds:
-            done = max(done, min(step.seconds / training.seconds, 1.0))
-        spent = step.seconds - first.seconds
-        speed = f" · {short(self._positions / spent)} char/s" if spent > 0 else ""
-        steps_left = (training.steps - step.step) if training.steps else float("inf")
-        left = spent / max(step.step - first.step, 1) * steps_left
-        if training.seconds:
-            left = min(left, max(training.seconds - step.seconds, 0.0))
-        words = f"loss {figures(loss, 2)} (smoothed){self._heldout}{speed} · {left:.0f} s left"
-        if len(words) > width() - 20:
-            words = f"loss {figures(loss, 2)} · {left:.0f} s left"
-        self._progress.update(self._task, completed=done, step=step.step, words=words)
-        if len(self._points) < done * _SPARKS:
-            self._points.append(loss)
-        now = time.perf_counter()
-        if now - self._sampled > _SAMPLE_SECONDS:
-            session = self._session
-            choice = Choice(seed=step.step)
-            drawn = take(
-                session.trainer.predictor, session.tokenizer, session.model.block_size, choice, 4
-            )
-            self._samples = sample_words([sample.text for sample in drawn], [False] * 4)
-            self._sampled = time.perf_counter()
-        self._live.update(self._render())
-
-    def _render(self) -> Group:
-        points = self._points or [0.0]
-        curve = spark(self._points, min(points), max(points))
-        # Not padded to the full width: a Ctrl-C's "^C" would begin a new line and upset the redraw.
-        line = Text(f"           {curve}   {self._samples}", no_wrap=True, overflow="crop")
-        line.truncate(max(1, width() - 4))
-        return Group(self._progress, line)

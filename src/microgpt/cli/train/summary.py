@@ -7,15 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from microgpt import model
-from microgpt.cli.terminal.show import (
-    rungs,
-    sample_words,
-    say,
-    say_commands,
-    say_json,
-    say_samples,
-    stderr,
-)
+from microgpt.cli.terminal.samples import sample_words, say_samples
+from microgpt.cli.terminal.say import note, say, say_commands, say_json, say_row
 from microgpt.counting.ladder import Ladder, uniform
 from microgpt.engines import why_not_native
 from microgpt.runs import checkpoint
@@ -25,7 +18,7 @@ from microgpt.sampling import Choice
 from microgpt.training.budget import gain
 from microgpt.training.trainer import Trainer
 from microgpt.training.verdict import divergence, overweight
-from microgpt.wording import ALONE, count, counts_of, figures, path_word, units
+from microgpt.wording import ALONE, count, counts_of, figures, name_of, path_word, units
 
 # Documents trained on cost so much less than others where they are known by heart.
 _BY_HEART = 0.8
@@ -118,7 +111,7 @@ def closing(session: Session, *, json: bool) -> None:
         say(f"Held out{mixed}: {units(ladder.model, unit)}{known}")
     if trainer.kept:
         say(f"Kept: the state after step {trainer.kept:,}; held-out documents cost more since.")
-    say(rungs(ladder))
+    say_row(_rungs(ladder), " ┃ ")
     told = "; ± the standard error" if known else ""
     say(f"    (nats a {unit} on {ladder.what}{told}; ● you are here)", "quiet")
     if more := _more(trainer, ladder):
@@ -148,6 +141,19 @@ def _more(trainer: Trainer, ladder: Ladder) -> str | None:
     return f"Another {seconds:g} s would gain about {gained:.2g}."
 
 
+def _rungs(ladder: Ladder) -> list[tuple[str, str]]:
+    """Return the ladder's names and losses, the worst first, this model's in its own style."""
+    steps = [
+        (total.mean, f"{name_of(name, ladder.n)} {figures(total.mean, 2)}")
+        for name, total in ladder.baselines.items()
+    ]
+    if ladder.gpt:
+        steps.append((ladder.gpt.mean, f"{ALONE} {figures(ladder.gpt.mean, 2)}"))
+    own = f"{ladder.name} {figures(ladder.model.mean, 2)} ●"
+    steps.append((ladder.model.mean, own))
+    return [(words, "good" if words == own else "") for _, words in sorted(steps, reverse=True)]
+
+
 def _kind(trainer: Trainer) -> str:
     """Say what is trained, or mixed: the share of the counts once it is fitted."""
     mixture = trainer.mixture
@@ -170,7 +176,7 @@ def warned(session: Session) -> bool:
     diverged = divergence(session.trainer, session.settings.asked)
     for said in (diverged, overweight(session.trainer)):
         if said:
-            stderr().print(f"microgpt: {said}", soft_wrap=True)
+            note(str(said))
     return diverged is not None
 
 

@@ -12,8 +12,11 @@ from rich.text import Text
 
 from microgpt.cli import flags
 from microgpt.cli.flags import TRAINING, flag, whole, word
+from microgpt.cli.terminal.bars import bar
 from microgpt.cli.terminal.colours import bar_style
-from microgpt.cli.terminal.show import bar, say, say_json, stdout, table
+from microgpt.cli.terminal.console import stdout
+from microgpt.cli.terminal.say import say, say_json
+from microgpt.cli.terminal.tables import table
 from microgpt.data.corpus import Source
 from microgpt.errors import UsageError
 from microgpt.loss import LN_2, OBJECTIVES, LossSum

@@ -14,11 +14,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from microgpt import experiment
+from microgpt.cli.terminal.console import stderr, stdout, width
 from microgpt.cli.terminal.notes import noted
 from microgpt.cli.terminal.pictures import check_picture
-from microgpt.cli.terminal.show import say, say_json, stderr, stdout, table, width
-from microgpt.cli.why import drawn
-from microgpt.cli.why.told import Curves, adam_told, number, plain_told
+from microgpt.cli.terminal.say import say, say_json
+from microgpt.cli.terminal.tables import table
+from microgpt.cli.why import chart
+from microgpt.cli.why.sentences import Curves, adam_told, number, plain_told
 from microgpt.config import ObjectiveName
 from microgpt.data.corpus import Source
 from microgpt.errors import UsageError
@@ -64,7 +66,7 @@ def tried(
     noted(prepared.corpus)
     curves = _train(prepared)
     if save is not None:
-        drawn.save(save, curves, prepared)
+        chart.save(save, curves, prepared)
     if json:
         say_json(_record(prepared, curves))
         return
@@ -180,7 +182,7 @@ def _tell(prepared: Experiment, curves: dict[bool, Curves], what: str | None) ->
         for sentence in (plain_told if plain else adam_told)(prepared, curves[plain]):
             _say(sentence)
     say()
-    drawn.draw(curves[False], prepared)
+    chart.draw(curves[False], prepared)
 
 
 def _title(prepared: Experiment, *, plain: bool) -> str:

@@ -6,7 +6,6 @@ cannot be read is one `DataError` that says where.
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import io
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 from microgpt.errors import DataError, UsageError
+from microgpt.wording import nearest
 
 if TYPE_CHECKING:
     from microgpt.data.corpus import Source
@@ -98,7 +98,7 @@ def opened(file: str, expected: str = "a file") -> Generator[BinaryIO]:
         try:
             found = _standard_input() if file == "-" else stack.enter_context(Path(file).open("rb"))
         except FileNotFoundError:
-            raise DataError(f"{file}: no such file.{_did_you_mean(file)}") from None
+            raise DataError(f"{file}: no such file.{did_you_mean(file)}") from None
         except IsADirectoryError:
             raise DataError(f"{file}: a folder. Expected {expected}.") from None
         except (OSError, ValueError) as error:
@@ -155,11 +155,12 @@ def _unreadable(name: str, error: Exception) -> DataError:
     return DataError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error}).")
 
 
-def _did_you_mean(file: str) -> str:
+def did_you_mean(file: str) -> str:
+    """Ask whether the file beside a missing one was meant whose name is most like it."""
     path = Path(file)
     try:
         neighbours = [p.name for p in path.parent.iterdir()]
     except OSError:
         return ""
-    close = difflib.get_close_matches(path.name, neighbours, n=1)
-    return f" Did you mean {path.with_name(close[0])}?" if close else ""
+    meant = nearest(path.name, neighbours)
+    return f" Did you mean {path.with_name(meant)}?" if meant else ""

@@ -16,9 +16,10 @@ from typing import Any
 from rich.text import Text
 
 from microgpt.cli.terminal.colours import LINES
+from microgpt.cli.terminal.console import stdout, width
 from microgpt.cli.terminal.pictures import COLOURS, write_picture
-from microgpt.cli.terminal.show import say, stdout, width
-from microgpt.cli.why.told import Curves
+from microgpt.cli.terminal.say import say
+from microgpt.cli.why.sentences import Curves
 from microgpt.experiment import Experiment, Point
 from microgpt.loss import OBJECTIVES
 

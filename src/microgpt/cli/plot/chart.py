@@ -14,8 +14,9 @@ from typing import Any
 from rich.text import Text
 
 from microgpt.cli.terminal.colours import LINES
+from microgpt.cli.terminal.console import stdout, width
 from microgpt.cli.terminal.pictures import COLOURS
-from microgpt.cli.terminal.show import say, stdout, width
+from microgpt.cli.terminal.say import say
 from microgpt.wording import MIXED, figures, printable
 
 _GREY = LINES[-1]

@@ -7,8 +7,9 @@ from typing import Any
 
 from microgpt.cli.sweep import knobs
 from microgpt.cli.sweep.trials import best_table, counted, moved, record
-from microgpt.cli.terminal.show import say, say_json, stderr, stdout
-from microgpt.cli.train.progress import Bar
+from microgpt.cli.terminal.console import stdout
+from microgpt.cli.terminal.say import note, remark, say, say_json
+from microgpt.cli.train.bar import Bar
 from microgpt.cli.train.summary import word
 from microgpt.counting.ladder import uniform
 from microgpt.engines import why_not_native
@@ -89,7 +90,7 @@ def closing(
         knobs.check_installed()
         knobs.save(picture, sweep, effects)
     except MissingExtra as error:
-        stderr().print(f"microgpt: no picture: {error}", soft_wrap=True)
+        note(f"no picture: {error}")
     _, training = best.configs(sweep, trial, final)
     command = sweep.settings.words(trial.values, training, RUNS / sweep.folder.name)
     if json:
@@ -140,9 +141,8 @@ def _is_success(loss: float, run: Run) -> bool:
     blind = uniform(run.settings.model.vocab_size)
     if loss < blind:
         return True
-    stderr().print(
+    remark(
         f"microgpt: the best training costs {figures(loss)} nats, and blind guessing "
-        f"{figures(blind, 2)}. Try lower learning rates, or longer trainings.",
-        soft_wrap=True,
+        f"{figures(blind, 2)}. Try lower learning rates, or longer trainings."
     )
     return False

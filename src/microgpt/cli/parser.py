@@ -1,0 +1,66 @@
+"""The parser of the command line: from words to the call of a command, or to its help.
+
+In: words. Out: what the command returns. Only what a command needs is loaded: its own module, and
+what lays help out if it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from cyclopts import App, CycloptsError, Parameter
+
+import microgpt
+from microgpt.cli.flags import hide_stdin
+from microgpt.cli.front import ABOUT, COMMANDS, FLAGS
+from microgpt.cli.mistakes import sentence
+from microgpt.errors import UsageError
+
+
+def parse(words: Sequence[str]) -> int:
+    """Run the command that words name.
+
+    Raises:
+        UsageError: the parser does not take them.
+    """
+    only = words[0] if words and words[0] in COMMANDS else None
+    root = app(only)
+    if only is None or not {"--help", "-h"}.isdisjoint(words):
+        lay_out_help(root)
+    try:
+        code = root(hide_stdin(words), print_error=False, exit_on_error=False)
+    except CycloptsError as error:
+        raise UsageError(sentence(error, words)) from None
+    return code if isinstance(code, int) else 0
+
+
+def app(only: str | None = None) -> App:
+    """Build the command line; for the sake of speed `only` one of its commands may be loaded."""
+    root = App(
+        name="microgpt",
+        help=ABOUT,
+        version=microgpt.__version__,
+        version_flags=["--version"],
+        default_parameter=Parameter(negative=()),
+        help_format="plaintext",
+        result_action="return_value",
+    )
+    for place, command in enumerate(COMMANDS):
+        path = f"microgpt.cli.{command}"
+        if only in (None, command):
+            root.command(getattr(import_module(path), command), sort_key=place)
+        else:
+            root.command(f"{path}:{command}", name=command, sort_key=place)
+    root.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType]
+        help=FLAGS["--install-completion"]
+    )
+    return root
+
+
+def lay_out_help(root: App) -> None:
+    """Have help written as plain text, on our console."""
+    from microgpt.cli.terminal.console import stdout
+    from microgpt.cli.terminal.help import Help
+
+    root.help_formatter, root.console = Help(), stdout()
