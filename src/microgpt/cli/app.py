@@ -94,7 +94,7 @@ def _run(words: Sequence[str]) -> int:
     if first in ("--help", "-h") and len(words) < 2:
         page()
         return 0
-    if first in COMMANDS or first in FLAGS:
+    if first in (*COMMANDS, *FLAGS, "-h"):
         from microgpt.cli.parser import parse
 
         return parse(words)

@@ -40,7 +40,6 @@ COMMANDS = {
 
 FLAGS = {
     "--help": "Display this message and exit.",
-    "-h": "",
     "--install-completion": "Let the shell complete commands and flags with Tab: bash, zsh, fish, "
     "PowerShell.",
     "--version": "Display application version.",
@@ -50,9 +49,8 @@ FLAGS = {
 
 def page() -> None:
     """Print the front page."""
-    flags = {**FLAGS, "--help, -h": FLAGS["--help"]}
-    del flags["--help"], flags["-h"]
-    rows = [f"  {name}: {text}" for name, text in (*COMMANDS.items(), *sorted(flags.items()))]
+    flags = ((name.replace("--help", "--help, -h"), text) for name, text in FLAGS.items())
+    rows = [f"  {name}: {text}" for name, text in (*COMMANDS.items(), *flags)]
     text = "\n".join(["Usage: microgpt COMMAND", "", ABOUT, "", "Commands:", *rows])
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in wrapped(text, width):

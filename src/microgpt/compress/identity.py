@@ -53,7 +53,7 @@ class Identity:
         build = (
             f"microgpt {microgpt.__version__}",
             f"{engine.name} {build_of(engine.name)}",
-            f"numpy {np.version.version}",
+            f"numpy {np.__version__}",  # pyright: ignore[reportUnknownMemberType]
             f"{platform.system()} {platform.machine()}",
         )
         run = _run(engine, mixture, tokenizer, config)

@@ -71,7 +71,7 @@ class Settings:
             "versions": {
                 "microgpt": microgpt.__version__,
                 "python": platform.python_version(),
-                "numpy": np.version.version,
+                "numpy": np.__version__,  # pyright: ignore[reportUnknownMemberType]
             },
         }
 

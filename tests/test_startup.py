@@ -1,0 +1,75 @@
+"""What a command loads: modules are counted, not seconds, which another program may take."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from microgpt import __version__
+from microgpt.cli.app import run
+from microgpt.cli.front import COMMANDS
+from microgpt.cli.parser import app, lay_out_help
+
+Capture = pytest.CaptureFixture[str]
+
+_RUN = "import sys; from microgpt.cli.app import run; run(sys.argv[1:]); print(*sys.modules)"
+
+
+def loaded(*words: str) -> set[str]:
+    """The modules in memory after a command, by their full names."""
+    command = [sys.executable, "-c", _RUN, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("words", ["--version", "--help", "-h", "", "trian", "--vesrion"])
+def test_what_needs_no_command_loads_neither_the_parser_nor_numpy(words: str) -> None:
+    modules = loaded(*words.split())
+    assert not {"numpy", "cyclopts", "rich", "importlib.metadata", "msgspec"} & modules
+    assert not {name for name in COMMANDS if f"microgpt.cli.{name}" in modules}
+    assert len({name for name in modules if name.startswith("microgpt")}) < 12
+
+
+def test_a_training_on_a_pipe_loads_what_it_needs(tmp_path: Path) -> None:
+    text = tmp_path / "names.txt"
+    text.write_text("ada\nbea\n" * 20, "utf-8")
+    modules = loaded("train", str(text), "--steps", "2", "--n-embd", "8", "--log-every", "2")
+    assert {"numpy", "cyclopts", "microgpt.training.loop"} <= modules
+    # What only a terminal, another command or another program's package needs.
+    assert not {"rich", "importlib.metadata", "email", "difflib", "multiprocessing"} & modules
+    assert not {"optuna", "jinja2", "plotille", "matplotlib", "sklearn", "sqlalchemy"} & modules
+    others = {f"microgpt.cli.{name}" for name in COMMANDS if name != "train"}
+    assert not (others | {"microgpt.bench", "microgpt.report", "microgpt.sweep"}) & modules
+
+
+def test_the_front_page_is_what_the_parser_would_say(capsys: Capture) -> None:
+    assert run(["--help"]) == 0
+    page = capsys.readouterr().out
+    root = app()
+    lay_out_help(root)
+    root(["--help"])
+    assert capsys.readouterr().out == page
+    assert run([]) == 0
+    assert capsys.readouterr().out == page
+
+
+def test_the_version_is_the_package_s(capsys: Capture) -> None:
+    for words in (["--version"], ["--version", "train"], ["train", "--version"]):
+        assert run(words) == 0
+        assert capsys.readouterr().out == f"{__version__}\n"
+
+
+def test_a_mistyped_command_is_told_what_it_means(capsys: Capture) -> None:
+    for words, meant in (("trian", "train"), ("evalute a", "evaluate"), ("--vesrion", "--version")):
+        assert run(words.split()) == 2
+        said = capsys.readouterr().err
+        typed = words.split()[0]
+        assert said.startswith(f'microgpt: Unknown command "{typed}". Did you mean "{meant}"? ')
+    assert run(["-"]) == 2
+    assert capsys.readouterr().err == (
+        'microgpt: Unknown command "-". Available commands: train, sample, score, evaluate, '
+        "report, why, data, plot, ... Try --help.\n"
+    )
