@@ -71,12 +71,15 @@ def test_a_training_calls_each_by_its_name(capsys: Capture) -> None:
     gpt, _, mixed = both(run)
     share = f"{100 * (run.weight or 0.0):.0f} %"
     assert "GPT + counts of 2 characters · 1 layer" in said
-    last = re.findall(r"step 150: loss [\d.]+  val ([\d.]+) · GPT \+ counts ([\d.]+) · ", said)
+    step = r"step 150: loss [\d.]+  val: GPT alone ([\d.]+) · GPT \+ counts ([\d.]+) · "
+    last = re.findall(step, said)
     assert last == [(f"{gpt:.4f}", f"{mixed:.4f}")]
     assert re.search(r"^Mean of the last 50 steps, the GPT alone: ", said, re.MULTILINE)
     assert f"Held out, the GPT alone: {gpt:.4f} nats" in said
     assert f"Held out, GPT + counts of 2 characters ({share}): {mixed:.4f} nats" in said
     assert f"GPT alone {gpt:.2f}" in said
+    assert "GPT alone is what was trained, " in said
+    assert f"samples and scores come from: each probability is {share} the counts'" in said
     assert f"GPT + counts {mixed:.2f} ●" in said
     assert "this model" not in said
     told = run.log.heldout[-1]["heldout"]
@@ -111,6 +114,7 @@ def test_a_gpt_alone_is_called_as_ever(capsys: Capture) -> None:
     said = out(capsys, TRAIN.replace("--ngram 2", ""))
     assert "GPT · 1 layer" in said
     assert "counts" not in said
+    assert "GPT alone" not in said
     assert "Mean of the last 50 steps: " in said
     assert "this model" in said
     told = json.loads(out(capsys, "evaluate r --json"))
@@ -144,12 +148,16 @@ def test_tables_and_curves_say_both(capsys: Capture) -> None:
     row = out(capsys, "runs").splitlines()
     assert " ".join(row[0].split()).endswith("held out GPT + counts error positions seconds")
     assert row[1].split()[6:8] == [f"{gpt:.4f}", f"{mixed:.4f}"]
+    assert row[-1] == "held out: of the GPT alone, where there is a GPT + counts beside it"
     told = json.loads(out(capsys, "runs --json"))
     assert (told["gpt"], told["heldout"]) == pytest.approx((gpt, mixed))
     curve = json.loads(out(capsys, "plot r --json"))["curves"][0]
     assert curve["heldout"][-1] == [150, pytest.approx(gpt)]
     assert curve["mixed"][-1] == [150, pytest.approx(mixed)]
-    assert f" · held out {gpt:.4f} · GPT + counts {mixed:.4f}" in out(capsys, "plot r")
+    drawn = out(capsys, "plot r")
+    assert f" · held out: GPT alone {gpt:.4f} · GPT + counts {mixed:.4f}" in drawn
+    assert f"  GPT alone, held out {gpt:.2f}" in drawn
+    assert f"  GPT + counts {mixed:.2f}" in drawn
 
 
 def test_a_report_says_both(capsys: Capture) -> None:

@@ -82,6 +82,17 @@ def counts_of(n: int, unit: str = "character", weight: float | None = None) -> s
     return f"counts of {count(n, unit)}{share}"
 
 
+def heldout(what: str, gpt: float, mixed: float | None = None, decimals: int = 4) -> str:
+    """Write what held-out documents cost: of a mixture, its GPT's and its own by their names.
+
+    >>> print(heldout("val", 2.4), heldout("val", 2.4, 2.3, decimals=2), sep=" | ")
+    val 2.4000 | val: GPT alone 2.40 · GPT + counts 2.30
+    """
+    if mixed is None:
+        return f"{what} {figures(gpt, decimals)}"
+    return f"{what}: {ALONE} {figures(gpt, decimals)} · {MIXED} {figures(mixed, decimals)}"
+
+
 def units(loss: LossSum, unit: str = "character") -> str:
     """Say a mean loss in nats, bits and choices.
 

@@ -15,7 +15,7 @@ from microgpt.model import size
 from microgpt.runs.folder import all_runs, find_run
 from microgpt.runs.run import Run
 from microgpt.training.trainer import TAIL
-from microgpt.wording import MIXED, figures
+from microgpt.wording import ALONE, MIXED, figures
 
 # What two runs of one recipe differ in all the same, or what says nothing.
 _UNTOLD = ("versions", "format", "asked")
@@ -65,6 +65,7 @@ def _list(*, json: bool) -> None:
         "positions", "seconds", left=3,
         least=("preset", "data", "seconds", "positions", "parameters", "steps", "error"),
     )  # fmt: skip
+    mixed = False
     for folder in folders:
         try:
             r = _record(Run(folder))
@@ -74,6 +75,7 @@ def _list(*, json: bool) -> None:
         if json:
             say_json(r)
             continue
+        mixed = mixed or r["gpt"] is not None
         rows.add_row(
             r["run"], r["data"], r["preset"], f"{r['parameters']:,}", f"{r['steps']:,}",
             _loss(r["loss"]), _loss(r["heldout"] if r["gpt"] is None else r["gpt"]),
@@ -87,6 +89,8 @@ def _list(*, json: bool) -> None:
             "held out, error: the mean on so many held-out positions, and its standard error",
             "quiet",
         )
+        if mixed:
+            say(f"held out: of the {ALONE}, where there is a {MIXED} beside it", "quiet")
 
 
 def _compare(a: Run, b: Run, *, json: bool) -> None:

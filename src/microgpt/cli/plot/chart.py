@@ -17,7 +17,7 @@ from microgpt.cli.terminal.colours import LINES
 from microgpt.cli.terminal.console import stdout, width
 from microgpt.cli.terminal.pictures import COLOURS
 from microgpt.cli.terminal.say import say
-from microgpt.wording import MIXED, figures, printable
+from microgpt.wording import ALONE, MIXED, figures, heldout, printable
 
 _GREY = LINES[-1]
 _HEIGHT, _WIDEST, _NARROWEST = 18, 90, 20
@@ -45,6 +45,11 @@ class Curve:
     losses: list[float]
     heldout: list[tuple[int, float]]
     mixed: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
+
+    @property
+    def own(self) -> str:
+        """What the GPT's held-out losses are called."""
+        return f"{ALONE}, held out" if self.mixed else "held out"
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,8 @@ def draw(curves: Sequence[Curve], levels: Mapping[str, float]) -> None:
         say(row[: len(row.plain.rstrip(_BLANK))])
     say()
     for c in curves:
-        held = f" · held out {figures(c.heldout[-1][1])}" if c.heldout else ""
-        held += f" · {MIXED} {figures(c.mixed[-1][1])}" if c.mixed else ""
+        mixed = c.mixed[-1][1] if c.mixed else None
+        held = f" · {heldout('held out', c.heldout[-1][1], mixed)}" if c.heldout else ""
         say(f"{c.name}: {figures(c.losses[0])} -> {figures(c.losses[-1])} nats a character{held}")
     if levels:
         say("Level lines: " + " · ".join(f"{n} {v:.2f}" for n, v in levels.items()))
@@ -106,7 +111,7 @@ def _lines(curves: Sequence[Curve], levels: Mapping[str, float]) -> list[_Line]:
         lines.append(_Line(name, colour, curve.steps, curve.losses))
         whose = f"{name}, " if len(curves) > 1 else ""
         held = LINES[(i + _FEW) % (len(LINES) - 1)]
-        for what, points in (("held out", curve.heldout), (MIXED, curve.mixed)):
+        for what, points in ((curve.own, curve.heldout), (MIXED, curve.mixed)):
             if len(points) > 1 and len(curves) <= _FEW:
                 steps, losses = zip(*points)
                 lines.append(_Line(f"{whose}{what}", held, steps, losses))
@@ -151,14 +156,16 @@ def picture(curves: Sequence[Curve], levels: Mapping[str, float]) -> Any:
         colour, dash = COLOURS[i % len(COLOURS)], _DASHES[i // len(COLOURS) % len(_DASHES)]
         axes.plot(curve.steps, curve.losses, dash, color=colour, label=_named(curve.name))
         if curve.heldout:
-            label = None if several else "held out"
+            label = None if several else curve.own
             axes.plot(*zip(*curve.heldout), "o--", color=colour, markersize=4, label=label)
         if curve.mixed:
             label = None if several else MIXED
             axes.plot(*zip(*curve.mixed), "s:", color=colour, markersize=4, label=label)
     if several:
-        axes.plot([], [], "o--", color="0.35", markersize=4, label="held out")
-        if any(curve.mixed for curve in curves):
+        mixed = any(curve.mixed for curve in curves)
+        own = f"{ALONE}, held out" if mixed else "held out"
+        axes.plot([], [], "o--", color="0.35", markersize=4, label=own)
+        if mixed:
             axes.plot([], [], "s:", color="0.35", markersize=4, label=MIXED)
     right = max(curve.steps[-1] for curve in curves)
     for name, loss in levels.items():

@@ -21,7 +21,7 @@ from microgpt.runs.session import Session
 from microgpt.sampling import Choice, take
 from microgpt.training.heldout import HeldOut
 from microgpt.training.loop import Step, Steps
-from microgpt.wording import MIXED, figures, short
+from microgpt.wording import figures, heldout, short
 
 # The smoothed loss forgets half of what it knows in about so many positions.
 _HALF_LIFE = 500
@@ -63,8 +63,8 @@ class Bar:
     def show(self, event: Steps | HeldOut) -> None:
         """Take one event in."""
         if isinstance(event, HeldOut):
-            mixed = f" · {MIXED} {figures(event.sum.mean, 2)}" if event.gpt else ""
-            self._heldout = f" · held out {figures(event.own.mean, 2)}{mixed}"
+            mixed = event.sum.mean if event.gpt else None
+            self._heldout = f" · {heldout('held out', event.own.mean, mixed, decimals=2)}"
             return
         positions_K = event.sums.positions_K
         # What is left at the end of the chunk of what each step brought, and of all before.

@@ -15,7 +15,7 @@ from microgpt.runs.log import Gathered, heldout_line
 from microgpt.runs.session import Session
 from microgpt.training.heldout import HeldOut
 from microgpt.training.loop import Step, Steps
-from microgpt.wording import MIXED, figures, short
+from microgpt.wording import figures, heldout, short
 
 
 class Reporter(Protocol):
@@ -83,15 +83,15 @@ class Lines:
             due = begin + int(np.searchsorted(waited_K, self._every_seconds))
         return due if due < len(steps) else None
 
-    def _flush(self, heldout: HeldOut | None = None) -> None:
+    def _flush(self, measured: HeldOut | None = None) -> None:
         """Write the line that is due, or one for an evaluation between two of these."""
-        step = self._due or (self._last if heldout else None)
+        step = self._due or (self._last if measured else None)
         if step is None or step.step == self._told:
             return
         seconds = step.seconds - self._from
         # What stands beside the loss of training is the GPT's too; the mixture's has its own name.
-        parts = [f"val {figures(heldout.own.mean)}"] if heldout else []
-        parts += [f"{MIXED} {figures(heldout.sum.mean)}"] if heldout and heldout.gpt else []
+        mixed = measured.sum.mean if measured and measured.gpt else None
+        parts = [heldout("val", measured.own.mean, mixed)] if measured else []
         parts += [f"{figures(self._sum.bits, 2)} bits", f"lr {figures(step.lr)}"]
         parts += [f"{short(self._sum.positions / seconds)} tok/s"] if seconds > 0 else []
         say(f"step {step.step}: loss {figures(self._sum.mean)}  {' · '.join(parts)}")

@@ -10,6 +10,7 @@ from microgpt import model
 from microgpt.cli.terminal.samples import sample_words, say_samples
 from microgpt.cli.terminal.say import note, say, say_commands, say_json, say_row
 from microgpt.counting.ladder import Ladder, uniform
+from microgpt.counting.mixture import Mixture
 from microgpt.engines import why_not_native
 from microgpt.runs import checkpoint
 from microgpt.runs.run import Run
@@ -18,7 +19,7 @@ from microgpt.sampling import Choice
 from microgpt.training.budget import gain
 from microgpt.training.trainer import Trainer
 from microgpt.training.verdict import divergence, overweight
-from microgpt.wording import ALONE, count, counts_of, figures, name_of, path_word, units
+from microgpt.wording import ALONE, MIXED, count, counts_of, figures, name_of, path_word, units
 
 # Documents trained on cost so much less than others where they are known by heart.
 _BY_HEART = 0.8
@@ -114,6 +115,8 @@ def closing(session: Session, *, json: bool) -> None:
     say_row(_rungs(ladder), " ┃ ")
     told = "; ± the standard error" if known else ""
     say(f"    (nats a {unit} on {ladder.what}{told}; ● you are here)", "quiet")
+    if trainer.mixture and ladder.mixes:
+        say(_the_two(trainer.mixture))
     if more := _more(trainer, ladder):
         say(more)
     if session.settings.source.stream:
@@ -125,6 +128,15 @@ def closing(session: Session, *, json: bool) -> None:
     at = word(folder)
     say(f"Saved in {at}.   Next, with any text:")
     say_commands(f"microgpt sample {at}", f"microgpt score {at} TEXT", f"microgpt why {at} TEXT")
+
+
+def _the_two(mixture: Mixture) -> str:
+    """Say what the two numbers of a mixture are of."""
+    share = f"{100 * mixture.weight:.0f} %"
+    return (
+        f"{ALONE} is what was trained, and what loss and val are of; {MIXED} is what samples and "
+        f"scores come from: each probability is {share} the counts', the rest the GPT's."
+    )
 
 
 def _more(trainer: Trainer, ladder: Ladder) -> str | None:
