@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.style import Style
 
 import microgpt
-from microgpt.cli.plot.chart import Curve, picture
+from microgpt.cli.plot.chart import picture
 from microgpt.cli.terminal.colours import LINES, STYLES, surprise_style
 from microgpt.cli.terminal.tables import Rows
 from microgpt.data import corpus
+from microgpt.runs.curves import Curves
 from microgpt.runs.run import Run
 from microgpt.wording import STEP, STRONGEST
 from tests.conftest import out, shown
@@ -166,8 +167,8 @@ def test_each_line_of_a_chart_has_its_name_where_it_ends(
 
 
 def test_a_picture_of_eighteen_runs_grows_and_warns_of_nothing() -> None:
-    def curve(name: str) -> Curve:
-        return Curve(name, [1.0, 9.0], [3.0, 2.0], [(4, 2.5), (8, 2.2)])
+    def curve(name: str) -> Curves:
+        return Curves(name, [1.0, 9.0], [3.0, 2.0], [(4, 2.5), (8, 2.2)], [])
 
     long = "x" * 300
     names = [f"/somewhere/else/where/runs/of-this-day/{k}/names-{k}" for k in range(15)]

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from microgpt.cli import flags
-from microgpt.cli.evaluate import choose, measured_ladder, progress
+from microgpt.cli.evaluate import chosen_from, measured_ladder, progress
 from microgpt.cli.flags import flag, whole
 from microgpt.cli.terminal.say import say
 from microgpt.cli.train.summary import word
@@ -47,7 +47,7 @@ def report(
     opened = machine.run(run)
     to = _checked(out or opened.folder / "report.html", opened.folder)
     source = reading.source(*files)
-    chosen = choose(opened, source, limit)
+    chosen = chosen_from(opened, source, limit)
     result = opened.evaluate(progress(chosen.texts))
     ladder, why = measured_ladder(opened, chosen.texts, seen=chosen.seen)
     gpt = opened.alone(chosen.texts)

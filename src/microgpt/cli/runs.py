@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from microgpt.cli import flags
 from microgpt.cli.flags import flag
@@ -11,14 +11,11 @@ from microgpt.cli.terminal.console import stdout
 from microgpt.cli.terminal.say import note, say, say_json
 from microgpt.cli.terminal.tables import table
 from microgpt.errors import MicroGPTError, UsageError
-from microgpt.model import size
 from microgpt.runs.folder import all_runs, find_run
+from microgpt.runs.record import differences, record
 from microgpt.runs.run import Run
 from microgpt.training.trainer import TAIL
 from microgpt.wording import ALONE, MIXED, figures
-
-# What two runs of one recipe differ in all the same, or what says nothing.
-_UNTOLD = ("versions", "format", "asked")
 
 
 def runs(
@@ -37,24 +34,6 @@ def runs(
         raise UsageError(f"runs must be given none or two names; got {len(names)}.")
 
 
-def _record(run: Run) -> dict[str, Any]:
-    log = run.log
-    heldout: dict[str, Any] = log.heldout[-1]["heldout"] if log.heldout else {}
-    return {
-        "run": str(run.folder),
-        "data": run.settings.source.name,
-        "preset": run.settings.preset,
-        "parameters": size(run.settings.model),
-        "steps": log.steps,
-        "loss": log.tail(TAIL).mean if log.lines else None,
-        "heldout": heldout.get("loss"),
-        "gpt": heldout.get("gpt"),
-        "heldout_error": heldout.get("standard_error"),
-        "heldout_positions": heldout.get("positions"),
-        "seconds": log.seconds,
-    }
-
-
 def _list(*, json: bool) -> None:
     folders = all_runs()
     if not folders and not json:
@@ -68,7 +47,7 @@ def _list(*, json: bool) -> None:
     mixed = False
     for folder in folders:
         try:
-            r = _record(Run(folder))
+            r = record(Run(folder))
         except MicroGPTError as error:
             note(str(error))
             continue
@@ -94,26 +73,14 @@ def _list(*, json: bool) -> None:
 
 
 def _compare(a: Run, b: Run, *, json: bool) -> None:
-    left, right = ({**_flat(run.settings.to_json()), **_record(run)} for run in (a, b))
-    names = [n for n in left | right if left.get(n) != right.get(n) and n != "run"]
+    found = differences(a, b)
     if json:
-        differs = {n: [left.get(n), right.get(n)] for n in names}
-        say_json({"runs": [str(a.folder), str(b.folder)], "differs": differs})
+        say_json({"runs": [str(a.folder), str(b.folder)], "differs": found})
         return
     rows = table("", str(a.folder), str(b.folder), "by", least=("by",))
-    for name in names:
-        values = left.get(name), right.get(name)
+    for name, values in found.items():
         rows.add_row(name, *map(_value, values), _change(*values))
-    stdout().print(rows) if names else say("They differ in nothing.")
-
-
-def _flat(data: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in data.items():
-        if name in _UNTOLD:
-            continue
-        flat.update(cast("dict[str, Any]", value) if isinstance(value, dict) else {name: value})
-    return flat
+    stdout().print(rows) if found else say("They differ in nothing.")
 
 
 def _value(value: Any) -> str:

@@ -31,11 +31,11 @@ class Learning:
     mixed: Curve
 
     @classmethod
-    def of(cls, log: Log) -> Learning:
+    def of(cls, log: Log, points: int = POINTS) -> Learning:
         """Read the curves off a log."""
         measured = [(line["step"], line["heldout"]) for line in log.heldout]
         return cls(
-            log.curve(POINTS),
+            log.curve(points),
             [(step, told.get("gpt", told["loss"])) for step, told in measured],
             [(step, told["loss"]) for step, told in measured if "gpt" in told],
         )

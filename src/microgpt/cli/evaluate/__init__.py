@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 from rich.progress import track
@@ -19,15 +17,13 @@ from microgpt.cli.terminal.say import note, say, say_json
 from microgpt.cli.terminal.tables import table
 from microgpt.data import corpus
 from microgpt.data.corpus import Source
-from microgpt.errors import DataError, RunError, UsageError
+from microgpt.errors import DataError, RunError
 from microgpt.evaluation import Evaluation
 from microgpt.evaluation.record import record
 from microgpt.loss import LN_2, LossSum
+from microgpt.runs.evaluation_set import EvaluationSet, check_limit, evaluation_set
 from microgpt.runs.run import Run
 from microgpt.wording import ALONE, MIXED, THIS, count, counts_of, figures, name_of, units
-
-# Documents trained on say little about others: so many are enough to see.
-_ENOUGH = 1000
 
 
 def evaluate(
@@ -48,7 +44,7 @@ def evaluate(
     """
     opened = machine.run(run)
     source = reading.source(*files)
-    chosen = choose(opened, source, limit)
+    chosen = chosen_from(opened, source, limit)
     result = opened.evaluate(progress(chosen.texts))
     gpt = opened.alone(chosen.texts)
     baselines, why = measured_ladder(opened, chosen.texts, seen=chosen.seen)
@@ -86,50 +82,10 @@ def evaluate(
     show_honesty(result)
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """The documents that a run is measured on.
-
-    Attributes:
-        texts: all, or those drawn.
-        what: they are, in words.
-        total: of how many.
-        seen: they are among those trained on.
-    """
-
-    texts: Sequence[str]
-    what: str
-    total: int
-    seen: bool = False
-
-    @property
-    def words(self) -> str:
-        """How many they are, of how many."""
-        n = len(self.texts)
-        what = self.what.replace("documents", "document") if n == self.total == 1 else self.what
-        return f"{n:,}{f' of {self.total:,}' if n < self.total else ''} {what}"
-
-
-def choose(run: Run, source: Source, limit: int | None) -> Chosen:
-    """Return the documents of files; of none, the run's own, held out or else trained on.
-
-    Raises:
-        UsageError, DataError, RunError: the limit, the files, or the run's own have changed.
-    """
-    if limit is not None and limit < 1:
-        raise UsageError(f"limit must be a whole number from 1; got {limit}.")
-    if source.files:
-        documents: Sequence[str] = noted(corpus.read(source)).documents
-        what, seen = "documents", False
-    else:
-        trained, held_out = run.documents
-        documents, seen = held_out or trained, not held_out
-        what = "documents it was trained on" if seen else "held-out documents"
-        limit = limit or _ENOUGH if seen else limit
-    texts = documents
-    if limit is not None and limit < len(documents):
-        texts = random.Random(run.settings.training.seed).sample(documents, limit)
-    return Chosen(texts, what, len(documents), seen)
+def chosen_from(run: Run, source: Source, limit: int | None) -> EvaluationSet:
+    """Return what a run is measured on: the documents of files, or of none its own."""
+    check_limit(limit)
+    return evaluation_set(run, noted(corpus.read(source)) if source.files else None, limit)
 
 
 def _show_ladder(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from microgpt.cli.terminal.colours import LINES
 from microgpt.cli.terminal.console import stdout, width
 from microgpt.cli.terminal.pictures import COLOURS
 from microgpt.cli.terminal.say import say
+from microgpt.runs.curves import Curves
 from microgpt.wording import ALONE, MIXED, figures, heldout, printable
 
 _GREY = LINES[-1]
@@ -29,27 +30,6 @@ _FEW = 3
 # The picture: so many names stand in it, more of them below; none is longer than this.
 _INSIDE, _LONGEST = 6, 60
 _DASHES = ("-", "--", "-.", ":")
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A run's losses, each the mean over a share of the steps, and its evaluations.
-
-    Attributes:
-        heldout: what held-out documents cost the GPT.
-        mixed: what they cost it together with the counts that it is mixed with, if it is.
-    """
-
-    name: str
-    steps: list[float]
-    losses: list[float]
-    heldout: list[tuple[int, float]]
-    mixed: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
-
-    @property
-    def own(self) -> str:
-        """What the GPT's held-out losses are called."""
-        return f"{ALONE}, held out" if self.mixed else "held out"
 
 
 @dataclass(frozen=True)
@@ -67,7 +47,7 @@ class _Line:
         return self.name[: most - len(end)] + end
 
 
-def draw(curves: Sequence[Curve], levels: Mapping[str, float]) -> None:
+def draw(curves: Sequence[Curves], levels: Mapping[str, float]) -> None:
     """Draw curves, and level lines, on the terminal."""
     import plotille  # pyright: ignore[reportMissingTypeStubs]
 
@@ -103,7 +83,7 @@ def draw(curves: Sequence[Curve], levels: Mapping[str, float]) -> None:
         say("Level lines: " + " · ".join(f"{n} {v:.2f}" for n, v in levels.items()))
 
 
-def _lines(curves: Sequence[Curve], levels: Mapping[str, float]) -> list[_Line]:
+def _lines(curves: Sequence[Curves], levels: Mapping[str, float]) -> list[_Line]:
     last = max(curve.steps[-1] for curve in curves)
     lines = [_Line(name, _GREY, (0, max(last, 1)), (loss, loss)) for name, loss in levels.items()]
     for i, curve in enumerate(curves):
@@ -141,7 +121,7 @@ def _tick(value: float, chars: int, delta: float, left: bool = False) -> str:
     return text.ljust(chars) if left else text.rjust(chars)
 
 
-def picture(curves: Sequence[Curve], levels: Mapping[str, float]) -> Any:
+def picture(curves: Sequence[Curves], levels: Mapping[str, float]) -> Any:
     """Return a figure of curves, which grows with the names that stand below it."""
     from matplotlib.figure import Figure
 

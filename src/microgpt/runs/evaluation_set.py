@@ -1,0 +1,73 @@
+"""Which documents a run is measured on: those of files, or its own, all or some of them.
+
+In: a run, a corpus if there is one, a limit. Out: an `EvaluationSet`, with what it is in words.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from microgpt.data.corpus import Corpus
+from microgpt.errors import UsageError
+from microgpt.runs.run import Run
+
+# Documents trained on say little about others: so many are enough to see.
+_ENOUGH = 1000
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """The documents that a run is measured on.
+
+    Attributes:
+        texts: all, or those drawn.
+        what: they are, in words.
+        total: of how many.
+        seen: they are among those trained on.
+    """
+
+    texts: Sequence[str]
+    what: str
+    total: int
+    seen: bool = False
+
+    @property
+    def words(self) -> str:
+        """How many they are, of how many."""
+        n = len(self.texts)
+        what = self.what.replace("documents", "document") if n == self.total == 1 else self.what
+        return f"{n:,}{f' of {self.total:,}' if n < self.total else ''} {what}"
+
+
+def check_limit(limit: int | None) -> None:
+    """Raise UsageError unless a limit is one."""
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit must be a whole number from 1; got {limit}.")
+
+
+def evaluation_set(run: Run, read: Corpus | None, limit: int | None) -> EvaluationSet:
+    """Choose the documents of a corpus, or the run's own: held out, or else trained on.
+
+    Args:
+        run: which is measured.
+        read: whose documents are measured; None: the run's own.
+        limit: at most so many, drawn by the run's seed; None: all, or 1,000 of those trained on.
+
+    Raises:
+        UsageError, RunError: the limit; or the run's own have changed.
+    """
+    check_limit(limit)
+    if read is not None:
+        documents: Sequence[str] = read.documents
+        what, seen = "documents", False
+    else:
+        trained, held_out = run.documents
+        documents, seen = held_out or trained, not held_out
+        what = "documents it was trained on" if seen else "held-out documents"
+        limit = limit or _ENOUGH if seen else limit
+    texts = documents
+    if limit is not None and limit < len(documents):
+        texts = random.Random(run.settings.training.seed).sample(documents, limit)
+    return EvaluationSet(texts, what, len(documents), seen)
