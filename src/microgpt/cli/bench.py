@@ -19,7 +19,7 @@ from microgpt.errors import UsageError
 
 def bench(
     *,
-    width: Annotated[int | None, flag("Only models of this width.")] = None,
+    width: Annotated[int | None, flag("Measure only models of this width. Default: all.")] = None,
     engine: flags.Engine = None,
     threads: flags.Threads = None,
     json: flags.Json = False,

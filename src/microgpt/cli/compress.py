@@ -29,25 +29,27 @@ from microgpt.wording import count, units
 SUFFIX = ".mgpt"
 
 Out = Parameter(name=["--out", "-o"])
-Force = Annotated[bool, Parameter(help="Replace a file that is there.", show_default=False)]
+Force = Annotated[bool, Parameter(help="Replace a file that exists.", show_default=False)]
 
 # What xz takes for its dictionary at -9: for more than that it does not look back.
 _DICTIONARY = 2**26
 
 
 def compress(
-    run: Annotated[flags.Name, flag("A run's folder, or its name in runs/.")],
-    file: Annotated[flags.Name, word("Any file in the run's vocabulary; - for standard input.")],
+    run: Annotated[flags.Name, flag("Folder of a run, or its name in runs/.")],
+    file: Annotated[
+        flags.Name, word("File of characters that the run knows; - is standard input.")
+    ],
     *,
     out: Annotated[
         Path | None,
         Out,
-        word(f"The compressed file, else FILE{SUFFIX}; - for standard output."),
+        word(f"File to write; - is standard output. Default: FILE{SUFFIX}."),
     ] = None,
     force: Force = False,
     check: Annotated[
         bool,
-        Parameter(help="Decompress it before it is written, and compare.", show_default=False),
+        Parameter(help="Decompress before writing, and compare.", show_default=False),
     ] = False,
     json: flags.Json = False,
     machine: flags.Machine = flags.MACHINE,

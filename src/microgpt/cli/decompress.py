@@ -15,13 +15,15 @@ from microgpt.wording import count
 
 
 def decompress(
-    run: Annotated[flags.Name, flag("The run that it was compressed with.")],
-    file: Annotated[flags.Name, word("What microgpt compress has written; - for standard input.")],
+    run: Annotated[flags.Name, flag("Folder or name of the run that it was compressed with.")],
+    file: Annotated[
+        flags.Name, word("File that microgpt compress has written; - is standard input.")
+    ],
     *,
     out: Annotated[
         Path | None,
         Out,
-        word(f"The file, else FILE without {SUFFIX}; - for standard output."),
+        word(f"File to write; - is standard output. Default: FILE without {SUFFIX}."),
     ] = None,
     force: Force = False,
     json: flags.Json = False,

@@ -71,41 +71,57 @@ def word(text: str) -> Parameter:
 
 File = Annotated[
     Name,
-    word("Text (a document a line), .csv, .tsv, .jsonl, .json, any gzipped; - for standard input."),
+    word("Text (a document a line), .csv, .tsv, .jsonl, .json, any gzipped; - is standard input."),
 ]
-RunName = Annotated[Name | None, flag("A run's folder, or its name in runs/; else the newest.")]
+RunName = Annotated[
+    Name | None, flag("Folder of a run, or its name in runs/. Default: the newest run.")
+]
 Tokenizer = Annotated[
     Literal["characters", "bytes"] | None,
-    flag("A token for each character of the data, or for each byte of any text.", DATA),
+    flag("What a token is: a character of the data, or a byte. Default: characters.", DATA),
 ]
-Column = Annotated[str | None, flag("Of a .csv or .tsv file: its heading or number.", DATA)]
+Column = Annotated[
+    str | None,
+    flag("Column of a .csv or .tsv file to read: its heading, or its number from 1.", DATA),
+]
 Delimiter = Annotated[
     str | None,
     Parameter(
-        help="What parts the cells of a table, or tab; else by its name and first lines.",
+        help="Separator of a table's cells: a character, or tab. Default: by its name and lines.",
         group=DATA,
         converter=_to_delimiter,
     ),
 ]
 Quoting = Annotated[
     Literal["strict", "none"],
-    flag("Of cells; none: quotes are only characters.", DATA),
+    flag("How quotes in a table are read; with none they are ordinary characters.", DATA),
 ]
 Field = Annotated[
     str | None,
-    flag('Of a .jsonl or .json file: a name, or a.b; "text" unless given.', DATA),
+    flag("Field of a .jsonl or .json file to read, such as name or a.b. Default: text.", DATA),
 ]
-Encoding = Annotated[str, flag("Of the text.", DATA)]
+Encoding = Annotated[str, flag("Encoding of the text.", DATA)]
 Stream = Annotated[
     bool,
-    Parameter(help="Read one long text, a book say, in windows.", group=DATA, show_default=False),
+    Parameter(
+        help="Read the files as one long text, such as a book, in windows.",
+        group=DATA,
+        show_default=False,
+    ),
 ]
 Json = Annotated[bool, Parameter(help="Print JSON, one object a line.", show_default=False)]
-Engine = Annotated[str | None, flag(f"What computes: auto, {', '.join(ENGINES)}.", ENGINE)]
-Device = Annotated[str | None, flag("Where: cpu.", ENGINE)]
+Engine = Annotated[
+    str | None,
+    flag(
+        f"What computes: auto, {', '.join(ENGINES)}. Default: auto, the fastest there is.", ENGINE
+    ),
+]
+Device = Annotated[str | None, flag("Device to compute on: cpu.", ENGINE)]
 Threads = Annotated[
     int | None,
-    whole("At most so many; the result is the same. (The scalar engine uses one.)", ENGINE),
+    whole(
+        "Threads to use at most; results do not depend on it. The scalar engine uses one.", ENGINE
+    ),
 ]
 
 

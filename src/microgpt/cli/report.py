@@ -26,11 +26,17 @@ def report(
     run: flags.RunName = None,
     *files: flags.File,
     out: Annotated[
-        Path | None, Parameter(name=["--out", "-o"]), flag("The page, else report.html in the run.")
+        Path | None,
+        Parameter(name=["--out", "-o"]),
+        flag("File to write. Default: report.html in the run's folder."),
     ] = None,
-    text: Annotated[tuple[str, ...], flag("A text to show, character by character; again.")] = (),
-    number: Annotated[int, whole("So many of the best documents are shown, and the worst.")] = 6,
-    limit: Annotated[int | None, whole("At most so many documents, drawn by the seed.")] = None,
+    text: Annotated[
+        tuple[str, ...], flag("Text to show character by character; may be given more than once.")
+    ] = (),
+    number: Annotated[int, whole("How many of the best documents to show, and of the worst.")] = 6,
+    limit: Annotated[
+        int | None, whole("Documents to measure at most, drawn by the run's seed.")
+    ] = None,
     reading: flags.Reading = flags.READING,
     machine: flags.Machine = flags.MACHINE,
 ) -> None:

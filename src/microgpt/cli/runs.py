@@ -19,7 +19,9 @@ from microgpt.wording import ALONE, MIXED, figures
 
 
 def runs(
-    *names: Annotated[flags.Name, flag("None: a table of those in runs/. Two: what differs.")],
+    *names: Annotated[
+        flags.Name, flag("None: list the runs in runs/. Two: show what they differ in.")
+    ],
     json: flags.Json = False,
 ) -> None:
     """List the runs, or compare two.

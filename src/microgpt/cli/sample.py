@@ -23,19 +23,23 @@ _PATIENCE = 100
 def sample(
     run: flags.RunName = None,
     *,
-    number: Annotated[int, Parameter(name=["--number", "-n"]), whole("How many.")] = 20,
-    prompt: Annotated[str, flag("How every sample begins.")] = "",
+    number: Annotated[int, Parameter(name=["--number", "-n"]), whole("Number of samples.")] = 20,
+    prompt: Annotated[str, flag("Text that every sample begins with.")] = "",
     temperature: Annotated[
-        float, flag("Below 1 bolder, above 1 wilder, 0 always the likeliest.")
+        float,
+        flag("Divides the logits: below 1 likelier texts, above 1 stranger ones, 0 the likeliest."),
     ] = Choice.temperature,
-    top_k: Annotated[int | None, whole("Only the k likeliest characters.")] = None,
-    top_p: Annotated[float, flag("Only the likeliest that together reach this.")] = Choice.top_p,
+    top_k: Annotated[int | None, whole("Draw from the k likeliest tokens only.")] = None,
+    top_p: Annotated[
+        float, flag("Draw from the likeliest tokens only whose probabilities add up to this.")
+    ] = Choice.top_p,
     min_p: Annotated[
-        float, flag("Only those this many times as probable as the likeliest.")
+        float,
+        flag("Draw only tokens that have this share of the likeliest one's probability, or more."),
     ] = Choice.min_p,
-    seed: Annotated[int, whole("The same seed, the same samples.")] = Choice.seed,
+    seed: Annotated[int, whole("Random seed: the same one draws the same samples.")] = Choice.seed,
     new: Annotated[
-        bool, Parameter(help="Only those not in the training data.", show_default=False)
+        bool, Parameter(help="Only samples that are not in the training data.", show_default=False)
     ] = False,
     json: flags.Json = False,
     machine: flags.Machine = flags.MACHINE,

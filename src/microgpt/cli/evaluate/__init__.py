@@ -29,14 +29,16 @@ from microgpt.wording import ALONE, MIXED, THIS, count, counts_of, figures, name
 def evaluate(
     run: flags.RunName = None,
     *files: flags.File,
-    limit: Annotated[int | None, whole("At most so many documents, drawn by the seed.")] = None,
+    limit: Annotated[
+        int | None, whole("Documents to measure at most, drawn by the run's seed.")
+    ] = None,
     json: flags.Json = False,
     reading: flags.Reading = flags.READING,
     machine: flags.Machine = flags.MACHINE,
 ) -> None:
     """Measure a run's mean loss on documents: where it comes from, and what it is worth.
 
-    Beside it stand models that only count, and how honest the model is about its doubts.
+    Beside it stand the losses of models that only count, and how well probabilities are calibrated.
 
     Without a file: on the documents it held out, or else on 1,000 of those it was trained on.
 

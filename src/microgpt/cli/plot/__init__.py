@@ -18,8 +18,12 @@ POINTS = 40
 
 
 def plot(
-    *runs: Annotated[flags.Name, flag("Runs' folders, or names in runs/; else the newest.")],
-    save: Annotated[Path | None, flag("Write a .png or .svg instead (needs matplotlib).")] = None,
+    *runs: Annotated[
+        flags.Name, flag("Folders of runs, or names in runs/. Default: the newest run.")
+    ],
+    save: Annotated[
+        Path | None, flag("Write a .png or .svg file, and draw nothing here; needs matplotlib.")
+    ] = None,
     json: flags.Json = False,
 ) -> None:
     """Draw the loss curves of runs, with what blind guessing and counting would cost.

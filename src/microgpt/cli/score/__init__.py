@@ -38,22 +38,25 @@ from microgpt.wording import count, printable, short
 
 
 def score(
-    run: Annotated[flags.Name, flag("A run's folder, or its name in runs/.")],
-    *texts: Annotated[flags.Name, word("Text, or a file of documents; - for standard input.")],
+    run: Annotated[flags.Name, flag("Folder of a run, or its name in runs/.")],
+    *texts: Annotated[flags.Name, word("Text, or a file of documents; - is standard input.")],
     form: Annotated[
         Form | None,
         Parameter(
-            "--format", help="A line each: a table (of files, unless told), JSON lines, CSV."
+            "--format",
+            help="Print a line a text: as a table, JSON or CSV. Default for files: table.",
         ),
     ] = None,
     flag_rate: Annotated[
-        float | None, flag("Flag what is rarer than all but this share of held-out documents.")
+        float | None,
+        flag("Flag texts that surprise more than all but this share of held-out documents."),
     ] = None,
     sort: Annotated[
-        Literal["worst", "best"] | None, flag("Order by loss, not as they come; holds all.")
+        Literal["worst", "best"] | None,
+        flag("Order by loss, which takes all lines into memory. Default: as they come."),
     ] = None,
     text: Annotated[
-        bool, Parameter(help="Take all words for text, none for a file.", show_default=False)
+        bool, Parameter(help="Take every word for text, none for a file.", show_default=False)
     ] = False,
     json: Annotated[
         bool, Parameter(help="Print JSON with every character of every text.", show_default=False)
@@ -65,7 +68,7 @@ def score(
 
     A line has its loss (nats a character) and bits, the share of held-out documents of similar
     length that surprise less, the part that surprises most, and how many characters are unknown.
-    The columns of CSV and the fields of JSON lines stay. What is broken is told of and skipped.
+    The columns of CSV and the fields of JSON lines stay. Broken lines are reported and skipped.
 
     Example: microgpt score runs/names-1 emma karlxn
 

@@ -46,42 +46,53 @@ _CLOSING = 1.0
 _AS_A_RUN = 1.5
 
 _KNOB = (
-    "A knob to turn: NAME=LOW..HIGH or NAME=A,B,C; with one value it is set to that. Any setting "
-    "of train can be one but its length, its seed and what it holds out. Named ones replace these:"
+    "Setting to vary: NAME=LOW..HIGH or NAME=A,B,C; one value fixes it. Any setting of train but "
+    "steps, seconds, seed and holdout. May be given more than once. Default:"
     "\n" + "\n".join(f"{name}={values}" for name, values in KNOBS.items())
 )
 
 
 def sweep(
     *files: flags.File,
-    budget: Annotated[str, flag("For how long in all: 60s, 2m, 1h.")] = _BUDGET,
+    budget: Annotated[str, flag("Time for the whole sweep: 60s, 2m, 1h.")] = _BUDGET,
     seconds: Annotated[
-        float | None, flag(f"How long each training is; {_SECONDS} unless given.", TRAINING)
+        float | None, flag(f"Seconds of each training. Default: {_SECONDS}.", TRAINING)
     ] = None,
-    steps: Annotated[int | None, whole("Train for so many steps instead.", TRAINING)] = None,
+    steps: Annotated[
+        int | None, whole("Steps of each training, in place of seconds.", TRAINING)
+    ] = None,
     knob: Annotated[list[str] | None, Parameter(help=_KNOB, negative=())] = None,
-    trials: Annotated[int | None, whole("At most so many trainings in all.")] = None,
-    jobs: Annotated[int | None, whole("How many train at once; else one a core.")] = None,
+    trials: Annotated[int | None, whole("Trainings at most.")] = None,
+    jobs: Annotated[int | None, whole("Trainings at once. Default: one a core.")] = None,
     final: Annotated[
-        str | None, flag("Train the best for so long at the end; else as it was found.")
+        str | None,
+        flag("Time to train the best settings again at the end. Default: as long as before."),
     ] = None,
-    out: Annotated[Path | None, flag("The sweep's folder; else sweeps/NAME-1, -2, ...")] = None,
-    resume: Annotated[Path | None, flag("Go on with this sweep, just as it was told then.")] = None,
+    out: Annotated[
+        Path | None, flag("Folder of the sweep. Default: sweeps/NAME-1, -2, ...")
+    ] = None,
+    resume: Annotated[
+        Path | None, flag("Go on with an interrupted sweep, by its own settings.")
+    ] = None,
     storage: Annotated[
         str | None,
         flag(
-            "A database's address, for several machines to sweep together: "
-            "postgresql+psycopg://USER@HOST/NAME. Else a file in the folder."
+            "Address of a database, for several machines to sweep together: "
+            "postgresql+psycopg://USER@HOST/NAME. Default: a file in the folder."
         ),
     ] = None,
-    name: Annotated[str | None, flag("Of the sweep; machines join it by this.")] = None,
-    preset: Annotated[
-        str | None, flag(f"Where all trials begin; {_PRESET} unless given.", TRAINING)
+    name: Annotated[
+        str | None, flag("Name of the sweep in the database, by which other machines join it.")
     ] = None,
-    seed: Annotated[int | None, whole("Of what is tried, and of all trainings.", TRAINING)] = None,
+    preset: Annotated[
+        str | None, flag(f"Recipe of all that is not varied. Default: {_PRESET}.", TRAINING)
+    ] = None,
+    seed: Annotated[
+        int | None, whole("Random seed of what is tried, and of all trainings.", TRAINING)
+    ] = None,
     holdout: Annotated[
         float | None,
-        flag(f"The share of documents to compare on; {_HOLDOUT} unless given.", TRAINING),
+        flag(f"Share of documents held out, to compare on. Default: {_HOLDOUT}.", TRAINING),
     ] = None,
     tokenizer: flags.Tokenizer = None,
     reading: flags.Reading = flags.READING,

@@ -22,9 +22,9 @@ from microgpt.runs.session import Session
 from microgpt.training.presets import PRESETS
 
 _PRESETS = (
-    "Where all numbers begin; other flags override them. Without one: with --seconds alone, what "
-    "costs least in that time, on this machine and this text, a GPT mixed with counts of 5 "
-    "characters; else micro (microgpt on the scalar engine)."
+    "Recipe: the value of each setting that no flag sets. Default: micro (microgpt on the scalar "
+    "engine); with --seconds alone, the recipe of lowest loss in that time, on this machine and "
+    "this text, a GPT mixed with counts of 5 characters."
     "\n" + "\n".join(f"{name}: {preset.summary}." for name, preset in PRESETS.items())
 )
 
@@ -33,9 +33,13 @@ _PRESETS = (
 def train(
     *files: flags.File,
     preset: Annotated[str | None, flag(_PRESETS)] = None,
-    out: Annotated[Path | None, flag("The run's folder; else runs/NAME-1, -2, ...")] = None,
-    resume: Annotated[Path | None, flag("Go on with this run, just as it was told then.")] = None,
-    log_every: Annotated[int | None, whole("Steps a line, here and in log.jsonl.")] = None,
+    out: Annotated[Path | None, flag("Folder of the run. Default: runs/NAME-1, -2, ...")] = None,
+    resume: Annotated[
+        Path | None, flag("Go on with an interrupted run, by its own settings.")
+    ] = None,
+    log_every: Annotated[
+        int | None, whole("Steps from one line to the next, here and in log.jsonl.")
+    ] = None,
     json: flags.Json = False,
     tokenizer: flags.Tokenizer = None,
     reading: flags.Reading = flags.READING,

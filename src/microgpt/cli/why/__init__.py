@@ -31,25 +31,31 @@ CHANCES = (1.0, 0.5, 0.1, 0.01, 0.0001)
 def why(
     run: Annotated[
         flags.Name | None,
-        word("A run's folder, or its name in runs/; with --train a file as well."),
+        word("Folder of a run, or its name in runs/; with --train it may be a file."),
     ] = None,
-    text: Annotated[str | None, flag("A text to show it on; needs a run.")] = None,
+    text: Annotated[str | None, flag("Text to explain the loss on; needs a run.")] = None,
     *,
     train: Annotated[
         bool,
         Parameter(
-            help="Prove it: train one model with each loss, and compare. On the embedded names, a "
-            "file of text, or a run's own text with its own recipe.",
+            help="Train one model with each loss and compare them: on the embedded names, a file "
+            "of text, or a run's own text with its own recipe.",
             show_default=False,
         ),
     ] = False,
     preset: Annotated[
-        str | None, flag(f"{', '.join(PRESETS)}; else the original.", TRAINING)
+        str | None, flag(f"Recipe: {', '.join(PRESETS)}. Default: microgpt.", TRAINING)
     ] = None,
-    steps: Annotated[int | None, whole("Of each training; else 1,000 at most.", TRAINING)] = None,
-    seed: Annotated[int | None, whole("Of the order and the first numbers.", TRAINING)] = None,
+    steps: Annotated[
+        int | None, whole("Steps of each training. Default: the recipe's, 1,000 at most.", TRAINING)
+    ] = None,
+    seed: Annotated[
+        int | None,
+        whole("Random seed of the order of documents and the initial weights.", TRAINING),
+    ] = None,
     save: Annotated[
-        Path | None, flag("Write the curves as .png or .svg too (needs matplotlib).", TRAINING)
+        Path | None,
+        flag("Write the curves to a .png or .svg file too; needs matplotlib.", TRAINING),
     ] = None,
     json: flags.Json = False,
     reading: flags.Reading = flags.READING,
