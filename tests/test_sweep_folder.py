@@ -6,7 +6,6 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any, NoReturn
 
 import pytest
 
@@ -75,21 +74,13 @@ def test_a_folder_whose_name_is_no_unicode_is_refused_in_a_sentence(capsys: Capt
     assert [path.name for path in Path().iterdir()] == ["t.txt"]
 
 
-def test_a_folder_in_use_is_known_by_the_class_of_the_error(monkeypatch: Any) -> None:
+def test_a_folder_in_use_is_said_to_be_a_sweep_s() -> None:
     data = corpus.read(Source(files=("t.txt",)))
-    with (
-        folder.new(settings(), data, out=Path("s")),
-        pytest.raises(InUseError),
-        claimed(Path("s")),
-    ):
-        pass
-
-    def other_words(_: Path) -> NoReturn:
-        raise InUseError("in other words")
-
-    monkeypatch.setattr(folder, "claimed", other_words)
-    with pytest.raises(SweepError, match=r"^s: another sweep is writing to it"):
-        folder.resume(Path("s")).__enter__()
+    with folder.new(settings(), data, out=Path("s")):
+        with pytest.raises(InUseError, match=r"^s: another training is"), claimed(Path("s")):
+            pass
+        with pytest.raises(SweepError, match=r"^s: another sweep is writing to it\. Wait for it, "):
+            folder.resume(Path("s")).__enter__()
 
 
 def test_a_sweep_in_a_folder_called_dot_has_that_folder_s_name(

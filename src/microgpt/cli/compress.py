@@ -22,7 +22,7 @@ from microgpt.compress.lanes import Rounds
 from microgpt.data.reader.formats import name_of, raw
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.runs.checkpoint import CHECKPOINT, COUNTS
-from microgpt.runs.files import write_atomically
+from microgpt.runs.files import check_target, write_atomically
 from microgpt.runs.run import Run
 from microgpt.wording import count, units
 
@@ -90,12 +90,10 @@ def check_out(out: str, *, force: bool, json: bool) -> str:
     if out == "-":
         if json:
             raise UsageError("json must stand without --out -: both are for standard output.")
-    elif path.is_dir():
-        raise UsageError(f"out must be a file; got the folder {out}.")
-    elif path.is_file() and not force:
+        return out
+    check_target("out", path)
+    if path.is_file() and not force:
         raise UsageError(f"out must be new; {out} is there. Try --force, or another --out.")
-    elif not path.parent.is_dir():
-        raise UsageError(f"out must be in a folder that exists; got {out}.")
     return out
 
 

@@ -15,7 +15,7 @@ from microgpt.cli.train.summary import word
 from microgpt.errors import UsageError
 from microgpt.report import gather, render
 from microgpt.runs.checkpoint import CHECKPOINT, CONFIG, COUNTS, REFERENCE, SAMPLES, TOKENIZER
-from microgpt.runs.files import write_atomically
+from microgpt.runs.files import check_target, write_atomically
 from microgpt.runs.log import LOG
 from microgpt.wording import figures, short
 
@@ -67,10 +67,7 @@ def report(
 
 def _checked(out: Path, folder: Path) -> Path:
     """Return where to write, if one may."""
-    if out.is_dir():
-        raise UsageError(f"out must be a file; got the folder {out}.")
-    if not out.parent.is_dir():
-        raise UsageError(f"out must be in a folder that exists; got {out}.")
+    check_target("out", out)
     if out.name in _OWN and out.parent.resolve() == folder.resolve():
         raise UsageError(f"out must be none of the run's own files; got {out}.")
     return out

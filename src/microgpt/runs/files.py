@@ -167,6 +167,14 @@ def _checksum(tensors: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
+def check_target(name: str, path: Path) -> None:
+    """Raise UsageError unless a file can stand at a path: to be told before any work is done."""
+    if path.is_dir():
+        raise UsageError(f"{name} must be a file; got the folder {path}.")
+    if not path.parent.is_dir():
+        raise UsageError(f"{name} must be in a folder that exists; got {path}.")
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace a file: written beside it, flushed to the disk, renamed."""
     temporary = temporary_of(path)

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from microgpt.errors import InUseError, RunError
+from microgpt.errors import InUseError, MicroGPTError, RunError
 from microgpt.runs.checkpoint import CHECKPOINT, CONFIG, COUNTS, TOKENIZER
 from microgpt.runs.files import read_tensors, temporary_of
 from microgpt.runs.log import LOG
@@ -22,13 +22,15 @@ LOCK = ".lock"
 
 
 @contextmanager
-def claimed(folder: Path) -> Generator[None]:
-    """Hold a folder against a second training.
+def claimed(
+    folder: Path, what: str = "training", refused: type[MicroGPTError] = InUseError
+) -> Generator[None]:
+    """Hold a folder against a second training, or whatever else writes to it.
 
     The lock is the operating system's: it goes with the process, however that ends.
 
     Raises:
-        InUseError: another process is training in it.
+        InUseError, or what is told: another process is writing to it.
     """
     from filelock import FileLock, Timeout
 
@@ -36,8 +38,8 @@ def claimed(folder: Path) -> Generator[None]:
     try:
         lock.acquire(timeout=0)  # pyright: ignore[reportUnknownMemberType]
     except Timeout:
-        raise InUseError(
-            f"{folder}: another training is writing to it. Wait for it, or choose another --out."
+        raise refused(
+            f"{folder}: another {what} is writing to it. Wait for it, or choose another --out."
         ) from None
     try:
         yield

@@ -28,7 +28,7 @@ from typing import Any
 from microgpt import schema
 from microgpt.data import again
 from microgpt.data.corpus import Corpus
-from microgpt.errors import InUseError, SweepError, UsageError
+from microgpt.errors import SweepError, UsageError
 from microgpt.runs.files import read_json, write_atomically
 from microgpt.runs.folder import claimed
 from microgpt.sweep.loop import Sweep
@@ -76,7 +76,7 @@ def new(
         out.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise SweepError(f"{out}: a file. Expected a folder, or a name for a new one.") from None
-    with _claimed(out):
+    with claimed(out, "sweep", SweepError):
         _check_empty(out)
         study_name = name or out.resolve().name
         try:
@@ -133,7 +133,7 @@ def resume(folder: Path, *, storage: str | None = None) -> Generator[Sweep]:
             f"{folder}: {', '.join(settings.source.files) or 'the embedded names'} must be what "
             "the sweep was begun on; got other text. Bring it back, or begin another sweep."
         )
-    with _claimed(folder):
+    with claimed(folder, "sweep", SweepError):
         study = _open(folder, settings, storage, told.study)
         try:
             if storage is None:
@@ -164,17 +164,6 @@ class Told:
         """Make it from the JSON object; a foreign one is a UsageError."""
         settings = SweepSettings.from_json(data)
         return schema.convert(cls, {**data, "settings": settings})
-
-
-@contextmanager
-def _claimed(folder: Path) -> Generator[None]:
-    try:
-        with claimed(folder):
-            yield
-    except InUseError:
-        raise SweepError(
-            f"{folder}: another sweep is writing to it. Wait for it, or choose another --out."
-        ) from None
 
 
 def _check_empty(out: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from microgpt.errors import MissingExtra, UsageError
-from microgpt.runs.files import write_atomically
+from microgpt.runs.files import check_target, write_atomically
 
 # Okabe and Ito's colours, which colour-blind people can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -27,8 +27,7 @@ def check_picture(path: Path) -> None:
     """
     if path.suffix.lower() not in (".png", ".svg"):
         raise UsageError(f"save must end in .png or .svg; got {path}.")
-    if not path.parent.is_dir():
-        raise UsageError(f"save must be in a folder that exists; got {path}.")
+    check_target("save", path)
     if not find_spec("matplotlib"):
         raise MissingExtra(
             "--save needs matplotlib, which is not installed. Try: pip install 'microgpt-lm[plot]'"
