@@ -79,7 +79,10 @@ def test_a_training_calls_each_by_its_name(capsys: Capture) -> None:
     assert f"Held out, GPT + counts of 2 characters ({share}): {mixed:.4f} nats" in said
     assert f"GPT alone {gpt:.2f}" in said
     assert "GPT alone is what was trained, " in said
-    assert f"samples and scores come from: each probability is {share} the counts'" in said
+    assert (
+        f"scores come from: each probability is a mean of both, the counts' share of it {share}."
+        in said
+    )
     assert f"GPT + counts {mixed:.2f} ●" in said
     assert "this model" not in said
     told = run.log.heldout[-1]["heldout"]

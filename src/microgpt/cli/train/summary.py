@@ -135,7 +135,7 @@ def _the_two(mixture: Mixture) -> str:
     share = f"{100 * mixture.weight:.0f} %"
     return (
         f"{ALONE} is what was trained, and what loss and val are of; {MIXED} is what samples and "
-        f"scores come from: each probability is {share} the counts', the rest the GPT's."
+        f"scores come from: each probability is a mean of both, the counts' share of it {share}."
     )
 
 
