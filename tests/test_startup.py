@@ -42,7 +42,10 @@ def test_a_training_on_a_pipe_loads_what_it_needs(tmp_path: Path) -> None:
     assert not {"rich", "importlib.metadata", "email", "difflib", "multiprocessing"} & modules
     assert not {"optuna", "jinja2", "plotille", "matplotlib", "sklearn", "sqlalchemy"} & modules
     others = {f"microgpt.cli.{name}" for name in COMMANDS if name != "train"}
-    assert not (others | {"microgpt.bench", "microgpt.report", "microgpt.sweep"}) & modules
+    assert (
+        not (others | {"microgpt.bench", "microgpt.report", "microgpt.sweep", "microgpt.compress"})
+        & modules
+    )
 
 
 def test_the_front_page_is_what_the_parser_would_say(capsys: Capture) -> None:

@@ -9,11 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import islice, pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from microgpt import evaluation, sampling
-from microgpt.compress import Codec
-from microgpt.compress.identity import Identity
 from microgpt.config.bounds import Whole
 from microgpt.counting.mixture import Mixture
 from microgpt.data.tokenizer import Tokenizer
@@ -25,6 +23,10 @@ from microgpt.runs.settings import Settings
 from microgpt.sampling import Choice, Sample
 from microgpt.scoring.price import Priced, Pricer
 from microgpt.scoring.score import Score
+
+if TYPE_CHECKING:
+    from microgpt.compress import Codec
+    from microgpt.compress.identity import Identity
 
 _NUMBER = Whole(0, 2**63 - 1)
 
@@ -163,6 +165,9 @@ class Model(ABC):
     @cached_property
     def codec(self) -> Codec:
         """What compresses with this run, and tells what it costs."""
+        from microgpt.compress import Codec
+        from microgpt.compress.identity import Identity
+
         stream = self.settings.source.stream
         model = self.settings.model
 
