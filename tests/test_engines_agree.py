@@ -184,7 +184,8 @@ def test_all_gradients_are_those_of_central_differences(
     config = small(config)
     batch = laid_out([[0, 1, 2], [3], [2, 1, 1]], bos=4, block_size=config.block_size)
     engine = opened(engine_name, config, loss=loss)
-    gradients, flat = engine.gradients(batch), engine.state().parameters
+    gradients = engine.gradients(batch)
+    flat = engine.state().parameters.astype(np.float64)
     assert list(gradients) == [p.name for p in model.parameters(config)]
     each = [slope(config, loss, flat, batch, direction) for direction in np.eye(len(flat))]
     for name, expected in model.views(np.array(each), config).items():
@@ -198,7 +199,8 @@ def test_along_any_direction_gradients_are_those_of_central_differences(
     engine_name: str, loss: ObjectiveName, config: GPTConfig, batch: Batch
 ) -> None:
     engine = opened(engine_name, config, loss=loss)
-    gradients, flat = engine.gradients(batch), engine.state().parameters
+    gradients = engine.gradients(batch)
+    flat = engine.state().parameters.astype(np.float64)
     rng = np.random.default_rng(1)
     for name, slopes in gradients.items():
         for _ in range(DIRECTIONS):
