@@ -25,7 +25,7 @@ import microgpt
 from microgpt.counting.ngram import NGram
 from microgpt.data.batch import lay_out
 from microgpt.data.corpus import Source, read, split
-from microgpt.data.tokenizer import Characters
+from microgpt.data.tokenizer import Characters, encode_all
 from microgpt.engines.machine import processors
 from microgpt.engines.native import BUILDS
 
@@ -75,7 +75,7 @@ def _documents(run: microgpt.Run) -> int:
 def _blockwise(run: microgpt.Run) -> float:
     """Measure a stream in windows side by side, each without what stands before it."""
     _, held = run.documents
-    encoded = map(run.tokenizer.encode, held)
+    encoded = encode_all(run.tokenizer, held)
     batch = lay_out(encoded, run.tokenizer.bos, run.settings.model.block_size).batch
     return float(run.predictor.losses(batch).mean())
 
@@ -84,7 +84,7 @@ def counted(path: Path | None, stream: bool) -> float:
     """Return the loss of the model that counts, alone."""
     data = read(Source(files=(str(path),) if path else (), stream=stream))
     tokens = Characters.of(data.documents)
-    both = (lay_out(map(tokens.encode, d), tokens.bos, 64).batch for d in split(data, 0.1))
+    both = (lay_out(encode_all(tokens, d), tokens.bos, 64).batch for d in split(data, 0.1))
     train, held = both
     return float(np.mean(NGram.of(train, tokens.vocab_size, tokens.bos).losses(held)))
 

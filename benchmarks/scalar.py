@@ -29,7 +29,8 @@ from microgpt.config import GPTConfig, TrainConfig
 from microgpt.data import corpus
 from microgpt.data.batch import lay_out
 from microgpt.data.plan import Plan
-from microgpt.data.tokenizer import Characters
+from microgpt.data.shuffle import shuffled
+from microgpt.data.tokenizer import Characters, encode_all
 from microgpt.engines import open_engine, scalar
 from microgpt.engines.contract import State
 from microgpt.loss import cross_entropy_by_the_book
@@ -62,10 +63,10 @@ def main() -> None:
     tokens = Characters.of(documents, recipe.bos)
     config = GPTConfig(vocab_size=tokens.vocab_size, **recipe.model)
     training = TrainConfig(**recipe.training)
-    layout = lay_out(map(tokens.encode, documents), tokens.bos, config.block_size, training.long)
+    layout = lay_out(encode_all(tokens, documents), tokens.bos, config.block_size, training.long)
     plan = Plan(layout.batch, training.batch_size, training.seed, training.order)
     rng = random.Random(training.seed)
-    plan.shuffled(len(layout.batch), rng)
+    shuffled(len(layout.batch), rng)
     engine = open_engine("scalar", config, Optimizer.of(training))
     engine.load(State.fresh(model.initial(config, rng)))
     batches = plan.batches(0, STEPS)

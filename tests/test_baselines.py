@@ -57,7 +57,7 @@ def test_counts_are_those_of_dictionaries(documents: int) -> None:
 
 def test_a_ladder_prices_the_same_positions_on_every_rung() -> None:
     tokenizer = Characters.of(["ada", "bea", "eda"])
-    encode = lambda text: [i for c in tokenizer.ids(text) for i in c]  # noqa: E731
+    encode = lambda text: tokenizer.encode(text)[0]  # noqa: E731
     counted = lay_out(map(encode, ["ada", "bea"]), tokenizer.bos, 8).batch
     rungs = ladder(counted, lay_out([encode("eda")], tokenizer.bos, 8).batch, tokenizer)
     assert list(rungs) == ["uniform", "unigram", "bigram"]

@@ -110,3 +110,11 @@ def test_the_head_has_as_many_documents_as_fit_and_at_least_one() -> None:
     for positions, count in ((0, 1), (2, 1), (3, 1), (4, 1), (5, 2), (6, 3), (11, 3), (12, 4)):
         assert pairs(batch.head(positions)) == whole[:count]
     assert pairs(batch.take(np.array([2, 0, 2]))) == [whole[2], whole[0], whole[2]]
+
+
+def test_documents_are_taken_alike_however_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = lay_out([[i % 9] * (i % 5) for i in range(40)], BOS, 8).batch
+    whole, order = pairs(batch), np.random.RandomState(1).permutation(40)
+    for at_once in (1, 7, 1 << 20):
+        monkeypatch.setattr("microgpt.data.batch._AT_ONCE", at_once)
+        assert pairs(batch.take(order)) == [whole[d] for d in order]

@@ -42,7 +42,7 @@ def every_prediction(
     every: Told = []
     top: Told = []
     for d, text in enumerate(texts):
-        ids = [i for its in tokenizer.ids(text) for i in its]
+        ids = tokenizer.encode(text)[0].tolist()
         decoder = engine.decoder(1)
         read = [tokenizer.bos, *(tokenizer.stand_in if i < 0 else i for i in ids)]
         for t, (token, came) in enumerate(zip(read, [*ids, tokenizer.bos])):

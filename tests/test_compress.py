@@ -23,7 +23,7 @@ from microgpt.config import GPTConfig
 from microgpt.counting.mixture import Mixture
 from microgpt.counting.ngram import NGram
 from microgpt.data.batch import lay_out
-from microgpt.data.tokenizer import Bytes, Characters, Tokenizer
+from microgpt.data.tokenizer import Bytes, Characters, Tokenizer, encode_all
 from microgpt.engines.contract import Engine
 from microgpt.errors import DataError, RunError, UsageError
 from microgpt.loss import LN_2, cross_entropy
@@ -37,7 +37,7 @@ BETTER: dict[str, Any] = {
 
 def mixed(engine: Engine, tokenizer: Tokenizer, weight: float) -> Engine:
     """Mix an engine with counts of the tiny names."""
-    batch = lay_out(map(tokenizer.encode, TINY), tokenizer.bos, 8).batch
+    batch = lay_out(encode_all(tokenizer, TINY), tokenizer.bos, 8).batch
     return Mixture(engine, NGram.of(batch, tokenizer.vocab_size, tokenizer.bos), weight)
 
 
@@ -136,7 +136,7 @@ def test_the_size_is_the_sum_of_the_losses_that_evaluate_reports(
     assert packed.sum.positions == total.positions
     assert packed.sum.nats == pytest.approx(total.nats, rel=1e-12)
     # And those of the other way to compute them, all positions of a window at once.
-    batch = lay_out(map(tokenizer.encode, names), tokenizer.bos, 6).batch
+    batch = lay_out(encode_all(tokenizer, names), tokenizer.bos, 6).batch
     nats = math.fsum(model.losses(batch).tolist())
     code = len(packed.data) - packed.header
     assert nats / LN_2 / 8 - 2 < code <= nats / LN_2 / 8 + SLACK

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from microgpt.data.batch import lay_out
 from microgpt.data.corpus import Source, from_documents, from_texts, read, split
-from microgpt.data.tokenizer import Bytes, Characters
+from microgpt.data.tokenizer import Bytes, Characters, encode_all
 from microgpt.errors import DataError, UsageError
 
 LINES = ["emma", "", "ava mia", "   ", "zoë"]
@@ -274,18 +274,18 @@ def test_characters_in_are_those_trained_on_and_those_dropped(text, block, long)
     whole = len(text.removeprefix("\ufeff").replace("\r\n", "\n"))
     assert whole == corpus.characters + corpus.blank_characters + ends
     tokens = Characters.of(corpus.documents)
-    layout = lay_out(map(tokens.encode, corpus.documents), tokens.bos, block, long)
+    layout = lay_out(encode_all(tokens, corpus.documents), tokens.bos, block, long)
     trained = int((layout.batch.targets_N != tokens.bos).sum())
     assert corpus.characters == trained + layout.dropped
     assert long == "cut" or layout.dropped == 0
-    in_bytes = lay_out(map(Bytes().encode, corpus.documents), 256, block).batch
+    in_bytes = lay_out(encode_all(Bytes(), corpus.documents), 256, block).batch
     assert int((in_bytes.targets_N != 256).sum()) == sum(len(d.encode()) for d in corpus.documents)
 
 
 def test_the_split_stays_put_and_no_duplicate_straddles_it() -> None:
     documents = [f"name {i % 700}" for i in range(1000)]
     train, held_out = split(from_texts(documents), 0.1)
-    assert sorted(train + held_out) == sorted(documents)
+    assert sorted([*train, *held_out]) == sorted(documents)
     assert not set(train) & set(held_out)
     # 700 draws of 0.1: five standard deviations are 0.057.
     assert abs(len(set(held_out)) / 700 - 0.1) < 0.057

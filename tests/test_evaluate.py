@@ -32,7 +32,7 @@ def test_scores_are_the_engine_s_losses_in_order(engine: Engine) -> None:
     scores = scored(engine, TEXTS)
     assert [s.text for s in scores] == TEXTS
     for text, score in zip(TEXTS, scores):
-        batch = lay_out([TOKENIZER.encode(text)], TOKENIZER.bos, 6).batch
+        batch = lay_out([TOKENIZER.encode(text)[0]], TOKENIZER.bos, 6).batch
         assert score.losses == engine.losses(batch).tolist()
         assert [c.char for c in score.characters] == [*text, None]
         assert score.sum.positions == len(text) + 1
@@ -44,7 +44,7 @@ def test_scores_are_the_engine_s_losses_in_order(engine: Engine) -> None:
 def test_what_was_likely_is_what_the_logits_say(engine: Engine) -> None:
     (score,) = scored(engine, ["neal"])
     decoder = engine.decoder(1)
-    ids = TOKENIZER.encode("neal")
+    ids = TOKENIZER.encode("neal")[0]
     for read, came, character in zip(
         [TOKENIZER.bos, *ids], [*ids, TOKENIZER.bos], score.characters
     ):
@@ -89,7 +89,7 @@ def test_bytes_are_gathered_into_characters() -> None:
     engine = opened("scalar", GPTConfig(vocab_size=257, block_size=6, n_head=2, n_embd=4))
     (score,) = evaluation.scores(engine, Bytes(), 6, ["né😀"])
     assert [len(c.losses) for c in score.characters] == [1, 2, 4, 1]
-    batch = lay_out([Bytes().encode("né😀")], 256, 6).batch
+    batch = lay_out([Bytes().encode("né😀")[0]], 256, 6).batch
     assert score.losses == engine.losses(batch).tolist()
     assert score.characters[2].nats == pytest.approx(math.fsum(score.losses[3:7]))
 

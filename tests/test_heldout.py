@@ -107,7 +107,8 @@ def test_the_error_counts_documents_and_not_their_windows() -> None:
 
     measured = documents.measure(Steep(), None, 1, MOST)  # type: ignore[arg-type]
     assert measured.documents == 4
-    nats = [sum(tokens.encode(t)) / 2 + len(t) / 2 + (tokens.bos + 1) / 2 for t in texts]
+    ids = [tokens.encode(text)[0].tolist() for text in texts]
+    nats = [sum(its) / 2 + len(its) / 2 + (tokens.bos + 1) / 2 for its in ids]
     expected = standard_error(np.array(nats), np.array([len(t) + 1 for t in texts]))
     assert measured.error == pytest.approx(expected)
     # Of one long text the windows are all there is.

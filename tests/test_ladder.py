@@ -32,7 +32,7 @@ LITTLE = {
 
 
 def laid(tokenizer: Tokenizer, texts: list[str]) -> Batch:
-    encoded = ([i for c in tokenizer.ids(text) for i in c] for text in texts)
+    encoded = (tokenizer.encode(text)[0] for text in texts)
     return lay_out(encoded, tokenizer.bos, 8).batch
 
 

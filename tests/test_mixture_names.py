@@ -39,7 +39,7 @@ def file(tmp_path: Path) -> None:
 def both(run: Run) -> tuple[float, float, float]:
     """What held-out documents cost the GPT, the counts and the two mixed, by hand."""
     assert run.mixture is not None
-    encoded = [run.tokenizer.encode(text) for text in run.documents[1]]
+    encoded = [run.tokenizer.encode(text)[0] for text in run.documents[1]]
     batch = lay_out(encoded, run.tokenizer.bos, run.settings.model.block_size).batch
     gpt_N, counts_N = run.gpt.losses(batch), run.mixture.ngram.losses(batch)
     share = run.mixture.weight
@@ -186,7 +186,7 @@ def test_why_explains_the_gpt_s_own_p_and_slopes(capsys: Capture) -> None:
     out(capsys, TRAIN)
     run = microgpt.load("r")
     told = json.loads(out(capsys, "why r bea --json"))
-    batch = lay_out([run.tokenizer.encode("bea")], run.tokenizer.bos, 8).batch
+    batch = lay_out([run.tokenizer.encode("bea")[0]], run.tokenizer.bos, 8).batch
     assert [c["nats"] for c in told["positions"]] == pytest.approx(run.gpt.losses(batch).tolist())
     assert told["loss"] != pytest.approx(run.score("bea").mean, abs=1e-3)
     said = out(capsys, "why r bea")

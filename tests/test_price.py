@@ -73,7 +73,7 @@ def test_texts_are_laid_out_as_one_by_one(tokenizer: Tokenizer, block: int) -> N
         texts = rng.sample(TEXTS, 9)
         tokens, targets, starts, chars, places, texts_at = [], [], [0], [], [], [0]
         for text in texts:
-            its = [*tokenizer.ids(text), [tokenizer.bos]]
+            its = [*(tokenizer.encode(c)[0].tolist() for c in text), [tokenizer.bos]]
             flat = [i for ids in its for i in ids]
             read = [tokenizer.bos, *(tokenizer.stand_in if i < 0 else i for i in flat[:-1])]
             tokens += read
@@ -92,7 +92,7 @@ def test_texts_are_laid_out_as_one_by_one(tokenizer: Tokenizer, block: int) -> N
         assert laid.chars_N.tolist() == chars
         assert laid.places_N.tolist() == places
         assert laid.unknown_D.tolist() == [
-            sum(ids == [-1] for ids in tokenizer.ids(text)) for text in texts
+            sum(tokenizer.encode(c)[0].tolist() == [-1] for c in text) for text in texts
         ]
 
 

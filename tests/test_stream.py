@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import math
 import os
 import random
 import threading
@@ -14,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from microgpt.data.corpus import Source, read
-from microgpt.data.reader import stream
+from microgpt.data.reader import plain, stream
 from microgpt.data.reader.block import Block
-from microgpt.data.reader.skipped import Skipped
+from microgpt.data.reader.lines import pieces
+from microgpt.data.reader.skipped import Skipped, Tally
 from microgpt.data.reader.stream import Stream
 from microgpt.errors import DataError, UsageError
 
@@ -171,3 +175,39 @@ def test_bad_files_are_one_sentence(write: Write) -> None:
             blocks(file, **kept)
         assert said in str(error.value)
         assert "\n" not in str(error.value)
+
+
+odd_lines = st.lists(
+    st.text(
+        st.sampled_from("ab \t\n\r\x0b\x1c\x85\xa0\u1680\u2003\u2028\u3000é😀\ufeff"), max_size=6
+    )
+    | st.sampled_from(["", "\udcff", "a\udce9", "\r", "x" * 40])
+)
+
+
+@settings(max_examples=300)
+@given(odd_lines, st.integers(1, 9), st.sampled_from(["utf-8", "latin-1", "utf-16"]))
+def test_plain_text_by_arrays_is_plain_text_line_by_line(lines, size, encoding) -> None:  # type: ignore[no-untyped-def]
+    # Half a surrogate pair is a byte that is no UTF-8, which any byte is that is read as latin-1.
+    written, errors = ("utf-16", "surrogatepass"), ("utf-8", "surrogateescape")
+    data = "\n".join(lines).encode(*(written if encoding == "utf-16" else errors))
+    told: list[list[str]] = []
+    found: list[object] = []
+    for by_arrays in (True, False):
+        said: list[str] = []
+        tally = Tally("t", Skipped(said.append))
+        chunks = (data[i : i + size] for i in range(0, len(data), size))
+        try:
+            if by_arrays:
+                its = list(plain.blocks(chunks, "t", encoding, tally))
+            else:
+                some = pieces(chunks, "t", encoding, longest=math.inf)
+                its = [plain.one_by_one(piece, tally) for piece in some]
+            texts = [text for block in its for text in block.texts]
+            blank = [(block.blank, block.blank_characters) for block in its]
+            found.append((texts, [*map(sum, zip(*blank))]))
+        except DataError as error:
+            found.append(str(error))
+        told.append(said)
+    assert found[0] == found[1]
+    assert told[0] == told[1]

@@ -15,7 +15,7 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.data.tokenizer import Characters, Tokenizer
+from microgpt.data.tokenizer import Characters, Tokenizer, known_ids
 from microgpt.engines.contract import Predictor
 from microgpt.errors import UsageError
 from microgpt.loss import LossSum
@@ -134,7 +134,7 @@ def samples(
     Raises:
         UsageError: the prompt has a character the vocabulary lacks, or does not fit the block.
     """
-    prompt = tokenizer.encode(choice.prompt, "prompt")
+    prompt: list[int] = known_ids(tokenizer, choice.prompt, "prompt").tolist()
     if len(prompt) >= block_size:
         raise UsageError(
             f"the prompt must be shorter than the block of {block_size}; "

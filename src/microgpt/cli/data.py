@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Annotated, Any
 
-import numpy as np
 from rich.text import Text
 
 from microgpt.cli import flags
@@ -16,16 +14,10 @@ from microgpt.cli.terminal.notes import noted
 from microgpt.cli.terminal.say import note, say, say_json
 from microgpt.cli.terminal.tables import table
 from microgpt.config import TrainConfig
-from microgpt.counting.ladder import ladder
+from microgpt.counting.statistics import statistics
 from microgpt.data import corpus
-from microgpt.data.batch import lay_out
-from microgpt.data.corpus import Corpus
-from microgpt.data.tokenizer import Characters
-from microgpt.errors import DataError
 from microgpt.wording import count, printable
 
-BLOCKS = (8, 16, 32, 64, 128, 256)
-QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 _LETTERS = 40
 
 
@@ -41,55 +33,13 @@ def data(
     """
     TrainConfig(holdout=holdout)  # says so if there is no such share
     source = reading.source(*files)
-    record = report(noted(corpus.read(source)), holdout)
+    record, doubt = statistics(noted(corpus.read(source)), holdout)
+    if doubt:
+        note(doubt)
     if json:
         say_json(record)
     else:
         _show(source.name, record)
-
-
-def report(read: Corpus, holdout: float) -> dict[str, Any]:
-    """Return all that `microgpt data` tells, as one JSON object."""
-    documents = read.documents
-    lengths = np.array([len(document) for document in documents])
-    tokens = Characters.of(documents)
-    encoded = [tokens.encode(document) for document in documents]
-    try:
-        train, held_out = corpus.split(read, holdout)
-    except DataError as error:
-        train, held_out = [], [*documents]
-        note(str(error))
-    whole = lay_out(encoded, tokens.bos, int(lengths.max()) + 1).batch
-    losses = ladder(whole, whole, tokens)
-    most = Counter(documents).most_common(1)[0]
-    return {
-        "documents": len(documents),
-        "duplicates": len(documents) - len(set(documents)),
-        "most_common": {"text": most[0][:80], "times": most[1]},
-        "blank": read.blank,
-        "blank_characters": read.blank_characters,
-        "broken": read.broken,
-        "characters": read.characters,
-        "bytes": sum(len(document.encode()) for document in documents),
-        "fingerprint": read.fingerprint,
-        "train": len(train),
-        "held_out": len(held_out),
-        "lengths": {f"{q:.0%}": int(np.quantile(lengths, q, method="lower")) for q in QUANTILES},
-        "alphabet": dict(zip(tokens.characters, tokens.counts)),
-        "blocks": [_block(encoded, tokens.bos, size) for size in BLOCKS],
-        "losses": {name: losses[name].mean for name in ("uniform", "unigram")},
-    }
-
-
-def _block(encoded: list[list[int]], bos: int, size: int) -> dict[str, int]:
-    window, cut = lay_out(encoded, bos, size), lay_out(encoded, bos, size, "cut")
-    return {
-        "block_size": size,
-        "longer": window.windowed,
-        "windows": len(window.batch),
-        "dropped_by_window": window.dropped,
-        "dropped_by_cut": cut.dropped,
-    }
 
 
 def _show(name: str, r: dict[str, Any]) -> None:

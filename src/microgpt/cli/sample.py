@@ -11,6 +11,7 @@ from microgpt.cli import flags
 from microgpt.cli.flags import flag, whole
 from microgpt.cli.terminal.samples import say_samples
 from microgpt.cli.terminal.say import ellipsis, note, say, say_json
+from microgpt.data.alike import Known
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.runs.run import Run
 from microgpt.sampling import Choice
@@ -106,10 +107,10 @@ def _legend(run: Run, starred: int, blocked: int, known: bool) -> str:
     return "; ".join(notes) + ")"
 
 
-def _known(run: Run, *, needed: bool) -> frozenset[str] | None:
+def _known(run: Run, *, needed: bool) -> Known | None:
     """Return the documents trained on; None if they are not to be had."""
     try:
-        return frozenset(run.documents[0])
+        return Known(run.documents[0])
     except MicroGPTError as error:
         if needed:
             raise

@@ -7,10 +7,14 @@ document is a line, or, for a run that was trained on one long text, the whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from microgpt.data.tokenizer import Bytes, Tokenizer
+import numpy as np
+
+from microgpt.data.encoded import Encoded
+from microgpt.data.texts import Texts
+from microgpt.data.tokenizer import Bytes, Tokenizer, encode_all, known_ids
 from microgpt.errors import DataError
 
 _BOM = b"\xef\xbb\xbf"
@@ -71,48 +75,43 @@ def put_together(form: Form, text: bytes) -> bytes:
     return _BOM * form.bom + data
 
 
-def documents(text: bytes, tokenizer: Tokenizer, name: str, *, stream: bool) -> Iterator[list[int]]:
-    """Yield the token ids of each document of a text that `take_apart` has returned.
+def documents(text: bytes, tokenizer: Tokenizer, name: str, *, stream: bool) -> Encoded:
+    """Return the token ids of the documents of a text that `take_apart` has returned.
 
     Raises:
         DataError: it is no UTF-8, and the tokenizer is not one of bytes.
         UsageError: it has a character that the vocabulary lacks.
     """
     if not text:
-        return
+        return Encoded.of([], tokenizer.bos)
     whole = text if stream else text[:-1]
-    if isinstance(tokenizer, Bytes):
-        first = _first(tokenizer)
-        for document in [whole] if stream else whole.split(b"\n"):
-            yield [byte + first for byte in document]
-        return
-    try:
-        characters = whole.decode()
-    except UnicodeDecodeError as error:
-        line = whole.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{name}: line {line}: not UTF-8 (0x{whole[error.start]:02x}), which this model's "
-            "characters are. Try a run of --tokenizer bytes."
-        ) from None
-    if stream:
-        yield tokenizer.encode(characters)
-        return
-    for number, line in enumerate(characters.split("\n"), start=1):
-        yield tokenizer.encode(line, f"text in line {number:,}")
+    if not isinstance(tokenizer, Bytes):
+        try:
+            whole.decode()
+        except UnicodeDecodeError as error:
+            line = whole.count(b"\n", 0, error.start) + 1
+            raise DataError(
+                f"{name}: line {line}: not UTF-8 (0x{whole[error.start]:02x}), which this model's "
+                "characters are. Try a run of --tokenizer bytes."
+            ) from None
+    buffer = np.frombuffer(whole + b"\n", dtype=np.uint8)
+    stops = np.array([len(buffer)]) if stream else np.flatnonzero(buffer == ord("\n")) + 1
+    texts = Texts(buffer, np.concatenate([np.zeros(1, np.int64), stops]))
+    encoded = encode_all(tokenizer, texts)
+    if encoded.stream.min() < 0:
+        at = int(encoded.stream.argmin())
+        d = int(np.searchsorted(encoded.offsets, at)) - 1
+        known_ids(tokenizer, texts[d], "text" if stream else f"text in line {d + 1:,}")
+    return encoded
 
 
 def text_of(ids: Iterable[int], tokenizer: Tokenizer, *, stream: bool) -> bytes:
     """Return the text of documents laid end to end, each closed by BOS."""
     if isinstance(tokenizer, Bytes):
-        first = _first(tokenizer)
+        first = tokenizer.first
         table = {byte + first: bytes([byte]) for byte in range(256)}
     else:
         every = range(tokenizer.vocab_size)
         table = {i: tokenizer.decode([i]).encode("utf-8", "surrogatepass") for i in every}
     table[tokenizer.bos] = b"" if stream else b"\n"
     return b"".join(map(table.__getitem__, ids))
-
-
-def _first(tokenizer: Bytes) -> int:
-    """Return the id of byte 0."""
-    return tokenizer.encode("\0")[0]

@@ -6,10 +6,9 @@ ladder: uniform ("blind"), unigram ("letters"), bigram ("pairs"), the best n-gra
 
 from __future__ import annotations
 
-import dataclasses
 import lzma
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgpt import html
+from microgpt.counting.count import counted
 from microgpt.counting.ngram import NGram
+from microgpt.data.texts import Texts
+from microgpt.data.tokenizer.unknown import losses
 from microgpt.loss import LN_2, LossSum
 from microgpt.wording import ALONE, MIXED, THIS, name_of
 
@@ -36,6 +38,16 @@ def uniform(vocab_size: int) -> float:
     3.2958
     """
     return math.log(vocab_size)
+
+
+def unigrams(counts_V: Floats) -> Floats:
+    """Return p_V of the letters' frequencies (see `Counts`).
+
+    >>> unigrams(np.array([3.0, 1.0, 0.0])).round(3).tolist()
+    [0.611, 0.278, 0.111]
+    """
+    types = np.count_nonzero(counts_V)
+    return (counts_V + types / len(counts_V)) / (counts_V.sum() + types)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,16 +83,16 @@ class Counts:
         >>> float(counts.unigram(batch).sum().round(4)), float(counts.bigram(batch).sum().round(4))
         (6.5917, 1.5079)
         """
-        tokens, targets = batch.tokens_N.astype(np.int64), batch.targets_N.astype(np.int64)
-        counts_V = np.bincount(targets, minlength=vocab_size).astype(np.float64)
-        types = np.count_nonzero(counts_V)
-        unigrams_V = (counts_V + types / vocab_size) / (counts_V.sum() + types)
-        pairs, pair_counts = np.unique(tokens * vocab_size + targets, return_counts=True)
+        V, no_bos = vocab_size, 0  # no pair begins before a document
+        counts_V = np.zeros(V)
+        letters, times = counted(batch, 1, V, no_bos)
+        counts_V[letters] = times
+        pairs, pair_counts = counted(batch, 2, V, no_bos)
         return cls(
-            vocab_size,
-            unigrams_V,
-            np.bincount(tokens, minlength=vocab_size).astype(np.float64),
-            np.bincount(pairs // vocab_size, minlength=vocab_size).astype(np.float64),
+            V,
+            unigrams(counts_V),
+            np.bincount(pairs // V, pair_counts, minlength=V).astype(np.float64),
+            np.bincount(pairs // V, minlength=V).astype(np.float64),
             pairs,
             pair_counts.astype(np.float64),
         )
@@ -139,15 +151,22 @@ class Ladder:
         return html.fragment("ladder", what=self.what, rungs=self.rungs)
 
 
+# Positions whose n-grams are counted: more would take long, and memory without end. Where there are
+# more, every second document is counted, or every third, and so on.
+_MOST = 1 << 24
+
+
 def ngram(counted: Batch, tokenizer: Tokenizer, held_out: Batch | None = None) -> NGram:
     """Count n-grams of the length that held-out documents cost least with.
 
     Args:
-        counted: the documents trained on.
+        counted: the documents trained on; of more than 16.8 million positions some.
         tokenizer: what made the ids.
         held_out: others; None: every tenth of those trained on, which are then counted too.
     """
     V, bos = tokenizer.vocab_size, tokenizer.bos
+    if counted.positions > _MOST:
+        counted = counted.take(np.arange(0, len(counted), -(-counted.positions // _MOST)))
     if held_out is not None and len(held_out):
         return NGram.chosen(counted, V, bos, held_out)
     tenth = np.arange(len(counted)) % 10 == 9
@@ -160,7 +179,7 @@ def ngram(counted: Batch, tokenizer: Tokenizer, held_out: Batch | None = None) -
 _NEAR = 8 << 20
 
 
-def xz(trained: Iterable[str], texts: Iterable[str], positions: int) -> LossSum:
+def xz(trained: Sequence[str], texts: Sequence[str], positions: int) -> LossSum:
     """Return what `xz -9e` takes for texts behind those trained on: what they add to its file.
 
     It has seen what the model has seen, or the last 8 MB of it. No loss, but a size in the same
@@ -169,8 +188,9 @@ def xz(trained: Iterable[str], texts: Iterable[str], positions: int) -> LossSum:
     >>> xz(["emma"] * 9, ["emma", "ava"], positions=9).nats > 0
     True
     """
-    before, after = ("".join(f"{text}\n" for text in some).encode() for some in (trained, texts))
-    before = before[-_NEAR:]
+    # A text has at least its line feed, so that so many are enough.
+    before = bytes(Texts.of(trained)[-_NEAR:].data)[-_NEAR:]
+    after = bytes(Texts.of(texts).data)
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
 
     def size(data: bytes) -> int:
@@ -195,20 +215,13 @@ def ladder(
         counts: the n-gram; None: there is no such rung.
     """
     pairs = Counts.of(counted, tokenizer.vocab_size)
-    unknown_N = measured.targets_N < 0
-    read = dataclasses.replace(
-        measured,
-        tokens_N=np.where(measured.tokens_N < 0, tokenizer.stand_in, measured.tokens_N),
-        targets_N=np.where(unknown_N, tokenizer.stand_in, measured.targets_N),
-    )
-    rungs = {
-        "uniform": np.full(measured.positions, uniform(tokenizer.vocab_size)),
-        "unigram": pairs.unigram(read),
-        "bigram": pairs.bigram(read),
+    models: dict[str, Callable[[Batch], Floats]] = {
+        "uniform": lambda batch: np.full(batch.positions, uniform(tokenizer.vocab_size)),
+        "unigram": pairs.unigram,
+        "bigram": pairs.bigram,
     }
     if counts:
-        rungs["ngram"] = counts.losses(read)
+        models["ngram"] = counts.losses
     return {
-        name: LossSum.of(np.where(unknown_N, tokenizer.unknown_nats, losses_N).tolist())
-        for name, losses_N in rungs.items()
+        name: LossSum.of(losses(model, measured, tokenizer).data) for name, model in models.items()
     }

@@ -17,72 +17,17 @@ Ney, Essen and Kneser (1994), d = n1 / (n1 + 2 n2), with n1 and n2 how many coun
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from microgpt.counting.count import Ints, blocks, contexts, counted, shorter
+from microgpt.counting.order import Floats, Order
 from microgpt.data.batch import Batch
 from microgpt.errors import UsageError
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
 MOST = 8
 """Longer n-grams gain nothing on names, and cost memory."""
-
-
-@dataclass(frozen=True, eq=False)
-class Order:
-    """What follows contexts of one length.
-
-    Attributes:
-        pairs: context * V + token, ascending.
-        counts: of each pair.
-        contexts: those seen, ascending.
-        totals: counts summed over a context's pairs.
-        types: how many pairs it has.
-        discount: d.
-        vocab_size: V.
-    """
-
-    pairs: Ints
-    counts: Floats
-    contexts: Ints
-    totals: Floats
-    types: Floats
-    discount: float
-    vocab_size: int
-
-    @classmethod
-    def of(cls, pairs: Ints, counts: Floats, vocab_size: int) -> Order:
-        """Sum up pairs and their counts."""
-        contexts, first = np.unique(pairs // vocab_size, return_index=True)
-        once, twice = (int((counts == n).sum()) for n in (1, 2))
-        # Of a few documents all counts may be 1, or none: then half is as good a guess as any.
-        discount = once / (once + 2 * twice) if once and twice else 0.5
-        types = np.diff(np.append(first, len(pairs))).astype(np.float64)
-        totals = np.add.reduceat(counts, first) if len(pairs) else np.zeros(0)
-        return cls(pairs, counts, contexts, totals, types, discount, vocab_size)
-
-    def mixed(self, contexts_N: Ints, targets_N: NDArray[np.integer], p_N: Floats) -> Floats:
-        """Return the probabilities of targets, given those by the contexts one token shorter."""
-        totals_N, back_N = self.backing(contexts_N)
-        keys_N = contexts_N * self.vocab_size + targets_N
-        at = np.minimum(np.searchsorted(self.pairs, keys_N), len(self.pairs) - 1)
-        seen_N = np.where(self.pairs[at] == keys_N, self.counts[at] - self.discount, 0.0)
-        return (seen_N + back_N * p_N) / totals_N
-
-    def backing(self, contexts: Ints) -> tuple[Floats, Floats]:
-        """Return each context's total, and how much of it is left to the shorter one.
-
-        Of a context never seen that is 1 of 1.
-        """
-        at = np.minimum(np.searchsorted(self.contexts, contexts), len(self.contexts) - 1)
-        known = self.contexts[at] == contexts
-        totals = np.where(known, self.totals[at], 1.0)
-        return totals, np.where(known, self.discount * self.types[at], 1.0)
 
 
 class NGram:
@@ -109,11 +54,10 @@ class NGram:
         """
         while n > 1 and n * np.log2(vocab_size) > 62:
             n -= 1
-        (contexts_N,) = deque(_contexts(batch, n, vocab_size, bos), maxlen=1)
-        pairs, counts = np.unique(contexts_N * vocab_size + batch.targets_N, return_counts=True)
-        orders = [Order.of(pairs, counts.astype(np.float64), vocab_size)]
-        for k in range(n - 2, -1, -1):
-            orders.insert(0, _shorter(orders[0].pairs, k, vocab_size))
+        orders = [Order.of(*counted(batch, n, vocab_size, bos), vocab_size)]
+        for k in range(n - 1, 0, -1):
+            pairs, _, before = shorter(orders[0].pairs, orders[0].counts, vocab_size**k)
+            orders.insert(0, Order.of(pairs, before, vocab_size))
         return cls(orders, vocab_size, bos)
 
     @classmethod
@@ -133,20 +77,31 @@ class NGram:
             most: the longest to try.
         """
         most = max(1, min(most, int(62 / np.log2(max(vocab_size, 2)))))
-        measured = _contexts(held_out, most, vocab_size, bos)
-        longest: list[Order] = []  # of each length, as the highest order counts
-        for contexts_N in _contexts(batch, most, vocab_size, bos):
-            pairs, counts = np.unique(contexts_N * vocab_size + batch.targets_N, return_counts=True)
-            longest.append(Order.of(pairs, counts.astype(np.float64), vocab_size))
-        below = [_shorter(longest[k + 1].pairs, k, vocab_size) for k in range(most - 1)]
+        # Of each length, as the highest order counts and as one below it does, the longest first:
+        # what has been counted of one length gives the counts of the next shorter one.
+        pairs, times = counted(batch, most, vocab_size, bos)
+        counts = [(pairs, times, times)]
+        for k in range(most - 1, 0, -1):
+            counts.append(shorter(*counts[-1][:2], vocab_size**k))
+        counts.reverse()
         p_N = np.full(held_out.positions, 1.0 / vocab_size)
+        below: list[Order] = []
         costs: list[float] = []
-        for k, (order, contexts_N) in enumerate(zip(longest, measured)):
-            costs.append(-float(np.log(order.mixed(contexts_N, held_out.targets_N, p_N)).sum()))
-            if k < most - 1:
-                p_N = below[k].mixed(contexts_N, held_out.targets_N, p_N)
+        for k, (pairs, times, _) in enumerate(counts):
+            highest = Order.of(pairs, times, vocab_size)
+            if k:
+                below.append(Order.of(counts[k - 1][0], counts[k - 1][2], vocab_size))
+            cost = 0.0
+            for its in blocks(held_out):
+                some = deque(contexts(held_out, its, k + 1, vocab_size, bos), maxlen=2)
+                targets_N = held_out.targets_N[its]
+                if k:
+                    p_N[its] = below[-1].mixed(some[0], targets_N, p_N[its])
+                cost -= float(np.log(highest.mixed(some[-1], targets_N, p_N[its])).sum())
+            costs.append(cost)
         best = int(np.argmin(costs))
-        return cls([*below[:best], longest[best]], vocab_size, bos)
+        longest = Order.of(*counts[best][:2], vocab_size)
+        return cls([*below[:best], longest], vocab_size, bos)
 
     @property
     def n(self) -> int:
@@ -155,24 +110,27 @@ class NGram:
 
     def losses(self, batch: Batch) -> Floats:
         """Return losses_N, nats."""
-        p_N = np.full(batch.positions, 1.0 / self.vocab_size)
-        contexts = _contexts(batch, self.n, self.vocab_size, self.bos)
-        for order, contexts_N in zip(self._orders, contexts):
-            p_N = order.mixed(contexts_N, batch.targets_N, p_N)
-        return -np.log(p_N)
+        losses_N = np.empty(batch.positions)
+        for its in blocks(batch):
+            p_N = np.full(its.stop - its.start, 1.0 / self.vocab_size)
+            some = contexts(batch, its, self.n, self.vocab_size, self.bos)
+            for order, contexts_N in zip(self._orders, some):
+                p_N = order.mixed(contexts_N, batch.targets_N[its], p_N)
+            losses_N[its] = -np.log(p_N)
+        return losses_N
 
-    def probabilities(self, contexts: Ints) -> Floats:
+    def probabilities(self, last: Ints) -> Floats:
         """Return p_BV of what comes next.
 
         Args:
-            contexts: (B, n - 1), the last tokens, the newest last; before a document stands BOS.
+            last: (B, n - 1), the last tokens, the newest last; before a document stands BOS.
         """
-        B = len(contexts)
+        B = len(last)
         p_BV = np.full((B, self.vocab_size), 1.0 / self.vocab_size)
         contexts_B = np.zeros(B, dtype=np.int64)
         for k, order in enumerate(self._orders):
             if k:
-                contexts_B = contexts_B + contexts[:, -k] * self.vocab_size ** (k - 1)
+                contexts_B = contexts_B + last[:, -k] * self.vocab_size ** (k - 1)
             totals_B, back_B = order.backing(contexts_B)
             p_BV *= back_B[:, None]
             first = np.searchsorted(order.pairs, contexts_B * self.vocab_size)
@@ -233,7 +191,7 @@ class NGram:
                     f"pairs of {k + 1} tokens must be in order, each once, in [0, {top:,})."
                 )
         orders = [
-            Order.of(arrays[f"pairs{k}"], arrays[f"counts{k}"].astype(np.float64), vocab_size)
+            Order.of(arrays[f"pairs{k}"], arrays[f"counts{k}"], vocab_size)
             for k in range(len(arrays) // 2)
         ]
         return cls(orders, vocab_size, bos)
@@ -260,22 +218,3 @@ class NGramDecoder:
             self._contexts[read, :-1] = self._contexts[read, 1:]
             self._contexts[read, -1] = tokens_B[read]
         return self._ngram.probabilities(self._contexts[read])
-
-
-def _shorter(pairs: Ints, k: int, vocab_size: int) -> Order:
-    """Count contexts of k tokens; each different longer pair counts once, without its first."""
-    shorter, counts = np.unique(pairs % (vocab_size ** (k + 1)), return_counts=True)
-    return Order.of(shorter, counts.astype(np.float64), vocab_size)
-
-
-def _contexts(batch: Batch, n: int, vocab_size: int, bos: int) -> Iterator[Ints]:
-    """Yield the numbers of all positions' contexts of 0, 1, ... n - 1 tokens."""
-    starts = np.repeat(batch.documents[:-1], np.diff(batch.documents))
-    places = np.arange(batch.positions, dtype=np.int64)
-    contexts = np.zeros(batch.positions, dtype=np.int64)
-    yield contexts
-    for k in range(1, n):
-        source = places - (k - 1)
-        tokens = np.where(source >= starts, batch.tokens_N[np.maximum(source, 0)], bos)
-        contexts = contexts + tokens.astype(np.int64) * vocab_size ** (k - 1)
-        yield contexts

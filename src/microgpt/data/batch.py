@@ -18,8 +18,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Ids = NDArray[np.int32]
-Offsets = NDArray[np.int64]
+from microgpt.data.encoded import Encoded, Ids, Offsets
+
+# So many positions are copied at once.
+_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +51,27 @@ class Batch:
         start, stop = self.documents[d : d + 2]
         return self.tokens_N[start:stop], self.targets_N[start:stop]
 
-    def take(self, order: Offsets) -> Batch:
+    def take(self, order: NDArray[np.integer]) -> Batch:
         """Return these documents, in this order."""
-        starts, lengths = self.documents[order], np.diff(self.documents)[order]
+        starts: Offsets = self.documents[:-1][order]
+        lengths: Offsets = self.documents[1:][order] - starts
         documents: Offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        positions: Offsets = np.arange(documents[-1], dtype=np.int64) + np.repeat(
-            starts - documents[:-1], lengths
+        if documents[-1] <= _AT_ONCE:
+            from_N = _places(starts, lengths, documents)
+            return Batch(self.tokens_N[from_N], self.targets_N[from_N], documents)
+        tokens_N, targets_N = (
+            np.empty(int(documents[-1]), dtype=ids_N.dtype)
+            for ids_N in (self.tokens_N, self.targets_N)
         )
-        return Batch(self.tokens_N[positions], self.targets_N[positions], documents)
+        first = 0
+        while first < len(order):
+            most = int(documents[first]) + _AT_ONCE
+            stop = max(int(np.searchsorted(documents, most, side="right")) - 1, first + 1)
+            some, its = slice(first, stop), slice(int(documents[first]), int(documents[stop]))
+            from_N = _places(starts[some], lengths[some], documents[first : stop + 1] - its.start)
+            tokens_N[its], targets_N[its] = self.tokens_N[from_N], self.targets_N[from_N]
+            first = stop
+        return Batch(tokens_N, targets_N, documents)
 
     def head(self, positions: int) -> Batch:
         """Return the first documents, as many as fit in so many positions, at least one."""
@@ -64,6 +79,12 @@ class Batch:
         count = min(max(fit, 1), len(self))
         stop = int(self.documents[count])
         return Batch(self.tokens_N[:stop], self.targets_N[:stop], self.documents[: count + 1])
+
+
+def _places(starts: Offsets, lengths: Offsets, documents: Offsets) -> Offsets:
+    """Return where the positions of documents are taken from that are laid end to end."""
+    places: Offsets = np.arange(documents[-1], dtype=np.int64)
+    return places + np.repeat(starts - documents[:-1], lengths)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +125,7 @@ class Layout:
 
 
 def lay_out(
-    encoded: Iterable[Sequence[int]],
+    encoded: Encoded | Iterable[Sequence[int]],
     bos: int,
     block_size: int,
     long: Literal["window", "cut"] = "window",
@@ -117,31 +138,60 @@ def lay_out(
     >>> layout.batch.documents.tolist(), layout.windowed, layout.dropped
     ([0, 3, 4, 6], 1, 0)
     """
-    tokens: list[int] = []
-    targets: list[int] = []
-    documents = [0]
-    windowed = dropped = 0
-    for ids in encoded:
-        positions = len(ids) + 1
-        if positions > block_size and long == "cut":
-            dropped += len(ids) - block_size
-            ids, positions = ids[:block_size], block_size
-            targets.extend(ids)
-        else:
-            windowed += positions > block_size
-            targets.extend(ids)
-            targets.append(bos)
-        tokens.append(bos)
-        tokens.extend(ids[: positions - 1])
-        start = documents[-1]
-        documents.extend(range(start + block_size, start + positions, block_size))
-        documents.append(start + positions)
-    return Layout(
-        Batch(
-            np.array(tokens, dtype=np.int32),
-            np.array(targets, dtype=np.int32),
-            np.array(documents, dtype=np.int64),
-        ),
-        windowed,
-        dropped,
-    )
+    if not isinstance(encoded, Encoded):
+        encoded = Encoded.of(encoded, bos)
+    # What is read at a position was predicted at the one before, and behind an end that is BOS.
+    tokens_N, targets_N = encoded.stream[:-1], encoded.stream[1:]
+    positions_D = np.diff(encoded.offsets)
+    fit = Fit.of(positions_D, block_size)
+    if long == "window" or not fit.longer:
+        documents = windows(encoded.offsets, block_size)
+        return Layout(Batch(tokens_N, targets_N, documents), fit.longer, 0)
+    kept_D = np.minimum(positions_D, block_size)
+    # Of each document so many positions are kept, and so many are not.
+    parts = np.stack([kept_D, positions_D - kept_D], axis=1).ravel()
+    kept_N = np.repeat(np.arange(len(parts)) % 2 == 0, parts)
+    documents: Offsets = np.concatenate([[0], np.cumsum(kept_D)]).astype(np.int64)
+    return Layout(Batch(tokens_N[kept_N], targets_N[kept_N], documents), 0, fit.cut)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How documents fit a block size.
+
+    Attributes:
+        longer: those with more positions than it.
+        windows: all of them become, where those are read in windows.
+        cut: tokens predicted nowhere, where those are cut.
+    """
+
+    longer: int
+    windows: int
+    cut: int
+
+    @classmethod
+    def of(cls, positions_D: Offsets, block_size: int) -> Fit:
+        """Count.
+
+        >>> Fit.of(np.array([4, 2]), block_size=3)
+        Fit(longer=1, windows=3, cut=0)
+        """
+        longer = int(np.count_nonzero(positions_D > block_size))
+        all_windows = int((-(-positions_D // block_size)).sum())
+        # The end of a document that is cut is no token.
+        return cls(longer, all_windows, int(np.maximum(positions_D - 1 - block_size, 0).sum()))
+
+
+def windows(texts: Offsets, block_size: int) -> Offsets:
+    """Cut texts into windows side by side, none longer than the block.
+
+    >>> windows(np.array([0, 5, 7]), block_size=2).tolist()
+    [0, 2, 4, 5, 7]
+    """
+    counts: Offsets = -(-np.diff(texts) // block_size)
+    if counts.max(initial=1) == 1:
+        return texts
+    before: Offsets = np.cumsum(counts) - counts
+    number: Offsets = np.arange(int(counts.sum())) - np.repeat(before, counts)
+    starts: Offsets = np.repeat(texts[:-1], counts) + number * block_size
+    return np.concatenate([starts, texts[-1:]]).astype(np.int64)

@@ -10,16 +10,21 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from microgpt import schema
 from microgpt.data.datasets import names_path
 from microgpt.data.reader.formats import name_of
 from microgpt.data.reader.skipped import Skipped
 from microgpt.data.reader.stream import Stream
+from microgpt.data.texts import Gathering, Texts
 from microgpt.errors import DataError, UsageError
 
 EMBEDDED = "names"
@@ -27,6 +32,7 @@ EMBEDDED = "names"
 # A line of more characters may be one long text.
 _LONG = 20_000
 _MANY = 10_000
+_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +99,7 @@ class Corpus:
         notes: what a person should know of the files, and of the first broken rows.
     """
 
-    documents: tuple[str, ...]
+    documents: Texts
     blank: int = 0
     blank_characters: int = 0
     stream: bool = False
@@ -103,15 +109,14 @@ class Corpus:
     @property
     def characters(self) -> int:
         """Characters in the documents, line ends not counted."""
-        return sum(map(len, self.documents))
+        return self.documents.characters
 
     @property
     def fingerprint(self) -> str:
         """A hash of all documents in order: the same text, the same fingerprint."""
         digest = hashlib.blake2b(digest_size=16)
-        for document in self.documents:
-            digest.update(document.encode())
-            digest.update(b"\n")
+        for block in self.documents.blocks():
+            digest.update(block.data)
         return digest.hexdigest()
 
 
@@ -129,45 +134,43 @@ def read(source: Source) -> Corpus:
     for file in files:
         if not file.isprintable() and any("\ud800" <= c <= "\udfff" for c in file):
             raise UsageError(f"a file's name must be Unicode; got {os.fsencode(file)!r}.")
-    documents, notes = list[str](), list[str]()
+    found, notes = Gathering(), list[str]()
     blank = blank_characters = 0
     skipped = Skipped(notes.append)
     for file in files:
         for block in Stream(file, source, skipped, bounded=False):
-            documents += block.texts
+            found.add(block.texts)
             blank += block.blank
             blank_characters += block.blank_characters
-    where = ", ".join(map(name_of, files))
+    where, documents = ", ".join(map(name_of, files)), found.done()
     if not documents:
         but = f" but blank ones ({blank})" if blank else ""
         raise DataError(f"{where}: no documents{but}. Expected text, one document a line.")
     # To look at each of a million takes as long as to read them, and none is most of the text.
-    lengths = [*map(len, documents)] if len(documents) < _MANY else [0]
-    longest = max(lengths)
-    if not source.stream and longest > max(_LONG, sum(lengths) // 2):
+    longest = int(documents.lengths.max()) if len(documents) < _MANY else 0
+    if not source.stream and longest > max(_LONG, documents.characters // 2):
         notes.append(
             f"{where}: one line of {longest:,} characters is most of the text. If it is one long "
             "text, add --stream."
         )
     stream, broken = source.stream, skipped.broken
-    return Corpus(tuple(documents), blank, blank_characters, stream, broken, tuple(notes))
+    return Corpus(documents, blank, blank_characters, stream, broken, tuple(notes))
 
 
 def from_texts(all_texts: Iterable[str], *, stream: bool = False) -> Corpus:
     """Keep the texts that are not blank, count the others.
 
     >>> from_texts(["emma", " ", "ava"])  # doctest: +ELLIPSIS
-    Corpus(documents=('emma', 'ava'), blank=1, blank_characters=1, ...)
+    Corpus(documents=Texts(['emma', 'ava']), blank=1, blank_characters=1, ...)
     """
-    documents: list[str] = []
+    found, remaining = Gathering(), iter(all_texts)
     blank = blank_characters = 0
-    for text in all_texts:
-        if text.strip():
-            documents.append(text)
-        else:
-            blank += 1
-            blank_characters += len(text)
-    return Corpus(tuple(documents), blank, blank_characters, stream)
+    while some := list(islice(remaining, _AT_ONCE)):
+        empty = [text for text in some if not text.strip()]
+        blank += len(empty)
+        blank_characters += sum(map(len, empty))
+        found.add([text for text in some if text.strip()] if empty else some)
+    return Corpus(found.done(), blank, blank_characters, stream)
 
 
 def from_documents(documents: Iterable[str]) -> Corpus:
@@ -180,17 +183,20 @@ def from_documents(documents: Iterable[str]) -> Corpus:
     >>> from_documents(["emma"]).characters
     4
     """
-    given = list(documents)
-    for i, document in enumerate(given):
-        if not isinstance(document, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise UsageError(f"document {i} must be a string; got {document!r}.")
-    corpus = from_texts(given)
+    corpus = from_texts(_strings(documents))
     if not corpus.documents:
         raise DataError(f"no documents but blank ones ({corpus.blank}). Expected strings.")
     return corpus
 
 
-def split(corpus: Corpus, holdout: float) -> tuple[list[str], list[str]]:
+def _strings(documents: Iterable[str]) -> Iterator[str]:
+    for i, document in enumerate(documents):
+        if not isinstance(document, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(f"document {i} must be a string; got {document!r}.")
+        yield document
+
+
+def split(corpus: Corpus, holdout: float) -> tuple[Texts, Texts]:
     """Split into documents to train on and documents held out.
 
     A document is held out if a hash of its text, read as a number in [0, 1), is below `holdout`:
@@ -200,24 +206,26 @@ def split(corpus: Corpus, holdout: float) -> tuple[list[str], list[str]]:
     Raises:
         DataError: nothing is left to train on.
 
-
-    >>> train, held_out = split(from_texts(["emma", "zoe", "ava", "zoe"]), 0.2)
-    >>> train, held_out
-    (['emma', 'ava'], ['zoe', 'zoe'])
+    >>> split(from_texts(["emma", "zoe", "ava", "zoe"]), 0.2)
+    (Texts(['emma', 'ava']), Texts(['zoe', 'zoe']))
     """
-    train: list[str] = []
-    held_out: list[str] = []
+    documents = corpus.documents
     if corpus.stream:
-        cuts = [round(len(text) * (1.0 - holdout)) for text in corpus.documents]
-        train = [text[:cut] for text, cut in zip(corpus.documents, cuts) if cut]
-        held_out = [text[cut:] for text, cut in zip(corpus.documents, cuts) if cut < len(text)]
+        parts = [(text, round(len(text) * (1.0 - holdout))) for text in documents]
+        train = Texts.of([text[:cut] for text, cut in parts if cut])
+        held_out = Texts.of([text[cut:] for text, cut in parts if cut < len(text)])
     elif holdout == 0.0:
-        train = list(corpus.documents)
+        train, held_out = documents, documents[:0]
     else:
-        for document in corpus.documents:
-            (held_out if _hash(document) < holdout else train).append(document)
+        kept_D = _numbers(documents) < holdout
+        train, held_out = (
+            documents.take(
+                np.flatnonzero(which_D).astype(np.int32 if len(kept_D) < 2**31 else np.int64)
+            )
+            for which_D in (~kept_D, kept_D)
+        )
     if not train:
-        n = len(corpus.documents)
+        n = len(documents)
         long = ", or, if it is one long text, --stream" if n == 1 and not corpus.stream else ""
         raise DataError(
             f"holdout={holdout:g} leaves none of {n:,} document{'s' * (n > 1)} to train on. "
@@ -226,6 +234,15 @@ def split(corpus: Corpus, holdout: float) -> tuple[list[str], list[str]]:
     return train, held_out
 
 
-def _hash(document: str) -> float:
-    digest = hashlib.blake2b(document.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2.0**64
+def _numbers(documents: Texts) -> NDArray[np.float64]:
+    """Return a hash of each text, as a number in [0, 1)."""
+    parts: list[NDArray[np.uint64]] = []
+    for block in documents.blocks():
+        data = block.data.tobytes()
+        lines = data.split(b"\n")[:-1]
+        if len(lines) != len(block):  # there are line feeds inside
+            starts: list[int] = block.starts.tolist()
+            lines = [data[start : stop - 1] for start, stop in pairwise(starts)]
+        digests = b"".join([hashlib.blake2b(line, digest_size=8).digest() for line in lines])
+        parts.append(np.frombuffer(digests, dtype=">u8").astype(np.uint64))
+    return np.concatenate([np.zeros(0, np.uint64), *parts]).astype(np.float64) / 2.0**64

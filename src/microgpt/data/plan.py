@@ -13,7 +13,8 @@ from typing import Literal
 
 import numpy as np
 
-from microgpt.data.batch import Batch, Batches, Offsets
+from microgpt.data.batch import Batch, Batches
+from microgpt.data.shuffle import Order, shuffled
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,7 @@ class Plan:
                 empty.
 
         >>> from microgpt.data.batch import lay_out
+        >>> from microgpt.data.batch import lay_out
         >>> data = lay_out([[0], [1], [2]], bos=9, block_size=4).batch
         >>> Plan(data, batch_size=2).batches(first=0, steps=3).steps.tolist()
         [0, 2, 4, 6]
@@ -50,31 +52,24 @@ class Plan:
         [0, 2, 4]
         """
         n, start, stop = len(self.data), first * self.batch_size, (first + steps) * self.batch_size
-        parts: list[Offsets] = []
+        parts: list[Order] = []
         while start < stop:
             epoch, at = divmod(start, n)
             order = _permutation(n, self.seed, epoch if self.order == "per-epoch" else 0)
             parts.append(order[at : at + stop - start])
             start += len(parts[-1])
         low, high = (self.batch_size * r // world for r in (rank, rank + 1))
-        order: Offsets = np.reshape(np.concatenate(parts), (steps, self.batch_size))
+        order: Order = np.reshape(np.concatenate(parts), (steps, self.batch_size))
         taken = self.data.take(order[:, low:high].ravel())
         offsets = np.arange(0, steps + 1, dtype=np.int64) * (high - low)
         return Batches(taken.tokens_N, taken.targets_N, taken.documents, offsets)
 
 
-def shuffled(n: int, rng: random.Random) -> Offsets:
-    """Return the numbers below n, shuffled: what `rng.shuffle` does to a list of n documents."""
-    order = list(range(n))
-    rng.shuffle(order)
-    return np.array(order, dtype=np.int64)
-
-
-@lru_cache(maxsize=4)
-def _permutation(n: int, seed: int, epoch: int) -> Offsets:
+@lru_cache(maxsize=2)
+def _permutation(n: int, seed: int, epoch: int) -> Order:
     # Epoch 0 is the original's: the generator that goes on to draw the initial numbers. For the
-    # others numpy's old one, which is frozen, and 30 times as fast.
+    # others numpy's old one, which is frozen.
     if epoch == 0:
         return shuffled(n, random.Random(seed))
     words = [seed >> 32 * i & 0xFFFFFFFF for i in range(seed.bit_length() // 32 + 1)]
-    return np.random.RandomState([*words, epoch]).permutation(n).astype(np.int64)
+    return np.random.RandomState([*words, epoch]).permutation(n).astype(np.int32)

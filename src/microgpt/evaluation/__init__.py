@@ -17,6 +17,7 @@ import numpy as np
 from microgpt import html
 from microgpt.data.batch import Batch
 from microgpt.data.tokenizer import Tokenizer
+from microgpt.data.tokenizer.unknown import charge
 from microgpt.engines.contract import Predictor
 from microgpt.evaluation.calibration import GROUPS, Calibration, Reliability
 from microgpt.evaluation.parts import Parts
@@ -123,7 +124,7 @@ def evaluate(
     while group := list(islice(remaining, TEXTS)):
         laid = layer.lay(group)
         number_N = len(kept) + np.repeat(np.arange(len(group)), np.diff(laid.texts))
-        losses_N = np.full(laid.batch.positions, tokenizer.unknown_nats)
+        losses_N = charge(np.zeros(laid.batch.positions), laid.batch.targets_N, tokenizer)
         likely_N = np.zeros(laid.batch.positions, dtype=np.int32)
         for at_B, logits_BV in columns(engine, laid.batch):
             likely_N[at_B] = logits_BV.argmax(axis=1)

@@ -18,7 +18,7 @@ from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines.contract import Floats
 from microgpt.loss import LossSum
 from microgpt.scoring.spans import spans
-from microgpt.scoring.walk import END, Ints, Offsets
+from microgpt.scoring.walk import Ints, Offsets, ends, label
 
 SINGLE = 16
 """Places and lengths up to this stand alone, longer ones together: 17-32, 33-64, ..."""
@@ -100,8 +100,8 @@ class Parts:
         losses_N: nats.
         targets_N: what came, negative where the vocabulary lacks it.
         likely_N: the likeliest token.
-        chars_N: the code point that a position is part of, `walk.END` at an end.
-        places_N: the number of that character in its text.
+        chars_N: what a position is part of: a number that `walk.label` knows.
+        places_N: the number in its text of the character that it begins in.
         tokenizer: that of the ids.
     """
 
@@ -150,7 +150,7 @@ class Parts:
     def by_character(self) -> list[Part]:
         """Sum up by the character that came, that which cost most in all first."""
         parts = [
-            Part(None if key == END else chr(key), total, hits)
+            Part(label(key, self._tokenizer), total, hits)
             for key, total, hits in self._sums(self._chars_N)
         ]
         return sorted(parts, key=lambda part: -part.sum.nats)
@@ -182,7 +182,7 @@ class Parts:
         key_N = (self._chars_N[wrong].astype(np.int64) << 32) + self._likely_N[wrong]
         found = [
             Confusion(
-                None if key >> 32 == END else chr(key >> 32),
+                label(key >> 32, self._tokenizer),
                 self._tokenizer.decode([key & 0xFFFFFFFF]) or None,
                 total,
             )
@@ -208,7 +208,7 @@ class Parts:
         losses_N, places_N = self.losses_N[start:stop], self._places_N[start:stop]
         whole = np.array([0, stop - start], dtype=np.int64)
         (first,), (last,) = (x.tolist() for x in spans(losses_N, whole, self.sum.mean))
-        chars = int(places_N[first]), int(places_N[last - 1]) + 1
+        chars = int(places_N[first]), int(ends(places_N)[last - 1])
         total = LossSum(float(losses_N.sum()), stop - start)
         return Document(self.texts[d], total, chars, float(losses_N[first:last].sum()))
 

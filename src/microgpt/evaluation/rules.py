@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from microgpt.data.encoded import Ids
 from microgpt.engines.contract import Floats
-from microgpt.scoring.walk import Ints
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Marks:
     def __init__(self) -> None:
         self._n, self._brier, self._spherical = 0, 0.0, 0.0
 
-    def add(self, log_p_BV: Floats, targets_B: Ints) -> None:
+    def add(self, log_p_BV: Floats, targets_B: Ids) -> None:
         """Take in predictions and what came."""
         p_BV = np.exp(log_p_BV)
         p_B = p_BV[np.arange(len(p_BV)), targets_B]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from microgpt.data.encoded import Ids
 from microgpt.engines.contract import Floats
 from microgpt.loss.many import log_softmax
-from microgpt.scoring.walk import Ints
 
 MOST = 4_000_000
 """Logits kept, at most."""
@@ -61,10 +61,10 @@ class Thermometer:
     """
 
     def __init__(self) -> None:
-        self._kept: list[tuple[NDArray[np.float32], Ints, Integers]] = []
+        self._kept: list[tuple[NDArray[np.float32], Ids, Integers]] = []
         self._n = 0
 
-    def add(self, logits_BV: Floats, targets_B: Ints, half_B: Integers) -> None:
+    def add(self, logits_BV: Floats, targets_B: Ids, half_B: Integers) -> None:
         """Keep some, if there is room: their logits, what came, which half (0 or 1) they are of."""
         fit = min((MOST - self._n) // logits_BV.shape[1], len(logits_BV))
         if fit > 0:
@@ -93,11 +93,11 @@ class Thermometer:
         return Temperature(1.0 / _fitted(z_BV, targets_B), gained / n, n)
 
 
-def _nats(z_BV: Floats, targets_B: Ints, beta: float) -> float:
+def _nats(z_BV: Floats, targets_B: Ids, beta: float) -> float:
     return float(-log_softmax(beta * z_BV)[np.arange(len(targets_B)), targets_B].sum())
 
 
-def _fitted(z_BV: Floats, targets_B: Ints) -> float:
+def _fitted(z_BV: Floats, targets_B: Ids) -> float:
     """Return 1 / T. The loss is convex in it, its slope is sum (E[z] - z[target]).
 
     Newton's steps, as long as they stay where the slope still changes its sign.

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from microgpt.data.alike import Known
 from microgpt.evaluation import Evaluation
 from microgpt.loss import LossSum
 from microgpt.report.command import DOCUMENTS, command
@@ -144,5 +145,5 @@ def gather(
 
 def _samples(run: Run, *, known: bool) -> list[Sampled]:
     drawn = list(islice(run.samples(_CHOICE), SAMPLES))
-    trained = set(run.documents[0]) if known else set[str]()
+    trained = Known(run.documents[0] if known else [])
     return [Sampled(one, one.text in trained if known else None) for one in drawn]

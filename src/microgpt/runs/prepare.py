@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import fields
@@ -80,9 +81,12 @@ def new(
     training = TrainConfig(**{**begin.training, **how})
     # A mistake is told before a long file is read.
     GPTConfig(vocab_size=1, **{**begin.model, **shape})
+    began = time.perf_counter()
     read = corpus.read(data) if isinstance(data, Source) else corpus.from_documents(data)
     tokens = tokenizer_for(tokenizer, read.documents, begin.bos)
     dataset = Dataset(read, tokens, training.holdout)
+    _ = dataset.encoded
+    reading = time.perf_counter() - began
     choice, spent = None, 0.0
     if is_chosen:
         choice, spent = recipe.choose(dataset, training, engine, threads, device)
@@ -119,7 +123,7 @@ def new(
             shutil.rmtree(folder, ignore_errors=True)
             raise
         why = choice.why if choice else None
-        return Session(settings, read, trainer, recorder, stack.pop_all(), why, spent)
+        return Session(settings, read, trainer, recorder, stack.pop_all(), why, spent, reading)
 
 
 def resume(

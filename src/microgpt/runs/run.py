@@ -17,6 +17,8 @@ from microgpt.counting.mixture import Mixture
 from microgpt.counting.ngram import NGram
 from microgpt.data import corpus
 from microgpt.data.batch import Batch, lay_out
+from microgpt.data.texts import Texts
+from microgpt.data.tokenizer import encode_all
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine, Predictor
 from microgpt.errors import RunError, UsageError
@@ -99,7 +101,7 @@ class Run(Model):
         return log_module.read(self.folder)
 
     @cached_property
-    def documents(self) -> tuple[list[str], list[str]]:
+    def documents(self) -> tuple[Texts, Texts]:
         """The documents trained on and those held out, read again.
 
         Raises:
@@ -132,7 +134,7 @@ class Run(Model):
         """
         return super().evaluate(self._held_out() if texts is None else texts)
 
-    def _held_out(self) -> list[str]:
+    def _held_out(self) -> Sequence[str]:
         if not self.documents[1]:
             raise UsageError("texts must be given: this run held no documents out.")
         return self.documents[1]
@@ -214,7 +216,7 @@ class Run(Model):
         return rungs if seen else {**rungs, "xz": xz(trained, texts, measured.positions)}
 
     def _lay_out(self, texts: Iterable[str]) -> Batch:
-        encoded = ([i for c in self.tokenizer.ids(text) for i in c] for text in texts)
+        encoded = encode_all(self.tokenizer, texts)
         return lay_out(encoded, self.tokenizer.bos, self.settings.model.block_size).batch
 
 

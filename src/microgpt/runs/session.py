@@ -33,6 +33,7 @@ class Session:
         recorder: what writes it down.
         why: what its recipe was chosen by, if it was.
         prepared: seconds it took to choose that, and to count.
+        reading: seconds it took before that to read the documents and encode them.
         folder: the run's.
     """
 
@@ -45,9 +46,11 @@ class Session:
         stack: ExitStack,
         why: str | None = None,
         prepared: float = 0.0,
+        reading: float = 0.0,
     ) -> None:
         self.settings, self.corpus, self.trainer, self.recorder = settings, data, trainer, recorder
-        self.why, self.prepared, self.folder, self._stack = why, prepared, recorder.folder, stack
+        self.why, self.prepared, self.reading = why, prepared, reading
+        self.folder, self._stack = recorder.folder, stack
 
     def __enter__(self) -> Session:
         return self

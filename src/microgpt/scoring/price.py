@@ -11,11 +11,11 @@ from functools import cached_property
 
 import numpy as np
 
-from microgpt.data.batch import Batch
 from microgpt.data.tokenizer import Tokenizer
+from microgpt.data.tokenizer.unknown import losses
 from microgpt.engines.contract import Floats, Predictor
 from microgpt.scoring.spans import spans
-from microgpt.scoring.walk import Laid, Layer, Offsets
+from microgpt.scoring.walk import Laid, Layer, Offsets, ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +50,8 @@ class Priced:
         the last. The end of a text is the number len(text).
         """
         starts, stops = spans(self.losses_N, self.laid.texts, usual)
-        if len(self.laid.chars) + len(starts) == len(self.losses_N):  # one position a character
-            return starts - self.laid.texts[:-1], stops - self.laid.texts[:-1]
-        places_N = self.laid.places_N.astype(np.int64)
-        return places_N[starts], places_N[stops - 1] + 1
+        places_N = self.laid.places_N
+        return places_N[starts].astype(np.int64), ends(places_N)[stops - 1].astype(np.int64)
 
 
 class Pricer:
@@ -72,11 +70,4 @@ class Pricer:
     def price(self, texts: Sequence[str]) -> Priced:
         """Price some texts, at least one."""
         laid = self._layer.lay(texts)
-        batch = laid.batch
-        unknown_N = batch.targets_N < 0
-        if not unknown_N.any():
-            return Priced(laid, self._engine.losses(batch))
-        targets_N = np.where(unknown_N, np.int32(self._tokenizer.stand_in), batch.targets_N)
-        losses_N = self._engine.losses(Batch(batch.tokens_N, targets_N, batch.documents))
-        losses_N[unknown_N] = self._tokenizer.unknown_nats
-        return Priced(laid, losses_N)
+        return Priced(laid, losses(self._engine.losses, laid.batch, self._tokenizer))

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from microgpt.data.alike import Alike
+from microgpt.data.texts import Texts
 from microgpt.engines.contract import Floats
 
 Ints = NDArray[np.int64]
@@ -86,24 +88,33 @@ def choose(
     >>> found.repetition
     Repetition(lines=6, once=2, twice=2)
     """
-    learnt, kept = Counter(trained), Counter(held_out)
-    often = Counter(learnt.values()) + Counter(kept.values())
+    learnt, kept = (Alike.of(Texts.of(texts)) for texts in (trained, held_out))
+    times_U = np.concatenate([learnt.times_U, kept.times_U])  # of the one, then of the other
+    firsts_U = np.concatenate([learnt.firsts_U, kept.firsts_U + len(trained)])
+    before = len(learnt.times_U)
     rng = random.Random(seed)
-    new = [text for text, n in kept.items() if n == 1]
-    repeating = {text: n for its in (learnt, kept) for text, n in its.items() if n > 1}
+    new = np.flatnonzero(kept.times_U == 1) + before
+    repeating = np.flatnonzero(times_U > 1)
+    lines = times_U[repeating]
     whole = most >= min(MOST, max(len(new), len(repeating)))
     if len(new) > most:
-        new = rng.sample(new, most)
+        new = new[rng.sample(range(len(new)), most)]
     if len(repeating) > most:
         # Lines are drawn, not texts: one that repeats often must not be missed.
-        lines = [text for text in (*trained, *held_out) if text in repeating]
-        repeating = Counter(rng.sample(lines, most))
-    texts = [*new, *repeating]
+        number_D = np.concatenate([learnt.number_D, kept.number_D + before])
+        number_R = number_D[times_U[number_D] > 1]
+        picked: list[int] = number_R[rng.sample(range(len(number_R)), most)].tolist()
+        drawn = Counter(picked)
+        repeating, lines = np.array([*drawn]), np.array([*drawn.values()])
+    chosen = np.concatenate([new, repeating]).astype(np.int64)
+    places: list[int] = firsts_U[chosen].tolist()
     return Chosen(
-        texts,
-        np.array([0] * len(new) + [*repeating.values()], dtype=np.int64),
-        np.array([learnt[text] for text in texts], dtype=np.int64),
-        Repetition(len(trained) + len(held_out), often[1], often[2]),
+        [trained[at] if at < len(trained) else held_out[at - len(trained)] for at in places],
+        np.concatenate([np.zeros(len(new)), lines]).astype(np.int64),
+        np.where(chosen < before, times_U[chosen], 0).astype(np.int64),
+        Repetition(
+            len(trained) + len(held_out), int((times_U == 1).sum()), int((times_U == 2).sum())
+        ),
         whole,
     )
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 
 from microgpt import html
 from microgpt.data.tokenizer import UNKNOWN, Tokenizer
+from microgpt.data.tokenizer.unknown import charge
 from microgpt.engines.contract import Predictor
 from microgpt.loss import LossSum, cross_entropy
 from microgpt.scoring.walk import Layer, columns
@@ -25,7 +26,7 @@ TEXTS = 64
 
 @dataclass(frozen=True)
 class Character:
-    """One character of a text and what it cost.
+    """One character of a text and what it cost, or several that are one token.
 
     Attributes:
         char: None for the end of the document.
@@ -114,20 +115,22 @@ def scores(
         laid = layer.lay(group)
         positions = [_UNSEEN] * laid.batch.positions
         targets_N = laid.batch.targets_N.tolist()
+        nats_N = charge(np.zeros(len(targets_N)), laid.batch.targets_N, tokenizer).tolist()
         for at_B, logits_BV in columns(engine, laid.batch):
             likely_BV = np.argsort(-logits_BV, axis=1, kind="stable")[:, :3].tolist()
             for at, logits_V, likely in zip(at_B.tolist(), logits_BV.tolist(), likely_BV):
-                target = targets_N[at]
-                nats = tokenizer.unknown_nats
+                target, nats = targets_N[at], nats_N[at]
                 if target != UNKNOWN:
                     nats = cross_entropy(logits_V, target)[0]
                 positions[at] = _Position(nats, target, tuple(likely))
         places_N: list[int] = laid.places_N.tolist()
         for text, start, stop in zip(group, laid.texts.tolist(), laid.texts[1:].tolist()):
-            its: list[list[_Position]] = [[] for _ in range(len(text) + 1)]
+            its: dict[int, list[_Position]] = {}
             for place, position in zip(places_N[start:stop], positions[start:stop]):
-                its[place].append(position)
-            priced = zip([*text, None], its)
+                its.setdefault(place, []).append(position)
+            # A token may have several characters, and a character several tokens.
+            chars: list[str | None] = [text[i:j] for i, j in pairwise(its)]
+            priced = zip([*chars, None], its.values())
             yield Score(text, tuple(_character(*one, tokenizer) for one in priced))
 
 

@@ -8,14 +8,16 @@ training.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.data.batch import Batch
+from microgpt.data.batch import Batch, lay_out
+from microgpt.data.texts import Texts
 from microgpt.data.tokenizer import Tokenizer
+from microgpt.data.tokenizer.unknown import readable
 from microgpt.engines.contract import Floats, Predictor
 
 Ints = NDArray[np.int32]
@@ -23,6 +25,9 @@ Offsets = NDArray[np.int64]
 
 END = -1
 """In place of a code point: the end of a text."""
+
+MANY = 0x110000
+"""In place of a code point: a token of several characters; its id is added."""
 
 ROWS = 512
 """How many windows advance together, at most."""
@@ -39,33 +44,35 @@ class Laid:
         batch: their windows; what the vocabulary lacks is read as its stand-in, and is a negative
             target.
         texts: offsets into the positions; text d is texts[d] to texts[d + 1].
-        lengths_D: of the texts, in characters.
-        chars: the code points of all texts.
-        widths: how many positions each of these has.
+        places_N: of each position the number of the character it begins in; at the end of a text
+            that of its characters.
+        given: the texts.
     """
 
     batch: Batch
     texts: Offsets
-    lengths_D: Offsets
-    chars: Ints
-    widths: Offsets
+    places_N: Ints
+    given: Texts
+
+    @cached_property
+    def lengths_D(self) -> Offsets:
+        """Of the texts, in characters."""
+        return self.places_N[self.texts[1:] - 1].astype(np.int64)
 
     @cached_property
     def chars_N(self) -> Ints:
-        """The code point that each position is part of; END at the end of a text."""
-        chars_N = np.full(self.batch.positions, END, dtype=np.int32)
-        chars_N[_inside(self.texts)] = np.repeat(self.chars, self.widths)
+        """What each position is part of: a code point; END at the end of a text; where a token
+        has several characters, MANY and its id.
+        """
+        codes, offsets = self.given.code_points()
+        chars: Ints = codes.astype(np.int32)
+        chars[offsets[1:] - 1] = END
+        if len(chars) == self.batch.positions:  # one a character
+            return chars
+        chars_N = chars[np.repeat(offsets[:-1], np.diff(self.texts)) + self.places_N]
+        many_N = ends(self.places_N) - self.places_N > 1
+        chars_N[many_N] = self.batch.targets_N[many_N].astype(np.int32) + MANY
         return chars_N
-
-    @cached_property
-    def places_N(self) -> Ints:
-        """The number of that character in its text, from 0."""
-        first = np.cumsum(self.lengths_D) - self.lengths_D
-        places = np.arange(len(self.chars)) - np.repeat(first, self.lengths_D)
-        places_N = np.empty(self.batch.positions, dtype=np.int32)
-        places_N[_inside(self.texts)] = np.repeat(places, self.widths)
-        places_N[self.texts[1:] - 1] = self.lengths_D
-        return places_N
 
     @cached_property
     def unknown_D(self) -> Offsets:
@@ -74,13 +81,33 @@ class Laid:
         return np.add.reduceat(unknown_N, self.texts[:-1])
 
 
+def ends(places_N: Ints) -> Ints:
+    """Return the number of the character behind each position's last one.
+
+    Args:
+        places_N: the number of the character that each position of some texts begins in.
+
+    >>> ends(np.array([0, 2, 3, 0, 0, 1])).tolist()  # "abc" as ab, c, end; "é" as two bytes, end
+    [2, 3, 4, 1, 1, 2]
+    """
+    ends_N = places_N + 1
+    # Behind the end of a text a smaller number follows.
+    np.maximum(ends_N[:-1], places_N[1:], out=ends_N[:-1])
+    return ends_N
+
+
+def label(key: int, tokenizer: Tokenizer) -> str | None:
+    """Return the text that a number in `Laid.chars_N` stands for; None: the end of one."""
+    if key == END:
+        return None
+    return chr(key) if key < MANY else tokenizer.decode([key - MANY])
+
+
 class Layer:
     """Lays texts end to end, the end of each included.
 
-    A character is encoded when it is first met, and looked up after that: all texts at once.
-
     Args:
-        tokenizer: makes ids of characters.
+        tokenizer: makes ids of them.
         block_size: longer texts are laid out in windows.
 
     >>> from microgpt.data.tokenizer import Characters
@@ -91,66 +118,16 @@ class Layer:
 
     def __init__(self, tokenizer: Tokenizer, block_size: int) -> None:
         self._tokenizer, self._block_size = tokenizer, block_size
-        self._ids = np.zeros((1, 1), dtype=np.int32)
-        self._widths = np.zeros(1, dtype=np.int64)
 
     def lay(self, texts: Sequence[str]) -> Laid:
         """Lay out some texts."""
-        bos = self._tokenizer.bos
-        lengths_D = np.fromiter(map(len, texts), np.int64, len(texts))
-        joined = "".join(texts).encode("utf-32-le", "surrogatepass")
-        chars = np.frombuffer(joined, dtype="<i4").astype(np.int32, copy=False)
-        ids, widths = self._encode(chars)
-        before = np.concatenate([[0], np.cumsum(widths)])
-        stops = np.cumsum(lengths_D)
-        positions_D = before[stops] - before[stops - lengths_D] + 1
-        offsets: Offsets = np.concatenate([[0], np.cumsum(positions_D)]).astype(np.int64)
-        targets_N = np.full(int(offsets[-1]), bos, dtype=np.int32)
-        targets_N[_inside(offsets)] = ids
-        # What comes at a position is read at the next; behind an end that is BOS, a text's begin.
-        tokens_N = np.concatenate([np.array([bos], dtype=np.int32), targets_N])[:-1]
-        tokens_N[tokens_N < 0] = self._tokenizer.stand_in
-        batch = Batch(tokens_N, targets_N, _windows(offsets, self._block_size))
-        return Laid(batch, offsets, lengths_D, chars, widths)
-
-    def _encode(self, chars: Ints) -> tuple[Ints, Offsets]:
-        """Return the ids of characters, one after the other, and how many each has."""
-        top = int(chars.max(initial=0)) + 1
-        if top > len(self._widths):
-            more = top - len(self._widths)
-            self._ids = np.pad(self._ids, ((0, more), (0, 0)))
-            self._widths = np.pad(self._widths, (0, more))
-        new = self._widths[chars] == 0
-        for char in np.unique(chars[new]).tolist() if new.any() else ():
-            (its,) = self._tokenizer.ids(chr(char))
-            wider = len(its) - self._ids.shape[1]
-            if wider > 0:
-                self._ids = np.pad(self._ids, ((0, 0), (0, wider)))
-            self._ids[char, : len(its)] = its
-            self._widths[char] = len(its)
-        widths = self._widths[chars]
-        if self._ids.shape[1] == 1:
-            return self._ids[chars, 0], widths
-        each = np.arange(self._ids.shape[1]) < widths[:, None]
-        return self._ids[chars][each], widths
-
-
-def _inside(texts: Offsets) -> NDArray[np.bool_]:
-    """Say of each position whether it is no end."""
-    inside_N = np.ones(int(texts[-1]), dtype=bool)
-    inside_N[texts[1:] - 1] = False
-    return inside_N
-
-
-def _windows(texts: Offsets, block_size: int) -> Offsets:
-    """Cut texts into windows of the block's length."""
-    counts: Offsets = -(-np.diff(texts) // block_size)
-    if counts.max(initial=1) == 1:
-        return texts
-    before: Offsets = np.cumsum(counts) - counts
-    number: Offsets = np.arange(int(counts.sum())) - np.repeat(before, counts)
-    starts: Offsets = np.repeat(texts[:-1], counts) + number * block_size
-    return np.concatenate([starts, texts[-1:]]).astype(np.int64)
+        given = Texts.of(texts)
+        encoded = self._tokenizer.encode_many(given)
+        batch = lay_out(encoded, self._tokenizer.bos, self._block_size).batch
+        if (batch.tokens_N < 0).any():
+            tokens_N = readable(batch, self._tokenizer).tokens_N
+            batch = replace(batch, tokens_N=tokens_N)
+        return Laid(batch, encoded.offsets, encoded.starts_N, given)
 
 
 def columns(engine: Predictor, batch: Batch) -> Iterator[tuple[Offsets, Floats]]:

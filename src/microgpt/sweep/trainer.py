@@ -16,7 +16,8 @@ from microgpt.config import GPTConfig
 from microgpt.counting.mixture import Mixture
 from microgpt.data.batch import Batch, lay_out
 from microgpt.data.corpus import Corpus
-from microgpt.data.plan import shuffled
+from microgpt.data.shuffle import shuffled
+from microgpt.data.tokenizer import known_ids
 from microgpt.engines.contract import Engine
 from microgpt.errors import DataError
 from microgpt.evaluation import mean_loss
@@ -141,7 +142,7 @@ class Trainer:
         """
         chosen: list[list[int]] = []
         for d in shuffled(len(self.held_out), random.Random(self.settings.seed)):
-            ids = self.tokens.encode(self.held_out[int(d)])[: positions - 1]
+            ids = known_ids(self.tokens, self.held_out[int(d)]).tolist()[: positions - 1]
             chosen.append(ids)
             positions -= len(ids) + 1
             if positions < 2:

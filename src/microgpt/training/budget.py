@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microgpt import model
 from microgpt.config import GPTConfig
@@ -72,7 +73,7 @@ class Choice:
     why: str
 
 
-def choose(work: float, lengths: Sequence[int], vocab_size: int) -> Choice:
+def choose(work: float, lengths: Sequence[int] | NDArray[np.int64], vocab_size: int) -> Choice:
     """Choose a recipe for so much work on documents of these lengths.
 
     Args:
@@ -91,12 +92,13 @@ def choose(work: float, lengths: Sequence[int], vocab_size: int) -> Choice:
     """
     width, layers = next((w, n) for least, w, n in reversed(SHAPES) if work >= least)
     positions = work / model.flops(layers, width, vocab_size)
-    read = sum(lengths)
+    lengths_D = np.asarray(lengths, dtype=np.int64)
+    read = int(lengths_D.sum())
     epochs = positions / read
     batch = min(max(0.5 * math.sqrt(positions), 128.0), 8192.0)
-    block = _block(lengths)
+    block = _block(lengths_D)
     # A document longer than the block is several.
-    length = read / sum(math.ceil(n / block) for n in lengths)
+    length = read / int((-(-lengths_D // block)).sum())
     training: dict[str, Any] = {
         "batch_size": max(1, round(batch / length)),
         "weight_decay": round(min(0.1, 0.01 * epochs), 3),
@@ -147,7 +149,7 @@ def gain(epochs: float, won: float) -> float:
     return 0.1 * max(won, 0.0) / max(epochs, 1.0)
 
 
-def _block(lengths: Sequence[int]) -> int:
+def _block(lengths: NDArray[np.int64]) -> int:
     """Return the shortest power of two, 16 to 128, that hardly a document is longer than."""
-    longest = float(np.quantile(np.asarray(lengths), 0.995))
+    longest = float(np.quantile(lengths, 0.995))
     return 2 ** min(max(math.ceil(math.log2(longest)), 4), 7)

@@ -19,8 +19,8 @@ import numpy as np
 from microgpt.config import TrainConfig
 from microgpt.counting.mixture import Mixture
 from microgpt.data.batch import Batch, Offsets, lay_out
-from microgpt.data.plan import shuffled
-from microgpt.data.tokenizer import Tokenizer
+from microgpt.data.shuffle import shuffled
+from microgpt.data.tokenizer import Tokenizer, encode_all
 from microgpt.engines.contract import Floats, Predictor
 from microgpt.evaluation.error import standard_error
 from microgpt.loss import LossSum
@@ -65,7 +65,7 @@ class HeldOutDocuments:
     def __init__(
         self, documents: Iterable[str], tokenizer: Tokenizer, block_size: int, seed: int = 0
     ) -> None:
-        batch = lay_out(map(tokenizer.encode, documents), tokenizer.bos, block_size).batch
+        batch = lay_out(encode_all(tokenizer, documents), tokenizer.bos, block_size).batch
         # Of a document's windows only the first begins with BOS.
         document_W = np.cumsum(batch.tokens_N[batch.documents[:-1]] == tokenizer.bos) - 1
         order = shuffled(len(batch), random.Random(seed))

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.data import batch
-from microgpt.data.tokenizer import Bytes
+from microgpt.data.tokenizer import Bytes, encode_all
 from microgpt.engines import about
 from microgpt.training import budget
 from microgpt.training.presets import MODERN
@@ -42,7 +42,7 @@ def choose(
     documents, tokens = dataset.train_documents, dataset.tokenizer
     seconds = training.seconds or 0.0
     few = [text[:512] for text in documents[:128]]
-    data = batch.lay_out(map(tokens.encode, few), tokens.bos, 32).batch
+    data = batch.lay_out(encode_all(tokens, few), tokens.bos, 32).batch
     began = time.perf_counter()
     for width, layers, sample in ((16, 1, data.head(1)), (64, 4, data)):
         config = GPTConfig(
@@ -56,7 +56,7 @@ def choose(
     spent = time.perf_counter() - began
     work = speed * seconds
     is_bytes = isinstance(tokens, Bytes)
-    lengths = [len(text.encode() if is_bytes else text) + 1 for text in documents]
+    lengths = (documents.sizes if is_bytes else documents.lengths) + 1
     choice = budget.choose(work, lengths, tokens.vocab_size)
     why = f"At {speed / 1e9:.3g} GFLOP/s, {seconds:g} s are {choice.why}"
     return replace(choice, why=why), spent

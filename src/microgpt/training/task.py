@@ -19,8 +19,10 @@ from microgpt.counting.ngram import NGram
 from microgpt.data import corpus
 from microgpt.data.batch import Layout, lay_out
 from microgpt.data.corpus import Corpus
-from microgpt.data.plan import Plan, shuffled
-from microgpt.data.tokenizer import Bytes, Characters, Tokenizer
+from microgpt.data.encoded import Encoded
+from microgpt.data.plan import Plan
+from microgpt.data.shuffle import shuffled
+from microgpt.data.tokenizer import Bytes, Characters, Tokenizer, encode_all
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine, State
 from microgpt.errors import UsageError
@@ -48,10 +50,14 @@ class Dataset:
         self.layout = lru_cache(16)(self._layout)
         self.counts = lru_cache(4)(self._counts)
 
+    @cached_property
+    def encoded(self) -> Encoded:
+        """The token ids of the documents trained on."""
+        return encode_all(self.tokenizer, self.train_documents)
+
     def _layout(self, block_size: int, long: LongDocuments) -> Layout:
         """Lay the documents trained on end to end."""
-        encoded = map(self.tokenizer.encode, self.train_documents)
-        return lay_out(encoded, self.tokenizer.bos, block_size, long)
+        return lay_out(self.encoded, self.tokenizer.bos, block_size, long)
 
     def _counts(self, block_size: int, long: LongDocuments, n: int) -> NGram:
         """Count n-grams of the documents trained on."""

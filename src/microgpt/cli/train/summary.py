@@ -11,6 +11,7 @@ from microgpt.cli.terminal.samples import sample_words, say_samples
 from microgpt.cli.terminal.say import note, say, say_commands, say_json, say_row
 from microgpt.counting.ladder import Ladder, uniform
 from microgpt.counting.mixture import Mixture
+from microgpt.data.alike import Known
 from microgpt.engines import why_not_native
 from microgpt.runs import checkpoint
 from microgpt.runs.run import Run
@@ -23,6 +24,9 @@ from microgpt.wording import ALONE, MIXED, count, counts_of, figures, name_of, p
 
 # Documents trained on cost so much less than others where they are known by heart.
 _BY_HEART = 0.8
+
+# Seconds from which on it is told how long the documents took to be read.
+_LONG_READING = 1.0
 
 
 def opening(session: Session, *, auto: bool) -> None:
@@ -49,6 +53,8 @@ def opening(session: Session, *, auto: bool) -> None:
             f"{session.why}; chosen for that: the size, {rate}, Muon, dropout "
             f"{session.training.dropout:g}."
         )
+    if session.reading >= _LONG_READING:
+        say(f"Reading took {session.reading:.2g} s.")
     seconds = session.training.seconds or math.inf
     if session.prepared > seconds / 2:
         say(
@@ -81,7 +87,7 @@ def closing(session: Session, *, json: bool) -> None:
     run = Run(folder)
     drawn = list(islice(run.samples(Choice()), 20))
     checkpoint.write_samples(folder, [sample.text for sample in drawn])
-    documents = set(trainer.task.dataset.train_documents)
+    documents = Known(trainer.task.dataset.train_documents)
     seen = [sample.text in documents for sample in drawn]
     if json:
         baselines = {name: total.mean for name, total in ladder.baselines.items()}

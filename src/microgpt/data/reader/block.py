@@ -18,14 +18,14 @@ class Block:
     Attributes:
         texts: none of them blank.
         rows: what each stood in: a row of a table as it stands, line end included; an object; None:
-            nothing but itself.
+            nothing but itself. Of plain text whose lines may be of any length there are none.
         blank: documents of white space only, skipped.
         blank_characters: the characters in those.
         columns: of the whole file: the headings of a table, the first object's fields.
         table: how such rows are written.
     """
 
-    texts: list[str]
+    texts: Sequence[str]
     rows: Sequence[Row]
     blank: int = 0
     blank_characters: int = 0

@@ -21,7 +21,8 @@ from microgpt.errors import DataError
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _BYTES_END = re.compile(rb"\r\n|\n|\r")
 _BYTES_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
-_MARK = "\ufeff"
+MARK = "\ufeff"
+"""Of the order of bytes; at the beginning of a file it is none of its characters."""
 
 
 class Spoilt(NamedTuple):
@@ -94,11 +95,43 @@ def pieces(
     Raises:
         DataError: in an encoding whose line ends are no bytes of their own, it is no text.
     """
-    if "\r\n".encode(encoding) != b"\r\n":
-        # Nothing can be cut before it is decoded.
-        texts = decoded_texts(chunks, name, encoding)
-        chunks, encoding = (text.encode("utf-8", "surrogatepass") for text in texts), "utf-8"
-    number, held, size, too_long = 1, list[bytes](), 0, False
+    chunks, encoding = by_bytes(chunks, name, encoding)
+    number = 1
+    for data, too_long in whole_lines(chunks, longest):
+        some, rest = Piece(number, [], {}), data
+        if too_long:
+            some.lines.append("\n" if as_they_stand else "")
+            some.spoilt[0] = Spoilt(f"longer than {longest:,} bytes.")
+            end = _BYTES_END.search(data)
+            rest = data[end.end() if end else len(data) :]
+        add(some, rest, encoding, as_they_stand=as_they_stand)
+        if number == 1 and not as_they_stand:
+            some.lines[0] = some.lines[0].removeprefix(MARK)
+        yield some
+        number += len(some.lines)
+
+
+def by_bytes(chunks: Iterator[bytes], name: str, encoding: str) -> tuple[Iterator[bytes], str]:
+    """Return chunks, and their encoding, whose line ends are bytes of their own.
+
+    Raises:
+        DataError: what comes is no text in an encoding where they are not.
+    """
+    if "\r\n".encode(encoding) == b"\r\n":
+        return chunks, encoding
+    # Nothing can be cut before it is decoded.
+    texts = decoded_texts(chunks, name, encoding)
+    return (text.encode("utf-8", "surrogatepass") for text in texts), "utf-8"
+
+
+def whole_lines(chunks: Iterator[bytes], longest: float) -> Iterator[tuple[bytes, bool]]:
+    """Yield whole lines, some at a time, and whether of the first only the end has been kept.
+
+    Args:
+        chunks: the bytes of a file.
+        longest: of a line of more bytes only the end is kept.
+    """
+    held, size, too_long = list[bytes](), 0, False
     for data in chain(chunks, [b""]):  # which is the end
         # A return at the very end may be half of a line's end.
         cut = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
@@ -110,22 +143,12 @@ def pieces(
             continue
         whole = b"".join([*held, data[:cut]])
         held, size = [data[cut:]], len(data) - cut
-        if not whole:
-            continue
-        some = Piece(number, [], {})
-        if too_long:
-            some.lines.append("\n" if as_they_stand else "")
-            some.spoilt[0] = Spoilt(f"longer than {longest:,} bytes.")
-            end = _BYTES_END.search(whole)
-            whole, too_long = whole[end.end() if end else len(whole) :], False
-        _add(some, whole, encoding, as_they_stand=as_they_stand)
-        if number == 1 and not as_they_stand:
-            some.lines[0] = some.lines[0].removeprefix(_MARK)
-        yield some
-        number += len(some.lines)
+        if whole:
+            yield whole, too_long
+            too_long = False
 
 
-def _add(piece: Piece, data: bytes, encoding: str, *, as_they_stand: bool) -> None:
+def add(piece: Piece, data: bytes, encoding: str, *, as_they_stand: bool) -> None:
     """Add lines to a piece."""
     try:
         text = decoded(data, encoding)
@@ -162,7 +185,7 @@ def whole(data: bytes, name: str, encoding: str) -> str:
         DataError: it is not in the encoding; the line and the byte are named.
     """
     try:
-        return decoded(data, encoding).removeprefix(_MARK)
+        return decoded(data, encoding).removeprefix(MARK)
     except UnicodeError as error:
         if not isinstance(error, UnicodeDecodeError):
             raise DataError(f"{name}: not {encoding} ({error}).") from None

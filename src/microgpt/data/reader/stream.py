@@ -11,9 +11,10 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from microgpt.data.reader import plain
 from microgpt.data.reader.block import Block, Found
 from microgpt.data.reader.formats import chunks, form_of, name_of, opened, unpacked
-from microgpt.data.reader.lines import Piece, decoded_texts, joined, pieces, whole
+from microgpt.data.reader.lines import decoded_texts, joined, pieces, whole
 from microgpt.data.reader.objects import Objects, is_array
 from microgpt.data.reader.signs import encoding_of
 from microgpt.data.reader.skipped import Skipped, Tally
@@ -76,20 +77,9 @@ class Stream:
         elif self._form == "csv":
             some = pieces(read, name, encoding, longest=longest, as_they_stand=True)
             yield from table(some, self._tally, longest, self._file, source)
+        elif self._form == "text" and longest == math.inf:
+            yield from plain.blocks(read, name, encoding, self._tally)
         else:
-            take = self._plain if self._form == "text" else objects.of_lines
-            yield from map(take, pieces(read, name, encoding, longest=longest))
-
-    def _plain(self, piece: Piece) -> Block:
-        texts = piece.lines
-        for at, (why, remedy) in piece.spoilt.items():
-            self._tally.skip(f"line {piece.number + at}", why, remedy)
-        if piece.spoilt:
-            texts = [text for at, text in enumerate(texts) if at not in piece.spoilt]
-        # Nearly always none is blank, which is seen sooner than each line is looked at.
-        if "" not in texts and not any(map(str.isspace, texts)):
-            return Block(texts, [None] * len(texts))
-        found = Found()
-        for text in texts:
-            found.add(text, None)
-        return found.block(("text",))
+            for piece in pieces(read, name, encoding, longest=longest):
+                is_text = self._form == "text"
+                yield plain.one_by_one(piece, self._tally) if is_text else objects.of_lines(piece)

@@ -13,9 +13,13 @@ from microgpt import schema
 from microgpt.data.tokenizer.bytes import Bytes
 from microgpt.data.tokenizer.characters import Characters
 from microgpt.data.tokenizer.contract import UNKNOWN, BosPlace, Tokenizer
+from microgpt.data.tokenizer.known import encode_all, known_ids
 from microgpt.errors import UsageError
 
-__all__ = ["UNKNOWN", "BosPlace", "Bytes", "Characters", "Tokenizer", "from_json"]
+__all__ = [
+    "UNKNOWN", "BosPlace", "Bytes", "Characters", "Tokenizer", "encode_all", "from_json",
+    "known_ids",
+]  # fmt: skip
 
 
 def from_json(data: Any) -> Tokenizer:

@@ -5,10 +5,14 @@ In: any text. Out: ids; nothing is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from microgpt.data.encoded import Placed, Places
+from microgpt.data.texts import Texts, begins
 from microgpt.data.tokenizer.contract import BosPlace, WithBOS
 
 
@@ -16,8 +20,8 @@ from microgpt.data.tokenizer.contract import BosPlace, WithBOS
 class Bytes(WithBOS):
     """A token id for each byte of UTF-8: any text, nothing unknown.
 
-    >>> Bytes().encode("né")
-    [110, 195, 169]
+    >>> [values.tolist() for values in Bytes().encode("né")]
+    [[110, 195, 169], [0, 1, 1]]
     >>> Bytes().decode([110, 195, 169, 256])
     'né'
     """
@@ -44,11 +48,15 @@ class Bytes(WithBOS):
     def stand_in(self) -> int:
         return self.bos
 
-    def encode(self, text: str, subject: str = "text") -> list[int]:
-        return [byte + self.first for byte in text.encode("utf-8", "surrogatepass")]
-
-    def ids(self, text: str) -> list[list[int]]:
-        return [self.encode(c) for c in text]
+    def encode_many(self, texts: Sequence[str]) -> Placed:
+        some = Texts.of(texts).packed()
+        offsets, buffer = some.starts, some.buffer
+        stream = np.empty(len(buffer) + 1, dtype=np.uint16)
+        np.add(buffer, self.first, out=stream[1:], dtype=np.uint16)
+        stream[offsets] = self.bos
+        number_N = np.cumsum(begins(buffer), dtype=np.int32) - 1  # of the character among all
+        starts_N: Places = number_N - np.repeat(number_N[offsets[:-1]], np.diff(offsets))
+        return Placed(stream, offsets, starts_N)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of ids; bytes that are no UTF-8 become U+FFFD, BOS nothing."""

@@ -6,16 +6,20 @@ In: text. Out: ids; what the vocabulary lacks is refused, or has a price.
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
-from microgpt.data.tokenizer.contract import UNKNOWN, BosPlace, WithBOS
-from microgpt.errors import UsageError
-from microgpt.wording import printable, ranges
+import numpy as np
+
+from microgpt.data.encoded import Ids, Placed, smallest
+from microgpt.data.texts import Texts
+from microgpt.data.tokenizer.contract import UNKNOWN, BosPlace, WithBOS, inside
+from microgpt.wording import ranges
+
+# The end of a text among the code points of many.
+_END = ord("\n")
 
 # Code points that may stand in text: all 1,114,112 but the 2,048 surrogates.
 _CODE_POINTS = 0x110000 - 2048
@@ -31,7 +35,7 @@ class Characters(WithBOS):
         bos_place: whether BOS is the "last" id or the "first".
 
     >>> tokenizer = Characters.of(["emma", "ava"])
-    >>> tokenizer.encode("mave"), tokenizer.bos
+    >>> tokenizer.encode("mave")[0].tolist(), tokenizer.bos
     ([2, 0, 3, 1], 4)
     >>> tokenizer.decode([2, 0, 3, 1, 4])
     'mave'
@@ -44,13 +48,26 @@ class Characters(WithBOS):
     @classmethod
     def of(cls, documents: Iterable[str], bos_place: BosPlace = "last") -> Characters:
         """Take the vocabulary from documents."""
-        counts = Counter(chain.from_iterable(documents))
-        characters = "".join(sorted(counts))
-        return cls(characters, tuple(counts[c] for c in characters), bos_place)
+        counts = np.zeros(1, dtype=np.int64)
+        for block in Texts.of(documents).blocks():
+            found = np.bincount(block.code_points()[0], minlength=len(counts))
+            found[: len(counts)] += counts
+            counts = found
+            counts[_END] -= len(block)
+        codes = np.flatnonzero(counts)
+        characters = "".join(map(chr, codes.tolist()))
+        return cls(characters, tuple(counts[codes].tolist()), bos_place)
 
     @cached_property
-    def _ids(self) -> dict[str, int]:
-        return {c: i + self.first for i, c in enumerate(self.characters)}
+    def _ids(self) -> Ids:
+        """Return the id of each code point up to the first that is none and above all that are.
+
+        In place of an id those unknown have V.
+        """
+        codes = [*map(ord, self.characters)]
+        ids = np.full(max(255, *codes) + 2, self.vocab_size, dtype=smallest(self.vocab_size))
+        ids[codes] = np.arange(len(codes)) + self.first
+        return ids
 
     @cached_property
     def _texts(self) -> tuple[str, ...]:
@@ -98,18 +115,18 @@ class Characters(WithBOS):
         """The commonest character's id: what the model reads in place of an unknown one."""
         return self.first + max(range(len(self.counts)), key=self.counts.__getitem__)
 
-    def encode(self, text: str, subject: str = "text") -> list[int]:
-        """Return the ids of a text; the message of the UsageError names what is unknown."""
-        try:
-            return [self._ids[c] for c in text]
-        except KeyError as error:
-            raise UsageError(
-                f'the {subject} has "{printable(error.args[0])}", which this model has never seen. '
-                f"It knows: {self.alphabet}. Train on text with it, or use --tokenizer bytes."
-            ) from None
-
-    def ids(self, text: str) -> list[list[int]]:
-        return [[self._ids.get(c, UNKNOWN)] for c in text]
+    def encode_many(self, texts: Sequence[str]) -> Placed:
+        codes, offsets = Texts.of(texts).code_points()
+        if codes.dtype != np.uint8:
+            codes = np.minimum(codes, len(self._ids) - 1)
+        stream: Ids = np.empty(len(codes) + 1, dtype=self._ids.dtype)
+        np.take(self._ids, codes, out=stream[1:], mode="clip")
+        stream[offsets] = self.bos
+        unknown = stream == self.vocab_size
+        if unknown.any():
+            stream = stream.astype(np.int32)
+            stream[unknown] = UNKNOWN
+        return Placed(stream, offsets, inside(offsets))
 
     def decode(self, ids: Iterable[int]) -> str:
         return "".join(map(self._texts.__getitem__, ids))

@@ -5,12 +5,16 @@ In: text. Out: ids in [0, V), one of which, BOS, begins and ends each document.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from microgpt.data.encoded import Ids, Offsets, Placed, Places
 
 BosPlace = Literal["first", "last"]
 
-# The id of a character the vocabulary lacks, where `ids` is asked to go on.
+# The id of a character the vocabulary lacks.
 UNKNOWN = -1
 
 
@@ -29,7 +33,7 @@ class Tokenizer(Protocol):
 
     @property
     def unit(self) -> str:
-        """What one token is called in a message: "character" or "byte"."""
+        """What one token is called in a message: "character", "byte" or "token"."""
         ...
 
     @property
@@ -47,12 +51,18 @@ class Tokenizer(Protocol):
         """The id that the model reads in place of an unknown character."""
         ...
 
-    def encode(self, text: str, subject: str = "text") -> list[int]:
-        """Return the ids of a text, without BOS. An unknown character is a UsageError."""
+    def encode(self, text: str) -> tuple[Ids, Places]:
+        """Return the ids of a text, without BOS, and the character that each token begins in.
+
+        What it lacks has the id UNKNOWN, one for each character.
+        """
         ...
 
-    def ids(self, text: str) -> list[list[int]]:
-        """Return the ids of each character; UNKNOWN for one it lacks."""
+    def encode_many(self, texts: Sequence[str]) -> Placed:
+        """Return the same of some texts at once, in the smallest integers that hold V.
+
+        Where something is unknown they are signed.
+        """
         ...
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -81,3 +91,20 @@ class WithBOS:
     def first(self) -> int:
         """The id of the first token that is not BOS."""
         return 1 if self.bos_place == "first" else 0
+
+    def encode_many(self, texts: Sequence[str]) -> Placed:
+        raise NotImplementedError
+
+    def encode(self, text: str) -> tuple[Ids, Places]:
+        one = self.encode_many([text])
+        return one.stream[1:-1], one.starts_N[:-1]
+
+
+def inside(offsets: Offsets) -> Places:
+    """Return the number of each position in its text, from 0.
+
+    >>> inside(np.array([0, 3, 4])).tolist()
+    [0, 1, 2, 0]
+    """
+    places: Places = np.arange(offsets[-1], dtype=np.int32)
+    return places - np.repeat(offsets[:-1], np.diff(offsets)).astype(np.int32)

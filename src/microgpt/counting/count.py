@@ -1,0 +1,131 @@
+"""How often each n-gram stands in documents: millions of positions, some at a time.
+
+In: a batch. Out: the numbers of the n-grams in it, ascending, and how often each comes. The number
+of an n-gram is that of its tokens read as digits, the last one lowest.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgpt.data.batch import Batch
+
+Ints = NDArray[np.int64]
+Counts = NDArray[np.integer]
+
+# Positions numbered at once.
+AT_ONCE = 1 << 20
+
+# So many different n-grams, or fewer, have a table with a place for each.
+_TABLE = 1 << 25
+
+# Those of so many blocks are put together at once.
+_BLOCKS = 16
+
+
+def counted(batch: Batch, n: int, vocab_size: int, bos: int) -> tuple[Ints, Counts]:
+    """Count n-grams, those that begin before a document among them: there stands BOS.
+
+    >>> from microgpt.data.batch import lay_out
+    >>> batch = lay_out([[0, 1], [1]], bos=2, block_size=8).batch
+    >>> [found.tolist() for found in counted(batch, 2, vocab_size=3, bos=2)]
+    [[1, 5, 6, 7], [1, 2, 1, 1]]
+    """
+    numbers, size = _numbers(batch, n, vocab_size, bos), vocab_size**n
+    if size <= _TABLE and size <= 4 * batch.positions:
+        table = np.zeros(size, dtype=np.int32)
+        for numbers_N in numbers:
+            np.add.at(table, numbers_N, np.int32(1))
+        pairs = np.flatnonzero(table)
+        return pairs, table[pairs]
+    # Small blocks are put together to large ones, and these to all.
+    found: list[tuple[Ints, Counts]] = []
+    waiting: list[tuple[Ints, Counts]] = []
+    for numbers_N in numbers:
+        waiting.append(_distinct(numbers_N))
+        if len(waiting) == _BLOCKS:
+            found, waiting = [_together([*found, *waiting])], []
+    return _together([*found, *waiting])
+
+
+def shorter(pairs: Ints, counts: Counts, size: int) -> tuple[Ints, Counts, Counts]:
+    """Leave out the first token of n-grams: what stands at a position ends a shorter one, too.
+
+    Args:
+        pairs: their numbers.
+        counts: how often each comes.
+        size: how many numbers the shorter ones may have.
+
+    Returns:
+        The shorter ones' numbers, how often each comes, and behind how many different tokens.
+    """
+    numbers = pairs % size
+    order = np.argsort(numbers, kind="stable")
+    numbers = numbers[order]
+    firsts = _firsts(numbers)
+    before = np.diff(firsts, append=len(numbers)).astype(np.int32)
+    return numbers[firsts], np.add.reduceat(counts[order], firsts), before
+
+
+def _distinct(numbers: NDArray[np.integer]) -> tuple[Ints, Counts]:
+    """Return the different ones of some numbers, ascending, and how often each is there."""
+    if numbers.max() < 2**31:  # which are sorted in half the time
+        numbers = numbers.astype(np.int32)
+    numbers.sort()
+    firsts = _firsts(numbers)
+    return numbers[firsts].astype(np.int64), np.diff(firsts, append=len(numbers)).astype(np.int32)
+
+
+def _together(parts: list[tuple[Ints, Counts]]) -> tuple[Ints, Counts]:
+    """Add up the counts of several parts."""
+    if len(parts) == 1:
+        return parts[0]
+    pairs = np.concatenate([pairs for pairs, _ in parts])
+    order = np.argsort(pairs, kind="stable")  # which is quick where parts are in order
+    pairs = pairs[order]
+    counts = np.concatenate([counts for _, counts in parts])[order]
+    firsts = _firsts(pairs)
+    return pairs[firsts], np.add.reduceat(counts, firsts)
+
+
+def _firsts(numbers: NDArray[np.integer]) -> Ints:
+    """Return where in ascending numbers each different one begins."""
+    return np.flatnonzero(np.concatenate([[True], numbers[1:] != numbers[:-1]]))
+
+
+def _numbers(batch: Batch, n: int, vocab_size: int, bos: int) -> Iterator[Ints]:
+    for its in blocks(batch):
+        (contexts_N,) = deque(contexts(batch, its, n, vocab_size, bos), maxlen=1)
+        yield contexts_N * vocab_size + batch.targets_N[its]
+
+
+def blocks(batch: Batch) -> Iterator[slice]:
+    """Yield all positions, some at a time."""
+    for first in range(0, batch.positions, AT_ONCE):
+        yield slice(first, min(first + AT_ONCE, batch.positions))
+
+
+def contexts(batch: Batch, its: slice, n: int, vocab_size: int, bos: int) -> Iterator[Ints]:
+    """Yield the numbers of some positions' contexts of 0, 1, ... n - 1 tokens."""
+    first, size = its.start, its.stop - its.start
+    rows = np.searchsorted(batch.documents, [first, its.stop - 1], side="right") - 1
+    edges: Ints = batch.documents[rows[0] : rows[1] + 2]
+    edges = np.minimum(np.maximum(edges, first), its.stop)
+    place_N = np.arange(first, its.stop, dtype=np.int64)  # in its document
+    place_N -= np.repeat(batch.documents[rows[0] : rows[1] + 1], np.diff(edges))
+    before = min(first, n)
+    read = np.full(n + size, bos, dtype=np.int64)
+    read[n - before :] = batch.tokens_N[first - before : its.stop]
+    number_N = cast("Ints", np.zeros(size, dtype=np.int64))
+    yield number_N
+    for k in range(1, n):
+        tokens_N: Ints = read[n + 1 - k : n + 1 - k + size]
+        if k > 1:
+            tokens_N = np.where(place_N >= k - 1, tokens_N, np.int64(bos))
+        number_N = cast("Ints", number_N + tokens_N * vocab_size ** (k - 1))
+        yield number_N

@@ -1,0 +1,84 @@
+"""What is in a data set, and what training would make of it: counted by arrays, in bounded memory.
+
+In: a corpus, the share that would be held out. Out: one JSON object.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from microgpt.counting.ladder import uniform, unigrams
+from microgpt.data import corpus
+from microgpt.data.alike import Alike
+from microgpt.data.batch import Fit
+from microgpt.data.corpus import Corpus
+from microgpt.data.texts import Offsets
+from microgpt.data.tokenizer import Characters
+from microgpt.errors import DataError
+
+BLOCKS = (8, 16, 32, 64, 128, 256)
+QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
+_SHOWN = 80
+
+
+def statistics(read: Corpus, holdout: float) -> tuple[dict[str, Any], str]:
+    """Return the object, and a sentence if nothing would be left to train on, else "".
+
+    >>> found, _ = statistics(corpus.from_texts(["emma", "ava", "emma"]), 0.1)
+    >>> found["documents"], found["duplicates"], found["most_common"]
+    (3, 1, {'text': 'emma', 'times': 2})
+    """
+    documents, doubt = read.documents, ""
+    try:
+        train, held_out = map(len, corpus.split(read, holdout))
+    except DataError as error:
+        train, held_out, doubt = 0, len(documents), str(error)
+    lengths, tokens, alike = documents.lengths, Characters.of(documents), Alike.of(documents)
+    most = int(alike.times_U.argmax())
+    quantiles = np.quantile(lengths, QUANTILES, method="lower").tolist()
+    record = {
+        "documents": len(documents),
+        "duplicates": len(documents) - len(alike.firsts_U),
+        "most_common": {
+            "text": documents[int(alike.firsts_U[most])][:_SHOWN],
+            "times": int(alike.times_U[most]),
+        },
+        "blank": read.blank,
+        "blank_characters": read.blank_characters,
+        "broken": read.broken,
+        "characters": int(lengths.sum()),
+        "bytes": int(documents.sizes.sum()),
+        "fingerprint": read.fingerprint,
+        "train": train,
+        "held_out": held_out,
+        "lengths": {f"{q:.0%}": int(length) for q, length in zip(QUANTILES, quantiles)},
+        "alphabet": dict(zip(tokens.characters, tokens.counts)),
+        "blocks": [_block(lengths, size) for size in BLOCKS],
+        "losses": _losses(tokens, len(documents)),
+    }
+    return record, doubt
+
+
+def _block(lengths: Offsets, size: int) -> dict[str, int]:
+    fit = Fit.of(lengths + 1, size)
+    return {
+        "block_size": size,
+        "longer": fit.longer,
+        "windows": fit.windows,
+        "dropped_by_window": 0,
+        "dropped_by_cut": fit.cut,
+    }
+
+
+def _losses(tokens: Characters, documents: int) -> dict[str, float]:
+    """Return the mean losses of guessing blindly, and by how frequent each character is."""
+    times_V = [*tokens.counts, documents]  # each document has one end
+    positions = sum(times_V)
+    blind = Fraction(uniform(tokens.vocab_size)) * positions
+    nats_V = (-np.log(unigrams(np.array(times_V, dtype=np.float64)))).tolist()
+    nats = sum(Fraction(nats) * times for nats, times in zip(nats_V, times_V))
+    # Summed exactly, as the losses of all positions are, one by one.
+    return {"uniform": float(blind) / positions, "unigram": float(nats) / positions}

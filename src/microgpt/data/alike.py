@@ -1,0 +1,124 @@
+"""Which of many texts are the same: by a hash of each, and by their bytes where hashes are equal.
+
+In: `Texts`. Out: a number for each, the same for those that are alike; or whether one is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgpt.data.texts import Texts
+
+Hashes = NDArray[np.uint64]
+Ints = NDArray[np.int32]
+
+_PRIME = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True, eq=False)
+class Alike:
+    """The different ones of some texts, in the order in which they first come.
+
+    Attributes:
+        number_D: of each text, which of the different ones it is.
+        firsts_U: of each different one, the first text that it is.
+    """
+
+    number_D: Ints
+    firsts_U: Ints
+
+    @cached_property
+    def times_U(self) -> Ints:
+        """How often each is there."""
+        times = np.bincount(self.number_D, minlength=len(self.firsts_U))
+        return times.astype(np.int32)
+
+    @classmethod
+    def of(cls, texts: Texts) -> Alike:
+        """Find them.
+
+        >>> found = Alike.of(Texts.of(["bob", "ada", "bob", "eva"]))
+        >>> found.number_D.tolist(), found.firsts_U.tolist(), found.times_U.tolist()
+        ([0, 1, 0, 2], [0, 1, 3], [2, 1, 1])
+        """
+        order, same = next(filter(None, (_by_hash(texts, seed) for seed in count())))
+        is_first = np.ones(len(order), dtype=bool)
+        is_first[1:] = ~same
+        by_hash = order[is_first]  # of equal texts the first stands first
+        number: Ints = np.zeros(len(order), dtype=np.int32)
+        number[by_hash] = 1
+        firsts = np.flatnonzero(number).astype(np.int32)
+        number = np.cumsum(number, dtype=np.int32) - 1  # right for those that come first
+        number[order] = np.repeat(
+            number[by_hash], np.diff(np.flatnonzero(is_first), append=len(order))
+        )
+        return cls(number, firsts)
+
+
+class Known(Container[str]):
+    """Says whether a text is among many.
+
+    >>> known = Known(["emma", "ava"])
+    >>> "ava" in known, "av" in known
+    (True, False)
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = Texts.of(texts)
+        hashes = _hashes(self._texts, 0)
+        self._order: Ints = np.argsort(hashes, kind="stable").astype(np.int32)
+        self._hashes = hashes[self._order]
+
+    def __contains__(self, text: object) -> bool:
+        if not isinstance(text, str):
+            return False
+        own = _hashes(Texts.of([text]), 0)
+        first = int(np.searchsorted(self._hashes, own, "left")[0])
+        stop = int(np.searchsorted(self._hashes, own, "right")[0])
+        places: list[int] = self._order[first:stop].tolist()
+        return any(self._texts[at] == text for at in places)
+
+
+def _by_hash(texts: Texts, seed: int) -> tuple[Ints, NDArray[np.bool_]] | None:
+    """Sort texts by a hash; say of each but the first whether it is the one before.
+
+    None: two that differ have the same hash; nearly always the first seed will do.
+    """
+    hashes = _hashes(texts, seed)
+    order: Ints = np.argsort(hashes, kind="stable").astype(np.int32)
+    same = hashes[order[1:]] == hashes[order[:-1]]
+    del hashes
+    equal = _are_equal(texts.take(order[:-1][same]), texts.take(order[1:][same]))
+    return (order, same) if equal else None
+
+
+def _hashes(texts: Texts, seed: int) -> Hashes:
+    """Return a hash of each: the sum of a random number for each byte, by its place."""
+    random_B = np.random.RandomState(seed).randint(0, 2**64, 256, dtype=np.uint64)
+    parts: list[Hashes] = [np.zeros(0, np.uint64)]
+    for block in texts.blocks():
+        starts = block.starts
+        sizes = np.diff(starts)
+        powers = np.cumprod(np.full(int(sizes.max()), _PRIME))
+        places = np.arange(int(starts[-1])) - np.repeat(starts[:-1], sizes)
+        parts.append(np.add.reduceat(random_B[block.buffer] * powers[places], starts[:-1]))
+    return np.concatenate(parts)
+
+
+def _are_equal(some: Texts, others: Texts) -> bool:
+    """Say whether two sequences are, byte for byte."""
+    first = 0
+    for block in some.blocks():
+        its = others[first : first + len(block)]
+        if not np.array_equal(its.sizes, block.sizes):
+            return False
+        if not np.array_equal(its.buffer, block.buffer):
+            return False
+        first += len(block)
+    return True

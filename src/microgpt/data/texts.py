@@ -1,0 +1,223 @@
+"""Many texts in little memory: their bytes end to end, and where each begins.
+
+In: strings, or the bytes of a file. Out: `Texts`, a sequence of strings to whoever asks for one,
+arrays to whoever works on all of them. There is no Python object for each text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, cast, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+Buffer = NDArray[np.uint8]
+Offsets = NDArray[np.int64]
+
+# So many bytes, or texts, are worked on at once: their arrays stay in a processor's cache.
+_BYTES = 1 << 20
+_TEXTS = 1 << 16
+_SHOWN = 3
+_END = b"\n"
+
+
+class Texts(Sequence[str]):
+    r"""A sequence of strings that are made when they are asked for.
+
+    Args:
+        buffer: UTF-8, a surrogate as three bytes; behind each text a line feed.
+        starts: where in it each text begins, and the last one's line feed ends.
+        at: which of these texts, in this order; None: all.
+
+    >>> texts = Texts.of(["emma", "zoë"])
+    >>> texts[1], list(texts[:1]), len(texts), texts.lengths.tolist()
+    ('zoë', ['emma'], 2, [4, 3])
+    >>> bytes(texts.data)
+    b'emma\nzo\xc3\xab\n'
+    """
+
+    def __init__(
+        self, buffer: Buffer, starts: Offsets, at: NDArray[np.integer] | None = None
+    ) -> None:
+        self._buffer, self._starts, self._at = buffer, starts, at
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Texts:
+        """Take over strings."""
+        if isinstance(texts, Texts):
+            return texts
+        some = texts if isinstance(texts, list) else list(texts)
+        joined = "\n".join([*some, ""])
+        buffer = np.frombuffer(joined.encode("utf-8", "surrogatepass"), dtype=np.uint8)
+        lengths = np.fromiter(map(len, some), np.int64, len(some))
+        starts: Offsets = np.concatenate([[0], np.cumsum(lengths + 1)]).astype(np.int64)
+        if len(buffer) != len(joined):
+            starts = np.append(np.flatnonzero(begins(buffer)), len(buffer))[starts]
+        return cls(buffer, starts)
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1 if self._at is None else len(self._at)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Texts: ...
+    def __getitem__(self, index: int | slice) -> str | Texts:
+        if isinstance(index, slice):
+            first, stop, step = index.indices(len(self))
+            if self._at is not None:
+                return Texts(self._buffer, self._starts, self._at[index])
+            if step == 1:
+                return Texts(self._buffer, self._starts[first : max(first, stop) + 1])
+            return self.take(np.arange(first, stop, step))
+        place = range(len(self))[index]  # which knows what an index from the end is
+        place = place if self._at is None else int(self._at[place])
+        start, stop = self._starts[place : place + 2].tolist()
+        return _text(self._buffer[start : stop - 1].tobytes())
+
+    def __iter__(self) -> Iterator[str]:
+        for block in self.blocks():
+            yield from block.strings()
+
+    def __add__(self, other: Sequence[str]) -> Texts:
+        both = Gathering()
+        both.add(self)
+        both.add(other)
+        return both.done()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or isinstance(other, str):
+            return NotImplemented
+        others = cast("Sequence[Any]", other)
+        return len(self) == len(others) and all(a == b for a, b in zip(self, others))
+
+    __hash__ = None  # type: ignore[assignment]  # as a list, which it stands for
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, islice(self, _SHOWN)))
+        more = f", and {len(self) - _SHOWN:,} more" if len(self) > _SHOWN else ""
+        return f"Texts([{shown}]{more})"
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the buffer has these texts and nothing else."""
+        return (
+            self._at is None and int(self._starts[0]) == 0 and self._starts[-1] == len(self._buffer)
+        )
+
+    @property
+    def data(self) -> memoryview:
+        """The bytes of all of them, each closed by a line feed."""
+        return self.packed()._buffer.data
+
+    @property
+    def buffer(self) -> Buffer:
+        """The same as an array."""
+        return self.packed()._buffer
+
+    @property
+    def starts(self) -> Offsets:
+        """Where in `data` each begins; one more than there are."""
+        return self.packed()._starts
+
+    @property
+    def sizes(self) -> Offsets:
+        """Bytes of each, its line feed not counted."""
+        if self._at is None:
+            return np.diff(self._starts) - 1
+        return self._starts[self._at + 1] - self._starts[self._at] - 1
+
+    @property
+    def lengths(self) -> Offsets:
+        """Characters of each."""
+        parts = [block._lengths() for block in self.blocks()]
+        return np.concatenate([np.zeros(0, np.int64), *parts])
+
+    @property
+    def characters(self) -> int:
+        """Characters of all of them together."""
+        return sum(int(np.count_nonzero(begins(b._buffer))) - len(b) for b in self.blocks())
+
+    def take(self, at: NDArray[np.integer]) -> Texts:
+        """Return those at these places, in this order; their bytes are not copied."""
+        return Texts(self._buffer, self._starts, at if self._at is None else self._at[at])
+
+    def packed(self) -> Texts:
+        """Return the same with a buffer that has nothing else."""
+        if self.is_packed:
+            return self
+        if self._at is None:
+            first, stop = self._starts[[0, -1]].tolist()
+            return Texts(self._buffer[first:stop], self._starts - first)
+        firsts, sizes = self._starts[self._at], self.sizes + 1
+        starts: Offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        places = np.arange(int(starts[-1])) + np.repeat(firsts - starts[:-1], sizes)
+        return Texts(self._buffer[places], starts)
+
+    def blocks(self) -> Iterator[Texts]:
+        """Yield all of them, a few at a time, packed."""
+        first = 0
+        while first < len(self):
+            some = self[first : first + _TEXTS]
+            n = int(np.searchsorted(np.cumsum(some.sizes + 1), _BYTES, side="right"))
+            yield some[: max(n, 1)].packed()
+            first += max(n, 1)
+
+    def strings(self) -> list[str]:
+        """Return all of them as a list."""
+        data = self.data.tobytes()
+        text = _text(data)
+        if data.count(_END) == len(self):
+            return text.split("\n")[:-1]
+        stops: Offsets = np.cumsum(self._lengths() + 1)
+        return [text[start : stop - 1] for start, stop in zip([0, *stops.tolist()], stops.tolist())]
+
+    def _lengths(self) -> Offsets:
+        """Return the characters of each; few texts, packed."""
+        starts = self._starts
+        if self.data.tobytes().isascii():
+            return np.diff(starts) - 1
+        return np.add.reduceat(begins(self._buffer), starts[:-1], dtype=np.int64) - 1
+
+    def code_points(self) -> tuple[NDArray[np.integer], Offsets]:
+        """Return the code points of all of them, a line feed behind each, and where each begins.
+
+        For few texts: there are four bytes to each character, or one where all are ASCII.
+        """
+        some = self.packed()
+        data = some.data.tobytes()
+        if data.isascii():
+            return some._buffer, some._starts
+        codes = np.frombuffer(_text(data).encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        offsets = np.concatenate([[0], np.cumsum(some._lengths() + 1)])
+        return codes, offsets.astype(np.int64)
+
+
+class Gathering:
+    """Texts that come one block after the other."""
+
+    def __init__(self) -> None:
+        self._data, self._starts, self.texts = bytearray(), [np.zeros(1, np.int64)], 0
+
+    def add(self, texts: Iterable[str]) -> None:
+        """Add some."""
+        some = Texts.of(texts)
+        self._starts.append(some.starts[1:] + len(self._data))
+        self._data += some.data
+        self.texts += len(some)
+
+    def done(self) -> Texts:
+        """Return all of them; nothing can be added any more."""
+        starts, self._starts = np.concatenate(self._starts), []
+        return Texts(np.frombuffer(self._data, dtype=np.uint8), starts)
+
+
+def begins(buffer: Buffer) -> NDArray[np.bool_]:
+    """Say of each byte of UTF-8 whether a character begins there."""
+    return (buffer & 0xC0) != 0x80
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogatepass")
