@@ -22,7 +22,9 @@ def counted(told: Told) -> Calibration:
     seen = Reliability()
     p, hit, group = (np.array(its) for its in zip(*told))
     for some in np.array_split(np.arange(len(p)), 3):  # as they come
-        seen.add(p[some], hit[some], group[some])
+        for g in range(GROUPS):
+            its = some[group[some] == g]
+            seen.add(p[its][:, None], np.flatnonzero(hit[its]), g)
     return seen.calibration()
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from microgpt import evaluation
 from microgpt.config import GPTConfig
-from microgpt.data.batch import lay_out
+from microgpt.data.batch import Batch, lay_out
 from microgpt.data.tokenizer import Bytes, Characters
-from microgpt.engines.contract import Engine
+from microgpt.engines.contract import Decoder, Engine, Floats
 from tests.conftest import TINY, opened
 
 TOKENIZER = Characters.of(TINY)
@@ -98,7 +99,8 @@ def test_many_texts_are_laid_out_in_groups_and_evaluated_as_all_at_once(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_once = evaluation.evaluate(engine, TOKENIZER, 6, TEXTS)
-    monkeypatch.setattr("microgpt.evaluation.TEXTS", 7)
+    monkeypatch.setattr("microgpt.evaluation.CHARACTERS", 40)
+    monkeypatch.setattr("microgpt.scoring.walk.NUMBERS", 100)
     in_groups = evaluation.evaluate(engine, TOKENIZER, 6, iter(TEXTS))
     assert in_groups.sum == at_once.sum
     assert in_groups.parts.by_position() == at_once.parts.by_position()
@@ -111,3 +113,35 @@ def test_many_texts_are_laid_out_in_groups_and_evaluated_as_all_at_once(
     assert in_groups.brier == pytest.approx(at_once.brier)
     nothing = evaluation.evaluate(engine, TOKENIZER, 6, [])
     assert (nothing.documents, nothing.sum.positions, nothing.calibration.bins) == (0, 0, ())
+
+
+class Blind:
+    """A predictor that knows nothing."""
+
+    def losses(self, batch: Batch) -> Floats:
+        return np.full(batch.positions, math.log(TOKENIZER.vocab_size))
+
+    def logits(self, batch: Batch) -> Floats:
+        return np.zeros((batch.positions, TOKENIZER.vocab_size))
+
+    def decoder(self, rows: int) -> Decoder:
+        raise NotImplementedError
+
+
+def test_memory_does_not_grow_with_the_number_of_documents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("microgpt.evaluation.CHARACTERS", 1000)
+    monkeypatch.setattr("microgpt.evaluation.temperature.MOST", 1000)
+    monkeypatch.setattr("microgpt.evaluation.documents.KEPT", 50)
+    monkeypatch.setattr("microgpt.evaluation.sums._WAITING", 100)
+    peaks: list[int] = []
+    for number in (400, 400, 8000):
+        tracemalloc.start()
+        result = evaluation.evaluate(
+            Blind(), TOKENIZER, 6, ("len" * (i % 9) for i in range(number))
+        )
+        assert result.loss == pytest.approx(math.log(TOKENIZER.vocab_size), rel=1e-12)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < 1.05 * peaks[1]

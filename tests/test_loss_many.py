@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from microgpt.loss import cross_entropy
-from microgpt.loss.many import log_softmax
+from microgpt.loss.many import Softmax
 
 ROWS = [
     [0.0, 0.0, 0.0],
@@ -26,7 +26,10 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS)
 def test_losses_are_those_of_cross_entropy(row: list[float]) -> None:
-    (log_p_V,) = log_softmax(np.array([row])).tolist()
+    softmax = Softmax(np.array([row]))
+    assert softmax.likely_B.tolist() == [row.index(max(row))]
+    (log_p_V,) = softmax.log_p_BV.tolist()
+    assert [-x for x in log_p_V] == [softmax.losses(np.array([i])).item() for i in range(3)]
     for target, log_p in enumerate(log_p_V):
         loss, _ = cross_entropy(row, target)
         # Relative to 1 where the model is nearly certain: what it costs is then below 1e-15.
@@ -38,18 +41,20 @@ def test_many_rows_are_many_single_ones_and_sum_to_1() -> None:
     rng = np.random.default_rng(1)
     for scale in (1e-9, 1.0, 30.0, 1e6):
         logits_BV = rng.normal(0.0, scale, (40, 27))
-        log_p_BV = log_softmax(logits_BV)
+        softmax = Softmax(logits_BV)
+        log_p_BV = softmax.log_p_BV
         for logits_V, log_p_V in zip(logits_BV.tolist(), log_p_BV):
             expected = [-cross_entropy(logits_V, target)[0] for target in range(27)]
             assert log_p_V == pytest.approx(expected, rel=1e-14, abs=1e-14)
-        assert np.exp(log_p_BV).sum(axis=1) == pytest.approx(np.ones(40))
-        moved_BV = log_softmax(logits_BV + 64.0 * scale)
+        assert np.exp(log_p_BV) == pytest.approx(softmax.p_BV, rel=1e-12, abs=1e-300)
+        assert softmax.p_BV.sum(axis=1) == pytest.approx(np.ones(40))
+        moved_BV = Softmax(logits_BV + 64.0 * scale).log_p_BV
         assert moved_BV == pytest.approx(log_p_BV, rel=1e-12, abs=1e-12 * max(scale, 1))
 
 
 def test_what_was_given_is_left_as_it_was_and_few_are_enough() -> None:
     logits_BV = np.array([[1.0, 2.0]])
-    log_softmax(logits_BV)
+    Softmax(logits_BV)
     assert logits_BV.tolist() == [[1.0, 2.0]]
-    assert log_softmax(np.array([[7.0]])).tolist() == [[0.0]]
-    assert log_softmax(np.zeros((0, 3))).shape == (0, 3)
+    assert Softmax(np.array([[7.0]])).log_p_BV.tolist() == [[0.0]]
+    assert Softmax(np.zeros((0, 3))).log_p_BV.shape == (0, 3)

@@ -16,7 +16,8 @@ from microgpt import evaluation
 from microgpt.config import GPTConfig
 from microgpt.data.tokenizer import Bytes, Characters, Tokenizer
 from microgpt.engines.contract import Engine
-from microgpt.evaluation.parts import Part, Parts, on_grid
+from microgpt.evaluation.parts import Part, Parts
+from microgpt.evaluation.sums import Exact, SumsByKey, rounded, split
 from microgpt.loss import LossSum
 from tests.conftest import TINY, opened
 
@@ -120,7 +121,6 @@ def test_other_orders_of_the_documents_make_the_same_parts() -> None:
 
 def test_the_total_is_that_of_the_scores_rounded_once(made: Case) -> None:
     nats = [x for score in made.scores for x in score.losses]
-    assert made.result.parts.losses_N.tolist() == pytest.approx(nats, rel=1e-12, abs=1e-12)
     assert made.result.sum.nats == pytest.approx(math.fsum(nats), rel=1e-14)
     assert made.result.sum.positions == len(nats)
 
@@ -137,23 +137,21 @@ def gathered(made: Case) -> dict[str, dict[Hashable, list[tuple[float, int, int]
     found: dict[str, dict[Hashable, list[tuple[float, int, int]]]] = {
         name: defaultdict(list) for name in ("position", "character", "length", "text")
     }
-    nats_N = iter(made.result.parts.losses_N.tolist())
     for d, score in enumerate(made.scores):
         for place, character in enumerate(score.characters, 1):
             hits = character.hits
-            for _ in character.losses:
+            for nats in character.losses:
                 # A character's hits are told in one: of which byte does not matter to a sum.
-                told, hits = (next(nats_N), hits, d), 0
+                told, hits = (nats, hits, d), 0
                 found["position"][range_of(place)].append(told)
                 found["character"][character.char].append(told)
                 found["length"][range_of(len(score.text))].append(told)
                 found["text"][d].append(told)
-    assert next(nats_N, None) is None
     return found
 
 
 def summed(its: Sequence[tuple[float, int, int]]) -> tuple[float, int, int]:
-    return sum(x for x, _, _ in its), len(its), sum(hits for _, hits, _ in its)
+    return math.fsum(x for x, _, _ in its), len(its), sum(hits for _, hits, _ in its)
 
 
 def told(parts: Iterable[Part]) -> dict[str | None, tuple[float, int, int]]:
@@ -167,7 +165,10 @@ def test_parts_are_those_of_dictionaries_filled_from_the_scores(made: Case) -> N
         ("character", parts.by_character()),
         ("length", parts.by_length()),
     ):
-        assert told(its) == {key: summed(some) for key, some in expected[name].items()}, name
+        for key, (nats, n, hits) in told(its).items():
+            exactly = summed(expected[name][key])
+            assert (n, hits) == exactly[1:], name
+            assert nats == pytest.approx(exactly[0], rel=1e-13, abs=1e-13)
         assert len(its) == len(expected[name])
     for part in parts.by_length():
         assert part.texts == len({d for _, _, d in expected["length"][part.name]})
@@ -184,8 +185,8 @@ def test_documents_are_the_cheapest_the_dearest_and_all_others(made: Case) -> No
     for number in (0, 1, 3, 1000):
         best, worst, others = made.result.parts.documents(number)
         cheap, dear = (min(number, (len(made.texts) + more) // 2) for more in (0, 1))
-        assert [d.sum.mean for d in best] == means[:cheap]
-        assert [d.sum.mean for d in worst] == means[::-1][:dear]
+        assert [d.sum.mean for d in best] == pytest.approx(means[:cheap])
+        assert [d.sum.mean for d in worst] == pytest.approx(means[::-1][:dear])
         assert others.texts == len(made.texts) - cheap - dear
         ended = Counter(d.text for d in [*best, *worst])
         assert not ended - Counter(made.texts)
@@ -216,34 +217,91 @@ def test_confusions_are_counted_by_what_came_and_what_was_likeliest(made: Case) 
     expected: dict[tuple[str | None, str | None], list[float]] = defaultdict(list)
     if isinstance(made.tokenizer, Bytes):
         return  # of several bytes only the first's likeliest is told by a score
-    nats_N = iter(made.result.parts.losses_N.tolist())
     for score in made.scores:
         for character in score.characters:
-            nats = next(nats_N)
             if not character.hits:
-                expected[character.char, character.likely[0] or None].append(nats)
+                expected[character.char, character.likely[0] or None].append(character.nats)
     found = made.result.parts.confusions()
-    assert {(c.char, c.likely): (c.sum.nats, c.sum.positions) for c in found} == {
-        key: (sum(its), len(its)) for key, its in expected.items()
-    }
+    for c in found:
+        its = expected[c.char, c.likely]
+        assert c.sum.positions == len(its)
+        assert c.sum.nats == pytest.approx(math.fsum(its), rel=1e-13)
     assert len(found) == len(expected)
     times = [c.sum.positions for c in found]
     assert times == sorted(times, reverse=True)
     assert sum(times) == made.result.sum.positions - made.result.hits
 
 
-def test_losses_on_the_grid_move_by_less_than_one_addition_rounds() -> None:
+def test_sums_are_exact_in_any_order_and_however_they_come() -> None:
+    rng = np.random.default_rng(1)
+    for scale in (1e-9, 1.0, 1e6):
+        losses_N = rng.gamma(1.0, size=3000) * scale * 10 ** rng.uniform(-6, 0, 3000)
+        for top in (9, 5_000_000):  # few keys that are near each other, and such as are not
+            key_N = rng.integers(-1, top, 3000)
+            found: list[dict[int, Exact]] = []
+            for pieces in (1, 7, 3000):
+                sums = SumsByKey()
+                order = rng.permutation(3000)
+                for some in np.array_split(order, pieces):
+                    sums.add(
+                        key_N[some],
+                        np.vstack([split(losses_N[some]), (key_N[some] % 2).astype(float)]),
+                    )
+                found.append(dict(sums.items()))
+            assert found[0] == found[1] == found[2]
+            assert [*found[0]] == sorted(set(key_N.tolist()))
+            for key, one in found[0].items():
+                its = key_N == key
+                assert one.nats == pytest.approx(math.fsum(losses_N[its]), rel=1e-15, abs=1e-14)
+                assert (one.n, one.others) == (its.sum(), ((key_N[its] % 2).sum(),))
+
+
+def test_sums_are_merged_and_memory_is_that_of_the_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("microgpt.evaluation.sums._WAITING", 50)
+    sums = SumsByKey()
+    for _ in range(500):
+        sums.add(np.arange(10) * 10**9, split(np.ones(10)))
+        assert sums.rows <= 2 * 10 + 50 + 10
+    assert {key: one.nats for key, one in sums.items()} == {k * 10**9: 500.0 for k in range(10)}
+
+
+def test_rounded_sums_move_by_less_than_one_addition_rounds() -> None:
     rng = np.random.default_rng(1)
     for scale in (1e-300, 1e-12, 1.0, 1e12, 1e290):
-        losses_N = rng.gamma(1.0, size=1000) * scale * 10 ** rng.uniform(-9, 0, 1000)
-        rounded_N = on_grid(losses_N)
-        total = math.fsum(losses_N)
-        assert np.abs(rounded_N - losses_N).max() <= math.ulp(total)
-        exact = sum(map(Fraction, rounded_N.tolist()))
+        nats = rng.gamma(1.0, size=1000) * scale * 10 ** rng.uniform(-9, 0, 1000)
+        exact = [Exact((x,), 1, ()) for x in nats.tolist()]
+        moved = rounded(exact)
+        total = sum(map(Fraction, nats.tolist()))
+        assert max(abs(a - b) for a, b in zip(moved, nats.tolist())) <= math.ulp(2 * float(total))
+        assert abs(sum(map(Fraction, moved)) - total) <= Fraction(math.ulp(float(total)))
         for _ in range(5):
-            rng.shuffle(rounded_N)
-            assert Fraction(float(np.cumsum(rounded_N)[-1])) == exact
+            rng.shuffle(moved)
+            assert Fraction(float(np.cumsum(moved)[-1])) == sum(map(Fraction, moved))
     for left in ([], [0.0, 0.0], [math.inf, 0.1], [math.nan, 0.1]):
-        assert np.array_equal(on_grid(np.array(left)), np.array(left), equal_nan=True)
+        its = rounded([Exact((x,), 1, ()) for x in left])
+        assert np.array_equal(its, left, equal_nan=True)
     for least in (5e-324, 1e-315):
-        assert on_grid(np.full(3, least)).tolist() == [least] * 3
+        assert rounded([Exact((least,), 1, ())] * 3) == [least] * 3
+
+
+def test_what_is_no_number_or_beyond_all_reason_is_summed_as_well() -> None:
+    sums = SumsByKey()
+    sums.add(np.array([1, 2, 3, 3]), split(np.array([math.inf, math.nan, 1e300, 1.0])))
+    found = [one.nats for _, one in sums.items()]
+    assert found[0] == math.inf
+    assert math.isnan(found[1])
+    assert found[2] == 1e300
+
+
+def test_as_many_documents_as_are_kept_are_those_of_all_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tokenizer, texts = KINDS["many"]
+    engine = model(tokenizer)
+    whole = evaluation.evaluate(engine, tokenizer, BLOCK, texts * 3)
+    for kept in (1, 4):
+        monkeypatch.setattr("microgpt.evaluation.documents.KEPT", kept)
+        monkeypatch.setattr("microgpt.evaluation.parts.KEPT", kept)
+        monkeypatch.setattr("microgpt.evaluation.CHARACTERS", 25)
+        few = evaluation.evaluate(engine, tokenizer, BLOCK, texts * 3)
+        assert few.parts.documents(100) == whole.parts.documents(kept)

@@ -11,9 +11,10 @@ import pytest
 from microgpt import evaluation
 from microgpt.config import GPTConfig
 from microgpt.data.tokenizer import Bytes, Characters, Tokenizer
+from microgpt.loss import LossSum
 from microgpt.scoring.price import Pricer
 from microgpt.scoring.spans import spans
-from microgpt.scoring.walk import END, Layer, columns
+from microgpt.scoring.walk import END, Layer, blocks
 from tests.conftest import TINY, hair, opened
 
 LETTERS = Characters.of(TINY)
@@ -96,21 +97,37 @@ def test_texts_are_laid_out_as_one_by_one(tokenizer: Tokenizer, block: int) -> N
         ]
 
 
-def test_the_walk_comes_to_every_position_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = GPTConfig(vocab_size=LETTERS.vocab_size, block_size=BLOCK, n_head=2, n_embd=4)
+def test_blocks_come_to_every_position_once_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    V = LETTERS.vocab_size
+    config = GPTConfig(vocab_size=V, block_size=BLOCK, n_head=2, n_embd=4)
     engine = opened("scalar", config, std=0.8)
     texts = [text for text in TEXTS if set(text) <= set(LETTERS.characters)]
     batch = Layer(LETTERS, BLOCK).lay(texts).batch
     expected = engine.losses(batch)
-    for rows, positions in ((512, 32_768), (3, 32_768), (512, 14), (512, 1)):
-        monkeypatch.setattr("microgpt.scoring.walk.ROWS", rows)
-        monkeypatch.setattr("microgpt.scoring.walk.POSITIONS", positions)
-        seen = np.zeros(batch.positions, dtype=int)
-        for at_B, logits_BV in columns(engine, batch):
-            assert len(at_B) <= min(rows, max(positions // BLOCK, 1))
-            seen[at_B] += 1
-            for at, logits_V in zip(at_B.tolist(), logits_BV.tolist()):
+    for positions in (10_000, 14, BLOCK, 1):
+        monkeypatch.setattr("microgpt.scoring.walk.NUMBERS", positions * V)
+        seen = 0
+        for its, logits_NV in blocks(engine, batch, V):
+            assert (its.start, len(logits_NV)) == (seen, its.stop - its.start)
+            assert len(logits_NV) <= max(positions, BLOCK)
+            seen = its.stop
+            for at, logits_V in enumerate(logits_NV.tolist(), its.start):
                 total = math.fsum(map(math.exp, logits_V))
                 loss = math.log(total) - logits_V[batch.targets_N[at]]
                 assert loss == pytest.approx(expected[at])
-        assert seen.tolist() == [1] * batch.positions
+        assert seen == batch.positions
+    assert [*blocks(engine, batch.head(1).take(np.zeros(0, dtype=np.int64)), V)] == []
+
+
+def test_a_total_is_the_sum_of_all_prices_in_groups_of_any_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = GPTConfig(vocab_size=LETTERS.vocab_size, block_size=BLOCK, n_head=2, n_embd=4)
+    pricer = Pricer(opened("scalar", config, std=0.8), LETTERS, BLOCK)
+    expected = LossSum.of(pricer.price(TEXTS).losses_N.tolist())
+    for characters in (1, 20, 10_000):
+        monkeypatch.setattr("microgpt.scoring.price.CHARACTERS", characters)
+        found = pricer.total(iter(TEXTS))
+        assert found.positions == expected.positions
+        assert found.nats == pytest.approx(expected.nats, rel=1e-14)
+    assert pricer.total([]) == LossSum()

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from microgpt.engines.contract import Floats
 from microgpt.errors import RunError
+from microgpt.loss.many import Softmax
 
 SCALE = 2**48
 
@@ -47,12 +48,11 @@ def intervals(logits_BV: Floats) -> Intervals:
     >>> (intervals(np.log([[0.5, 0.25, 0.25]])).upto / 2**48).round(3).tolist()
     [[0.0, 0.5, 0.75, 1.0]]
     """
-    with np.errstate(invalid="ignore"):  # told below
-        shifted_BV = logits_BV - logits_BV.max(axis=1, keepdims=True)
-    e_BV = np.exp(shifted_BV)
-    sums_B = e_BV.sum(axis=1, keepdims=True)
-    if not np.isfinite(sums_B).all():
+    with np.errstate(invalid="ignore"):  # the check below says it
+        softmax = Softmax(logits_BV)
+    sums_B1 = softmax.sums_B1
+    if not np.isfinite(sums_B1).all():
         raise RunError("the model's logits must be numbers; got some that are not. Train it anew.")
     upto = np.zeros((len(logits_BV), logits_BV.shape[1] + 1), dtype=np.int64)
-    np.cumsum((e_BV * (SCALE / sums_B)).astype(np.int64) + 1, axis=1, out=upto[:, 1:])
-    return Intervals(upto, np.log(sums_B) - shifted_BV)
+    np.cumsum((softmax.exps_BV * (SCALE / sums_B1)).astype(np.int64) + 1, axis=1, out=upto[:, 1:])
+    return Intervals(upto, np.log(sums_B1) - softmax.shifted_BV)

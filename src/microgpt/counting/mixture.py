@@ -18,6 +18,7 @@ import numpy as np
 from microgpt.counting.ngram import NGram, NGramDecoder
 from microgpt.data.batch import Batch
 from microgpt.engines.contract import Decoder, Floats, Predictor, Tokens
+from microgpt.loss.many import Softmax
 
 DEFAULT_WEIGHT = 0.2
 """Where there are no documents to fit it on."""
@@ -107,13 +108,11 @@ class MixedDecoder:
 
 def _mixed_logits(logits_BV: Floats, p_BV: Floats, weight: float) -> Floats:
     """Return the logarithms of the mixture of a GPT's logits and the counts' probabilities."""
-    shifted = logits_BV - logits_BV.max(axis=1, keepdims=True)
-    e_BV = np.exp(shifted)
-    sums_B1 = e_BV.sum(axis=1, keepdims=True)
-    e_BV /= sums_B1
-    p_BV = (1.0 - weight) * e_BV + weight * p_BV
+    softmax = Softmax(logits_BV)
+    gpt_BV = softmax.p_BV
+    p_BV = (1.0 - weight) * gpt_BV + weight * p_BV
     if p_BV.all():
         return np.log(p_BV)
     # What the GPT holds for all but impossible, where the counts weigh nothing.
-    gpt_BV = shifted - np.log(sums_B1)
-    return np.where(e_BV > 0.0, np.log(np.maximum(p_BV, np.finfo(np.float64).tiny)), gpt_BV)
+    log_BV = np.log(np.maximum(p_BV, np.finfo(np.float64).tiny))
+    return np.where(gpt_BV > 0.0, log_BV, softmax.log_p_BV)

@@ -1,6 +1,6 @@
 """How wrong a model is: the mean loss of many documents, what it is made of, whether it is honest.
 
-In: an engine, a tokenizer, texts. Out: a `Score` for each text, or one `Evaluation` of all. Every
+In: a predictor, a tokenizer, texts. Out: a `Score` for each text, or one `Evaluation` of all. Every
 character is priced, the first one and the end of the document included. Texts longer than the block
 are read in windows side by side, as in training.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 
 import numpy as np
 
@@ -19,19 +18,15 @@ from microgpt.data.batch import Batch
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.data.tokenizer.unknown import charge
 from microgpt.engines.contract import Predictor
-from microgpt.evaluation.calibration import GROUPS, Calibration, Reliability
+from microgpt.evaluation.calibration import Calibration
 from microgpt.evaluation.parts import Parts
-from microgpt.evaluation.rules import Marks
-from microgpt.evaluation.temperature import Temperature, Thermometer
+from microgpt.evaluation.predictions import Predictions
+from microgpt.evaluation.temperature import Temperature
 from microgpt.loss import LN_2, LossSum
-from microgpt.loss.many import log_softmax
 from microgpt.scoring.score import Character, Score, scores
-from microgpt.scoring.walk import Layer, Offsets, columns
+from microgpt.scoring.walk import CHARACTERS, Layer, blocks, groups
 
 __all__ = ["Character", "Evaluation", "Score", "evaluate", "mean_loss", "scores"]
-
-TEXTS = 1024
-"""How many are laid out together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,58 +103,42 @@ class Evaluation:
         return html.fragment("evaluation", result=self)
 
 
-def mean_loss(engine: Predictor, batch: Batch) -> LossSum:
+def mean_loss(predictor: Predictor, batch: Batch) -> LossSum:
     """Sum the losses of a batch; the mean is read off the sum."""
-    return LossSum.of(engine.losses(batch).tolist())
+    return LossSum.of(predictor.losses(batch).tolist())
 
 
 def evaluate(
-    engine: Predictor, tokenizer: Tokenizer, block_size: int, texts: Iterable[str]
+    predictor: Predictor, tokenizer: Tokenizer, block_size: int, texts: Iterable[str]
 ) -> Evaluation:
-    """Price documents, sum up, and hold what was predicted against what came."""
-    calibration, confidence, marks, meter = Reliability(), Reliability(), Marks(), Thermometer()
-    kept: list[str] = []
-    pieces: list[tuple[np.ndarray, ...]] = []
-    layer, remaining = Layer(tokenizer, block_size), iter(texts)
-    while group := list(islice(remaining, TEXTS)):
+    """Price documents, sum up, and compare what was predicted with what came.
+
+    Memory does not grow with their number.
+    """
+    predictions, parts, n_bytes = Predictions(), Parts(tokenizer), 0
+    layer = Layer(tokenizer, block_size)
+    for group in groups(texts, CHARACTERS):
         laid = layer.lay(group)
-        number_N = len(kept) + np.repeat(np.arange(len(group)), np.diff(laid.texts))
-        losses_N = charge(np.zeros(laid.batch.positions), laid.batch.targets_N, tokenizer)
-        likely_N = np.zeros(laid.batch.positions, dtype=np.int32)
-        for at_B, logits_BV in columns(engine, laid.batch):
-            likely_N[at_B] = logits_BV.argmax(axis=1)
-            known = laid.batch.targets_N[at_B] >= 0
-            at_B, logits_BV = at_B[known], logits_BV[known]
-            targets_B, number_B = laid.batch.targets_N[at_B], number_N[at_B]
-            log_p_BV = log_softmax(logits_BV)
-            rows, groups_B = np.arange(len(at_B)), number_B % GROUPS
-            losses_N[at_B] = -log_p_BV[rows, targets_B]
-            p_BV = np.exp(log_p_BV)
-            came_BV = np.zeros(p_BV.shape, dtype=bool)
-            came_BV[rows, targets_B] = True
-            calibration.add(p_BV.ravel(), came_BV.ravel(), np.repeat(groups_B, p_BV.shape[1]))
-            confidence.add(p_BV.max(axis=1), likely_N[at_B] == targets_B, groups_B)
-            marks.add(log_p_BV, targets_B)
-            meter.add(logits_BV, targets_B, number_B % 2)
-        kept += group
-        lengths = np.diff(laid.texts)
-        pieces.append(
-            (lengths, losses_N, laid.batch.targets_N, likely_N, laid.chars_N, laid.places_N)
-        )
-    lengths, *columns_N = map(np.concatenate, zip(*pieces)) if pieces else [np.zeros(0, int)] * 6
-    offsets: Offsets = np.cumsum([0, *lengths], dtype=np.int64)
-    parts = Parts(kept, offsets, *columns_N, tokenizer=tokenizer)
+        batch, number_D = laid.batch, parts.n_documents + np.arange(len(group))
+        number_N = np.repeat(number_D, np.diff(laid.texts))
+        losses_N, likely_N = np.zeros(batch.positions), np.zeros(batch.positions, dtype=np.int64)
+        for its, logits_NV in blocks(predictor, batch, tokenizer.vocab_size):
+            found = predictions.add(logits_NV, batch.targets_N[its], number_N[its])
+            losses_N[its], likely_N[its] = found
+        charge(losses_N, batch.targets_N, tokenizer)
+        parts.add(group, laid, losses_N, likely_N)
+        n_bytes += len("".join(group).encode()) + len(group)
     return Evaluation(
         sum=parts.sum,
-        documents=len(kept),
-        document_loss=math.fsum(parts.means_D) / len(kept) if kept else math.nan,
-        hits=int(parts.hits_N.sum()),
-        n_bytes=sum(len(text.encode()) + 1 for text in kept),
-        unknown=int((parts.targets_N < 0).sum()),
+        documents=parts.n_documents,
+        document_loss=parts.document_loss,
+        hits=parts.hits,
+        n_bytes=n_bytes,
+        unknown=parts.unknown,
         parts=parts,
-        calibration=calibration.calibration(),
-        confidence=confidence.calibration(),
-        brier=marks.brier,
-        spherical=marks.spherical,
-        temperature=meter.temperature(),
+        calibration=predictions.every.calibration(),
+        confidence=predictions.likeliest.calibration(),
+        brier=predictions.marks.brier,
+        spherical=predictions.marks.spherical,
+        temperature=predictions.thermometer.temperature(),
     )

@@ -18,7 +18,7 @@ BINS = 20
 """Bins of the diagram, each of as many predictions."""
 
 GROUPS = 20
-"""Groups of texts, each left out once, that tell how far the error would vary with other texts."""
+"""Groups of texts; each is left out once, to see how far the error varies between texts."""
 
 # Predictions are sorted finely by their log-odds; the diagram's bins are made of whole fine ones.
 _FINE, _FAR = 4000, 40.0
@@ -67,8 +67,8 @@ class Calibration:
     Attributes:
         bins: by probability.
         error: the expected calibration error, sum_b (n_b / n) |p_b - observed_b|.
-        low: of its 95 % interval, by leaving out groups of texts; of one group it is all, 0 to 1.
-        high: likewise.
+        low: the lower end of its 95 % interval, by leaving out groups of texts; 0 of one group.
+        high: the upper end of that interval.
         chance: what the error of a perfectly honest model would be expected to be.
     """
 
@@ -87,36 +87,48 @@ class Reliability:
     (EMNLP 2015); the jackknife over groups, Kott, "The delete-a-group jackknife" (2001).
 
     >>> seen = Reliability()
-    >>> seen.add(np.full(100, 0.25), np.arange(100) < 20, np.arange(100) % GROUPS)
+    >>> seen.add(np.full((100, 1), 0.25), hits=np.arange(20), group=0)
     >>> round(seen.calibration().error, 3)
     0.05
     """
 
     def __init__(self) -> None:
-        # Predictions, hits, sums of p and of p squared.
-        self._counts: Floats = np.zeros((4, GROUPS * _FINE))
+        # Predictions, hits and sums of p by group of texts; sums of p squared over all.
+        self._counts: Floats = np.zeros((3, GROUPS, _FINE))
+        self._squares: Floats = np.zeros(_FINE)
 
-    def add(self, p_N: Floats, hit_N: NDArray[np.bool_], group_N: NDArray[np.integer]) -> None:
-        """Count predictions: their probability, whether they came true, their group of texts."""
+    def add(self, p_BV: Floats, hits: NDArray[np.integer], group: int) -> None:
+        """Count predictions.
+
+        Args:
+            p_BV: the probability of each.
+            hits: which of all of them, row after row, came true.
+            group: of texts, that they are of.
+        """
+        # Their log-odds, within bounds: those of what is certain are infinite.
+        work_BV = 1.0 - p_BV
         with np.errstate(divide="ignore"):
-            odds_N = np.log(p_N) - np.log1p(-p_N)
-        odds_N = np.minimum(np.maximum(odds_N, -_FAR), _FAR)
-        fine_N = ((odds_N + _FAR) * ((_FINE - 1) / (2 * _FAR))).astype(np.int64)
-        key_N = group_N * _FINE + fine_N
-        for row, weights in enumerate((None, hit_N, p_N, p_N * p_N)):
-            self._counts[row] += np.bincount(key_N, weights, GROUPS * _FINE)
+            np.log(np.divide(p_BV, work_BV, out=work_BV), out=work_BV)
+        np.minimum(np.maximum(work_BV, -_FAR, out=work_BV), _FAR, out=work_BV)
+        work_BV += _FAR
+        work_BV *= (_FINE - 1) / (2 * _FAR)
+        fine_N = work_BV.astype(np.int64).ravel()
+        np.multiply(p_BV, p_BV, out=work_BV)
+        self._squares += np.bincount(fine_N, work_BV.ravel(), _FINE)
+        self._counts[0, group] += np.bincount(fine_N, minlength=_FINE)
+        self._counts[1, group] += np.bincount(fine_N[hits], minlength=_FINE)
+        self._counts[2, group] += np.bincount(fine_N, p_BV.ravel(), _FINE)
 
     def calibration(self) -> Calibration:
         """Return the diagram of all that was counted."""
-        fine = np.stack([np.split(row, GROUPS) for row in self._counts])
-        n = fine[0].sum(axis=0)
+        n = self._counts[0].sum(axis=0)
         if not n.sum():
             return Calibration((), math.nan, math.nan, math.nan, math.nan)
         # Where each bin begins: at the fine one that holds its share of all predictions.
         share = (np.cumsum(n) - n / 2) / n.sum()
         which = np.minimum((share * BINS).astype(np.int64), BINS - 1)
-        n_GB, hits_GB, p_GB, p2_GB = (
-            np.stack([np.bincount(which, row, BINS) for row in counts]) for counts in fine
+        n_GB, hits_GB, p_GB = (
+            np.stack([np.bincount(which, row, BINS) for row in counts]) for counts in self._counts
         )
 
         def error(kept: Floats) -> float:
@@ -132,7 +144,7 @@ class Reliability:
         if k > 1:
             squares = float(((without - without.mean()) ** 2).sum())
             spread = _T[k - 2] * math.sqrt((k - 1) / k * squares)
-        variances = (p_GB - p2_GB).sum(axis=0)
+        variances = p_GB.sum(axis=0) - np.bincount(which, self._squares, BINS)
         chance = math.sqrt(2 / math.pi) * float(np.sqrt(np.maximum(variances, 0.0)).sum()) / n.sum()
         bins = tuple(
             Bin(int(m), int(h), float(p / m), *wilson(float(h), float(m)))

@@ -1,24 +1,25 @@
 """What a mean is made of: its positions, by place, by character, by text.
 
-In: the losses of all positions of all texts. Out: parts that sum back to the total, each of them to
-the last bit, in whatever order they are added.
+In: the losses of all positions, some texts at a time. Out: lists of parts, each of which adds up
+to the total to the last bit, in any order. Memory grows with the number of different
+places, characters and pairs of characters, not with the number of positions.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines.contract import Floats
+from microgpt.evaluation.documents import KEPT, Document, Extremes
+from microgpt.evaluation.sums import Exact, SumsByKey, rounded, split
 from microgpt.loss import LossSum
-from microgpt.scoring.spans import spans
-from microgpt.scoring.walk import Ints, Offsets, ends, label
+from microgpt.scoring.walk import END, Laid, label
 
 SINGLE = 16
 """Places and lengths up to this stand alone, longer ones together: 17-32, 33-64, ..."""
@@ -42,24 +43,6 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Document:
-    """One text, and what cost most in it.
-
-    Attributes:
-        text: as it was given.
-        sum: of its losses.
-        span: the first and behind the last of the characters of its most surprising part; the
-            number len(text) is the end.
-        span_nats: what they cost.
-    """
-
-    text: str
-    sum: LossSum
-    span: tuple[int, int]
-    span_nats: float
-
-
-@dataclass(frozen=True)
 class Confusion:
     """A character that came while another was the likeliest.
 
@@ -74,149 +57,136 @@ class Confusion:
     sum: LossSum
 
 
-def on_grid(losses_N: Floats) -> Floats:
-    """Round losses to multiples of a power of two, so that all their sums are exact.
-
-    The step is the spacing of floating-point numbers at twice the total: the rounding of one
-    addition, as any sum in double precision has it. No partial sum is rounded after that.
-
-    >>> x = on_grid(np.array([0.1, 0.2, 0.3]))
-    >>> bool((x[0] + x[1]) + x[2] == x[0] + (x[1] + x[2]))
-    True
-    """
-    total = math.fsum(losses_N) if np.isfinite(losses_N).all() else 0.0
-    if not 0.0 < total < 1e300:
-        return losses_N
-    step = max(math.ldexp(1.0, math.frexp(total)[1] - 52), math.ulp(0.0))
-    return np.rint(losses_N / step) * step
-
-
 class Parts:
-    """All positions of all texts.
+    """SumsByKey over all positions of all texts that were added.
 
     Args:
-        texts: as they were given.
-        offsets: of the texts into the positions.
-        losses_N: nats.
-        targets_N: what came, negative where the vocabulary lacks it.
-        likely_N: the likeliest token.
-        chars_N: what a position is part of: a number that `walk.label` knows.
-        places_N: the number in its text of the character that it begins in.
-        tokenizer: that of the ids.
+        tokenizer: makes text of ids.
+
+    Attributes:
+        n_documents: how many texts.
+        unknown: characters that the vocabulary lacks.
     """
 
-    def __init__(
-        self,
-        texts: Sequence[str],
-        offsets: Offsets,
-        losses_N: Floats,
-        targets_N: Ints,
-        likely_N: Ints,
-        chars_N: Ints,
-        places_N: Ints,
-        tokenizer: Tokenizer,
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._positions, self._characters = SumsByKey(), SumsByKey()
+        self._lengths, self._confusions = SumsByKey(), SumsByKey()
+        self._extremes = Extremes()
+        self._means: list[float] = []
+        self.n_documents, self.unknown = 0, 0
+
+    def add(
+        self, texts: Sequence[str], laid: Laid, losses_N: Floats, likely_N: NDArray[np.integer]
     ) -> None:
-        self.texts, self.offsets, self.losses_N = texts, offsets, on_grid(losses_N)
-        self.targets_N, self._likely_N, self._tokenizer = targets_N, likely_N, tokenizer
-        self._chars_N, self._places_N = chars_N, places_N
+        """Add some texts, their losses, and the likeliest token at each position."""
+        hits_N = likely_N == laid.batch.targets_N
+        values_N = np.vstack([split(losses_N), hits_N])
+        place = _octaves(int(laid.places_N.max()) + 1)
+        self._positions.add(place[laid.places_N + 1], values_N)
+        self._characters.add(laid.chars_N, values_N)
+        positions_D = np.diff(laid.texts)
+        values_D = np.add.reduceat(values_N, laid.texts[:-1], axis=1)
+        self._lengths.add(place[laid.lengths_D], np.vstack([values_D, positions_D]))
+        wrong = np.flatnonzero(~hits_N)
+        key_N = (laid.chars_N[wrong].astype(np.int64) - END) * self._tokenizer.vocab_size
+        self._confusions.add(key_N + likely_N[wrong], values_N[:3, wrong])
+        means_D = values_D[:3].sum(axis=0) / positions_D
+        self._extremes.add(texts, laid, losses_N, means_D, values_D[3])
+        self._means.append(math.fsum(means_D.tolist()))
+        self.n_documents += len(texts)
+        self.unknown += int((laid.batch.targets_N < 0).sum())
 
-    @cached_property
-    def hits_N(self) -> NDArray[np.bool_]:
-        """Where the likeliest token came."""
-        return self._likely_N == self.targets_N
-
-    @cached_property
+    @property
     def sum(self) -> LossSum:
         """The total."""
-        return LossSum(float(self.losses_N.sum()), len(self.losses_N))
+        total = self._total
+        return LossSum(rounded([total])[0], total.n)
 
-    @cached_property
-    def nats_D(self) -> Floats:
-        """What each text cost."""
-        return np.add.reduceat(self.losses_N, self.offsets[:-1])
+    @property
+    def hits(self) -> int:
+        """At how many positions the likeliest token came."""
+        return self._total.others[0]
 
-    @cached_property
-    def means_D(self) -> Floats:
-        """Each text's own mean."""
-        return self.nats_D / np.diff(self.offsets)
+    @property
+    def document_loss(self) -> float:
+        """The mean of the documents' own means."""
+        return math.fsum(self._means) / self.n_documents if self.n_documents else math.nan
 
     def by_position(self) -> list[Part]:
         """Sum up by the number of the character in its text, from 1."""
-        return [
-            Part(_range(key), total, hits)
-            for key, total, hits in self._sums(_octave(self._places_N + 1))
-        ]
+        return _parts((_range(key), one) for key, one in self._positions.items())
 
     def by_character(self) -> list[Part]:
         """Sum up by the character that came, that which cost most in all first."""
-        parts = [
-            Part(label(key, self._tokenizer), total, hits)
-            for key, total, hits in self._sums(self._chars_N)
-        ]
+        parts = _parts((label(key, self._tokenizer), one) for key, one in self._characters.items())
         return sorted(parts, key=lambda part: -part.sum.nats)
 
     def by_length(self) -> list[Part]:
         """Sum up by the number of characters of a text, its end not counted."""
-        key_D = _octave(self._places_N[self.offsets[1:] - 1])
-        texts = dict(zip(*(x.tolist() for x in np.unique(key_D, return_counts=True))))
+        keys, sums = [*zip(*self._lengths.items())] or [(), ()]
         return [
-            Part(_range(key), total, hits, texts[key])
-            for key, total, hits in self._sums(np.repeat(key_D, np.diff(self.offsets)))
+            Part(_range(key), LossSum(nats, one.others[1]), one.others[0], one.n)
+            for key, one, nats in zip(keys, sums, rounded(sums))
         ]
 
     def documents(self, number: int) -> tuple[list[Document], list[Document], Part]:
-        """Return the cheapest and the dearest texts by their means, and all others together."""
-        cheap = min(number, len(self.texts) // 2)
-        dear = min(number, len(self.texts) - cheap)
-        order = np.argsort(self.means_D, kind="stable")
-        middle = order[cheap : len(order) - dear]
-        inside_N = np.isin(np.repeat(np.arange(len(order)), np.diff(self.offsets)), middle)
-        total = LossSum(float(self.losses_N[inside_N].sum()), int(inside_N.sum()))
-        rest = Part("others", total, int(self.hits_N[inside_N].sum()), len(middle))
-        best = [self._document(int(d)) for d in order[:cheap]]
-        return best, [self._document(int(d)) for d in order[::-1][:dear]], rest
+        """Return the cheapest and the dearest texts by their means, and all others together.
+
+        Args:
+            number: of either, at most; no more than `documents.KEPT` are remembered.
+        """
+        number = min(number, KEPT)
+        cheap = min(number, self.n_documents // 2)
+        dear = min(number, self.n_documents - cheap)
+        some = [*self._extremes.cheapest[:cheap], *self._extremes.dearest[:dear]]
+        sums = [one.sum for one in some]
+        rest = tuple(
+            own - sum(theirs) for own, *theirs in zip(self._total.parts, *(s.parts for s in sums))
+        )
+        others = Exact(rest, self._total.n - sum(one.n for one in sums), ())
+        *each, left = rounded([*sums, others])
+        usual = self.sum.mean
+        found = [one.document(nats, usual) for one, nats in zip(some, each)]
+        hits = self.hits - sum(one.hits for one in some)
+        part = Part("others", LossSum(left, others.n), hits, self.n_documents - len(some))
+        return found[:cheap], found[cheap:], part
 
     def confusions(self) -> list[Confusion]:
         """List what came where another was expected, the commonest first."""
-        wrong = np.flatnonzero(~self.hits_N)
-        key_N = (self._chars_N[wrong].astype(np.int64) << 32) + self._likely_N[wrong]
-        found = [
-            Confusion(
-                label(key >> 32, self._tokenizer),
-                self._tokenizer.decode([key & 0xFFFFFFFF]) or None,
-                total,
-            )
-            for key, total, _ in self._sums(key_N, wrong)
-        ]
+        found: list[Confusion] = []
+        for key, one in self._confusions.items():
+            char, likely = divmod(key, self._tokenizer.vocab_size)
+            came = label(char + END, self._tokenizer)
+            expected = self._tokenizer.decode([likely]) or None
+            found.append(Confusion(came, expected, LossSum(one.nats, one.n)))
         return sorted(found, key=lambda c: (-c.sum.positions, -c.sum.nats))
 
-    def _sums(
-        self, key_N: NDArray[np.integer], at: Offsets | None = None
-    ) -> list[tuple[int, LossSum, int]]:
-        """Sum the losses and hits of positions, of all or of those at `at`, that share a key."""
-        keys, which = np.unique(key_N, return_inverse=True)
-        losses_N, hits_N = self.losses_N, self.hits_N
-        if at is not None:
-            losses_N, hits_N = losses_N[at], hits_N[at]
-        counts = np.bincount(which, minlength=len(keys)).tolist()
-        nats = np.bincount(which, losses_N, len(keys)).tolist()
-        hits = np.bincount(which, hits_N, len(keys)).astype(int).tolist()
-        return [(k, LossSum(x, n), h) for k, x, n, h in zip(keys.tolist(), nats, counts, hits)]
-
-    def _document(self, d: int) -> Document:
-        start, stop = self.offsets[d : d + 2].tolist()
-        losses_N, places_N = self.losses_N[start:stop], self._places_N[start:stop]
-        whole = np.array([0, stop - start], dtype=np.int64)
-        (first,), (last,) = (x.tolist() for x in spans(losses_N, whole, self.sum.mean))
-        chars = int(places_N[first]), int(ends(places_N)[last - 1])
-        total = LossSum(float(losses_N.sum()), stop - start)
-        return Document(self.texts[d], total, chars, float(losses_N[first:last].sum()))
+    @property
+    def _total(self) -> Exact:
+        sums = [one for _, one in self._positions.items()]
+        return Exact(
+            tuple(map(sum, zip(*(one.parts for one in sums)))) or (0.0,),
+            sum(one.n for one in sums),
+            (sum(one.others[0] for one in sums),),
+        )
 
 
-def _octave(n: NDArray[np.integer]) -> NDArray[np.integer]:
-    """Return n up to SINGLE; above, the largest of those it stands together with."""
-    octaves = np.ceil(np.log2(np.maximum(n, 1)))
-    return np.where(n <= SINGLE, n, np.exp2(octaves).astype(np.int64))
+def _parts(sums: Iterable[tuple[str | None, Exact]]) -> list[Part]:
+    names, each = [*zip(*sums)] or [(), ()]
+    return [
+        Part(name, LossSum(nats, one.n), one.others[0])
+        for name, one, nats in zip(names, each, rounded(each))
+    ]
+
+
+def _octaves(most: int) -> NDArray[np.int64]:
+    """Return what each number up to `most` is summed under: itself up to SINGLE, above the largest
+    of those it stands together with.
+    """
+    n = np.arange(most + 1)
+    octaves = np.exp2(np.ceil(np.log2(np.maximum(n, 1))))
+    return np.where(n <= SINGLE, n, octaves.astype(np.int64))
 
 
 def _range(key: int) -> str:

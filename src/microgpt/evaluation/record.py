@@ -14,7 +14,7 @@ from microgpt.evaluation.parts import Document, Part
 from microgpt.loss import LossSum
 
 DOCUMENTS = 10
-"""How many of the best and of the worst are told of."""
+"""How many of the best documents are listed, and of the worst."""
 
 
 def record(result: Evaluation) -> dict[str, Any]:
@@ -22,8 +22,8 @@ def record(result: Evaluation) -> dict[str, Any]:
 
     What is no finite number, as the mean of no positions, is None: JSON has no NaN.
     """
-    told: dict[str, Any] = finite(_record(result))
-    return told
+    values: dict[str, Any] = finite(_record(result))
+    return values
 
 
 def finite(value: Any) -> Any:
@@ -79,8 +79,8 @@ def _sum(total: LossSum) -> dict[str, Any]:
 
 
 def _part(what: str, part: Part) -> dict[str, Any]:
-    told: dict[str, Any] = {what: part.name, **_sum(part.sum), "hits": part.hits}
-    return told if part.texts is None else {**told, "documents": part.texts}
+    values: dict[str, Any] = {what: part.name, **_sum(part.sum), "hits": part.hits}
+    return values if part.texts is None else {**values, "documents": part.texts}
 
 
 def _document(document: Document) -> dict[str, Any]:

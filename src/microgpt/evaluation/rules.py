@@ -1,7 +1,7 @@
 """Scoring rules: other ways to mark a prediction, and whether honesty is the best answer to each.
 
-In: log p_BV and what came. Out: the mean of each rule. A rule is *proper* if nobody can expect a
-better mark by telling other probabilities than those believed in, *strictly* proper if everything
+In: p_BV and what came. Out: the mean of each rule. A rule is *proper* if nobody can expect a
+better score by stating other probabilities than those believed in, *strictly* proper if everything
 else is worse.
 
 Source: Gneiting and Raftery, "Strictly proper scoring rules, prediction, and estimation", JASA 102
@@ -14,8 +14,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from microgpt.data.encoded import Ids
 from microgpt.engines.contract import Floats
 
 
@@ -57,7 +57,7 @@ class Marks:
     """Sums of the rules over all predictions.
 
     >>> marks = Marks()
-    >>> marks.add(np.log([[0.8, 0.2]]), np.array([0]))
+    >>> marks.add(np.array([[0.8, 0.2]]), np.array([0]))
     >>> round(marks.brier, 4), round(marks.spherical, 4)
     (0.08, 0.9701)
     """
@@ -65,11 +65,10 @@ class Marks:
     def __init__(self) -> None:
         self._n, self._brier, self._spherical = 0, 0.0, 0.0
 
-    def add(self, log_p_BV: Floats, targets_B: Ids) -> None:
+    def add(self, p_BV: Floats, targets_B: NDArray[np.integer]) -> None:
         """Take in predictions and what came."""
-        p_BV = np.exp(log_p_BV)
         p_B = p_BV[np.arange(len(p_BV)), targets_B]
-        squares_B = (p_BV * p_BV).sum(axis=1)
+        squares_B = np.einsum("bv,bv->b", p_BV, p_BV)
         self._n += len(p_B)
         self._brier += float((squares_B - 2.0 * p_B + 1.0).sum())
         self._spherical += float((p_B / np.sqrt(squares_B)).sum())

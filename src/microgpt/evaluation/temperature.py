@@ -7,22 +7,25 @@ the gain. Over 1 the model was too sure of itself, under 1 not sure enough.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.data.encoded import Ids
 from microgpt.engines.contract import Floats
-from microgpt.loss.many import log_softmax
+from microgpt.loss.many import Softmax
 
 MOST = 4_000_000
 """Logits kept, at most."""
 
 Integers = NDArray[np.integer]
+Kept = NDArray[np.float32]
 
 _COLDEST, _HOTTEST = 0.05, 20.0
 _FAR = 1e30
+# So many logits are worked on at once: they stay in a processor's cache.
+_NUMBERS = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Temperature:
 
 
 class Thermometer:
-    """Keeps the first so many logits, in two halves.
+    """Keeps the first logits, as many as MOST, in two halves.
 
     Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks" (ICML 2017).
 
@@ -61,57 +64,74 @@ class Thermometer:
     """
 
     def __init__(self) -> None:
-        self._kept: list[tuple[NDArray[np.float32], Ids, Integers]] = []
+        self._kept: list[tuple[Kept, Integers, Integers]] = []
         self._n = 0
 
-    def add(self, logits_BV: Floats, targets_B: Ids, half_B: Integers) -> None:
-        """Keep some, if there is room: their logits, what came, which half (0 or 1) they are of."""
-        fit = min((MOST - self._n) // logits_BV.shape[1], len(logits_BV))
-        if fit > 0:
-            self._n += fit * logits_BV.shape[1]
+    def add(self, logits_BV: Floats, targets_B: Integers, half_B: Integers) -> None:
+        """Keep some, if there is room: their logits, what came, which half (0 or 1) they are of.
+
+        What is unknown, a negative target, is left out.
+        """
+        room = (MOST - self._n) // logits_BV.shape[1]
+        if room > 0:
+            at_B = np.flatnonzero(targets_B >= 0)[:room]
+            self._n += len(at_B) * logits_BV.shape[1]
             # Relative to the maximum: then no power of them overflows.
-            z_BV = logits_BV[:fit] - logits_BV[:fit].max(axis=1, keepdims=True)
+            z_BV = logits_BV[at_B]
+            z_BV -= z_BV.max(axis=1, keepdims=True)
             kept_BV = np.maximum(z_BV, -_FAR).astype(np.float32)
-            self._kept.append((kept_BV, targets_B[:fit], half_B[:fit]))
+            self._kept.append((kept_BV, targets_B[at_B], half_B[at_B]))
 
     def temperature(self) -> Temperature:
         """Fit the temperature."""
         if not self._kept:
             return Temperature(math.nan, math.nan, 0)
         z_BV, targets_B, half_B = (np.concatenate(parts) for parts in zip(*self._kept))
-        z_BV = z_BV.astype(np.float64)
-        gained = 0.0
-        for half in (0, 1):
-            if (half_B == half).all() or (half_B != half).all():
-                gained = math.nan
-                break
-            other = half_B != half
-            beta = _fitted(z_BV[half_B == half], targets_B[half_B == half])
-            gained += _nats(z_BV[other], targets_B[other], 1.0)
-            gained -= _nats(z_BV[other], targets_B[other], beta)
+        halves = [(z_BV[its], targets_B[its]) for its in (half_B == 0, half_B == 1)]
+        betas = [_fitted(*its) for its in halves if len(its[0])]
+        gained = math.nan
+        if len(betas) == 2:
+            gained = math.fsum(
+                _nats(*its, 1.0) - _nats(*its, beta) for its, beta in zip(halves, betas[::-1])
+            )
         n = len(targets_B)
-        return Temperature(1.0 / _fitted(z_BV, targets_B), gained / n, n)
+        value = 1.0 / (_fitted(z_BV, targets_B, betas[0]) if len(betas) == 2 else betas[0])
+        return Temperature(value, gained / n, n)
 
 
-def _nats(z_BV: Floats, targets_B: Ids, beta: float) -> float:
-    return float(-log_softmax(beta * z_BV)[np.arange(len(targets_B)), targets_B].sum())
+def _chunks(z_BV: Kept, targets_B: Integers) -> Iterator[tuple[Floats, Integers]]:
+    """Yield rows, few enough to stay in a processor's cache."""
+    each = max(_NUMBERS // z_BV.shape[1], 1)
+    for first in range(0, len(z_BV), each):
+        its = slice(first, first + each)
+        yield z_BV[its].astype(np.float64), targets_B[its]
 
 
-def _fitted(z_BV: Floats, targets_B: Ids) -> float:
+def _nats(z_BV: Kept, targets_B: Integers, beta: float) -> float:
+    return math.fsum(
+        float(Softmax(beta * some_BV).losses(some_B).sum())
+        for some_BV, some_B in _chunks(z_BV, targets_B)
+    )
+
+
+def _fitted(z_BV: Kept, targets_B: Integers, beta: float = 1.0) -> float:
     """Return 1 / T. The loss is convex in it, its slope is sum (E[z] - z[target]).
 
     Newton's steps, as long as they stay where the slope still changes its sign.
     """
-    came = float(z_BV[np.arange(len(targets_B)), targets_B].sum())
-    low, high, beta = 1.0 / _HOTTEST, 1.0 / _COLDEST, 1.0
+    low, high = 1.0 / _HOTTEST, 1.0 / _COLDEST
     while high > low * (1.0 + 1e-9):
-        weights_BV = np.exp(beta * z_BV)
-        total_B = weights_BV.sum(axis=1)
-        weights_BV *= z_BV
-        mean_B = weights_BV.sum(axis=1) / total_B
-        slope = float(mean_B.sum()) - came
-        weights_BV *= z_BV
-        bend = float((weights_BV.sum(axis=1) / total_B - mean_B * mean_B).sum())
+        slopes: list[float] = []
+        bend = 0.0
+        for some_BV, some_B in _chunks(z_BV, targets_B):
+            weights_BV = np.exp(beta * some_BV)
+            total_B = weights_BV.sum(axis=1)
+            weights_BV *= some_BV
+            mean_B = weights_BV.sum(axis=1) / total_B
+            square_B = np.einsum("bv,bv->b", weights_BV, some_BV) / total_B
+            slopes.append(float((mean_B - some_BV[np.arange(len(some_B)), some_B]).sum()))
+            bend += float((square_B - mean_B * mean_B).sum())
+        slope = math.fsum(slopes)
         low, high = (beta, high) if slope < 0.0 else (low, beta)
         step = slope / bend if bend > 0.0 else math.inf
         if abs(step) < 1e-9 * beta:

@@ -1,7 +1,7 @@
 """The loss at many positions at once, in numpy: what measuring uses.
 
-In: logits of some positions. Out: the logarithms of their probabilities; `cross_entropy` is the
-definition, and what these are held to.
+In: logits of some positions. Out: their softmax, its logarithms and losses; `cross_entropy` is the
+definition that these are held to.
 """
 
 from __future__ import annotations
@@ -12,13 +12,40 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-def log_softmax(logits_BV: Floats) -> Floats:
-    """Return log p_BV in nats; minus the target's is the loss.
+class Softmax:
+    """The softmax of B rows of logits; nothing is computed that is not asked for.
 
-    The maximum is taken out first, as in `cross_entropy`. What is within 1e-16 of certain costs 0.
+    The largest logit of a row is subtracted first, as in `cross_entropy`: nothing overflows. What
+    is within 1e-16 of certain costs 0.
 
-    >>> log_softmax(np.array([[0.0, 0.0, -np.inf]])).round(4)
-    array([[-0.6931, -0.6931,    -inf]])
+    Attributes:
+        likely_B: the likeliest token of each row; of several the first.
+        shifted_BV: the logits, less the largest of their row.
+        exps_BV: exp of these.
+        sums_B1: the sum of each row of these.
+
+    >>> two = Softmax(np.array([[0.0, 0.0, -np.inf]]))
+    >>> two.p_BV, two.log_p_BV.round(4), two.losses(np.array([1])).round(4)
+    (array([[0.5, 0.5, 0. ]]), array([[-0.6931, -0.6931,    -inf]]), array([0.6931]))
     """
-    shifted_BV = logits_BV - logits_BV.max(axis=1, keepdims=True)
-    return shifted_BV - np.log(np.exp(shifted_BV).sum(axis=1, keepdims=True))
+
+    def __init__(self, logits_BV: Floats) -> None:
+        self.likely_B = logits_BV.argmax(axis=1)
+        self._rows = np.arange(len(logits_BV))
+        self.shifted_BV = logits_BV - logits_BV[self._rows, self.likely_B][:, None]
+        self.exps_BV = np.exp(self.shifted_BV)
+        self.sums_B1 = self.exps_BV.sum(axis=1, keepdims=True)
+
+    @property
+    def p_BV(self) -> Floats:
+        """The probabilities."""
+        return self.exps_BV / self.sums_B1
+
+    @property
+    def log_p_BV(self) -> Floats:
+        """Their logarithms, in nats."""
+        return self.shifted_BV - np.log(self.sums_B1)
+
+    def losses(self, targets_B: NDArray[np.integer]) -> Floats:
+        """Return -log p[target] of each row, in nats."""
+        return np.log(self.sums_B1[:, 0]) - self.shifted_BV[self._rows, targets_B]

@@ -21,7 +21,7 @@ from microgpt.evaluation import Evaluation
 from microgpt.loss import LossSum
 from microgpt.runs.settings import Settings
 from microgpt.sampling import Choice, Sample
-from microgpt.scoring.price import Priced, Pricer
+from microgpt.scoring.price import Pricer
 from microgpt.scoring.score import Score
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Model(ABC):
             An array of nats for each text, one a position.
         """
         found: list[Floats] = []
-        for priced in self._priced(self.pricer, texts):
+        for priced in self.pricer.each(_many(texts)):
             starts: list[int] = priced.laid.texts.tolist()
             found += [priced.losses_N[i:j] for i, j in pairwise(starts)]
         return found
@@ -140,14 +140,7 @@ class Model(ABC):
         if self.weight is None:
             return None
         pricer = Pricer(self.gpt, self.tokenizer, self.settings.model.block_size)
-        priced = self._priced(pricer, texts)
-        return sum((LossSum.of(group.losses_N.tolist()) for group in priced), LossSum())
-
-    def _priced(self, pricer: Pricer, texts: Iterable[str]) -> Iterator[Priced]:
-        """Price texts, many at once."""
-        remaining = _many(texts)
-        while group := list(islice(remaining, evaluation.TEXTS)):
-            yield pricer.price(group)
+        return pricer.total(_many(texts))
 
     def evaluate(self, texts: Iterable[str]) -> Evaluation:
         """Measure on documents.

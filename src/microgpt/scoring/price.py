@@ -5,7 +5,7 @@ In: texts. Out: nats at every position, and the sums and spans that are read off
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,8 +14,9 @@ import numpy as np
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.data.tokenizer.unknown import losses
 from microgpt.engines.contract import Floats, Predictor
+from microgpt.loss import LossSum
 from microgpt.scoring.spans import spans
-from microgpt.scoring.walk import Laid, Layer, Offsets, ends
+from microgpt.scoring.walk import CHARACTERS, Laid, Layer, Offsets, ends, groups
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,16 +59,25 @@ class Pricer:
     """Prices texts.
 
     Args:
-        engine: computes the losses.
-        tokenizer: of the engine's ids; what it lacks costs its `unknown_nats`.
+        predictor: computes the losses.
+        tokenizer: of its ids; what it lacks costs its `unknown_nats`.
         block_size: longer texts are read in windows.
     """
 
-    def __init__(self, engine: Predictor, tokenizer: Tokenizer, block_size: int) -> None:
-        self._engine, self._tokenizer = engine, tokenizer
+    def __init__(self, predictor: Predictor, tokenizer: Tokenizer, block_size: int) -> None:
+        self._predictor, self._tokenizer = predictor, tokenizer
         self._layer = Layer(tokenizer, block_size)
 
     def price(self, texts: Sequence[str]) -> Priced:
         """Price some texts, at least one."""
         laid = self._layer.lay(texts)
-        return Priced(laid, losses(self._engine.losses, laid.batch, self._tokenizer))
+        return Priced(laid, losses(self._predictor.losses, laid.batch, self._tokenizer))
+
+    def each(self, texts: Iterable[str]) -> Iterator[Priced]:
+        """Price any number of texts, as many at once as are laid out together."""
+        return map(self.price, groups(texts, CHARACTERS))
+
+    def total(self, texts: Iterable[str]) -> LossSum:
+        """Sum up what any number of texts cost, in memory that does not grow with it."""
+        sums = (LossSum.of(priced.losses_N.tolist()) for priced in self.each(texts))
+        return sum(sums, LossSum())

@@ -1,7 +1,7 @@
 """A text priced character by character: what each one cost, and what was expected in its place.
 
-In: an engine, a tokenizer, texts. Out: a `Score` for each. Every character is priced, the first one
-and the end included.
+In: a predictor, a tokenizer, texts. Out: a `Score` for each. Every character is priced, the first
+one and the end included.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ import numpy as np
 
 from microgpt import html
 from microgpt.data.tokenizer import UNKNOWN, Tokenizer
-from microgpt.data.tokenizer.unknown import charge
+from microgpt.data.tokenizer.unknown import charge, readable
 from microgpt.engines.contract import Predictor
 from microgpt.loss import LossSum, cross_entropy
-from microgpt.scoring.walk import Layer, columns
+from microgpt.scoring.walk import Layer, blocks
 
 TEXTS = 64
 """How many are priced together."""
+
+LIKELY = 3
+"""How many of the likeliest tokens are named."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class Score:
 
 
 def scores(
-    engine: Predictor, tokenizer: Tokenizer, block_size: int, texts: Iterable[str]
+    predictor: Predictor, tokenizer: Tokenizer, block_size: int, texts: Iterable[str]
 ) -> Iterator[Score]:
     """Price texts character by character, in their order.
 
@@ -113,24 +116,23 @@ def scores(
     layer, remaining = Layer(tokenizer, block_size), iter(texts)
     while group := list(islice(remaining, TEXTS)):
         laid = layer.lay(group)
-        positions = [_UNSEEN] * laid.batch.positions
-        targets_N = laid.batch.targets_N.tolist()
-        nats_N = charge(np.zeros(len(targets_N)), laid.batch.targets_N, tokenizer).tolist()
-        for at_B, logits_BV in columns(engine, laid.batch):
-            likely_BV = np.argsort(-logits_BV, axis=1, kind="stable")[:, :3].tolist()
-            for at, logits_V, likely in zip(at_B.tolist(), logits_BV.tolist(), likely_BV):
-                target, nats = targets_N[at], nats_N[at]
-                if target != UNKNOWN:
-                    nats = cross_entropy(logits_V, target)[0]
-                positions[at] = _Position(nats, target, tuple(likely))
+        batch, targets_N = readable(laid.batch, tokenizer), laid.batch.targets_N
+        losses_N, likely = np.zeros(batch.positions), list[tuple[int, ...]]()
+        for its, logits_NV in blocks(predictor, batch, tokenizer.vocab_size):
+            order_NV = np.argsort(-logits_NV, axis=1, kind="stable")[:, :LIKELY]
+            likely += map(tuple, order_NV.tolist())
+            rows = zip(logits_NV.tolist(), batch.targets_N[its].tolist())
+            losses_N[its] = [cross_entropy(logits_V, target)[0] for logits_V, target in rows]
+        charge(losses_N, targets_N, tokenizer)
+        positions = [*map(_Position, losses_N.tolist(), targets_N.tolist(), likely)]
         places_N: list[int] = laid.places_N.tolist()
         for text, start, stop in zip(group, laid.texts.tolist(), laid.texts[1:].tolist()):
-            its: dict[int, list[_Position]] = {}
+            each: dict[int, list[_Position]] = {}
             for place, position in zip(places_N[start:stop], positions[start:stop]):
-                its.setdefault(place, []).append(position)
+                each.setdefault(place, []).append(position)
             # A token may have several characters, and a character several tokens.
-            chars: list[str | None] = [text[i:j] for i, j in pairwise(its)]
-            priced = zip([*chars, None], its.values())
+            chars: list[str | None] = [text[i:j] for i, j in pairwise(each)]
+            priced = zip([*chars, None], each.values())
             yield Score(text, tuple(_character(*one, tokenizer) for one in priced))
 
 
@@ -139,9 +141,6 @@ class _Position:
     nats: float
     target: int
     likely: tuple[int, ...]
-
-
-_UNSEEN = _Position(math.nan, UNKNOWN, ())
 
 
 def _character(char: str | None, its: list[_Position], tokenizer: Tokenizer) -> Character:

@@ -1,13 +1,14 @@
-"""Texts laid end to end, and the model walked over all of them side by side.
+"""Texts laid end to end, and the logits of a model at each of their positions.
 
 In: texts, a tokenizer, an engine. Out: for every position what came and where it stands; then the
-logits there, many positions at a time. Texts longer than the block are read in windows, as in
+logits there, many windows at a time. Texts longer than the block are read in windows, as in
 training.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -29,11 +30,11 @@ END = -1
 MANY = 0x110000
 """In place of a code point: a token of several characters; its id is added."""
 
-ROWS = 512
-"""How many windows advance together, at most."""
+CHARACTERS = 1 << 17
+"""How many characters of texts are laid out together."""
 
-POSITIONS = 32_768
-"""How many positions those may remember, at most: memory is to stay small."""
+NUMBERS = 1 << 20
+"""How many logits are held at once: memory is to stay small."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,18 +131,45 @@ class Layer:
         return Laid(batch, encoded.offsets, encoded.starts_N, given)
 
 
-def columns(engine: Predictor, batch: Batch) -> Iterator[tuple[Offsets, Floats]]:
-    """Yield the numbers of some positions and logits_BV there, until all have come."""
-    lengths = np.diff(batch.documents)
-    # The longest first: those that go on are then always the first ones.
-    order = np.argsort(-lengths, kind="stable")
-    rows = min(max(POSITIONS // max(int(lengths.max(initial=1)), 1), 1), ROWS)
-    for first in range(0, len(order), rows):
-        windows = order[first : first + rows]
-        starts, lasts = batch.documents[windows], lengths[windows]
-        decoder = engine.decoder(len(windows))
-        for t in range(int(lasts[0])):
-            at_B = starts[lasts > t] + t
-            tokens = np.full(len(windows), -1, dtype=np.int64)
-            tokens[: len(at_B)] = batch.tokens_N[at_B]
-            yield at_B, decoder.push(tokens)[: len(at_B)]
+def groups(texts: Iterable[str], characters: int) -> Iterator[list[str]]:
+    """Yield texts in groups of so many characters at most, ends included, or of one text.
+
+    >>> [*groups(["ada", "bo", "eva", "christina"], characters=7)]
+    [['ada', 'bo'], ['eva'], ['christina']]
+    """
+    group: list[str] = []
+    left = characters
+    for text in texts:
+        left -= len(text) + 1
+        if left < 0 and group:
+            yield group
+            group, left = [], characters - len(text) - 1
+        group.append(text)
+    if group:
+        yield group
+
+
+def blocks(predictor: Predictor, batch: Batch, vocab_size: int) -> Iterator[tuple[slice, Floats]]:
+    """Yield where some windows stand among the positions, and logits_NV there, until all have come.
+
+    So many come at once that their logits are NUMBERS at most, or one window's. The next ones are
+    computed while a caller works on those that it has.
+    """
+    found = _blocks(predictor, batch, vocab_size)
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, found, None)
+        while block := coming.result():
+            coming = thread.submit(next, found, None)
+            yield block
+
+
+def _blocks(predictor: Predictor, batch: Batch, vocab_size: int) -> Iterator[tuple[slice, Floats]]:
+    most, first = max(NUMBERS // vocab_size, 1), 0
+    while first < len(batch):
+        start = int(batch.documents[first])
+        stop = int(np.searchsorted(batch.documents, start + most, side="right")) - 1
+        last = max(stop, first + 1)
+        its = slice(start, int(batch.documents[last]))
+        documents = batch.documents[first : last + 1] - start
+        yield its, predictor.logits(Batch(batch.tokens_N[its], batch.targets_N[its], documents))
+        first = last
