@@ -17,7 +17,7 @@ import pytest
 import microgpt
 from microgpt.cli.app import run as cli
 from microgpt.runs.run import Run
-from microgpt.scoring.rows import crew
+from microgpt.scoring.rows import processes
 
 from .conftest import TINY
 
@@ -224,7 +224,7 @@ def test_where_no_process_can_be_begun_one_scores_alone_and_says_so_once(
     words = ["score", model.folder, "in.txt", "--format", "csv"]
     alone = printed(capsys, *words, "--threads", 1)
     monkeypatch.setattr(*place, refuse)
-    monkeypatch.setattr(crew, "_SOON_SECONDS", -1.0)
+    monkeypatch.setattr(processes, "_ALONE_SECONDS", -1.0)
     out, (said,) = printed(capsys, *words, "--threads", 3)
     assert (out, alone[1]) == (alone[0], [])
     assert said.startswith(
@@ -244,8 +244,8 @@ def test_several_processes_print_the_same_in_the_same_order(
     words += ["--column", "text"] if name == "in.csv" else []
     alone = printed(capsys, *words, "--threads", 1)
     # They begin at once, and nothing is told until they are there.
-    monkeypatch.setattr(crew, "_SOON_SECONDS", -1.0)
-    monkeypatch.setattr(crew.Crew, "ready", True)
+    monkeypatch.setattr(processes, "_ALONE_SECONDS", -1.0)
+    monkeypatch.setattr(processes.Processes, "ready", True)
     assert printed(capsys, *words, "--threads", 3) == alone
     out, _ = printed(capsys, *words, "--threads", 2, "--sort", "worst")
     assert sorted(out.splitlines()) == sorted(alone[0].splitlines())

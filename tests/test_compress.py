@@ -18,7 +18,7 @@ from microgpt.compress import SLACK, Codec, container
 from microgpt.compress.container import Header, digest, pack, unpack
 from microgpt.compress.fixed import SCALE, intervals
 from microgpt.compress.identity import Identity
-from microgpt.compress.text import Form, put_together, take_apart
+from microgpt.compress.text import FileForm, put_together, take_apart
 from microgpt.config import GPTConfig
 from microgpt.counting.mixture import Mixture
 from microgpt.counting.ngram import NGram
@@ -95,7 +95,7 @@ FILES = [
 def test_every_form_of_a_file_comes_back(data: bytes, *, stream: bool) -> None:
     form, text = take_apart(data, stream=stream)
     assert put_together(form, text) == data
-    assert Form.from_number(form.to_number()) == form
+    assert FileForm.from_number(form.to_number()) == form
     check(codec("scalar", stream=stream, block_size=3), data)
 
 
@@ -257,7 +257,7 @@ def test_any_other_bytes_are_refused(rest: bytes, known: int) -> None:
         {"size": 2**62}, {"size": 0, "windows": 1}, {"size": 2**62, "windows": 2**62},
         {"windows": 2}, {"windows": 2**62, "lanes": 2**50, "size": 2**62}, {"lanes": 1},
         {"firsts": (300, 300, 300)}, {"firsts": (2**60, 0, 0)}, {"firsts": (0, 1, 2)},
-        {"firsts": (256,)}, {"content": b"\0" * 8}, {"form": Form(False, b"\r", True)},
+        {"firsts": (256,)}, {"content": b"\0" * 8}, {"form": FileForm(False, b"\r", True)},
     ],
 )  # fmt: skip
 def test_a_header_that_lies_is_refused_and_ends(

@@ -19,7 +19,7 @@ from microgpt.data.reader.block import Block
 from microgpt.data.reader.skipped import Skipped
 from microgpt.data.reader.stream import Stream
 from microgpt.runs.run import Run
-from microgpt.scoring.rows.forms import Facts, Form, head, rows
+from microgpt.scoring.rows.forms import Form, Scored, head, rows
 
 Capture = pytest.CaptureFixture[bytes]
 ENDS = ["\n", "\r\n", "\r"]
@@ -36,7 +36,7 @@ def told(block: Block, form: Form, *, whole: bool = False) -> bytes:
     zeros_D = np.zeros(n, np.int64)
     lengths_D = np.array([len(text) for text in block.texts], np.int64)
     starts_D = zeros_D if whole else lengths_D
-    facts = Facts(block, np.ones(n), None, starts_D, lengths_D + 1, lengths_D, zeros_D, None)
+    facts = Scored(block, np.ones(n), None, starts_D, lengths_D + 1, lengths_D, zeros_D, None)
     return b"".join(rows(form, facts, "utf-8", apart=False))
 
 
@@ -66,7 +66,9 @@ def tables(draw: st.DrawFn) -> tuple[str, str, list[tuple[str, str]]]:
     return delimiter, name, found
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(tables(), st.booleans(), st.integers(1, 50))
 def test_cutting_our_columns_off_leaves_the_bytes_of_the_input(
     table: tuple[str, str, list[tuple[str, str]]], has_mark: bool, size: int

@@ -18,6 +18,7 @@ from microgpt.errors import RunError
 from microgpt.runs import prepare, usual
 from microgpt.runs.checkpoint import REFERENCE
 from microgpt.runs.files import write_tensors
+from microgpt.runs.judging import judging
 from microgpt.runs.run import Run
 from microgpt.runs.session import Session
 from microgpt.scoring.repetition import Repetition
@@ -81,6 +82,27 @@ def test_percentiles_that_are_missing_are_told_of(home: Path, capsys: Capture) -
     assert said == [f"microgpt: no percentiles: {why}"]
     _, said = printed(capsys, *SCORED, "--flag-rate", 0.2, code=2)
     assert said == [f"microgpt: flag-rate needs held-out documents: {why}"]
+
+
+def test_a_program_judges_as_the_command_line_does_and_is_told_as_much(
+    home: Path, capsys: Capture
+) -> None:
+    run, text = microgpt.load(home / "run"), "anna"
+    for rate in (None, 0.2):
+        found = judging(run, rate)
+        assert capsys.readouterr() == ("", "")
+        words = [*SCORED, *(() if rate is None else ("--flag-rate", rate))]
+        rows, said = printed(capsys, *words)
+        assert ([found.promise] if found.promise else []) == said[:1]
+        assert (rate is None) == (not found.promise)
+        (row,) = [row for row in rows if row["text"] == text][:1]
+        where = np.array([len(text)]), np.array([run.score(text).mean])
+        if rate:
+            percentiles, flags = found.judge.percentiles(*where), found.judge.flags(*where)
+            assert percentiles is not None
+            assert flags is not None
+            assert [row["percentile"]] == pytest.approx(percentiles.tolist(), abs=0.005)
+            assert [row["flagged"]] == flags.tolist()
 
 
 def test_what_was_measured_in_part_is_measured_whole_where_the_file_is(home: Path) -> None:

@@ -27,10 +27,10 @@ _MASK = (1 << _LOW) - 1
 _FULL = (1 << _WORD) - 1
 
 
-class Encoder:
+class ArithmeticEncoder:
     """Takes choices in, gives bytes out.
 
-    >>> encoder = Encoder()
+    >>> encoder = ArithmeticEncoder()
     >>> for start in (0, 1, 1):  # of four numbers the first, then twice one of the other three
     ...     encoder.put(start, 3 if start else 1, 4)
     >>> encoder.finish().hex()
@@ -82,10 +82,10 @@ class Encoder:
         self._words[at] += 1
 
 
-class Decoder:
+class ArithmeticDecoder:
     """Gives the choices back: `at` says which number was meant, `take` which interval it is in.
 
-    >>> decoder = Decoder(bytes.fromhex("1c"))
+    >>> decoder = ArithmeticDecoder(bytes.fromhex("1c"))
     >>> for _ in range(3):
     ...     start = min(decoder.at(4), 1)
     ...     decoder.take(start, 3 if start else 1)
@@ -113,7 +113,7 @@ class Decoder:
         return number
 
     def take(self, start: int, size: int) -> None:
-        """Go on behind the interval.
+        """Continue after the interval.
 
         Raises:
             ValueError: the code ended before.

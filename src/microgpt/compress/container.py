@@ -24,7 +24,7 @@ import hashlib
 from dataclasses import dataclass
 
 from microgpt.compress.identity import DIGEST, Identity
-from microgpt.compress.text import Form
+from microgpt.compress.text import FileForm
 from microgpt.errors import DataError
 
 MAGIC = b"mgpt"
@@ -54,7 +54,7 @@ class Header:
 
     identity: Identity
     content: bytes
-    form: Form
+    form: FileForm
     size: int
     windows: int
     lanes: int
@@ -114,7 +114,7 @@ def _read(rest: bytes) -> tuple[Header, bytes]:
     if length > _LONGEST_BUILD:
         raise ValueError
     build = reader.take(length).decode()
-    form = Form.from_number(reader.number())
+    form = FileForm.from_number(reader.number())
     size, windows, lanes, several = (reader.number() for _ in range(4))
     # A window is a byte of the file at least; but one that no byte is: the last end.
     if windows > size + 1 or not (1 <= lanes <= windows or lanes == windows == 0):

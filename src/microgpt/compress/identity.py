@@ -27,7 +27,7 @@ from microgpt.errors import DataError
 DIGEST = 8
 """Bytes of a hash."""
 
-# Tokens that the probe pushes: so many rows, so many times.
+# The probe pushes tokens: this many rows, this many times.
 _PROBE = (3, 8)
 
 

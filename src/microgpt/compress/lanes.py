@@ -5,7 +5,7 @@ In: a model, and who codes. Out: tokens, each coded with what the model says aft
 The model begins each window anew, after the token before it, as in training. So that many windows
 advance together on the way back too, they stand in *lanes*: each lane has its share of the windows,
 in their order, and in each step a token of every lane is coded, lane after lane. A lane that begins
-within a document, as in one long text, must be told the token before it. Both ways push the same
+within a document, as in one long text, must be given the token before it. Both ways push the same
 tokens in the same rows, and so see the same numbers to the last bit.
 """
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.compress.coder import Decoder, Encoder
+from microgpt.compress.coder import ArithmeticDecoder, ArithmeticEncoder
 from microgpt.compress.fixed import intervals
 from microgpt.data.batch import Batch
 from microgpt.engines.contract import Floats, Predictor
@@ -35,7 +35,7 @@ _LANES = 2048
 _POSITIONS = 32_768
 _PROBABILITIES = 2**20
 
-# A lane that begins within a document has so many positions at least: its first token is a byte or
+# Positions of a lane that begins within a document, at least: its first token is a byte or
 # two of the header.
 _WORTH = 4096
 
@@ -80,7 +80,7 @@ class Lanes:
         """Advance all lanes to the end of their windows.
 
         Args:
-            code: told the logits of some lanes, and these lanes' numbers, answers what comes next.
+            code: given the logits of some lanes and these lanes' numbers, answers the next tokens.
             rounds: a window of each lane is one round.
         """
         if not self.windows:
@@ -113,7 +113,7 @@ class Writer:
     """
 
     def __init__(self, batch: Batch, lanes: int) -> None:
-        self.encoder = Encoder()
+        self.encoder = ArithmeticEncoder()
         self.nats: list[float] = []
         self._targets_N = batch.targets_N
         self._at: Ints = batch.documents[shares(len(batch), lanes)[:-1]]  # a copy
@@ -147,7 +147,7 @@ class Reader:
     """
 
     def __init__(self, code: bytes, lanes: int, most: int) -> None:
-        self.decoder = Decoder(code)
+        self.decoder = ArithmeticDecoder(code)
         self.lanes: list[array[int]] = [array("i") for _ in range(lanes)]
         self._left = most
 

@@ -1,8 +1,8 @@
 """A file's bytes to documents and back, so that nothing of the file is lost.
 
-In: bytes. Out: a `Form`, which is all that the documents do not say (a byte order mark, how lines
-end, whether the last one does), and the documents as token ids; and from both the same bytes. A
-document is a line, or, for a run that was trained on one long text, the whole.
+In: bytes. Out: a `FileForm`, which is all that the documents do not say (a byte order mark, how
+lines end, whether the last one does), and the documents as token ids; and from both the same bytes.
+A document is a line, or, for a run that was trained on one long text, the whole.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ENDS = (b"\n", b"\r\n", b"\r")
 
 
 @dataclass(frozen=True)
-class Form:
+class FileForm:
     """What a file is beside its documents.
 
     Attributes:
@@ -40,20 +40,20 @@ class Form:
         return self.bom | self.open << 1 | _ENDS.index(self.end) << 2
 
     @classmethod
-    def from_number(cls, number: int) -> Form:
+    def from_number(cls, number: int) -> FileForm:
         """Make it from that; a ValueError if there is no such form."""
         if number >> 2 >= len(_ENDS):
             raise ValueError
         return cls(bool(number & 1), _ENDS[number >> 2], bool(number & 2))
 
 
-def take_apart(data: bytes, *, stream: bool) -> tuple[Form, bytes]:
+def take_apart(data: bytes, *, stream: bool) -> tuple[FileForm, bytes]:
     r"""Return a file's form, and its text; unless it is a stream, with every line closed by LF.
 
     Lines that end in more than one way end at LF, and CR is a character of theirs.
 
     >>> take_apart(b"ada\r\nbob", stream=False)
-    (Form(bom=False, end=b'\r\n', open=True), b'ada\nbob\n')
+    (FileForm(bom=False, end=b'\r\n', open=True), b'ada\nbob\n')
     """
     bom = data.startswith(_BOM)
     data = data[len(_BOM) * bom :]
@@ -66,10 +66,10 @@ def take_apart(data: bytes, *, stream: bool) -> tuple[Form, bytes]:
             end = b"\r"
     data = data.replace(end, b"\n")
     is_open = bool(data) and not data.endswith(b"\n") and not stream
-    return Form(bom, end, is_open), data + b"\n" * is_open
+    return FileForm(bom, end, is_open), data + b"\n" * is_open
 
 
-def put_together(form: Form, text: bytes) -> bytes:
+def put_together(form: FileForm, text: bytes) -> bytes:
     """Return the file of a form and a text: the inverse of `take_apart`."""
     data = text[: len(text) - form.open].replace(b"\n", form.end)
     return _BOM * form.bom + data

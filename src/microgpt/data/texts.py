@@ -81,12 +81,6 @@ class Texts(Sequence[str]):
         for block in self.blocks():
             yield from block.strings()
 
-    def __add__(self, other: Sequence[str]) -> Texts:
-        both = Gathering()
-        both.add(self)
-        both.add(other)
-        return both.done()
-
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence) or isinstance(other, str):
             return NotImplemented

@@ -92,9 +92,9 @@ def learning_curve(
 
     Args:
         training: steps and losses; those that are no number are left out.
-        held_out: likewise.
+        held_out: steps and losses of held-out documents.
         levels: names and losses.
-        mixed: likewise, of held-out documents, with the counts that a GPT is mixed with.
+        mixed: the same of a GPT mixed with counts.
     """
     own = f"{ALONE}, " if mixed else ""
     curves = [
@@ -131,7 +131,7 @@ def learning_curve(
 
 
 def reliability(bins: Iterable[Bin]) -> Chart:
-    """Draw what came true against what was told, both in powers of ten."""
+    """Draw the share that came true against the probability given, both in powers of ten."""
     bins = [b for b in bins if b.p > 0]
     least = min([b.p for b in bins] + [b.observed for b in bins if b.hits], default=0.1)
     decades = range(max(math.floor(math.log10(least)), -6), 1)
@@ -160,7 +160,7 @@ def reliability(bins: Iterable[Bin]) -> Chart:
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
-    """Return round numbers from low to high, at most so many.
+    """Return round numbers from low to high, no more than `most`.
 
     >>> ticks(0.0, 1000.0, 6)
     [0.0, 200.0, 400.0, 600.0, 800.0, 1000.0]

@@ -88,7 +88,8 @@ def cross_entropy_by_the_book(logits_V: Sequence[Value], target: int) -> Value:
 
     Kept to be read and to be compared with. Each operation is a node of the autograd graph, and
     the slopes of :func:`cross_entropy` come out of the chain rule. Do not train with it: where the
-    target is 746 nats behind, its probability underflows to 0, which has no logarithm.
+    target is 746 nats below the largest logit, its probability underflows to 0, which has no
+    logarithm.
 
     >>> from microgpt.autograd import Value
     >>> logits_V = [Value(0.0), Value(0.0)]

@@ -28,10 +28,10 @@ def command(settings: Settings, tokens: Tokenizer) -> str:
         words, usual = {}, _usual(settings, budget.ALWAYS)
         spelt = (*budget.MEASURED, "seconds")
     else:
-        # A preset that is no more is told by what it set.
+        # A preset that no longer exists is replaced by the values that it set.
         name = settings.preset if settings.preset in PRESETS else "microgpt"
         words, usual = {"preset": name}, _usual(settings, PRESETS[name])
-        # A budget in seconds replaces the preset's in steps, unless both are told.
+        # A budget in seconds replaces the preset's in steps, unless both are written.
         spelt = ("steps",) if settings.training.seconds else ()
     words |= {name: its for name, its in told.items() if name in spelt or its != usual[name]}
     words |= {
@@ -45,7 +45,7 @@ def command(settings: Settings, tokens: Tokenizer) -> str:
 
 
 def _usual(settings: Settings, begun: Preset) -> dict[str, Any]:
-    """Return what the settings are where a preset alone is told."""
+    """Return what the settings are where nothing but a preset is given."""
     defaults: dict[str, Any] = {
         field.name: field.default
         for record in (settings.model, settings.training)

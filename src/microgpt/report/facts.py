@@ -1,4 +1,4 @@
-"""What the page tells, all of it measured here: the page computes nothing.
+"""The facts that the page shows, all of them measured here: the page computes nothing.
 
 In: a run, documents. Out: `Facts`.
 """
@@ -44,7 +44,7 @@ class Sampled:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """All that the page tells.
+    """All that the page shows.
 
     Attributes:
         name: of the run.
@@ -97,7 +97,7 @@ def gather(
     show: Sequence[str] = (),
     number: int = 6,
 ) -> Facts:
-    """Collect what the page tells.
+    """Collect what the page shows.
 
     Args:
         run: of which.

@@ -1,14 +1,14 @@
-"""What is usual for a run, in its folder: judging new texts does not need the training data.
+"""What usual texts of a run cost, in its folder: judging new texts does not need the training data.
 
-In: an engine and the documents. Out: what usual texts cost, in `reference.safetensors`, bound to
-the weights it was measured with. A file of other weights, as an earlier part of a training leaves
-it, is as good as none.
+In: a model and the documents. Out: a `Usual`, in `reference.safetensors`, with the fingerprint of
+the parameters that it was measured with. A file with another fingerprint, as an earlier part of a
+training leaves it, counts as none.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,90 +19,14 @@ import numpy as np
 from microgpt import schema
 from microgpt.counting.mixture import Mixture
 from microgpt.data.tokenizer import Tokenizer
-from microgpt.engines.contract import Engine, Floats, Predictor
+from microgpt.engines.contract import Engine, Predictor
 from microgpt.errors import MicroGPTError, RunError, UsageError
 from microgpt.runs.checkpoint import REFERENCE
 from microgpt.runs.files import Layout, read_tensors, write_tensors
 from microgpt.runs.settings import Settings
 from microgpt.scoring.price import Pricer
-from microgpt.scoring.reference import Ints, Reference
-from microgpt.scoring.repetition import MOST, Repetition, choose, one_fewer, weights
-
-# Texts priced at once: their losses at every position are held.
-_TEXTS = 8192
-
-
-@dataclass(frozen=True, eq=False)
-class Usual:
-    """What usual texts cost.
-
-    Attributes:
-        lengths_D: in characters.
-        means_D: nats per position.
-        lines_D: how many lines of the file each stands for; 0: it is new (see `repetition`).
-        repetition: of the file.
-        nats: per position, over all they stand for.
-        whole: whether these are as many as can be.
-    """
-
-    lengths_D: Ints
-    means_D: Floats
-    lines_D: Ints
-    repetition: Repetition
-    nats: float
-    whole: bool
-
-    @property
-    def reference(self) -> Reference:
-        """The same, sorted, to hold others against."""
-        return Reference(self.lengths_D, self.means_D, self.lines_D, self.repetition)
-
-
-Documents = tuple[Sequence[str], Sequence[str]]
-"""Those trained on, and those held out."""
-
-
-def measure(
-    predictor: Predictor,
-    tokens: Tokenizer,
-    settings: Settings,
-    documents: Documents,
-    positions: int | None = None,
-) -> Usual | None:
-    """Price the texts that tell what is usual; None: no documents were held out.
-
-    Args:
-        predictor: the model.
-        tokens: its tokenizer.
-        settings: the run's.
-        documents: the run's.
-        positions: about so many are priced, at most, of new texts and of those that repeat; None:
-            of 50,000 texts.
-    """
-    trained, held_out = documents
-    # What is held out of a stream is the end of one text.
-    if not held_out or settings.source.stream:
-        return None
-    most = MOST
-    if positions is not None:
-        characters = sum(map(len, held_out)) + len(held_out)
-        most = min(most, max(positions * len(held_out) // characters, 1))
-    chosen = choose(trained, held_out, settings.training.seed, most)
-    pricer = Pricer(predictor, tokens, settings.model.block_size)
-    groups = [chosen.texts[i : i + _TEXTS] for i in range(0, len(chosen.texts), _TEXTS)]
-    priced = [
-        (one.laid.lengths_D, one.nats_D, one.positions_D) for one in map(pricer.price, groups)
-    ]
-    lengths_D, nats_D, positions_D = map(np.concatenate, zip(*priced))
-    weights_D = weights(chosen.lines_D, chosen.repetition)
-    return Usual(
-        lengths_D,
-        one_fewer(nats_D / positions_D, chosen.learnt_D),
-        chosen.lines_D,
-        chosen.repetition,
-        float((weights_D * nats_D).sum() / (weights_D * positions_D).sum()),
-        chosen.whole,
-    )
+from microgpt.scoring.repetition import Repetition
+from microgpt.scoring.usual import Documents, Usual, measure
 
 
 def keep(
@@ -125,7 +49,7 @@ def keep(
         documents: the run's.
         positions: as in `measure`.
     """
-    found = measure(predictor, tokens, settings, documents, positions)
+    found = _measured(predictor, tokens, settings, documents, positions)
     if found:
         write(folder, found, of)
 
@@ -162,7 +86,7 @@ def find(
     if found and found.whole:
         return found
     try:
-        measured = measure(predictor, tokens, settings, documents())
+        measured = _measured(predictor, tokens, settings, documents())
     except MicroGPTError:
         if damaged:
             raise damaged from None
@@ -173,6 +97,20 @@ def find(
         with suppress(OSError):  # the folder may be another's, or on a disk that is only read
             write(folder, measured, of)
     return measured
+
+
+def _measured(
+    predictor: Predictor,
+    tokens: Tokenizer,
+    settings: Settings,
+    documents: Documents,
+    positions: int | None = None,
+) -> Usual | None:
+    # What is held out of a stream is the end of one text.
+    if not documents[1] or settings.source.stream:
+        return None
+    pricer = Pricer(predictor, tokens, settings.model.block_size)
+    return measure(pricer, documents, settings.training.seed, positions)
 
 
 def fingerprint(engine: Engine, mixture: Mixture | None) -> str:
@@ -207,12 +145,12 @@ def read(folder: Path, of: str) -> Usual | None:
         RunError: it is damaged.
     """
 
-    def make(about: dict[str, Any], layout: Layout) -> _Notes:
+    def make(about: dict[str, Any], layout: Layout) -> _InFile:
         _, shape = layout.get("means", ("", ()))
         kinds = {"lengths": "I64", "means": "F64", "lines": "I64"}
         if len(shape) != 1 or layout != {name: (kind, shape) for name, kind in kinds.items()}:
             raise UsageError("damaged or foreign: not as microgpt writes it.")
-        return schema.convert(_Notes, about)
+        return schema.convert(_InFile, about)
 
     path = folder / REFERENCE
     if not path.exists():
@@ -220,15 +158,17 @@ def read(folder: Path, of: str) -> Usual | None:
     notes, found = read_tensors(path, make)
     if notes.of != of:
         return None
-    told = Repetition(notes.lines, notes.once, notes.twice)
-    usual = Usual(found["lengths"], found["means"], found["lines"], told, notes.nats, notes.whole)
+    repetition = Repetition(notes.lines, notes.once, notes.twice)
+    usual = Usual(
+        found["lengths"], found["means"], found["lines"], repetition, notes.nats, notes.whole
+    )
     if not _is_sound(usual):
         raise RunError(f"{path}: damaged or foreign: not as microgpt writes it.")
     return usual
 
 
 @dataclass(frozen=True)
-class _Notes:
+class _InFile:
     """What stands in the header beside the tensors."""
 
     of: str
@@ -242,12 +182,12 @@ class _Notes:
 def _is_sound(usual: Usual) -> bool:
     """Say whether the numbers can be what was measured."""
     lengths_D, means_D, lines_D = usual.lengths_D, usual.means_D, usual.lines_D
-    told = usual.repetition
+    repetition = usual.repetition
     return (
         len(means_D) > 0
         and bool((lengths_D >= 0).all() and (lines_D >= 0).all() and np.isfinite(means_D).all())
-        and 0 <= told.once <= told.lines
-        and 0 <= 2 * told.twice <= told.lines - told.once
-        and (told.once > 0 or bool(lines_D.all()))
-        and (told.once < told.lines) == bool(lines_D.any())
+        and 0 <= repetition.once <= repetition.lines
+        and 0 <= 2 * repetition.twice <= repetition.lines - repetition.once
+        and (repetition.once > 0 or bool(lines_D.all()))
+        and (repetition.once < repetition.lines) == bool(lines_D.any())
     )

@@ -36,10 +36,10 @@ class Heat:
     Attributes:
         text: as it is shown, or its beginning.
         loss: nats per position.
-        bits: likewise.
+        bits: bits per position.
         cells: some or all of its characters, and its end.
         first: how many characters stand before these.
-        rest: how many behind.
+        rest: how many characters follow these.
     """
 
     text: str

@@ -1,7 +1,7 @@
 """What is usual: what the lines of a file cost, by length, and how rare a text is beside them.
 
-In: lengths and means of texts, and what each stands for (see `repetition`). Out: percentiles among
-those of similar length.
+In: lengths and means of texts, and how many lines each stands for (see `repetition`). Out:
+percentiles among those of similar length.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from microgpt.scoring.repetition import Repetition, weights
 Ints = NDArray[np.int64]
 
 ENOUGH = 200
-"""Neighbouring lengths are taken together until there are so many texts."""
+"""Texts in a class, at least: neighbouring lengths are joined until there are as many."""
 
 ALIKE = 5e-5
 """Means as near as this are the same: they print alike, and another machine rounds otherwise."""
@@ -55,7 +55,7 @@ class Reference:
         self._given = lengths_D, means_D, lines_D
         self.repetition = repetition or Repetition(len(means_D), len(means_D), 0)
         weights_D = weights(lines_D, self.repetition)
-        # However often it repeats, a text tells no more than a new one.
+        # A text that repeats is one observation, as a new one is.
         self._tops = _tops(lengths_D, np.minimum(weights_D, 1.0), enough)
         classes_D = self.classes(lengths_D)
         order = np.lexsort((means_D, classes_D))
@@ -92,7 +92,7 @@ class Reference:
         return self.above(classes_D, self.cheaper(classes_D, means_D))
 
     def cheaper(self, classes_D: Ints, means_D: Floats) -> Ints:
-        """Return how far in the order the texts of a class reach that cost less."""
+        """Return how many texts, in the order of classes and means, come before these means."""
         return np.searchsorted(self._keys, _keys(classes_D, means_D - ALIKE)).astype(np.int64)
 
     def above(self, classes_D: Ints, reach_D: Ints) -> Floats:

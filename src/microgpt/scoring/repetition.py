@@ -1,4 +1,4 @@
-"""How the lines of a file repeat, and which of them tell what a new line will cost.
+"""How the lines of a file repeat, and which of them predict what a new line will cost.
 
 In: the documents trained on and those held out. Out: texts to price, and what each stands for.
 
@@ -30,7 +30,7 @@ from microgpt.engines.contract import Floats
 Ints = NDArray[np.int64]
 
 MOST = 50_000
-"""So many texts are priced, at most, of those held out and of those that repeat."""
+"""Texts priced at most, of those held out and of those that repeat each."""
 
 # What learning from a text once more gains falls with log(lines + one of these).
 _HEAD_STARTS = (0, 1, 3, 10, 30, 100)
@@ -52,7 +52,7 @@ class Repetition:
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
+class Selection:
     """Texts to price, no two of them alike.
 
     Attributes:
@@ -73,8 +73,8 @@ class Chosen:
 
 def choose(
     trained: Sequence[str], held_out: Sequence[str], seed: int = 0, most: int = MOST
-) -> Chosen:
-    """Choose the texts that tell what is usual.
+) -> Selection:
+    """Choose the texts that show what is usual.
 
     Args:
         trained: the documents trained on.
@@ -108,7 +108,7 @@ def choose(
         repeating, lines = np.array([*drawn]), np.array([*drawn.values()])
     chosen = np.concatenate([new, repeating]).astype(np.int64)
     places: list[int] = firsts_U[chosen].tolist()
-    return Chosen(
+    return Selection(
         [trained[at] if at < len(trained) else held_out[at - len(trained)] for at in places],
         np.concatenate([np.zeros(len(new)), lines]).astype(np.int64),
         np.where(chosen < before, times_U[chosen], 0).astype(np.int64),

@@ -29,7 +29,7 @@ from microgpt.scoring.reference import ALIKE, ENOUGH, Ints, Reference
 from microgpt.wording import count
 
 ABOVE = 5
-"""Classes are widened until of each so many texts are to be flagged."""
+"""Texts to be flagged in a class, at least: classes are widened until there are as many."""
 
 _DRAWS = 20_000
 
@@ -42,8 +42,8 @@ class Threshold:
         usual: what the percentile is among; its classes are wide enough for the rate.
         percentile: a text is flagged from here on.
         expected: the share of good lines that is.
-        low: of the interval in which that share is, 95 times of 100.
-        high: likewise.
+        low: the lower end of the interval in which that share lies, 95 times of 100.
+        high: the upper end of that interval.
     """
 
     usual: Reference
@@ -100,7 +100,7 @@ class _Cuts:
     @classmethod
     def of(cls, usual: Reference) -> _Cuts:
         """Find all, one class after the other, the cheapest first."""
-        # What costs the same is not to be told apart.
+        # Texts of the same mean are on the same side of any cut.
         apart = (np.diff(usual.means_D) > ALIKE) | (np.diff(usual.classes_D) > 0)
         at_E = np.flatnonzero(np.append(apart, True)) + 1
         classes_E = usual.classes_D[at_E - 1]
@@ -138,7 +138,7 @@ def threshold(usual: Reference, rate: float) -> Threshold:
     """Choose the percentile so that about this share of good lines is flagged.
 
     Raises:
-        UsageError: the share is none, or there are too few documents to tell.
+        UsageError: the share is not in (0, 1), or there are too few documents for it.
     """
     if not 0.0 < rate < 1.0:
         raise UsageError(f"flag-rate must be above 0 and below 1; got {rate:g}.")
@@ -188,7 +188,7 @@ def _interval(usual: Reference, cuts: _Cuts, which: Ints) -> tuple[float, float]
 
 
 def _drawn(rng: np.random.Generator, hits: float, misses: float, extra: float = 0.0) -> Floats:
-    """Draw the share that came to so many hits; extra: variance beside the hits' own."""
+    """Draw the share from its distribution, given hits and misses; extra: more variance of hits."""
     if hits <= 0 or misses <= 0:
         return np.full(_DRAWS, float(hits > 0))
     own = hits * misses / (hits + misses)

@@ -30,9 +30,9 @@ from microgpt.engines.machine import processors
 from microgpt.errors import DataError, UsageError
 from microgpt.runs.run import Run, open_pricer
 from microgpt.scoring.judge import Judge
-from microgpt.scoring.rows.crew import Order, in_order
 from microgpt.scoring.rows.forms import Form
-from microgpt.scoring.rows.lines import Told
+from microgpt.scoring.rows.lines import WrittenRows
+from microgpt.scoring.rows.processes import Job, in_order
 from microgpt.scoring.score import Score
 from microgpt.wording import count, printable, short
 
@@ -93,10 +93,10 @@ def score(
         form, encoding = form or "table", sys.stdout.encoding or "utf-8"
         engine, apart = machine.engine or "auto", sort is not None
         opener = partial(open_pricer, opened.folder, engine, 1, machine.device)
-        order = Order(opener, judged, form, apart, encoding)
+        job = Job(opener, judged, form, apart, encoding)
         # A device other than the processor is shared by no processes.
         processes = 1 if machine.device else machine.threads or processors()
-        told = in_order(opened.pricer, order, blocks, processes, note)
+        told = in_order(opened.pricer, job, blocks, processes, note)
         flagged, documents = _row_by_row(told, sort)
         if judged.threshold and (documents or not blocks.error):
             share = flagged / max(documents, 1)
@@ -151,7 +151,7 @@ def _one_by_one(
             )
 
 
-def _row_by_row(all_told: Iterator[Told], sort: str | None) -> tuple[int, int]:
+def _row_by_row(all_told: Iterator[WrittenRows], sort: str | None) -> tuple[int, int]:
     """Print rows, with the speed on standard error where they go elsewhere; count the flagged."""
     began, characters, documents, flagged = time.perf_counter(), 0, 0, 0
     kept: list[tuple[float, bytes]] = []

@@ -1,8 +1,8 @@
-"""`microgpt score` on many lines: a block's facts as rows of a table, JSON lines or CSV.
+"""`microgpt score` on many lines: a block as rows of a table, JSON lines or CSV.
 
 Most blocks are plain: nothing in their texts needs quotes, and they came in no columns. Rows of a
-table that came as CSV go as they came, byte for byte, with ours behind them. Of the others the
-columns that came, and the spans, are written by the libraries of their form.
+table that came as CSV are repeated byte for byte, with our columns after them. The columns of other
+input, and the spans, are written by the libraries csv and json.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from microgpt.wording import END, printable
 Form = Literal["table", "jsonl", "csv"]
 
 FIELDS = ("loss", "bits", "percentile", "span", "unknown", "flagged")
-"""What is told of each document, behind the columns it came with; the last one if asked for."""
+"""What a row says of its document, after the columns that it came with; the last if asked for."""
 
 _TABLE = "  nats   bits  rarer than  unknown  text, and in [] what surprises most\n"
 _COMMAS = Dialect(",")
@@ -37,15 +37,15 @@ _FALSE_TRUE, _FLAGGED = Words.of(["false", "true"]), Words.of(["", "  flagged"])
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is told of the texts of a block.
+class Scored:
+    """The texts of a block and what their rows say.
 
     Attributes:
         block: the texts, and the rows they came in.
         means_D: nats a position.
         percentiles_D: None: they are not known.
         starts_D: the first character of what surprises most.
-        stops_D: behind its last; the end of a text is a character too.
+        stops_D: the character after its last; the end of a text counts as a character.
         lengths_D: in characters.
         unknown_D: how many of these are unknown.
         flags_D: whether it is flagged; None: nobody asked.
@@ -74,13 +74,15 @@ def head(form: Form, block: Block, *, flags: bool) -> str:
     return block.table.dialect.delimiter.join([body, *ours]) + (end or block.table.end)
 
 
-def rows(form: Form, facts: Facts, encoding: str, *, apart: bool) -> list[bytes]:
+def rows(form: Form, scored: Scored, encoding: str, *, apart: bool) -> list[bytes]:
     """Return a row for each text, line ends included; all of them joined unless wanted apart."""
-    columns = Columns(len(facts.block.texts))
+    columns = Columns(len(scored.block.texts))
     if form == "table":
-        _add_table(columns, facts)
+        _add_table(columns, scored)
     else:
-        _add_fields(columns, form, facts, escaped=form == "jsonl" and "utf" not in encoding.lower())
+        _add_fields(
+            columns, form, scored, escaped=form == "jsonl" and "utf" not in encoding.lower()
+        )
     joined, offsets = columns.joined()
     found = [joined[a:b] for a, b in pairwise(offsets.tolist())] if apart else [joined]
     if codecs.lookup(encoding).name == "utf-8":
@@ -92,7 +94,7 @@ class _Texts:
     """A block's texts, to cut from.
 
     Args:
-        facts: of the block.
+        scored: the block.
         quoted: writes what is cut, if need be.
         special: characters for which it need be; for what cannot be printed it always does.
         escaped: for what is not ASCII, too.
@@ -100,20 +102,20 @@ class _Texts:
 
     def __init__(
         self,
-        facts: Facts,
+        scored: Scored,
         quoted: Callable[[Iterable[str]], list[str]],
         special: str,
         *,
         escaped: bool = False,
     ) -> None:
-        self._texts, self._lengths_D, self._quoted = facts.block.texts, facts.lengths_D, quoted
+        self._texts, self._lengths_D, self._quoted = scored.block.texts, scored.lengths_D, quoted
         joined = "".join(self._texts)
         self._plain = joined.isprintable() and not any(c in joined for c in special)
         self._plain = self._plain and (joined.isascii() or not escaped)
         # Where a character is a byte, texts are cut without looking at any of them.
         self._words: Words | None = None
         if self._plain and joined.isascii():
-            ends_D = np.cumsum(facts.lengths_D)
+            ends_D = np.cumsum(scored.lengths_D)
             self._words = Words(joined.encode(), np.append(np.zeros(1, np.int64), ends_D))
         self._ends = Words.of(["", json.dumps(END)[1:-1] if escaped else END])
 
@@ -130,43 +132,43 @@ class _Texts:
         return columns.each(Words.of(parts if self._plain else self._quoted(parts)))
 
 
-def _add_table(columns: Columns, facts: Facts) -> None:
-    texts = _Texts(facts, lambda parts: [*map(printable, parts)], "")
-    columns.numbers(facts.means_D, 2, 6)
+def _add_table(columns: Columns, scored: Scored) -> None:
+    texts = _Texts(scored, lambda parts: [*map(printable, parts)], "")
+    columns.numbers(scored.means_D, 2, 6)
     columns.same(" ")
-    columns.numbers(facts.means_D / LN_2, 2, 6)
-    if facts.percentiles_D is None:
+    columns.numbers(scored.means_D / LN_2, 2, 6)
+    if scored.percentiles_D is None:
         columns.same(" " * 12)
     else:
         columns.same("  ")
-        columns.numbers(facts.percentiles_D, 1, 8)
+        columns.numbers(scored.percentiles_D, 1, 8)
         columns.same(" %")
     columns.same("  ")
-    _add_counts(columns, facts.unknown_D, zero=" " * 7)
+    _add_counts(columns, scored.unknown_D, zero=" " * 7)
     columns.same("  ")
-    texts.add(columns, 0 * facts.starts_D, facts.starts_D)
+    texts.add(columns, 0 * scored.starts_D, scored.starts_D)
     columns.same("[")
-    texts.add(columns, facts.starts_D, facts.stops_D)
+    texts.add(columns, scored.starts_D, scored.stops_D)
     columns.same("]")
-    texts.add(columns, facts.stops_D, facts.lengths_D)
-    if facts.flags_D is not None:
-        columns.choose(_FLAGGED, facts.flags_D)
+    texts.add(columns, scored.stops_D, scored.lengths_D)
+    if scored.flags_D is not None:
+        columns.choose(_FLAGGED, scored.flags_D)
     columns.same("\n")
 
 
-def _add_fields(columns: Columns, form: Form, facts: Facts, *, escaped: bool) -> None:
-    block, is_csv = facts.block, form == "csv"
+def _add_fields(columns: Columns, form: Form, scored: Scored, *, escaped: bool) -> None:
+    block, is_csv = scored.block, form == "csv"
     table = block.table if is_csv else None
     dialect = table.dialect if table else _COMMAS
     quoted = encode_basestring_ascii if escaped else encode_basestring
     opened, quote, closed, missing = ("", "", "", "") if is_csv else ('{"text": ', '"', "}", "null")
     if is_csv:
         texts = _Texts(
-            facts, lambda parts: dialect.written([part] for part in parts), dialect.delimiter + '"'
+            scored, lambda parts: dialect.written([part] for part in parts), dialect.delimiter + '"'
         )
     else:
         texts = _Texts(
-            facts, lambda parts: [quoted(part)[1:-1] for part in parts], '"\\', escaped=escaped
+            scored, lambda parts: [quoted(part)[1:-1] for part in parts], '"\\', escaped=escaped
         )
     # As they stand they are cells already.
     parted = [_parted(str(row)) for row in block.rows] if table else []
@@ -186,7 +188,7 @@ def _add_fields(columns: Columns, form: Form, facts: Facts, *, escaped: bool) ->
         columns.each(Words.of([body for body, _ in parted]))
     elif not named:
         columns.same(f"{opened}{quote}")
-        texts.add(columns, 0 * facts.starts_D, facts.lengths_D)
+        texts.add(columns, 0 * scored.starts_D, scored.lengths_D)
         columns.same(quote)
     elif is_csv:
         cells = ([one.get(c, "") for c in block.columns] if one else [text] for text, one in pairs)
@@ -195,23 +197,23 @@ def _add_fields(columns: Columns, form: Form, facts: Facts, *, escaped: bool) ->
         every = (one or {"text": text} for text, one in pairs)
         columns.each(Words.of([json.dumps(o, ensure_ascii=escaped)[:-1] for o in every]))
     name("loss")
-    columns.numbers(facts.means_D, 4)
+    columns.numbers(scored.means_D, 4)
     name("bits")
-    columns.numbers(facts.means_D / LN_2, 4)
+    columns.numbers(scored.means_D / LN_2, 4)
     name("percentile")
-    if facts.percentiles_D is None:
+    if scored.percentiles_D is None:
         columns.same(missing)
     else:
-        columns.numbers(facts.percentiles_D, 2)
+        columns.numbers(scored.percentiles_D, 2)
     name("span")
     columns.same(quote)
-    texts.add(columns, facts.starts_D, facts.stops_D)
+    texts.add(columns, scored.starts_D, scored.stops_D)
     columns.same(quote)
     name("unknown")
-    _add_counts(columns, facts.unknown_D, zero="0")
-    if facts.flags_D is not None:
+    _add_counts(columns, scored.unknown_D, zero="0")
+    if scored.flags_D is not None:
         name("flagged")
-        columns.choose(_FALSE_TRUE, facts.flags_D)
+        columns.choose(_FALSE_TRUE, scored.flags_D)
     ends = [end or table.end for _, end in parted] if table else ["\n"]
     columns.same(closed)
     if len(set(ends)) == 1:

@@ -1,4 +1,7 @@
-"""`microgpt score` on many lines: what is told of a block of them."""
+"""`microgpt score` on many lines: the rows of a block of them.
+
+In: a block of texts, what prices and what judges them. Out: bytes, as they are printed.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,20 @@ from dataclasses import dataclass
 from microgpt.data.reader.block import Block
 from microgpt.scoring.judge import Judge
 from microgpt.scoring.price import Pricer
-from microgpt.scoring.rows.forms import Facts, Form, head, rows
+from microgpt.scoring.rows.forms import Form, Scored, head, rows
 
 
 @dataclass(frozen=True)
-class Told:
-    """What is printed of a block.
+class WrittenRows:
+    """The rows of a block.
 
     Attributes:
-        head: what stands above, if this is the first of all.
-        rows: one for each document where they are wanted apart, else all of them joined.
-        losses: of each document where they are wanted apart.
-        documents: how many.
-        flagged: how many of these.
-        characters: of all of them.
+        head: the heading, printed if this is the first block of all.
+        rows: one for each document where they are wanted one by one, else all of them joined.
+        losses: the documents' means where they are wanted one by one, else none.
+        documents: how many documents there are.
+        flagged: how many of these are flagged.
+        characters: how many characters these have together.
     """
 
     head: bytes
@@ -31,8 +34,8 @@ class Told:
     characters: int
 
 
-class Teller:
-    """Turns blocks into rows.
+class RowWriter:
+    """Writes the rows of blocks.
 
     Args:
         pricer: of the run.
@@ -48,17 +51,17 @@ class Teller:
         self._pricer, self._judge, self._apart, self._encoding = pricer, judge, apart, encoding
         self._form: Form = form
 
-    def tell(self, block: Block) -> Told:
-        """Price a block, and write it down."""
+    def write(self, block: Block) -> WrittenRows:
+        """Price a block's texts, and write their rows."""
         texts, judge = block.texts, self._judge
         heading = head(self._form, block, flags=judge.threshold is not None)
         above = heading.encode(self._encoding, "backslashreplace")
         if not texts:
-            return Told(above, [], [], 0, 0, 0)
+            return WrittenRows(above, [], [], 0, 0, 0)
         priced = self._pricer.price(texts)
         lengths_D, means_D = priced.laid.lengths_D, priced.means_D
         flags_D = judge.flags(lengths_D, means_D)
-        facts = Facts(
+        scored = Scored(
             block,
             means_D,
             judge.percentiles(lengths_D, means_D),
@@ -68,6 +71,6 @@ class Teller:
             flags_D,
         )
         flagged = 0 if flags_D is None else int(flags_D.sum())
-        written = rows(self._form, facts, self._encoding, apart=self._apart)
+        written = rows(self._form, scored, self._encoding, apart=self._apart)
         means: list[float] = means_D.tolist() if self._apart else []
-        return Told(above, written, means, len(texts), flagged, int(lengths_D.sum()))
+        return WrittenRows(above, written, means, len(texts), flagged, int(lengths_D.sum()))

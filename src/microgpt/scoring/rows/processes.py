@@ -1,7 +1,7 @@
-"""Scores of much text: blocks are told by a process for each processor, in their order.
+"""Rows of much text: a process for each processor writes those of a block, in the order of blocks.
 
-What waits is bounded, and so is memory. Processes and not threads: nearly half of the work is not
-the model's, and Python does that on one thread at a time.
+In: blocks of texts. Out: their rows. What waits is bounded, and so is memory. Processes and not
+threads: nearly half of the work is not the model's, and Python does that on one thread at a time.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from microgpt.errors import MicroGPTError
 from microgpt.scoring.judge import Judge
 from microgpt.scoring.price import Pricer
 from microgpt.scoring.rows.forms import Form
-from microgpt.scoring.rows.lines import Teller, Told
+from microgpt.scoring.rows.lines import RowWriter, WrittenRows
 
-# So long is told alone: it takes a process as long to begin.
-_SOON_SECONDS = 0.5
+# This process works alone for so long: another takes as long to start.
+_ALONE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a process needs to tell of blocks as its parent would.
+class Job:
+    """What a process needs to write rows as its parent would.
 
     Attributes:
         open: makes the pricer, in whatever process calls it; it must be picklable.
@@ -50,49 +50,50 @@ class Order:
     apart: bool
     encoding: str
 
-    def teller(self, pricer: Pricer) -> Teller:
-        """Return what tells of blocks."""
-        return Teller(pricer, self.judge, self.form, apart=self.apart, encoding=self.encoding)
+    def writer(self, pricer: Pricer) -> RowWriter:
+        """Return what writes the rows of blocks."""
+        return RowWriter(pricer, self.judge, self.form, apart=self.apart, encoding=self.encoding)
 
 
 def in_order(
     pricer: Pricer,
-    order: Order,
+    job: Job,
     blocks: Iterable[Block],
-    processes: int,
-    say: Callable[[str], None],
-) -> Iterator[Told]:
-    """Yield what is told of blocks in their order, several worked on at once if there are many.
+    most: int,
+    warn: Callable[[str], None],
+) -> Iterator[WrittenRows]:
+    """Yield the rows of blocks in their order; several are worked on at once if there are many.
 
-    Of a block that is small because no more had come, it is told before more is waited for.
+    The rows of a block that is small because no more text had come are yielded before more text is
+    waited for.
 
     Args:
         pricer: of this process.
-        order: what the others do.
+        job: what the others do.
         blocks: of texts.
-        processes: at most so many.
-        say: takes a sentence, where no other process can be begun.
+        most: how many processes, at most.
+        warn: takes a sentence, where no other process can be started.
 
     Raises:
         MicroGPTError: a process was killed.
     """
-    waiting: deque[Future[Told]] = deque()
-    crew: Crew | None = None
-    teller, spent = order.teller(pricer), 0.0
+    waiting: deque[Future[WrittenRows]] = deque()
+    processes: Processes | None = None
+    writer, spent = job.writer(pricer), 0.0
     try:
         for block in blocks:
-            if processes > 1 and not crew and spent > _SOON_SECONDS:
-                crew = _crew(order, processes, say)
-                processes = processes if crew else 1
-            if not crew or not crew.ready:
+            if most > 1 and not processes and spent > _ALONE_SECONDS:
+                processes = _started(job, most, warn)
+                most = most if processes else 1
+            if not processes or not processes.ready:
                 began = time.perf_counter()
-                told = teller.tell(block)
+                rows = writer.write(block)
                 spent += time.perf_counter() - began
-                yield told
+                yield rows
                 continue
-            waiting.append(crew.tell(block))
-            slow = sum(map(len, block.texts)) < BYTES // 8
-            while len(waiting) > (0 if slow else 2 * processes):
+            waiting.append(processes.write(block))
+            is_slow = sum(map(len, block.texts)) < BYTES // 8
+            while len(waiting) > (0 if is_slow else 2 * most):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -102,34 +103,34 @@ def in_order(
             "Try --threads 1."
         ) from None
     finally:
-        if crew:
-            crew.end()
+        if processes:
+            processes.end()
 
 
-def _crew(order: Order, processes: int, say: Callable[[str], None]) -> Crew | None:
-    """Return a crew; say why there is none where the system lets none be."""
+def _started(job: Job, most: int, warn: Callable[[str], None]) -> Processes | None:
+    """Start processes; where the system allows none, say why."""
     try:
-        return Crew(order, processes)
+        return Processes(job, most)
     except (OSError, ImportError, NotImplementedError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        say(
+        warn(
             f"one process scores alone: others cannot be begun here ({why}). They need a /dev/shm "
             "that can be written to."
         )
     return None
 
 
-class Crew:
-    """Processes that tell of blocks; ready when the first one is."""
+class Processes:
+    """Processes that write rows; ready when the first one is."""
 
-    def __init__(self, order: Order, processes: int) -> None:
+    def __init__(self, job: Job, number: int) -> None:
         # Not forked: this process may have threads, and not all systems can.
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(processes, context, _begin, (order,))
-        # They must not take a Ctrl-C from their first moment on.
+        self._pool = ProcessPoolExecutor(number, context, _begin, (job,))
+        # They must ignore Ctrl-C from their first moment on: this process ends them.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            self._first = [self._pool.submit(_nothing) for _ in range(processes)]
+            self._first = [self._pool.submit(_nothing) for _ in range(number)]
         except OSError:
             self.end()
             raise
@@ -138,33 +139,34 @@ class Crew:
 
     @property
     def ready(self) -> bool:
-        """Whether one of them is there."""
+        """Whether one of them has started."""
         return self._first[0].done()
 
-    def tell(self, block: Block) -> Future[Told]:
-        """Let the next one that is free tell of a block."""
+    def write(self, block: Block) -> Future[WrittenRows]:
+        """Let the next one that is free write the rows of a block."""
         # Mostly there is nothing but lines, and one text travels quicker than thousands.
         joined = "\n".join(block.texts)
         is_plain = not any(block.rows) and joined.count("\n") == len(block.texts) - 1
-        return self._pool.submit(_tell, joined if is_plain else block)
+        return self._pool.submit(_write, joined if is_plain else block)
 
     def end(self) -> None:
-        """Let them go, once they have told what they are at."""
+        """End them, once they have finished the blocks that they are working on."""
         self._pool.shutdown(cancel_futures=True)
 
 
-_teller: list[Teller] = []
+# A process's own, made once, when it starts.
+_writer: list[RowWriter] = []
 
 
-def _begin(order: Order) -> None:
+def _begin(job: Job) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
-    _teller[:] = [order.teller(order.open())]
+    _writer[:] = [job.writer(job.open())]
     # Linux's malloc gives back what is free beyond twice the largest piece it was ever given back,
     # to fetch it again for the next block, page by page: a fifth of the time. See mallopt(3),
     # M_TRIM_THRESHOLD. No page of this piece is touched.
     np.empty(1 << 24, dtype=np.uint8)
-    # What is there now stays: the collector need not look through it again and again.
+    # What exists now stays: the garbage collector need not look through it again and again.
     gc.freeze()
 
 
@@ -179,8 +181,8 @@ def _nothing() -> None:
     pass
 
 
-def _tell(block: Block | str) -> Told:
+def _write(block: Block | str) -> WrittenRows:
     if isinstance(block, str):
         texts = block.split("\n")
         block = Block(texts, [None] * len(texts))
-    return _teller[0].tell(block)
+    return _writer[0].write(block)
