@@ -201,6 +201,10 @@ def xz(trained: Sequence[str], texts: Sequence[str], positions: int) -> LossSum:
     return LossSum(added * 8 * LN_2, positions)
 
 
+# Positions measured at once: a model that counts needs a dozen arrays of them.
+_AT_ONCE = 1 << 20
+
+
 def ladder(
     counted: Batch, measured: Batch, tokenizer: Tokenizer, counts: NGram | None = None
 ) -> dict[str, LossSum]:
@@ -222,6 +226,8 @@ def ladder(
     }
     if counts:
         models["ngram"] = counts.losses
-    return {
-        name: LossSum.of(losses(model, measured, tokenizer).data) for name, model in models.items()
-    }
+    sums = dict.fromkeys(models, LossSum())
+    for _, piece in measured.pieces(_AT_ONCE):
+        for name, model in models.items():
+            sums[name] += LossSum.of(losses(model, piece, tokenizer).data)
+    return sums

@@ -11,7 +11,7 @@ once, or cut, as the original does; what is cut is counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -79,6 +79,21 @@ class Batch:
         count = min(max(fit, 1), len(self))
         stop = int(self.documents[count])
         return Batch(self.tokens_N[:stop], self.targets_N[:stop], self.documents[: count + 1])
+
+    def pieces(self, positions: int) -> Iterator[tuple[slice, Batch]]:
+        """Yield where some documents stand among the positions, and these, until all have come.
+
+        So many come at once that they have no more positions than that, or one document.
+        """
+        first = 0
+        while first < len(self):
+            start = int(self.documents[first])
+            fit = int(np.searchsorted(self.documents, start + positions, side="right")) - 1
+            last = max(fit, first + 1)
+            its = slice(start, int(self.documents[last]))
+            documents = self.documents[first : last + 1] - start
+            yield its, Batch(self.tokens_N[its], self.targets_N[its], documents)
+            first = last
 
 
 def _places(starts: Offsets, lengths: Offsets, documents: Offsets) -> Offsets:

@@ -155,21 +155,10 @@ def blocks(predictor: Predictor, batch: Batch, vocab_size: int) -> Iterator[tupl
     So many come at once that their logits are NUMBERS at most, or one window's. The next ones are
     computed while a caller works on those that it has.
     """
-    found = _blocks(predictor, batch, vocab_size)
+    pieces = batch.pieces(max(NUMBERS // vocab_size, 1))
+    found = ((its, predictor.logits(piece)) for its, piece in pieces)
     with ThreadPoolExecutor(1) as thread:
         coming = thread.submit(next, found, None)
         while block := coming.result():
             coming = thread.submit(next, found, None)
             yield block
-
-
-def _blocks(predictor: Predictor, batch: Batch, vocab_size: int) -> Iterator[tuple[slice, Floats]]:
-    most, first = max(NUMBERS // vocab_size, 1), 0
-    while first < len(batch):
-        start = int(batch.documents[first])
-        stop = int(np.searchsorted(batch.documents, start + most, side="right")) - 1
-        last = max(stop, first + 1)
-        its = slice(start, int(batch.documents[last]))
-        documents = batch.documents[first : last + 1] - start
-        yield its, predictor.logits(Batch(batch.tokens_N[its], batch.targets_N[its], documents))
-        first = last
