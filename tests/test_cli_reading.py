@@ -70,7 +70,7 @@ def test_a_run_on_a_table_knows_how_it_was_read(capsys: Capture) -> None:
     assert cli(["train", "t.txt", *SMALL, *words, "--out", "r"]) == 0
     assert capsys.readouterr().err == ""
     run = microgpt.load("r")
-    assert sorted(run.documents[0] + run.documents[1]) == ['"anna"', '"bob', "lea"]
+    assert sorted([*run.documents[0], *run.documents[1]]) == ['"anna"', '"bob', "lea"]
     assert run.settings.source.asked == {"column": "text", "delimiter": "|", "quoting": "none"}
     assert cli(["train", "--resume", "r"]) == 0
 

@@ -105,7 +105,7 @@ def test_an_evaluation_is_the_sum_of_the_scores(run: Run) -> None:
 
 def test_without_texts_the_held_out_documents_are_evaluated(run: Run) -> None:
     trained, held_out = run.documents
-    assert sorted(trained + held_out) == sorted(CORPUS)
+    assert sorted([*trained, *held_out]) == sorted(CORPUS)
     assert held_out
     assert run.evaluate() == run.evaluate(held_out)
     # The training's closing evaluation was on the same documents, computed the other way.
