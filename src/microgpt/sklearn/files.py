@@ -56,7 +56,7 @@ def write(files: Files, about: Mapping[str, Any], folder: Path) -> None:
 
 
 @dataclass(frozen=True)
-class About:
+class EstimatorRecord:
     """What the estimator adds: the keywords that make it, and what it took from its texts."""
 
     parameters: dict[str, Any]
@@ -64,7 +64,7 @@ class About:
     n_held_out: int
 
 
-def read(folder: Path, kinds: Mapping[str, Any]) -> tuple[Files, About]:
+def read(folder: Path, kinds: Mapping[str, Any]) -> tuple[Files, EstimatorRecord]:
     """Read what `write` has written.
 
     Args:
@@ -75,9 +75,9 @@ def read(folder: Path, kinds: Mapping[str, Any]) -> tuple[Files, About]:
         RunError: it is no run, or of no estimator, or damaged.
     """
 
-    def make(data: Any) -> About:
+    def make(data: Any) -> EstimatorRecord:
         check_format(data)
-        about = schema.convert(About, data)
+        about = schema.convert(EstimatorRecord, data)
         for name, value in about.parameters.items():
             if name not in kinds:
                 raise schema.Foreign(f'no estimator has the parameter "{name[:40]}"')

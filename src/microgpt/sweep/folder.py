@@ -35,7 +35,7 @@ from microgpt.sweep.loop import Sweep
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.storage import hidden, is_hidden, of_file
 from microgpt.sweep.study import Study, check_installed
-from microgpt.sweep.trainer import Trainer
+from microgpt.sweep.trainer import TrialTrainer
 
 SWEEPS = Path("sweeps")
 """Where sweeps go that are not told where to."""
@@ -68,7 +68,7 @@ def new(
     check_installed()
     if name is not None and not (name.isprintable() and name == Path("x", name).name != ".."):
         raise UsageError(f'name must be one that a folder can have; got "{name}".')
-    Trainer(settings, data)  # too little text is told before anything is made
+    TrialTrainer(settings, data)  # too little text is told before anything is made
     if out is None:
         out = _numbered(name or settings.source.name, plain=name is not None)
     mine = not out.exists()

@@ -14,7 +14,7 @@ from microgpt.data.corpus import Corpus
 from microgpt.errors import SweepError
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.study import Study
-from microgpt.sweep.trainer import Report, Trainer
+from microgpt.sweep.trainer import Report, TrialTrainer
 from microgpt.sweep.trial import Trial
 from microgpt.sweep.worker import Failed, Message, Worker, Workers
 
@@ -47,9 +47,9 @@ class Sweep:
         self._beside = _BESIDE
 
     @cached_property
-    def trainer(self) -> Trainer:
+    def trainer(self) -> TrialTrainer:
         """What trains one trial in this process, and measures as the workers do."""
-        return Trainer(self.settings, self.data)
+        return TrialTrainer(self.settings, self.data)
 
     def stop(self) -> None:
         """End at once; what has ended is kept, what has not is lost."""

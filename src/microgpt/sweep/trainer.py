@@ -59,7 +59,7 @@ class Report:
     seconds: float
 
 
-class Trainer:
+class TrialTrainer:
     """Trains what it is told, on one thread.
 
     Args:

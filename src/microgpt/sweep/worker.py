@@ -18,7 +18,7 @@ from microgpt.data.corpus import Corpus
 from microgpt.errors import DivergedError, SweepError, UsageError
 from microgpt.sweep.knob import Value
 from microgpt.sweep.settings import SweepSettings
-from microgpt.sweep.trainer import Report, Trainer
+from microgpt.sweep.trainer import Report, TrialTrainer
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def work(connection: Connection, settings: SweepSettings, data: Corpus) -> None:
     for name in ("SIGINT", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    trainer = Trainer(settings, data)
+    trainer = TrialTrainer(settings, data)
     try:
         connection.send(None)
         while True:
@@ -55,7 +55,7 @@ def work(connection: Connection, settings: SweepSettings, data: Corpus) -> None:
         pass  # the sweep has ended, however it did
 
 
-def _train(connection: Connection, trainer: Trainer, values: Mapping[str, Value]) -> None:
+def _train(connection: Connection, trainer: TrialTrainer, values: Mapping[str, Value]) -> None:
     try:
         for report in trainer.run(values):
             connection.send(report)

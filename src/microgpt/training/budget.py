@@ -1,8 +1,8 @@
 """The best recipe for the seconds there are: width, depth, batch, and how hard to hold back.
 
-In: how fast this machine computes, for how long, on how much data. Out: a `Choice`: what to set,
-and why in a line. Nothing is searched when the program runs: a table and two laws, fitted once on
-names and on Shakespeare, decide; docs/race.md has the rows.
+In: how fast this machine computes, for how long, on how much data. Out: a `ChosenRecipe`: what to
+set, and why in a line. Nothing is searched when the program runs: a table and two laws, fitted once
+on names and on Shakespeare, decide; docs/race.md has the rows.
 
 **How large.** With W floating-point operations to spend, a model of P parameters reads W / (6 P)
 positions. Too small, it cannot know more; too large, it has not read enough. The best lies near
@@ -59,7 +59,7 @@ MEASURED = ("n_layer", "n_embd", "block_size", "batch_size", "weight_decay", "dr
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenRecipe:
     """A recipe, and what it was chosen by.
 
     Attributes:
@@ -73,7 +73,9 @@ class Choice:
     why: str
 
 
-def choose(work: float, lengths: Sequence[int] | NDArray[np.int64], vocab_size: int) -> Choice:
+def choose(
+    work: float, lengths: Sequence[int] | NDArray[np.int64], vocab_size: int
+) -> ChosenRecipe:
     """Choose a recipe for so much work on documents of these lengths.
 
     Args:
@@ -107,7 +109,7 @@ def choose(work: float, lengths: Sequence[int] | NDArray[np.int64], vocab_size: 
     shape = {"n_layer": layers, "n_embd": width, "block_size": block}
     times = f"{epochs:.1f}" if epochs < 10 else f"{epochs:,.0f}"
     why = f"time to read the text {times} times"
-    return Choice({**ALWAYS.model, **shape}, {**ALWAYS.training, **training}, why)
+    return ChosenRecipe({**ALWAYS.model, **shape}, {**ALWAYS.training, **training}, why)
 
 
 def speed(engine: Engine, config: GPTConfig, data: Batch, seconds: float) -> float:

@@ -37,7 +37,7 @@ def choose(
     engine: str,
     threads: int | None,
     device: str | None,
-) -> tuple[budget.Choice, float]:
+) -> tuple[budget.ChosenRecipe, float]:
     """Measure this machine for a moment, on these documents, and choose; return what that took."""
     documents, tokens = dataset.train_documents, dataset.tokenizer
     seconds = training.seconds or 0.0
