@@ -52,6 +52,19 @@ def claimed(
         lock.release()
 
 
+def check_no_file(folder: Path, refused: type[MicroGPTError] = RunError) -> None:
+    """Raise an error if a path at which a folder is to be made is a file, or a device or pipe."""
+    if folder.exists() and not folder.is_dir():
+        raise refused(f"{folder}: a file. Expected a folder, or a name for a new one.")
+
+
+def not_empty(
+    folder: Path, name: str, refused: type[MicroGPTError] = RunError, other: str = "--out"
+) -> MicroGPTError:
+    """Return the error of a folder that should be empty or new, and holds a file of this name."""
+    return refused(f"{folder}: must be empty or new; it holds {name}. Try another {other}.")
+
+
 def numbered(parent: Path, name: str) -> Path:
     """Make the first folder of NAME-1, NAME-2, ... that does not exist."""
     parent.mkdir(parents=True, exist_ok=True)
@@ -77,8 +90,8 @@ def new_folder(out: Path | None, name: str) -> Generator[Path]:
     Raises:
         RunError: there is something in it already.
     """
-    if out is not None and out.is_file():
-        raise RunError(f"{out}: a file. Expected a folder, or a name for a new one.")
+    if out is not None:
+        check_no_file(out)
     folder = out or numbered(RUNS, name)
     folder.mkdir(parents=True, exist_ok=True)
     with claimed(folder):
@@ -97,7 +110,7 @@ def _make_room(out: Path) -> None:
         raise RunError(f"{out}: holds a run already. Try --resume {out}, or another --out.")
     for path in found:
         if not _is_of_a_beginning(path):
-            raise RunError(f"{out}: must be empty or new; it holds {path.name}. Try another --out.")
+            raise not_empty(out, path.name)
     for path in found:
         path.unlink()
 

@@ -9,8 +9,8 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from microgpt.errors import RunError
 from microgpt.runs.files import write_atomically
+from microgpt.runs.folder import check_no_file, not_empty
 from microgpt.runs.run import Run
 
 Files = dict[str, bytes]
@@ -44,11 +44,10 @@ def unpack(files: Files, folder: Path) -> None:
         RunError: the folder holds anything, or is a file.
     """
     folder = folder.absolute()
-    if folder.is_file():
-        raise RunError(f"{folder}: a file. Expected a folder, or a name for a new one.")
+    check_no_file(folder)
     held = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     if held:
-        raise RunError(f"{folder}: must be empty or new; it holds {held[0]}. Try another folder.")
+        raise not_empty(folder, held[0], other="folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
         beside = Path(place, folder.name)

@@ -30,7 +30,7 @@ from microgpt.data import again
 from microgpt.data.corpus import Corpus
 from microgpt.errors import SweepError, UsageError
 from microgpt.runs.files import read_json, write_atomically
-from microgpt.runs.folder import claimed
+from microgpt.runs.folder import LOCK, check_no_file, claimed, not_empty
 from microgpt.sweep.loop import Sweep
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.storage import hidden, is_hidden, of_file
@@ -72,10 +72,8 @@ def new(
     if out is None:
         out = _numbered(name or settings.source.name, plain=name is not None)
     mine = not out.exists()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise SweepError(f"{out}: a file. Expected a folder, or a name for a new one.") from None
+    check_no_file(out, SweepError)
+    out.mkdir(parents=True, exist_ok=True)
     with claimed(out, "sweep", SweepError):
         _check_empty(out)
         study_name = name or out.resolve().name
@@ -171,11 +169,11 @@ class Told:
 
 
 def _check_empty(out: Path) -> None:
-    found = sorted(p.name for p in out.iterdir() if p.name != ".lock")
+    found = sorted(path.name for path in out.iterdir() if path.name != LOCK)
     if ABOUT in found:
         raise SweepError(f"{out}: holds a sweep already. Try --resume {out}, or another --out.")
     if found:
-        raise SweepError(f"{out}: must be empty or new; it holds {found[0]}. Try another --out.")
+        raise not_empty(out, found[0], SweepError)
 
 
 def _numbered(name: str, *, plain: bool) -> Path:
