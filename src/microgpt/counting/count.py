@@ -105,7 +105,7 @@ def _numbers(batch: Batch, n: int, vocab_size: int, bos: int) -> Iterator[Ints]:
 
 
 def blocks(batch: Batch) -> Iterator[slice]:
-    """Yield slices of at most AT_ONCE positions that cover a batch."""
+    """Yield all positions, some at a time."""
     for first in range(0, batch.positions, AT_ONCE):
         yield slice(first, min(first + AT_ONCE, batch.positions))
 

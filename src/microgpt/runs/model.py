@@ -69,7 +69,7 @@ class Model(ABC):
 
     @cached_property
     def pricer(self) -> Pricer:
-        """Computes the losses of texts, many at once."""
+        """What prices texts, many at once."""
         return Pricer(self.predictor, self.tokenizer, self.settings.model.block_size)
 
     def samples(self, choice: Choice) -> Iterator[Sample]:

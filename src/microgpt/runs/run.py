@@ -223,7 +223,7 @@ class Run(Model):
 def open_pricer(
     folder: Path, engine: str = "auto", threads: int | None = None, device: str | None = None
 ) -> Pricer:
-    """Return a run's pricer: a function at module level, which can be sent to another process."""
+    """Return what prices texts by a run: a function that another process can be sent."""
     return Run(folder, engine, threads, device).pricer
 
 
