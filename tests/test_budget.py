@@ -45,7 +45,7 @@ def test_more_time_is_a_larger_model_and_a_longer_text_less_held_back() -> None:
     assert short > long == 0.0
 
 
-def _chosen(lengths: list[int]) -> list[budget.Choice]:
+def _chosen(lengths: list[int]) -> list[budget.ChosenRecipe]:
     return [budget.choose(10.0**power, lengths, 27) for power in range(8, 14)]
 
 

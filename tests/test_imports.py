@@ -159,6 +159,15 @@ def test_a_public_name_is_no_submodule_whatever_was_loaded_before() -> None:
         _ = microgpt.tain  # type: ignore[attr-defined]
 
 
+def test_no_two_classes_share_a_name() -> None:
+    homes: dict[str, str] = {}
+    for name, tree in modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                assert node.name not in homes, f"{name} and {homes[node.name]}: {node.name}"
+                homes[node.name] = name
+
+
 def test_files_are_short() -> None:
     for path in SOURCE.rglob("*.py"):
         length = len(path.read_text("utf-8").splitlines())

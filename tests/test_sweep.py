@@ -27,7 +27,7 @@ from microgpt.sweep import folder
 from microgpt.sweep.knob import KNOBS
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.study import Study
-from microgpt.sweep.trainer import Report, Trainer
+from microgpt.sweep.trainer import Report, TrialTrainer
 from microgpt.sweep.trial import Trial, best
 from microgpt.sweep.worker import Failed, Workers
 from microgpt.training.presets import PRESETS
@@ -77,7 +77,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str
 def test_a_trial_s_loss_is_that_of_the_run_it_stands_for(tiny: list[str]) -> None:
     told = settings()
     values = {"lr": 0.05, "n_embd": 8}
-    *early, last = Trainer(told, corpus.from_documents(tiny)).run(values)
+    *early, last = TrialTrainer(told, corpus.from_documents(tiny)).run(values)
     assert [report.percent for report in early] == [12, 25, 50]
     assert (last.percent, last.steps) == (100, 10)
     microgpt.train("t.txt", steps=10, holdout=0.2, seed=3, engine="scalar", out="r", **values)
@@ -87,7 +87,7 @@ def test_a_trial_s_loss_is_that_of_the_run_it_stands_for(tiny: list[str]) -> Non
 
 def test_all_trials_are_measured_on_the_same_text_whatever_their_block() -> None:
     text = ["abcdefghijklmnopqrstuvwxyz"[i:] for i in range(20)]
-    trainer = Trainer(settings(), corpus.from_documents(text))
+    trainer = TrialTrainer(settings(), corpus.from_documents(text))
 
     def read(block_size: int) -> list[int]:
         return trainer._laid_out(early=False, block_size=block_size).targets_N.tolist()
@@ -97,7 +97,7 @@ def test_all_trials_are_measured_on_the_same_text_whatever_their_block() -> None
 
 
 def test_what_is_given_up_is_trained_no_further(tiny: list[str]) -> None:
-    reports = Trainer(settings(steps=100), corpus.from_documents(tiny)).run({"lr": 0.01})
+    reports = TrialTrainer(settings(steps=100), corpus.from_documents(tiny)).run({"lr": 0.01})
     assert next(reports).steps == 15
 
 
@@ -225,7 +225,7 @@ def test_a_trial_that_diverges_or_cannot_be_is_told_and_the_next_one_trained(
             while True:
                 list(workers.messages(10.0))
     with pytest.raises(DivergedError):
-        list(Trainer(settings(), data).run({"lr": 1e300}))
+        list(TrialTrainer(settings(), data).run({"lr": 1e300}))
 
 
 def test_a_sweep_whose_best_is_worse_than_a_blind_guess_is_no_success(capsys: Capture) -> None:

@@ -14,7 +14,7 @@ from rich.style import Style
 import microgpt
 from microgpt.cli.plot.chart import picture
 from microgpt.cli.terminal.colours import LINES, STYLES, surprise_style
-from microgpt.cli.terminal.tables import Rows
+from microgpt.cli.terminal.tables import FittedTable
 from microgpt.data import corpus
 from microgpt.runs.curves import Curves
 from microgpt.runs.run import Run
@@ -110,7 +110,7 @@ def test_no_line_on_a_pipe_ends_in_spaces(model: Run, capsys: Capture, words: st
 
 
 def test_a_table_without_room_loses_columns_and_keeps_whole_numbers() -> None:
-    rows = Rows("what", "loss", "steps", "", least=("steps",))
+    rows = FittedTable("what", "loss", "steps", "", least=("steps",))
     rows.columns[-1].justify = "left"
     rows.add_row("a name of words", "2.0183", "1,000", "█" * 30)
     rows.add_row("b", "12.5", "7", "█" * 3)
@@ -130,7 +130,7 @@ def test_a_table_without_room_loses_columns_and_keeps_whole_numbers() -> None:
 
 
 def test_columns_go_in_the_order_that_was_said() -> None:
-    rows = Rows("", "a", "b", "c", "", left=1, least=("", "c", "a"))
+    rows = FittedTable("", "a", "b", "c", "", left=1, least=("", "c", "a"))
     rows.add_row("run", "1.0", "2.0", "3.0", "4.0")
 
     def at(width: int) -> str:

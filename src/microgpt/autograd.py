@@ -1,9 +1,10 @@
 """Reverse-mode differentiation of scalars: a number that remembers how it was made.
 
-In: numbers and what is done with them. Out: the slope of the last one on each of the first. Every
-node keeps its inputs and the local slope on each, so that one loop serves all operations::
+In: numbers and operations on them. Out: the gradient of the result with respect to every input.
+Each node stores its inputs and its local derivative with respect to each of these, so that one loop
+serves all operations::
 
-    d_input += local_slope * d_output
+    d_input += local_derivative * d_output
 
 The free functions at the end (`exp`, `relu`, `dot`) take floats as well as Values. Written with
 them, a model is plain arithmetic on floats and differentiates itself on Values, with equal numbers.
@@ -24,7 +25,8 @@ class Value:
 
     Attributes:
         data: the number itself.
-        grad: the slope of whatever `backward` was called on; of a leaf, summed over all calls.
+        grad: the derivative of the value that `backward` was called on with respect to this one; a
+            leaf sums it over all calls.
 
     Source: Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
     Nature 323 (1986); in this form, Karpathy's micrograd.
@@ -35,16 +37,16 @@ class Value:
     (4.0, 2.0)
     """
 
-    __slots__ = ("_inputs", "_slopes", "data", "grad")
+    __slots__ = ("_derivatives", "_inputs", "data", "grad")
 
     def __init__(
-        self, data: float, inputs: Sequence[Value] = (), slopes: Sequence[float] = ()
+        self, data: float, inputs: Sequence[Value] = (), derivatives: Sequence[float] = ()
     ) -> None:
         self.data = data
         self.grad = 0.0
         # Tuples, not sets: the order of the sums, and so the last bit, is the same in every run.
         self._inputs = tuple(inputs)
-        self._slopes = tuple(slopes)
+        self._derivatives = tuple(derivatives)
 
     def __repr__(self) -> str:
         return f"Value({self.data!r}, grad={self.grad!r})"
@@ -96,14 +98,14 @@ class Value:
         return Value(math.log(self.data), (self,), (1.0 / self.data,))
 
     def relu(self) -> Value:
-        """Return the number itself where it is positive, else 0. The slope at 0 is 0."""
+        """Return the number itself where it is positive, else 0. The derivative at 0 is 0."""
         return Value(max(self.data, 0.0), (self,), (float(self.data > 0.0),))
 
     def backward(self) -> None:
-        """Add to every node's `grad` the slope of this value on it.
+        """Add to every node's `grad` the derivative of this value with respect to that node.
 
-        Nodes are visited in an order in which each comes after everything made from it. The order
-        is found with a stack of our own, so that depth meets no recursion limit.
+        Nodes are visited in reverse topological order: each comes after all nodes computed from it.
+        The order is found with an explicit stack: a deep graph would exceed the recursion limit.
         """
         order: list[Value] = []
         seen: set[Value] = set()
@@ -117,15 +119,15 @@ class Value:
                 stack.append((node, True))
                 stack.extend([(v, False) for v in node._inputs if v._inputs and v not in seen])
 
-        # What other calls left in the inner nodes must not flow a second time.
+        # Inner nodes start at 0: gradients of an earlier call must not be propagated again.
         for node in order:
             if node._inputs:
                 node.grad = 0.0
         self.grad += 1.0
         for node in reversed(order):
             d_output = node.grad
-            for v, slope in zip(node._inputs, node._slopes):
-                v.grad += slope * d_output
+            for v, derivative in zip(node._inputs, node._derivatives):
+                v.grad += derivative * d_output
 
 
 def exp(x: Scalar) -> Scalar:
@@ -142,7 +144,7 @@ def dot(xs: Sequence[Scalar], ys: Sequence[Scalar]) -> Scalar:
     """Return the sum of products, for floats or for Values.
 
     On Values it is one node of 2n inputs, where n products and n - 1 sums would be 2n - 1 nodes:
-    the same slopes for a tenth of the time.
+    the same gradients in a tenth of the time.
 
     >>> dot([1.0, 2.0], [3.0, 4.0])
     11.0

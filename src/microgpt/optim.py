@@ -1,20 +1,22 @@
-"""The update: the optimizer's numbers, and the learning rate at a step.
+"""The update: the optimizer's constants, and the learning rate at a step.
 
-In: a config, how far training has come. Out: numbers. The engines apply them. Adam::
+In: a config, a step, the seconds since the training began. Out: numbers, which the engines apply.
+Adam::
 
     m = beta1 m + (1 - beta1) g             m_hat = m / (1 - beta1^t)
     v = beta2 v + (1 - beta2) g^2           v_hat = v / (1 - beta2^t)
     parameter -= lr m_hat / (sqrt(v_hat) + eps)
 
-with g the gradient of the mean loss of the batch, and t the update, counted from 1. Muon, for the
-matrices of the layers::
+with g the gradient of the batch's mean loss, and t the number of the update, counted from 1. Muon,
+for the layers' matrices::
 
     m = momentum m + (1 - momentum) g       look = momentum m + (1 - momentum) g
     matrix -= muon_lr sqrt(max(1, out / in)) orthogonal(look)
 
-where orthogonal(X) = U V^T of X = U S V^T, about: all directions that the gradients agree on are
-taken equally far, the faint ones too. It is found with products alone: see `POLYNOMIAL`. With
-weight decay the layers' matrices are first multiplied by 1 - rate weight_decay.
+where orthogonal(X) approximates U V^T of the singular value decomposition X = U S V^T: the
+orthogonalised update moves equally far along all singular directions, the weak ones included. It is
+computed by matrix products alone: see `POLYNOMIAL`. With weight decay the layers' matrices are
+first multiplied by 1 - rate weight_decay.
 
 Sources: Kingma and Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1; Jordan et
 al., "Muon: an optimizer for hidden layers in neural networks" (2024); Loshchilov and Hutter,
@@ -27,12 +29,12 @@ from dataclasses import dataclass
 
 from microgpt.config import TrainConfig
 
-# X <- a X + b (X X^T) X + c (X X^T)^2 X moves every singular value s to a s + b s^3 + c s^5. From X
-# over its norm, five times brings all but the smallest near 1, between 0.7 and 1.2. Source: Jordan
-# et al. (2024), "Newton-Schulz".
+# X <- a X + b (X X^T) X + c (X X^T)^2 X maps every singular value s to a s + b s^3 + c s^5. Five
+# iterations from X / norm(X) bring all but the smallest between 0.7 and 1.2. Source: Jordan et al.
+# (2024), "Newton-Schulz".
 POLYNOMIAL = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
-# What keeps the division by the norm finite.
+# Added to the norm, so that a zero matrix is not divided by zero.
 SMALLEST_NORM = 1e-7
 
 
@@ -41,15 +43,15 @@ class Optimizer:
     """The constants of an update.
 
     Args:
-        beta1: how much of the mean of the gradients Adam keeps at an update.
-        beta2: how much of the mean of their squares.
-        eps: what keeps Adam's division finite.
-        muon: Muon's learning rate for the layers' matrices, in multiples of Adam's; 0: these are
-            Adam's too.
-        momentum: how much of the mean of the gradients Muon keeps.
+        beta1: decay rate of Adam's running mean of the gradients.
+        beta2: decay rate of Adam's running mean of their squares.
+        eps: added to Adam's divisor, so that it is not 0.
+        muon: Muon's learning rate for the layers' matrices, in multiples of Adam's; 0: Adam updates
+            them too.
+        momentum: decay rate of Muon's running mean of the gradients.
         weight_decay: of the layers' matrices.
-        dropout: the share left out: see `dropout`.
-        seed: of what is left out.
+        dropout: the share of activations set to 0: see `model.dropout`.
+        seed: of the dropout masks.
     """
 
     beta1: float = 0.85
@@ -76,7 +78,7 @@ class Optimizer:
         )
 
     def corrections(self, update: int) -> tuple[float, float]:
-        """Return 1 - beta1^t and 1 - beta2^t: what m and v lack because they began at zero.
+        """Return the bias corrections 1 - beta1^t and 1 - beta2^t of m and v, which begin at 0.
 
         >>> Optimizer(beta1=0.5, beta2=0.75).corrections(2)
         (0.75, 0.4375)
@@ -85,10 +87,10 @@ class Optimizer:
 
 
 def learning_rate(config: TrainConfig, step: int, seconds: float) -> float:
-    """Return the rate of a step, falling in a line from config.lr to 0 at the budget's end.
+    """Return the learning rate of a step: falling linearly from config.lr to 0 at the budget's end.
 
     Args:
-        config: with the budget: steps, seconds, or both, of which the nearer counts.
+        config: its budget is in steps, in seconds, or in both: then the one that ends first counts.
         step: counted from 1.
         seconds: since the training began.
 

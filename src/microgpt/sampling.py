@@ -1,7 +1,7 @@
 """Logits to probabilities to text.
 
-In: an engine, a tokenizer, how to choose. Out: `Sample`s, each with what the model thinks of it.
-The n-th sample depends on the seed and on n alone, not on how many are drawn side by side.
+In: a predictor, a tokenizer, a `Choice`. Out: `Sample`s, each with its loss under the model. The
+n-th sample depends on the seed and on n alone, not on how many are drawn side by side.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from microgpt.wording import count
 Floats = NDArray[np.float64]
 
 ROWS = 2048
-"""How many samples advance together, at most."""
+"""How many samples are drawn side by side, at most."""
 
 _POSITIONS = 32_768
-"""How many positions those may remember, at most: memory is to stay small."""
+"""How many positions their caches may hold in all: this bounds the memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +75,8 @@ class Sample:
 
     Attributes:
         text: prompt included.
-        sum: what it costs by the model's own probabilities (temperature 1, nothing left out).
-        ended: by the "end" of the document, or at the "block"'s.
+        sum: its loss by the model's own probabilities (temperature 1, no token excluded).
+        ended: whether the model ended it ("end"), or it filled the block ("block").
     """
 
     text: str
@@ -92,7 +92,7 @@ class Sample:
 def probabilities(logits_BV: Floats, choice: Choice) -> Floats:
     """Return the probabilities that the next tokens are drawn with; each row sums to 1.
 
-    Temperature first, then top-k, top-p and min-p, each on what the one before has left.
+    Temperature is applied first, then top-k, top-p and min-p, each to the tokens still left.
 
     >>> logits_BV = np.log([[0.5, 0.3, 0.2]])
     >>> probabilities(logits_BV, Choice(temperature=1.0, top_k=2)).round(3).tolist()
@@ -105,7 +105,7 @@ def probabilities(logits_BV: Floats, choice: Choice) -> Floats:
 
 
 def _shares(shifted_BV: Floats, choice: Choice) -> Floats:
-    """Return `probabilities` of logits below their largest, up to a factor a row."""
+    """Return `probabilities` up to a factor for each row; the largest logit of a row must be 0."""
     if choice.temperature == 0.0:
         return np.eye(shifted_BV.shape[1])[shifted_BV.argmax(axis=1)]
     with np.errstate(over="ignore"):  # a tiny temperature sends the others to -inf, as it should
@@ -118,7 +118,7 @@ def _shares(shifted_BV: Floats, choice: Choice) -> Floats:
     if choice.top_k is not None:
         sorted_BV[:, choice.top_k :] = 0.0
     if choice.top_p < 1.0:
-        # A token stays if those before it have not yet reached top_p: the first always does.
+        # A token stays if those before it have not reached top_p yet: the first always stays.
         before_BV = np.cumsum(sorted_BV, axis=1) - sorted_BV
         sorted_BV[before_BV >= choice.top_p * sorted_BV.sum(axis=1, keepdims=True)] = 0.0
     sorted_BV[sorted_BV < choice.min_p * sorted_BV[:, :1]] = 0.0
@@ -129,7 +129,7 @@ def _shares(shifted_BV: Floats, choice: Choice) -> Floats:
 def samples(
     engine: Predictor, tokenizer: Tokenizer, block_size: int, choice: Choice
 ) -> Iterator[Sample]:
-    """Yield samples without end; take as many as are wanted.
+    """Yield samples endlessly; the caller takes as many as it needs.
 
     Raises:
         UsageError: the prompt has a character the vocabulary lacks, or does not fit the block.
@@ -141,7 +141,7 @@ def samples(
             f"got {count(len(prompt), 'token')}."
         )
     rng = np.random.default_rng(choice.seed)
-    # The first samples come at once, the later ones many at a time.
+    # The first samples are drawn alone, so that they come at once; the later ones many at a time.
     rows, most = 1, min(ROWS, max(1, _POSITIONS // block_size))
     while True:
         yield from _draw(engine, tokenizer, choice, prompt, rng.random((rows, block_size)))
@@ -151,14 +151,14 @@ def samples(
 def take(
     engine: Predictor, tokenizer: Tokenizer, block_size: int, choice: Choice, number: int
 ) -> list[Sample]:
-    """Return so many samples."""
+    """Return the first `number` samples."""
     return list(islice(samples(engine, tokenizer, block_size, choice), number))
 
 
 def _draw(
     engine: Predictor, tokenizer: Tokenizer, choice: Choice, prompt: list[int], uniform_BT: Floats
 ) -> list[Sample]:
-    """Draw a sample a row, token t of row b from uniform_BT[b, t]."""
+    """Draw a sample for each row: token t of row b by the uniform number uniform_BT[b, t]."""
     B, T = uniform_BT.shape
     bos = tokenizer.bos
     decoder = engine.decoder(B)
@@ -194,7 +194,7 @@ def _draw(
 def _texts(
     tokenizer: Tokenizer, ids_BT: NDArray[np.int64], lengths_B: NDArray[np.int64]
 ) -> list[str]:
-    """Decode rows, each up to its length, where its BOS is."""
+    """Decode the first lengths_B tokens of each row."""
     if not isinstance(tokenizer, Characters):
         return [tokenizer.decode(ids[:n]) for ids, n in zip(ids_BT.tolist(), lengths_B.tolist())]
     codes_V = np.array([ord(tokenizer.decode([i]) or "\0") for i in range(tokenizer.vocab_size)])

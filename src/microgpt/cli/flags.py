@@ -127,7 +127,7 @@ Threads = Annotated[
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Rows:
+class RowFlags:
     """How the rows of files are read, as five flags of a command."""
 
     column: Column = None
@@ -143,7 +143,7 @@ class Rows:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Reading(Rows):
+class Reading(RowFlags):
     """How files are read, as six flags of a command."""
 
     stream: Stream = False
@@ -167,4 +167,4 @@ class Machine:
 
 
 # As a command has them where nothing is told.
-ROWS, READING, MACHINE = Rows(), Reading(), Machine()
+ROWS, READING, MACHINE = RowFlags(), Reading(), Machine()

@@ -1,7 +1,7 @@
-"""How often each n-gram stands in documents: millions of positions, some at a time.
+"""The counts of n-grams in documents of millions of positions, computed block by block.
 
-In: a batch. Out: the numbers of the n-grams in it, ascending, and how often each comes. The number
-of an n-gram is that of its tokens read as digits, the last one lowest.
+In: a batch. Out: the numbers of the n-grams in it, ascending, and the count of each. The number of
+an n-gram is its tokens read as digits in base V, the last token lowest.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ Counts = NDArray[np.integer]
 # Positions numbered at once.
 AT_ONCE = 1 << 20
 
-# So many different n-grams, or fewer, have a table with a place for each.
+# Up to this many possible n-grams are counted in a table of all of them; more by sorting.
 _TABLE = 1 << 25
 
-# Those of so many blocks are put together at once.
+# The counts of this many blocks are merged at once.
 _BLOCKS = 16
 
 
 def counted(batch: Batch, n: int, vocab_size: int, bos: int) -> tuple[Ints, Counts]:
-    """Count n-grams, those that begin before a document among them: there stands BOS.
+    """Count n-grams, including those that begin before a document, where all tokens are BOS.
 
     >>> from microgpt.data.batch import lay_out
     >>> batch = lay_out([[0, 1], [1]], bos=2, block_size=8).batch
@@ -43,7 +43,7 @@ def counted(batch: Batch, n: int, vocab_size: int, bos: int) -> tuple[Ints, Coun
             np.add.at(table, numbers_N, np.int32(1))
         pairs = np.flatnonzero(table)
         return pairs, table[pairs]
-    # Small blocks are put together to large ones, and these to all.
+    # The counts of some blocks are merged into those of all blocks before.
     found: list[tuple[Ints, Counts]] = []
     waiting: list[tuple[Ints, Counts]] = []
     for numbers_N in numbers:
@@ -54,15 +54,15 @@ def counted(batch: Batch, n: int, vocab_size: int, bos: int) -> tuple[Ints, Coun
 
 
 def shorter(pairs: Ints, counts: Counts, size: int) -> tuple[Ints, Counts, Counts]:
-    """Leave out the first token of n-grams: what stands at a position ends a shorter one, too.
+    """Return the n-grams without their first token, with their counts.
 
     Args:
-        pairs: their numbers.
-        counts: how often each comes.
-        size: how many numbers the shorter ones may have.
+        pairs: the numbers of the n-grams.
+        counts: of each n-gram.
+        size: how many shorter n-grams are possible.
 
     Returns:
-        The shorter ones' numbers, how often each comes, and behind how many different tokens.
+        The shorter n-grams' numbers, the count of each, and how many different tokens precede each.
     """
     numbers = pairs % size
     order = np.argsort(numbers, kind="stable")
@@ -73,8 +73,8 @@ def shorter(pairs: Ints, counts: Counts, size: int) -> tuple[Ints, Counts, Count
 
 
 def _distinct(numbers: NDArray[np.integer]) -> tuple[Ints, Counts]:
-    """Return the different ones of some numbers, ascending, and how often each is there."""
-    if numbers.max() < 2**31:  # which are sorted in half the time
+    """Return the distinct numbers, ascending, and the count of each."""
+    if numbers.max() < 2**31:  # 32-bit numbers are sorted in half the time
         numbers = numbers.astype(np.int32)
     numbers.sort()
     firsts = _firsts(numbers)
@@ -82,11 +82,11 @@ def _distinct(numbers: NDArray[np.integer]) -> tuple[Ints, Counts]:
 
 
 def _together(parts: list[tuple[Ints, Counts]]) -> tuple[Ints, Counts]:
-    """Add up the counts of several parts."""
+    """Merge the counts of several parts."""
     if len(parts) == 1:
         return parts[0]
     pairs = np.concatenate([pairs for pairs, _ in parts])
-    order = np.argsort(pairs, kind="stable")  # which is quick where parts are in order
+    order = np.argsort(pairs, kind="stable")  # fast: each part is sorted already
     pairs = pairs[order]
     counts = np.concatenate([counts for _, counts in parts])[order]
     firsts = _firsts(pairs)
@@ -94,7 +94,7 @@ def _together(parts: list[tuple[Ints, Counts]]) -> tuple[Ints, Counts]:
 
 
 def _firsts(numbers: NDArray[np.integer]) -> Ints:
-    """Return where in ascending numbers each different one begins."""
+    """Return the indices in ascending numbers at which a new number begins."""
     return np.flatnonzero(np.concatenate([[True], numbers[1:] != numbers[:-1]]))
 
 

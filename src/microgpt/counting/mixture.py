@@ -1,11 +1,11 @@
-"""The GPT and a model that counts, mixed: what one is sure of, the other need not have learnt.
+"""The mixture of a GPT and an n-gram model: a weighted mean of their probabilities.
 
 In: a GPT, an `NGram`, a weight. Out: a predictor whose probabilities are::
 
     p = (1 - weight) p_GPT + weight p_counts
 
-It is the GPT alone that learns. The weight is fitted on documents that neither has seen; it is one
-number, so that it cannot learn them.
+The GPT is trained without the counts. The weight is fitted on documents that neither model has
+seen: it is a single number, which cannot overfit thousands of positions.
 
 Source: Jelinek and Mercer, "Interpolated estimation of Markov source parameters from sparse data"
 (1980).
@@ -21,19 +21,19 @@ from microgpt.engines.contract import Decoder, Floats, Predictor, Tokens
 from microgpt.loss.many import Softmax
 
 DEFAULT_WEIGHT = 0.2
-"""Where there are no documents to fit it on."""
+"""The weight where there are no held-out documents to fit it on."""
 
 MOST_WEIGHT = 0.999
-"""What the counts never saw must not cost everything."""
+"""The largest weight: the GPT's share bounds the loss of what the counts have never seen."""
 
 
 class Mixture:
-    """A predictor whose probabilities are those of a GPT and of counts, mixed.
+    """A predictor whose probabilities are a weighted mean of a GPT's and an n-gram model's.
 
     Args:
-        gpt: the one.
-        ngram: the other.
-        weight: of the counts, in [0, 1).
+        gpt: the GPT.
+        ngram: the n-gram model.
+        weight: of the n-gram model, in [0, 1).
     """
 
     def __init__(self, gpt: Predictor, ngram: NGram, weight: float = DEFAULT_WEIGHT) -> None:
@@ -46,7 +46,7 @@ class Mixture:
         return mixed(self.gpt.losses(batch), self.ngram.losses(batch), self.weight)
 
     def logits(self, batch: Batch) -> Floats:
-        """Return the logarithms of p_NV, which are logits too."""
+        """Return the logarithms of p_NV, which are valid logits."""
         p_NV = self.ngram.probabilities(self.ngram.contexts(batch))
         return _mixed_logits(self.gpt.logits(batch), p_NV, self.weight)
 
@@ -55,8 +55,8 @@ class Mixture:
         return MixedDecoder(self.gpt.decoder(rows), self.ngram.decoder(rows), self.weight)
 
     def fit(self, batch: Batch) -> tuple[Floats, Floats]:
-        """Choose the weight under which documents cost least; return losses_N, and the GPT's."""
-        if batch is not self._fitted_on:  # training measures on the same ones again and again
+        """Set the weight that minimises the loss of a batch; return losses_N, and the GPT's."""
+        if batch is not self._fitted_on:  # a training evaluates the same batch many times
             self._fitted_on, self._counts_N = batch, self.ngram.losses(batch)
         gpt_N = self.gpt.losses(batch)
         self.weight = fitted(gpt_N, self._counts_N)
@@ -64,23 +64,23 @@ class Mixture:
 
 
 def mixed(gpt_N: Floats, counts_N: Floats, weight: float) -> Floats:
-    """Return the losses of the mixture of two.
+    """Return the losses of a mixture from those of the GPT and of the counts.
 
     >>> mixed(np.array([np.log(2.0)]), np.array([np.log(4.0)]), weight=0.5).round(4)
     array([0.9808])
     """
-    # A GPT that has run away has losses that are no numbers; so are those of the mixture then.
+    # A diverged GPT has losses of infinity or NaN: the mixture's are so too, without a warning.
     with np.errstate(divide="ignore", invalid="ignore"):
         return -np.logaddexp(np.log1p(-weight) - gpt_N, np.log(weight) - counts_N)
 
 
 def fitted(gpt_N: Floats, counts_N: Floats) -> float:
-    """Return the weight of the second under which the mixture costs least.
+    """Return the weight of the counts that minimises the loss of the mixture.
 
     >>> round(fitted(np.array([0.5, 0.5, 3.0]), np.array([2.0, 2.0, 1.0])), 2)
     0.32
     """
-    # The gain over the GPT alone is the sum of log(1 + weight r): concave, its slope falls.
+    # The gain over the GPT alone, sum of log(1 + weight r), is concave: bisect on its derivative.
     r_N = np.expm1(np.minimum(gpt_N - counts_N, 500.0))
     low, high = 0.0, MOST_WEIGHT
     for _ in range(30):
@@ -93,13 +93,13 @@ def fitted(gpt_N: Floats, counts_N: Floats) -> float:
 
 
 class MixedDecoder:
-    """Rows that advance together, in a GPT and in counts."""
+    """Sequences decoded side by side, by a GPT and by counts."""
 
     def __init__(self, gpt: Decoder, counts: NGramDecoder, weight: float) -> None:
         self._gpt, self._counts, self._weight = gpt, counts, weight
 
     def push(self, tokens_B: Tokens) -> Floats:
-        """Read one token a row; return the logarithms of p_BV, which are logits too."""
+        """Read one token a row; return the logarithms of p_BV, which are valid logits."""
         logits_BV, p_BV = self._gpt.push(tokens_B), self._counts.probabilities(tokens_B)
         read = np.asarray(tokens_B) >= 0
         logits_BV[read] = _mixed_logits(logits_BV[read], p_BV, self._weight)
@@ -113,6 +113,6 @@ def _mixed_logits(logits_BV: Floats, p_BV: Floats, weight: float) -> Floats:
     p_BV = (1.0 - weight) * gpt_BV + weight * p_BV
     if p_BV.all():
         return np.log(p_BV)
-    # What the GPT holds for all but impossible, where the counts weigh nothing.
+    # Where the sum underflows to 0 but the GPT's probability is positive, its logarithm is exact.
     log_BV = np.log(np.maximum(p_BV, np.finfo(np.float64).tiny))
     return np.where(gpt_BV > 0.0, log_BV, softmax.log_p_BV)

@@ -30,7 +30,7 @@ class Batch:
 
     Attributes:
         tokens_N: what is read at each position.
-        targets_N: what comes next there.
+        targets_N: the next token at each position.
         documents: offsets into the positions; document d is documents[d] to documents[d + 1].
     """
 
@@ -74,7 +74,7 @@ class Batch:
         return Batch(tokens_N, targets_N, documents)
 
     def head(self, positions: int) -> Batch:
-        """Return the first documents, as many as fit in so many positions, at least one."""
+        """Return the first documents that fit in a number of positions, at least one."""
         fit = int(np.searchsorted(self.documents, positions, side="right")) - 1
         count = min(max(fit, 1), len(self))
         stop = int(self.documents[count])
@@ -155,7 +155,7 @@ def lay_out(
     """
     if not isinstance(encoded, Encoded):
         encoded = Encoded.of(encoded, bos)
-    # What is read at a position was predicted at the one before, and behind an end that is BOS.
+    # The token read at a position is the target of the one before; after an end it is BOS.
     tokens_N, targets_N = encoded.stream[:-1], encoded.stream[1:]
     positions_D = np.diff(encoded.offsets)
     fit = Fit.of(positions_D, block_size)
@@ -163,7 +163,7 @@ def lay_out(
         documents = windows(encoded.offsets, block_size)
         return Layout(Batch(tokens_N, targets_N, documents), fit.longer, 0)
     kept_D = np.minimum(positions_D, block_size)
-    # Of each document so many positions are kept, and so many are not.
+    # For each document, in turn: how many positions are kept, and how many are cut.
     parts = np.stack([kept_D, positions_D - kept_D], axis=1).ravel()
     kept_N = np.repeat(np.arange(len(parts)) % 2 == 0, parts)
     documents: Offsets = np.concatenate([[0], np.cumsum(kept_D)]).astype(np.int64)

@@ -57,7 +57,7 @@ class Encoded:
 
     @classmethod
     def joined(cls, parts: Iterable[Encoded], bos: int) -> Encoded:
-        """Put one behind the other."""
+        """Concatenate them."""
         streams, offsets = list[Ids](), [np.zeros(1, np.int64)]
         before = 0
         for part in parts:

@@ -19,7 +19,7 @@ from microgpt.data.shuffle import Order, shuffled
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Which documents each step sees.
+    """The documents of each step.
 
     Args:
         data: all documents to train on.

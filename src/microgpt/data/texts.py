@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Buffer = NDArray[np.uint8]
 Offsets = NDArray[np.int64]
 
-# So many bytes, or texts, are worked on at once: their arrays stay in a processor's cache.
+# The bytes, or texts, of a block: its arrays stay in a processor's cache.
 _BYTES = 1 << 20
 _TEXTS = 1 << 16
 _SHOWN = 3
@@ -190,7 +190,7 @@ class Texts(Sequence[str]):
 
 
 class Gathering:
-    """Texts that come one block after the other."""
+    """Collects texts that come in blocks."""
 
     def __init__(self) -> None:
         self._data, self._starts, self.texts = bytearray(), [np.zeros(1, np.int64)], 0
@@ -209,7 +209,7 @@ class Gathering:
 
 
 def begins(buffer: Buffer) -> NDArray[np.bool_]:
-    """Say of each byte of UTF-8 whether a character begins there."""
+    """Return for each byte of UTF-8 whether a character begins there."""
     return (buffer & 0xC0) != 0x80
 
 

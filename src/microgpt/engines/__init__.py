@@ -15,11 +15,11 @@ ENGINES = ("native", "scalar")
 """The names that `open_engine` knows, best first."""
 
 MOST_THREADS = 1024
-"""Each has working room of its own."""
+"""Each thread has buffers of its own."""
 
 
 def about(name: str) -> About:
-    """Return what an engine is; "auto" stands for the best one there is.
+    """Return an engine's properties; "auto" stands for the best engine installed.
 
     Raises:
         MissingExtra: the engine is not installed.
@@ -56,12 +56,12 @@ def open_engine(
     """Open an engine for a model.
 
     Args:
-        name: one of ENGINES, or "auto" for the best one there is.
+        name: one of ENGINES, or "auto" for the best one installed.
         config: the model's shape.
         optimizer: the optimizer's constants.
         loss: the objective that `gradients` and `train` follow.
-        threads: at most so many; None: as many as help. The scalar engine uses one.
-        device: "cpu", the only one that these engines know.
+        threads: to use at most; None: one for each processor. The scalar engine uses one.
+        device: "cpu", the only one that these engines support.
 
     Raises:
         UsageError: no such engine, or not on that device, or the model does not fit in memory.
@@ -97,9 +97,9 @@ _REMEDY = (
 
 @cache
 def why_not_native() -> str | None:
-    """Return why the native engine is not there; None: it is.
+    """Return why the native engine cannot be used; None: it can.
 
-    Without it "auto" is the scalar engine, which computes the same, thousands of times slower.
+    Without it "auto" is the scalar engine: it computes the same, thousands of times slower.
     """
     try:
         from microgpt.engines import native
@@ -111,7 +111,7 @@ def why_not_native() -> str | None:
 
 
 def _unbuilt() -> str:
-    """Return why, as the build wrote it down; nothing in a tree that was never installed."""
+    """Return why the build failed, as it recorded it; "" in a tree that was never installed."""
     try:
         from microgpt.engines._unbuilt import REASON
     except ImportError:
@@ -120,9 +120,9 @@ def _unbuilt() -> str:
 
 
 def native_peak() -> float | None:
-    """Measure how many multiply-adds a core does in the best of vectors, in GFLOP/s.
+    """Measure a core's peak rate of multiply-adds, with the widest vectors, in GFLOP/s.
 
-    A multiply-add counts as two operations. None: there is no native engine to measure with.
+    A multiply-add counts as two operations. None: the native engine, which measures, is missing.
     """
     if why_not_native():
         return None
@@ -132,7 +132,7 @@ def native_peak() -> float | None:
 
 
 def build_of(name: str) -> str:
-    """Name what an engine's numbers depend on beside its version: a build, or a Python.
+    """Name what an engine's last bits depend on beside its version: a build, or a Python version.
 
     >>> build_of("scalar").startswith("Python 3.")
     True
@@ -146,7 +146,7 @@ def _check_memory(name: str, config: GPTConfig) -> None:
     try:
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
-        return  # not every system tells
+        return  # not every system reports its memory
     if needed > there:
         raise UsageError(
             f"the model must fit in memory; got {size(config):,} parameters, "

@@ -1,7 +1,7 @@
-"""What a predictor promises, and an engine: a GPT that learns.
+"""The contract of a predictor, and of an engine: a GPT that can be trained.
 
-An engine computes; it decides nothing. Names, shapes, first numbers, order, rates and averages come
-from the modules above, and a state saved by one engine goes on under another.
+An engine computes; it decides nothing. Names, shapes, initial values, order, rates and averages
+come from the modules above, so that an engine can resume from a state that another one saved.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ A = TypeVar("A")
 
 
 SLOTS = ("adam.m", "adam.v")
-"""What an optimizer keeps beside each parameter: the mean of its gradients, which Muon keeps too,
-and the mean of their squares."""
+"""An optimizer's moments of each parameter: the running mean of its gradients, which Muon has too,
+and the running mean of their squares."""
 
 
 @dataclass(eq=False)
 class State:
-    """All that training changes, in the precision of the engine that it is of.
+    """All that training changes, in the precision of the engine that returned it.
 
     Attributes:
         parameters: one flat buffer in the order of `model.parameters`.
-        slots: by name of SLOTS, a buffer likewise.
+        slots: a buffer of the same order for each name of SLOTS.
         updates: how many updates have been made.
     """
 
@@ -56,13 +56,13 @@ class State:
 
 @dataclass(frozen=True)
 class About:
-    """What an engine is; its own module says so.
+    """An engine's properties, which its own module states.
 
     Attributes:
         name: as `--engine` has it.
         is_fast: whether it trains in seconds what plain Python takes hours for.
         bytes_per_parameter: of memory, with gradients, moments and copies.
-        build: what its numbers depend on beside its version.
+        build: what its last bits depend on beside its version.
     """
 
     name: str
@@ -72,32 +72,32 @@ class About:
 
 
 class Decoder(Protocol):
-    """Sequences that advance together, one token at a time, remembering their past."""
+    """Sequences decoded side by side, one token at a time, each with a cache of its past."""
 
     def push(self, tokens_B: Tokens) -> Floats:
-        """Read one token a row; return logits_BV of what comes next.
+        """Read one token a row; return logits_BV of the next token.
 
-        A row whose token is negative rests: it reads nothing, and its logits are 0.
+        A row whose token is negative is skipped: it reads nothing, and its logits are 0.
         """
         ...
 
 
 class Predictor(Protocol):
-    """Whatever gives the next token a probability: a GPT, counts, a mixture."""
+    """A model that gives every next token a probability: a GPT, an n-gram model, a mixture."""
 
     def losses(self, batch: Batch) -> Floats:
         """Return losses_N, nats at each position."""
         ...
 
     def logits(self, batch: Batch) -> Floats:
-        """Return logits_NV of what comes next at each position; the targets are not read.
+        """Return logits_NV of the next token at each position; the targets are not read.
 
-        All of them are held at once: the caller chooses how many.
+        All N V numbers are in memory at once: the caller limits the size of the batch.
         """
         ...
 
     def decoder(self, rows: int) -> Decoder:
-        """Return a decoder of so many rows, all at the start of a document.
+        """Return a decoder of `rows` rows, all at the start of a document.
 
         It computes with the parameters of this moment; pushing more than block_size tokens into a
         row is a UsageError.
@@ -106,7 +106,7 @@ class Predictor(Protocol):
 
 
 class Engine(Predictor, Protocol):
-    """A GPT that learns."""
+    """A GPT that can be trained."""
 
     @property
     def name(self) -> str:
@@ -120,11 +120,11 @@ class Engine(Predictor, Protocol):
 
     @property
     def updates(self) -> int:
-        """How many updates its parameters have had; cheap to ask."""
+        """How many updates its parameters have had; reading it copies nothing."""
         ...
 
     def load(self, state: State) -> None:
-        """Take over a state of any precision; it is copied."""
+        """Load a copy of a state of any precision."""
         ...
 
     def state(self) -> State:
@@ -141,9 +141,9 @@ class Engine(Predictor, Protocol):
     def train(self, batches: Batches, lr_K: Floats) -> Sums:
         """Make K updates; return each step's sum of nats, taken before its update.
 
-        `lr_K` are Adam's rates; Muon's are the optimizer's multiple of them. Only here is anything
-        left out by dropout.
+        `lr_K` are Adam's rates; Muon's are the optimizer's multiple of them. Dropout is applied
+        here only.
 
-        A step whose sum is not finite makes no update and is the last one answered.
+        A step whose sum is not finite makes no update, and its sum is the last one returned.
         """
         ...

@@ -1,4 +1,4 @@
-"""What this machine has."""
+"""The processors that this process may use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 def processors() -> int:
     """Count the processors that this process may use, by its affinity and by its container's quota.
 
-    A part of one counts as one: a thread for it is paused now and then.
+    A quota of part of a processor counts as one: its thread is paused from time to time.
     """
     if hasattr(os, "sched_getaffinity"):
         allowed = len(os.sched_getaffinity(0))
@@ -37,7 +37,7 @@ def _groups(root: Path) -> Iterator[Path]:
         memberships = (root / "proc/self/cgroup").read_text().splitlines()
         mounts = (root / "proc/self/mountinfo").read_text().splitlines()
     except (OSError, UnicodeDecodeError):
-        return  # not Linux, or it does not tell
+        return  # not Linux, or /proc cannot be read
     paths: dict[str, str] = {}
     for line in memberships:  # 4:cpu,cpuacct:/path, or 0::/path in version 2
         _, controllers, path = line.split(":", 2)
@@ -49,7 +49,7 @@ def _groups(root: Path) -> Iterator[Path]:
         controller = {"cgroup2": "", "cgroup": "cpu"}.get(kind)
         if controller not in paths or (controller and controller not in options.split(",")):
             continue
-        # A container may see the path from outside: then its own group is where the mount begins.
+        # A container may see the host's path of its group: then its group is the mount's root.
         path = os.path.relpath(paths[controller], top)
         folder = root / point.lstrip("/")
         yield folder
@@ -62,7 +62,7 @@ def _groups(root: Path) -> Iterator[Path]:
 def _granted(folder: Path) -> float:
     """Return the quota in a group's folder, in processors."""
     try:
-        if (folder / "cpu.max").exists():  # version 2: "max 100000", or how much in which time
+        if (folder / "cpu.max").exists():  # version 2: "QUOTA PERIOD" in µs; "max": no quota
             quota, period = (folder / "cpu.max").read_text().split()
         else:
             quota, period = (

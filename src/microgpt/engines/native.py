@@ -1,7 +1,7 @@
-"""The native engine: a thin hand on `_native`, the C++ in native/.
+"""The native engine: a thin wrapper of `_native`, the C++ in native/.
 
 In: batches. Out: losses, gradients, updates, in float32 with sums in float64. Documents and
-parameters are shared out over threads; the result is the same for any number of them.
+parameters are divided among threads; the result is the same for any number of threads.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["ABOUT", "BUILDS", "NativeDecoder", "NativeEngine", "peak"]
 BUILDS: tuple[str, ...] = tuple(builds())
 """The builds that this processor can run, widest vectors last."""
 
-# Floats: parameters, their copies in two orders, gradients, moments, and what is padded.
+# Floats: parameters, their copies in two layouts, gradients, moments, and padding.
 ABOUT = About("native", True, 24, BUILDS[-1] if BUILDS else "")
 
 MOST_VOCABULARY = 65_536
@@ -38,7 +38,7 @@ class NativeEngine:
         config: the model's shape.
         optimizer: the optimizer's constants.
         loss: the objective that `gradients` and `train` follow.
-        threads: at most so many; None: as many as there are processors.
+        threads: to use at most; None: one for each processor.
         build: one of BUILDS; None: the widest.
 
     Raises:
@@ -91,11 +91,11 @@ class NativeEngine:
 
     @property
     def updates(self) -> int:
-        """How many updates have been made; nothing is copied."""
+        """How many updates its parameters have had; reading it copies nothing."""
         return self._engine.updates
 
     def load(self, state: State) -> None:
-        """Take over a state, rounded to float32."""
+        """Load a copy of a state, rounded to float32."""
         # Numbers beyond float32 become infinite.
         with np.errstate(over="ignore"):
             parameters, m, v = (
@@ -114,9 +114,9 @@ class NativeEngine:
         return self._engine.losses(*_arrays(batch))
 
     def logits(self, batch: Batch) -> Floats:
-        """Return logits_NV, of what comes next at each position; targets are not read.
+        """Return logits_NV of the next token at each position; the targets are not read.
 
-        N times V numbers of 8 bytes: the caller chooses how many documents come at once.
+        They take 8 N V bytes: the caller limits the size of the batch.
         """
         tokens_N, _, documents = _arrays(batch)
         return self._engine.logits(tokens_N, documents)
@@ -133,12 +133,12 @@ class NativeEngine:
         return Sums(nats_K, np.diff(batches.documents[steps])[: len(nats_K)])
 
     def decoder(self, rows: int) -> NativeDecoder:
-        """Return a decoder of so many rows."""
+        """Return a decoder of `rows` rows."""
         return NativeDecoder(self._engine.decoder(rows))
 
 
 class NativeDecoder:
-    """Rows that advance together."""
+    """Sequences decoded side by side."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
@@ -149,7 +149,7 @@ class NativeDecoder:
 
 
 def _arrays(batch: Batch) -> tuple[Any, Any, Any]:
-    """Return a batch as the types the border takes; nothing is copied that has them."""
+    """Return a batch in the types that `_native` takes; arrays of these types are not copied."""
     return (
         np.ascontiguousarray(batch.tokens_N, dtype=np.int32),
         np.ascontiguousarray(batch.targets_N, dtype=np.int32),

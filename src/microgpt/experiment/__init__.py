@@ -1,10 +1,10 @@
-"""The objectives, tried: one model, trained with each in turn from one start on the same batches.
+"""The objectives compared: one model, trained with each from one initial state on the same batches.
 
-In: a source of text and a preset, or a run's folder. Out: an `Experiment`, whose curves have one
-measure, whatever was pushed down: nats and hits on the same held-out positions. Beside the recipe's
-own optimizer stand plain steps, ``parameters -= rate * slope``: Adam divides a slope by its usual
-size, and so makes up for a w(p) that is small everywhere, though not for one that is small at some
-positions and not at others.
+In: a source of text and a preset, or a run's folder. Out: an `Experiment`, whose curves show nats
+and accuracy on the same held-out positions, whatever was minimised. It trains with the recipe's own
+optimizer and with plain gradient descent, ``parameters -= rate * gradient``: Adam divides a
+gradient by its running size, which compensates a w(p) that is small everywhere, but not one that is
+small at some positions only.
 """
 
 from __future__ import annotations
@@ -46,16 +46,17 @@ __all__ = [
 ]
 
 STEPS = 1000
-"""At most so many, unless told."""
+"""Steps of each training, at most, unless the caller sets their number."""
 
 PLAIN_RATE = 0.1
-"""Of plain steps at first. Ten times as much and `-log p` diverges on the original's batches."""
+"""The learning rate at the first step of plain gradient descent. At ten times this rate `-log p`
+diverges on the batches of the preset "microgpt"."""
 
 # What the scalar engine does in half a minute.
 _FEW_STEPS, _FEW_POSITIONS = 100, 100
-# Adam with a divisor so large that the slopes do not count in it: plain steps, in any engine.
+# With an eps this large Adam's divisor is constant: it is plain gradient descent, in any engine.
 _LARGE = 1e4
-# Looks at a training, closer together at its beginning.
+# Measurements of a training, denser at its beginning.
 _MARKS = 24
 
 
@@ -65,17 +66,17 @@ class Experiment:
     Args:
         data: the documents.
         tokens: their tokenizer.
-        config: the model.
-        training: how; its objective, and counts to be mixed with, are not used.
+        config: the model's shape.
+        training: the recipe; its objective and its n-gram counts are not used.
         engine: by name.
         threads: for the engine.
         device: for the engine.
 
     Attributes:
         corpus: the documents.
-        measured: the held-out positions.
-        baselines: what counting costs there.
-        quarter: the step after a quarter of all.
+        measured: the held-out positions that all curves are measured on.
+        baselines: the losses of counting models there.
+        quarter: the step at a quarter of all.
 
     Raises:
         UsageError, DataError: what is wrong, in one sentence.
@@ -113,14 +114,14 @@ class Experiment:
         self.engine = self.opened("cross-entropy", plain=False).name
 
     def opened(self, objective: ObjectiveName, *, plain: bool) -> Engine:
-        """Open an engine at the start, which is the same for all, bit for bit."""
+        """Open an engine in the initial state, the same for all objectives to the last bit."""
         training = self.how(objective, plain=plain)
         engine = replace(self._task, training=training).open(*self._opening)
         engine.load(self._task.first_state())
         return engine
 
     def how(self, objective: ObjectiveName, *, plain: bool) -> TrainConfig:
-        """Return the recipe with an objective, and with plain steps if asked."""
+        """Return the recipe with an objective, and with plain gradient descent if asked."""
         training = replace(self.training, loss=objective)
         if not plain:
             return training
@@ -140,7 +141,7 @@ class Experiment:
         at = 0
         for mark in self.marks:
             while at < mark:
-                # Short pieces: between two of them Ctrl-C is heard.
+                # Short pieces: Ctrl-C is handled between two of them.
                 piece = min(mark - at, self.marks[-1] // 50 + 1)
                 lr_K = [learning_rate(training, at + k, 0.0) for k in range(1, piece + 1)]
                 sums = engine.train(self._task.plan.batches(at, piece), np.array(lr_K))
@@ -171,7 +172,7 @@ def new(
         source: where the text is.
         preset_name: the preset.
         steps: of each training; None: the preset's, 1,000 at most, or 100 on the scalar engine.
-        seed: of the order and the first numbers; None: the preset's.
+        seed: of the documents' order and the initial values; None: the preset's.
         engine: by name, or "auto".
         threads: for the engine.
         device: for the engine.
@@ -200,7 +201,7 @@ def of_run(
     Args:
         folder: the run's.
         steps: of each training; None: the run's, as in `new`.
-        seed: of the order and the first numbers; None: the run's.
+        seed: of the documents' order and the initial values; None: the run's.
         engine: by name, or "auto".
         threads: for the engine.
         device: for the engine.
@@ -215,7 +216,7 @@ def of_run(
 
 
 def _short(training: TrainConfig, steps: int | None, seed: int | None, engine: str) -> TrainConfig:
-    """Take what was told; for the rest, so many steps as end soon."""
+    """Set steps and seed; None: the recipe's own, with few enough steps to end soon."""
     most = STEPS if recipe.is_fast(engine) else _FEW_STEPS
     if steps is None:
         steps = min(training.steps or most, most)

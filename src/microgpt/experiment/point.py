@@ -1,7 +1,7 @@
-"""A point of a curve: how a model stands after a step.
+"""A point of a curve: a model measured after a step.
 
-In: an engine, positions, the objective that it was trained with. Out: a `Point`, whose measure is
-the same for all objectives.
+In: an engine, positions, the objective that it was trained with. Out: a `Point`, whose loss is nats
+for all objectives.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from microgpt.engines.contract import Engine
 from microgpt.loss import OBJECTIVES, LossSum
 
 SURE_AND_WRONG = 0.01
-"""Below this p the model was sure of something else than what came."""
+"""Below this p[target] the model was confident and wrong."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """How a model stands after a step, on the positions that all are measured on.
+    """A model measured after a step, on the positions that all objectives are measured on.
 
     Attributes:
         step: 0 before the first.
-        loss: nats a position, whatever was pushed down.
-        accuracy: the share of positions where the likeliest token came.
+        loss: nats a position, whatever was minimised.
+        accuracy: the share of positions where the likeliest token was the target.
         slope: the length (L2) of the gradient of the objective's mean, over all parameters.
         weight: the mean of w(p).
         wrong: the share of positions with p below `SURE_AND_WRONG`.
         wrong_weight: the mean of w(p) at those; None: there are none.
-        stayed: of those there were after a quarter of the steps, the share that are among them
-            now; None: there were none, or it is not over yet.
+        stayed: of the positions that were wrong after a quarter of the steps, the share that are
+            wrong now; None: there were none, or the quarter is not over yet.
     """
 
     step: int
@@ -50,7 +50,7 @@ class Point:
 def measure(
     engine: Engine, positions: Batch, objective: ObjectiveName, step: int
 ) -> tuple[Point, NDArray[np.bool_]]:
-    """Measure a model; return too at which positions it is sure and wrong."""
+    """Measure a model; return also at which positions p is below `SURE_AND_WRONG`."""
     nats_N = engine.losses(positions)
     weights_N = np.array([OBJECTIVES[objective].weight(nats) for nats in nats_N.tolist()])
     wrong_N: NDArray[np.bool_] = nats_N > -math.log(SURE_AND_WRONG)
@@ -68,5 +68,5 @@ def measure(
 
 
 def _hits(engine: Engine, positions: Batch) -> int:
-    """Count where the likeliest token came."""
+    """Count the positions where the likeliest token was the target."""
     return int((engine.logits(positions).argmax(axis=1) == positions.targets_N).sum())

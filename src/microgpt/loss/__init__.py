@@ -1,9 +1,10 @@
-"""The loss: how much a prediction cost, and which way is down.
+"""The loss: the cross-entropy of one prediction, and its gradient.
 
-In: the logits at one position and the index of what really came. Out: nats, and the slope on
-every logit. A nat is the unit of ``-log p``: 0 for a certainty, 0.69 for a coin, 3.30 for a blind
-guess among 27. Everything else in this package serves this file. Beside it: what else could be
-pushed down (`objectives`), and what losses are summed in (`total`).
+In: the logits at one position and the id of the token that followed. Out: nats, and the gradient
+with respect to every logit. A nat is the unit of ``-log p``: 0 for a certainty, 0.69 for a fair
+coin, 3.30 for a uniform guess among 27. Everything else in this package serves this file. Beside
+it: other objectives that training can minimise (`objectives`), sums of losses (`total`, `sums`),
+and the same loss of many positions in numpy (`many`).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ __all__ = [
 
 
 def cross_entropy(logits_V: Sequence[float], target: int) -> tuple[float, list[float]]:
-    """Return ``-log softmax(logits_V)[target]`` in nats, and its slope on every logit.
+    """Return ``-log softmax(logits_V)[target]`` in nats, and its gradient.
 
     ::
 
@@ -41,22 +42,23 @@ def cross_entropy(logits_V: Sequence[float], target: int) -> tuple[float, list[f
         d_logits = softmax(z) - onehot(target)
 
     The second form is the one computed: both of its terms are >= 0, so nothing cancels, and the
-    answer is good to 4 units in the last place whether the model was nearly right (a loss of
-    1e-300) or certain and wrong (a gap of 1,000 is 1,000 nats). For the same reason the slope on
-    the target is minus the sum of the others', not ``p - 1``, which would round to 0.
+    result is within 4 units in the last place whether the model was nearly right (a loss of
+    1e-300) or certain and wrong (a gap of 1,000 is 1,000 nats). For the same reason the derivative
+    with respect to the target's logit is minus the sum of the others', not ``p - 1``, which would
+    round to 0.
 
-    A constant added to every logit changes nothing. The slopes sum to 0.
+    A constant added to every logit changes nothing. The derivatives sum to 0.
 
     Args:
         logits_V: one number per token id, any finite value or -inf ("impossible").
-        target: the token id that came, in [0, V).
+        target: the id of the token that followed, in [0, V).
 
     Returns:
-        The loss in nats, in [0, inf]; and the V slopes d loss / d logit, in [-1, 1]. An impossible
-        target costs inf. NaN among the logits gives NaN.
+        The loss in nats, in [0, inf]; and the V derivatives d loss / d logit, in [-1, 1]. An
+        impossible target costs inf. NaN among the logits gives NaN.
 
     Raises:
-        UsageError: the target is no index of the logits.
+        UsageError: the target is not in [0, V).
 
     Source: log-sum-exp with the maximum taken out, Blanchard, Higham and Higham, "Accurately
     computing the log-sum-exp and softmax functions", IMA J. Numer. Anal. 41 (2021); the logarithm
@@ -71,23 +73,23 @@ def cross_entropy(logits_V: Sequence[float], target: int) -> tuple[float, list[f
     gap, gap_error = _difference(z_max, logits_V[target])
     top = target if gap == 0 else next((i for i, z in enumerate(logits_V) if z == z_max), target)
 
-    weights_V = [_exp_difference(z, z_max) for z in logits_V]
-    weights_V[top] = 0.0
-    rest = math.fsum(weights_V)
-    weights_V[top] = 1.0
+    exps_V = [_exp_difference(z, z_max) for z in logits_V]
+    exps_V[top] = 0.0
+    rest = math.fsum(exps_V)
+    exps_V[top] = 1.0
     loss = math.fsum((gap, gap_error, math.log1p(rest)))
 
-    d_logits_V = [w / (1.0 + rest) for w in weights_V]
+    d_logits_V = [e / (1.0 + rest) for e in exps_V]
     d_logits_V[target] = 0.0
     d_logits_V[target] = -math.fsum(d_logits_V)
     return loss, d_logits_V
 
 
 def cross_entropy_by_the_book(logits_V: Sequence[Value], target: int) -> Value:
-    """Compute the same loss as it is taught: softmax, pick the target, take ``-log``.
+    """Compute the same loss by its textbook definition: softmax, pick the target, take ``-log``.
 
-    Kept to be read and to be compared with. Each operation is a node of the autograd graph, and
-    the slopes of :func:`cross_entropy` come out of the chain rule. Do not train with it: where the
+    It is here to be read, and to test :func:`cross_entropy` against: each operation is a node of
+    the autograd graph, and the chain rule yields the same gradient. Do not train with it: where the
     target is 746 nats below the largest logit, its probability underflows to 0, which has no
     logarithm.
 
@@ -113,7 +115,7 @@ def check_target(target: int, vocab_size: int, position: int | None = None) -> N
 
 
 def _difference(a: float, b: float) -> tuple[float, float]:
-    """Return fl(a - b) and what the rounding left out, exactly (Knuth's TwoSum)."""
+    """Return the rounded a - b and its rounding error, exactly (Knuth's TwoSum)."""
     d = a - b
     if not math.isfinite(d):
         return d, 0.0
@@ -122,6 +124,6 @@ def _difference(a: float, b: float) -> tuple[float, float]:
 
 
 def _exp_difference(a: float, b: float) -> float:
-    """Return exp(a - b) to the last place: at a gap of 700 the gap's own rounding shows."""
+    """Return exp(a - b), corrected for the rounding of a - b, which shows at a gap of 700."""
     d, error = _difference(a, b)
     return math.exp(d) * (1.0 + error)

@@ -1,7 +1,7 @@
-"""The loss at many positions at once, in numpy: what measuring uses.
+"""The loss at many positions at once, in numpy: for evaluation, which needs no gradient.
 
-In: logits of some positions. Out: their softmax, its logarithms and losses; `cross_entropy` is the
-definition that these are held to.
+In: logits of some positions. Out: their softmax, its logarithms and losses; the tests compare these
+with `cross_entropy`.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ Floats = NDArray[np.float64]
 
 
 class Softmax:
-    """The softmax of B rows of logits; nothing is computed that is not asked for.
+    """The softmax of B rows of logits; probabilities and logarithms are computed on request.
 
-    The largest logit of a row is subtracted first, as in `cross_entropy`: nothing overflows. What
-    is within 1e-16 of certain costs 0.
+    The largest logit of a row is subtracted first, as in `cross_entropy`: nothing overflows. A
+    target whose probability is within 1e-16 of 1 costs 0.
 
     Attributes:
-        likely_B: the likeliest token of each row; of several the first.
-        shifted_BV: the logits, less the largest of their row.
-        exps_BV: exp of these.
-        sums_B1: the sum of each row of these.
+        likely_B: the likeliest token of each row; of equally likely ones the first.
+        shifted_BV: the logits minus the largest of their row.
+        exps_BV: exp(shifted_BV).
+        sums_B1: the sum of each row of exps_BV.
 
     >>> two = Softmax(np.array([[0.0, 0.0, -np.inf]]))
     >>> two.p_BV, two.log_p_BV.round(4), two.losses(np.array([1])).round(4)

@@ -1,7 +1,7 @@
-"""What training may push down instead: functions of p = p[target], each a weight on one slope.
+"""The objectives that training can minimise: functions of p = p[target].
 
-In: the nats of a position. Out: the value of an objective there, and the number that its slope on
-the logits is cross-entropy's times.
+In: the nats of a position. Out: the value of an objective there, and the factor by which its
+gradient with respect to the logits differs from cross-entropy's.
 """
 
 from __future__ import annotations
@@ -13,16 +13,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Objective:
-    """What training pushes down: a function of p = p[target] alone.
+    """What training minimises: a function of p = p[target] alone.
 
-    Its slope on the logits is a number times cross-entropy's::
+    Its gradient with respect to the logits is a factor times cross-entropy's::
 
         d_logits = w(p) * (softmax(logits) - onehot(target))        w(p) = -p * d value / d p
 
-    That one line is the answer to "why the negative log": where the model is sure and wrong
-    (p -> 0), every w vanishes but that of ``-log p``. Both functions take the nats, ``-log p``,
-    from which p and 1 - p are had without cancellation; whatever is pushed down, what is
-    *reported* is nats, so that trainings can be compared.
+    This line answers "why the negative log": where the model is confident and wrong (p -> 0),
+    every w vanishes but that of ``-log p``. `value` and `weight` take the nats, ``-log p``: p and
+    1 - p follow from these without cancellation. Whatever is minimised, nats are *reported*, so
+    that trainings can be compared.
+
+    Attributes:
+        name: as `--loss` has it.
+        formula: in p.
+        value: the objective at a position of so many nats.
+        weight: w(p) there.
+        domain: of p and of the value.
+        proper: whether it is a proper score, in a sentence.
+        source: where the formula is from.
 
     >>> for objective in OBJECTIVES.values():
     ...     print(objective.formula, round(objective.weight(-math.log(0.01)), 4))

@@ -1,6 +1,6 @@
-"""The sums of many steps at once, as an engine answers them.
+"""The sums of losses of many steps, as an engine's `train` returns them.
 
-In: arrays. Out: the same, or the `LossSum` of each step or of all.
+In: arrays of nats and of positions. Out: the `LossSum` of each step, or of all.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Sums:
     """The sums of K steps, as arrays.
 
     Attributes:
-        nats_K: of the losses of each step's batch.
-        positions_K: of these.
+        nats_K: the sum of the losses of each step's batch.
+        positions_K: how many positions each of these sums covers.
 
     >>> sums = Sums(np.array([6.0, 3.0]), np.array([2, 3]))
     >>> sums.means_K.tolist(), sums.after(LossSum(1.0, 1))
@@ -52,6 +52,6 @@ class Sums:
         return self.nats_K / self.positions_K
 
     def after(self, before: LossSum) -> LossSum:
-        """Add them to a sum, one after the other, so that it does not matter in which pieces."""
+        """Add them to a sum, in order: any division of the steps into chunks rounds the same."""
         nats = np.cumsum([before.nats, *self.nats_K])[-1] if len(self) else before.nats
         return LossSum(float(nats), before.positions + int(self.positions_K.sum()))

@@ -1,6 +1,6 @@
-"""Sums of losses: what travels between the parts.
+"""A sum of losses, from which mean, bits and perplexity follow.
 
-In: nats and positions. Out: their sums; means, bits and perplexity are read off these.
+In: nats and positions. Out: their sums.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ LN_2 = math.log(2.0)
 
 @dataclass(frozen=True)
 class LossSum:
-    """A sum of losses and how many positions it is of: what travels between the parts.
+    """A sum of losses and how many positions it covers.
 
-    Sums may be added, over batches, ranks and shards; means may not: 6 nats over 2 positions and
-    3 over 3 are 1.8 a position together, not 2.0.
+    All parts of the package exchange sums, never means: sums can be added over batches, ranks and
+    shards. 6 nats over 2 positions and 3 over 3 have a mean of 1.8, not 2.0.
 
     >>> (LossSum(6.0, 2) + LossSum(3.0, 3)).mean
     1.8
@@ -41,7 +41,7 @@ class LossSum:
 
     @property
     def perplexity(self) -> float:
-        """Between how many equally likely tokens the model was in doubt: exp(mean)."""
+        """exp(mean): as many equally likely tokens would have the same loss."""
         try:
             return math.exp(self.mean)
         except OverflowError:
@@ -52,5 +52,5 @@ class LossSum:
         """Sum losses exactly (one rounding), so that their order does not matter."""
         try:
             return cls(math.fsum(losses_N), len(losses_N))
-        except OverflowError:  # the sum of finite losses is beyond the largest number
+        except OverflowError:  # the sum of finite losses exceeds the largest float
             return cls(math.inf, len(losses_N))

@@ -1,9 +1,9 @@
-"""The GPT, once: its table of parameters, and its forward pass in eight operations.
+"""The GPT's definition: its table of parameters, and its forward pass in eight operations.
 
-In: a config; operations on whatever an engine computes with. Out: logits. The legend of all shape
+In: a config; an engine's operations on its own arrays. Out: logits. The legend of all shape
 suffixes: `B` rows, `T` positions, `S` positions attended to, `D` width (n_embd), `H` heads, `K`
 width per head, `F` hidden width 4D, `V` vocabulary, `L` layers, `N` positions of a ragged batch. A
-weight is (out, in).
+weight matrix is (out, in).
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ __all__ = [
 A = TypeVar("A")
 
 ROTARY_BASE = 100.0
-"""The slowest pair of a head turns by almost 1 / base a position, the fastest by 1 radian."""
+"""A position rotates a head's fastest pair by 1 radian, its slowest by almost 1 / base."""
 
 RMSNORM_EPSILON = 1e-5
 """Added to the mean square in every RMSNorm, so that a row of zeros is not divided by zero."""
 
 
 def angles(head_width: int, position: int) -> list[float]:
-    """Return by how many radians each pair of a head turns at a position.
+    """Return the angles in radians by which rotary positions rotate each pair of a head.
 
     >>> [round(angle, 3) for angle in angles(8, position=2)]
     [2.0, 0.632, 0.2, 0.063]
@@ -52,7 +52,7 @@ def angles(head_width: int, position: int) -> list[float]:
 
 @dataclass
 class Past:
-    """What a decoder remembers: each layer's keys and values, and of how many positions."""
+    """A decoder's cache: each layer's keys and values, and how many positions they cover."""
 
     layers: list[Any] = field(default_factory=list[Any])
     length: int = 0
@@ -72,9 +72,9 @@ def gpt(
         ops: the operations of an engine.
         config: the model's shape.
         weights: the matrices by name.
-        tokens_T: what is read; position 0 is the document's first unless there is a past.
-        past: positions read before; grows by these.
-        dropping: what this step of training leaves out; None: nothing.
+        tokens_T: the tokens to read; the first stands at position 0, or follows the past.
+        past: the keys and values of earlier positions; those of these tokens are appended.
+        dropping: the dropout masks of this training step; None: no dropout.
 
     Returns:
         logits_TV, unnormalised log-probabilities.

@@ -1,13 +1,12 @@
-"""Dropout: which numbers a step of training leaves out, so that no other comes to rely on them.
+"""Dropout: which activations a training step sets to 0, so that no others come to rely on them.
 
-In: a share, a seed, an update. Out: for every number a layer hands on, whether it is kept. It is a
-function of where the number stands, not of who computes it or in which order: a hash of seed,
-update, place in the model, position and channel. Engines agree to the last bit, and so does a
-training that was interrupted.
+In: a share, a seed, an update. Out: a mask: for every activation, whether it is kept. The mask is a
+hash of seed, update, place in the model, position and channel, and depends on no order of
+computation: engines agree to the last bit, and so does a training that was interrupted.
 
 Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting",
-JMLR 15 (2014); in the inverted form, where what is kept grows by 1 / (1 - share) in training and
-nothing is done afterwards.
+JMLR 15 (2014); in the inverted form: in training the kept activations are multiplied by
+1 / (1 - share), so that inference needs no scaling.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ def mix(x: int) -> int:
 
 @dataclass(frozen=True)
 class Dropping:
-    """What one step leaves out of one document.
+    """The dropout masks of one step, for one document.
 
     Args:
-        share: of the numbers, in [0, 1).
+        share: of the activations set to 0, in [0, 1).
         seed: of the training.
         update: the step's, counted from 1.
         first: how many positions of the batch come before the document.
@@ -49,11 +48,11 @@ class Dropping:
     first: int = 0
 
     def scale(self) -> float:
-        """Return what a kept number is multiplied by."""
+        """Return the factor of a kept activation."""
         return 1.0 / (1.0 - self.share)
 
     def keeps(self, place: int, position: int, width: int) -> list[bool]:
-        """Say which of a position's channels are kept.
+        """Return the mask of a position: for each channel, whether it is kept.
 
         Args:
             place: in the model: 2 i is the attention of layer i, 2 i + 1 its hidden layer.

@@ -1,6 +1,6 @@
 """The operations in which `model.gpt` is written: what an engine has to provide.
 
-In and out: whatever an engine computes with, of the shapes that the names end in.
+In and out: an engine's own arrays, of the shapes that the names end in.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ A = TypeVar("A")
 
 
 class Ops(Protocol[A]):
-    """The words in which `model.gpt` is written."""
+    """The operations of the model, and the loss, on arrays of type A."""
 
     def embed(self, tokens_T: Sequence[int], wte_VD: A, wpe_TD: A | None, start: int) -> A:
-        """Add each token's row to its position's, if these have rows, counted from `start`."""
+        """Add each token's row of `wte` to its position's of `wpe`, if there is one.
+
+        The first token stands at position `start`.
+        """
         ...
 
     def rmsnorm(self, x_TD: A, groups: int = 1) -> A:
@@ -25,26 +28,27 @@ class Ops(Protocol[A]):
         ...
 
     def linear(self, x_TD: A, weight: A) -> A:
-        """Multiply each row by a weight of (out, in)."""
+        """Multiply each row by the transposed (out, in) matrix."""
         ...
 
     def rotate(self, x_TD: A, n_head: int, start: int) -> A:
-        """Turn each head's pairs (i, i + K / 2) by `model.angles` of their position."""
+        """Rotate each head's pairs (i, i + K / 2) by `model.angles` of their position."""
         ...
 
     def causal_attention(self, q_TD: A, k_TD: A, v_TD: A, n_head: int, memory: Any) -> A:
-        """Mix the values of this and earlier positions, by softmax(q k / sqrt(K)), head by head.
+        """Average the values of this and earlier positions by softmax(q k / sqrt(K)), per head.
 
-        `memory` holds a layer's earlier keys and values, and takes these in; None: there are none.
+        `memory` is the layer's cache of earlier keys and values, to which these are appended; None:
+        no cache.
         """
         ...
 
     def relu(self, x_TF: A, squared: bool) -> A:
-        """Replace what is negative by 0; square the rest if asked."""
+        """Replace negative numbers by 0; square the others if asked."""
         ...
 
     def dropout(self, x_TD: A, dropping: Dropping, place: int) -> A:
-        """Replace what `dropping` does not keep by 0, and scale the rest."""
+        """Set what `dropping` does not keep to 0, and multiply the others by its scale."""
         ...
 
     def add(self, x_TD: A, y_TD: A) -> A:

@@ -1,7 +1,7 @@
-"""The table of parameters: names, shapes, order, the spread of the first numbers.
+"""The table of parameters: names, shapes, order, standard deviations of the initial values.
 
 In: a config. Out: one row a matrix; flat buffers in the table's order, and views by name. The
-legend of shapes stands in `model`.
+legend of shapes is in `model`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,13 @@ from microgpt.config import GPTConfig
 
 @dataclass(frozen=True)
 class Parameter:
-    """One row of the table: a matrix, its (out, in) shape and the spread of its first numbers.
+    """One row of the table: a matrix.
 
-    `hidden` says that it is a layer's: one that Muon turns and weight decay shrinks.
+    Attributes:
+        name: of the matrix.
+        shape: (out, in).
+        std: the standard deviation of its initial values.
+        hidden: whether it is a layer's: those have Muon's updates and weight decay.
     """
 
     name: str
@@ -36,7 +40,7 @@ class Parameter:
 
 
 def parameters(config: GPTConfig) -> list[Parameter]:
-    """Return the table of parameters: the only place for names, shapes, order and spread.
+    """Return the table of parameters, the only place that sets names, shapes, order and std.
 
     >>> [p.name for p in parameters(GPTConfig(vocab_size=27))][:4]
     ['wte', 'wpe', 'lm_head', 'layer0.attn_wq']
@@ -69,16 +73,16 @@ def size(config: GPTConfig) -> int:
     >>> size(GPTConfig(vocab_size=27))
     4192
     """
-    # A table of a million layers is not made to be counted.
+    # All layers are of one size: a table of a million layers need not be built to be counted.
     short = (parameters(dataclasses.replace(config, n_layer=n)) for n in (1, 2))
     one, two = (sum(p.size for p in table) for table in short)
     return one + (config.n_layer - 1) * (two - one)
 
 
 def flops(n_layer: int, n_embd: int, vocab_size: int) -> int:
-    """Count the floating-point operations of a position's products, forward and backward.
+    """Count the floating-point operations of a position's matrix products, forward and backward.
 
-    ``6 (12 L D^2 + V D)``: two for each weight forward, and twice that backward.
+    ``6 (12 L D^2 + V D)``: two for each parameter forward, and twice that backward.
 
     >>> flops(n_layer=1, n_embd=16, vocab_size=27)
     21024
@@ -87,7 +91,10 @@ def flops(n_layer: int, n_embd: int, vocab_size: int) -> int:
 
 
 def initial(config: GPTConfig, rng: random.Random) -> NDArray[np.float64]:
-    """Draw all first numbers, N(0, std), in the table's order; a std of 0 is drawn too."""
+    """Draw all initial values from N(0, std), in the table's order.
+
+    Where std is 0 values are drawn too: what follows then draws the same for either setting.
+    """
     return np.array(
         [rng.gauss(0.0, p.std) for p in parameters(config) for _ in range(p.size)], dtype=np.float64
     )

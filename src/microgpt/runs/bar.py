@@ -1,6 +1,6 @@
 """A progress bar for a Python program: on a terminal, or in a notebook.
 
-In: how far something is, and words. Out: a bar that is drawn anew some ten times a second.
+In: a share done, from 0 to 1, and words. Out: a bar, redrawn at most ten times a second.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from importlib import import_module
 from typing import Any
 
 Bar = Callable[[float, str], None]
-"""Takes how far it is, from 0 to 1, and words to stand beside the bar."""
+"""Takes the share done, from 0 to 1, and the words beside the bar."""
 
 _SECONDS = 0.1
-"""Between two looks at it, at least."""
+"""The least time between two updates in a notebook."""
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def bar() -> Generator[Bar]:
 
 
 def _is_notebook() -> bool:
-    """Whether a kernel runs this: then standard error is no place for a bar."""
+    """Whether a notebook's kernel runs this: then the bar belongs in the notebook."""
     shell = sys.modules.get("IPython")
     return shell is not None and hasattr(shell.get_ipython(), "kernel")
 
@@ -46,7 +46,7 @@ def _on_a_terminal() -> Generator[Bar]:
 
 @contextmanager
 def _in_a_notebook() -> Generator[Bar]:
-    # rich's own needs ipywidgets, and leaves nothing in a notebook that is saved.
+    # rich's bar needs ipywidgets, and does not stay in a saved notebook.
     newest = _Element(0.0, "")
     handle: Any = import_module("IPython.display").display(newest, display_id=True)
     shown = time.perf_counter()

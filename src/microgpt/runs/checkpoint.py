@@ -1,17 +1,17 @@
-"""A run's folder: what a training was told, what it knows, and nothing pickled.
+"""The files of a run's folder: settings, tokenizer, checkpoint; nothing is pickled.
 
-In: settings, a tokenizer, a state. Out: the same, read back and checked. Every file but the log is
-replaced atomically: whoever reads, or pulls the plug, finds the old one or the new one whole.
+In: settings, a tokenizer, a state. Out: the same, read back and validated. Every file but the log
+is replaced atomically: a reader, or a power cut, finds the old file or the new one whole.
 
 ::
 
     runs/names-1/
     ├── config.json              model, training, data with its fingerprint, versions
     ├── tokenizer.json
-    ├── checkpoint.safetensors   parameters by name, their moments, how far it is, a checksum
-    ├── counts.safetensors       what the model is mixed with, if it is
-    ├── reference.safetensors    what usual texts cost, to judge others by
-    ├── log.jsonl                a line a step
+    ├── checkpoint.safetensors   parameters by name, their moments, progress, a checksum
+    ├── counts.safetensors       the n-gram counts that the GPT is mixed with, if it is
+    ├── reference.safetensors    the losses of usual texts, for percentiles of others
+    ├── log.jsonl                a line for each step or evaluation
     └── samples.txt
 """
 
@@ -51,7 +51,7 @@ SAMPLES = "samples.txt"
 
 @dataclass(frozen=True)
 class _Notes:
-    """What stands in the header of a checkpoint beside its tensors."""
+    """The header of a checkpoint, beside its tensors."""
 
     updates: int
     weight: float | None = None
@@ -65,13 +65,13 @@ class _Notes:
 
     @property
     def has_best(self) -> bool:
-        """Whether there are parameters of a better state than the last."""
+        """Whether the file has the parameters of an earlier, better state than the last."""
         return self.progress is not None and 0 < self.progress.best_step < self.updates
 
 
 @dataclass(frozen=True)
 class _Config:
-    """What `config.json` says, and its fingerprint."""
+    """The content of `config.json`, and its fingerprint."""
 
     settings: Settings
     vocabulary: str
@@ -84,7 +84,7 @@ class _Config:
 
 
 def write_settings(folder: Path, settings: Settings, tokens: Tokenizer) -> None:
-    """Write `tokenizer.json`, and `config.json` with the other's fingerprint."""
+    """Write `tokenizer.json`, and `config.json` with the tokenizer's fingerprint."""
     write_atomically(folder / TOKENIZER, _text(tokens.to_json()))
     write_atomically(folder / CONFIG, _text(_config(settings, tokens)))
 
@@ -93,7 +93,7 @@ def read_settings(folder: Path) -> tuple[Settings, Tokenizer]:
     """Read `config.json` and `tokenizer.json`.
 
     Raises:
-        RunError: the folder is no run, or one of the two is not as it was written.
+        RunError: the folder is not a run, or one of the two files was changed.
     """
     config = files.read_json(folder, CONFIG, _Config.from_json)
     tokens = files.read_json(folder, TOKENIZER, tokenizer.from_json)
@@ -113,7 +113,7 @@ def read_settings(folder: Path) -> tuple[Settings, Tokenizer]:
 
 
 def fingerprint(folder: Path, settings: Settings, tokens: Tokenizer) -> str:
-    """Return that of the recipe in `config.json`, or that will be where there is none yet."""
+    """Return the fingerprint of the recipe in `config.json`, or in the one yet to be written."""
     if (folder / CONFIG).exists():
         return files.read_json(folder, CONFIG, recipe_of)
     return recipe_of(_config(settings, tokens))
@@ -121,7 +121,9 @@ def fingerprint(folder: Path, settings: Settings, tokens: Tokenizer) -> str:
 
 def _config(settings: Settings, tokens: Tokenizer) -> dict[str, Any]:
     about = {**settings.to_json(), "vocabulary": _vocabulary(tokens)}
-    return sealed(schema.parse(_text(about)))  # as it will be read
+    return sealed(
+        schema.parse(_text(about))
+    )  # through JSON, so that the checksum is of what is read
 
 
 def _text(data: Mapping[str, Any]) -> bytes:
@@ -134,7 +136,7 @@ def _vocabulary(tokens: Tokenizer) -> str:
 
 
 def _noted(folder: Path) -> str | None:
-    """Return the fingerprint in the checkpoint; a damaged one is told of where it is needed."""
+    """Return the fingerprint in the checkpoint; None: it is damaged, which `load` reports."""
     try:
         return files.read_notes(folder / CHECKPOINT, partial(schema.convert, _Notes)).settings
     except RunError:
@@ -142,7 +144,7 @@ def _noted(folder: Path) -> str | None:
 
 
 def save(folder: Path, config: GPTConfig, kept: Checkpoint) -> None:
-    """Replace the checkpoint. Equal ones make equal bytes."""
+    """Replace the checkpoint. Equal checkpoints have equal bytes."""
     progress = kept.progress
     notes = {
         "updates": kept.state.updates,
@@ -166,7 +168,7 @@ def load(folder: Path, config: GPTConfig) -> Checkpoint:
         notes = schema.convert(_Notes, about)
         prefixes = _PREFIXES if notes.has_best else _PREFIXES[:-1]
         shapes = {prefix + p.name: p.shape for prefix in prefixes for p in table}
-        # Of one precision, the engine's that trained it.
+        # All tensors have one precision: that of the engine that trained them.
         if layout not in [
             {name: (precision, shape) for name, shape in shapes.items()}
             for precision in ("F32", "F64")
@@ -194,7 +196,7 @@ def write_samples(folder: Path, texts: Iterable[str]) -> None:
 
 
 def _tensors(config: GPTConfig, state: State, best: Array | None) -> dict[str, Array]:
-    """Name views of all buffers: the parameters as they are, everything else behind a prefix."""
+    """Return the matrices of all buffers by name: parameters without a prefix, the others with."""
     buffers = (state.parameters, *(state.slots[slot] for slot in SLOTS), best)
     return {
         prefix + name: view

@@ -1,6 +1,6 @@
-"""The counts that a model is mixed with, on the disk.
+"""The file of the n-gram counts that a GPT is mixed with.
 
-In: an `NGram`, a run's folder. Out: `counts.safetensors`, and back, checked.
+In: an `NGram`, a run's folder. Out: `counts.safetensors`; or the `NGram` again, validated.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from microgpt.runs.files import Layout, read_tensors, write_tensors
 
 
 def save_counts(folder: Path, ngram: NGram, settings: str) -> None:
-    """Write them, with the fingerprint of `config.json`."""
+    """Write the counts, with the fingerprint of `config.json`."""
     write_tensors(folder / COUNTS, ngram.arrays(), {"settings": settings})
 
 
 def load_counts(folder: Path, tokens: Tokenizer, settings: str | None) -> NGram:
-    """Read them.
+    """Read the counts.
 
     Args:
         folder: the run's.
         tokens: the run's tokenizer.
-        settings: the fingerprint in its checkpoint; None: that is of a version without.
+        settings: the fingerprint in its checkpoint; None: an early version wrote none.
 
     Raises:
         RunError: they are missing, damaged, or of another run.

@@ -1,6 +1,6 @@
-"""The curves of a run beside others, under its name, and what to hold them against.
+"""The learning curves of a run, and the baselines to compare them with.
 
-In: a run. Out: its learning, where there is any; the losses of models that only count.
+In: a run. Out: its losses by step; the losses of counting models.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from microgpt.wording import ALONE, name_of
 
 @dataclass(frozen=True)
 class Curves:
-    """A run's losses, each the mean over a share of the steps, and its evaluations.
+    """A run's training losses and its evaluations.
 
     Attributes:
-        heldout: what held-out documents cost the GPT.
-        mixed: what they cost it together with the counts that it is mixed with, if it is.
+        name: the run's folder.
+        steps: of the points of the training curve.
+        losses: there, each the mean over an equal share of the steps.
+        heldout: the GPT's held-out losses.
+        mixed: the held-out losses of the GPT mixed with counts; empty: it is not mixed.
     """
 
     name: str
@@ -30,12 +33,12 @@ class Curves:
 
     @property
     def own(self) -> str:
-        """What the GPT's held-out losses are called."""
+        """The label of the GPT's held-out losses."""
         return f"{ALONE}, held out" if self.mixed else "held out"
 
 
 def curves(run: Run, points: int) -> Curves:
-    """Read a run's log into at most so many points, each the mean per position of its steps.
+    """Read a run's log into at most `points` points, each the mean per position of its steps.
 
     Raises:
         RunError: the log has no line yet.
@@ -48,10 +51,10 @@ def curves(run: Run, points: int) -> Curves:
 
 
 def levels(run: Run) -> tuple[dict[str, float], str]:
-    """Measure what counting costs on the documents a run held out, or else was trained on.
+    """Measure counting models on the documents a run held out, or else was trained on.
 
     Returns:
-        The losses by the names that people know, and why there are none if there are none.
+        The losses by their labels; and, if they cannot be measured, the reason, else "".
     """
     try:
         trained, held_out = run.documents

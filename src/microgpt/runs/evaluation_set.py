@@ -1,6 +1,6 @@
-"""Which documents a run is measured on: those of files, or its own, all or some of them.
+"""The documents that a run is measured on: those of files, or its own, all or some of them.
 
-In: a run, a corpus if there is one, a limit. Out: an `EvaluationSet`, with what it is in words.
+In: a run, perhaps a corpus, a limit. Out: an `EvaluationSet`, with a description.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from microgpt.data.corpus import Corpus
 from microgpt.errors import UsageError
 from microgpt.runs.run import Run
 
-# Documents trained on say little about others: so many are enough to see.
+# The loss on documents trained on says little about others: this many are enough to show it.
 _ENOUGH = 1000
 
 
@@ -22,10 +22,10 @@ class EvaluationSet:
     """The documents that a run is measured on.
 
     Attributes:
-        texts: all, or those drawn.
-        what: they are, in words.
-        total: of how many.
-        seen: they are among those trained on.
+        texts: the documents to measure.
+        what: a description of them.
+        total: how many documents they were drawn from.
+        seen: whether the run was trained on them.
     """
 
     texts: Sequence[str]
@@ -35,14 +35,14 @@ class EvaluationSet:
 
     @property
     def words(self) -> str:
-        """How many they are, of how many."""
+        """The number of texts, the total if larger, and the description."""
         n = len(self.texts)
         what = self.what.replace("documents", "document") if n == self.total == 1 else self.what
         return f"{n:,}{f' of {self.total:,}' if n < self.total else ''} {what}"
 
 
 def check_limit(limit: int | None) -> None:
-    """Raise UsageError unless a limit is one."""
+    """Raise UsageError unless a limit is positive or None."""
     if limit is not None and limit < 1:
         raise UsageError(f"limit must be a whole number from 1; got {limit}.")
 
@@ -51,12 +51,13 @@ def evaluation_set(run: Run, read: Corpus | None, limit: int | None) -> Evaluati
     """Choose the documents of a corpus, or the run's own: held out, or else trained on.
 
     Args:
-        run: which is measured.
-        read: whose documents are measured; None: the run's own.
-        limit: at most so many, drawn by the run's seed; None: all, or 1,000 of those trained on.
+        run: the run to measure.
+        read: the documents; None: the run's own.
+        limit: how many to draw at most, by the run's seed; None: all, or 1,000 of those trained on.
 
     Raises:
-        UsageError, RunError: the limit; or the run's own have changed.
+        UsageError: the limit is not positive.
+        RunError: the run's own documents have changed or are missing.
     """
     check_limit(limit)
     if read is not None:

@@ -1,6 +1,6 @@
-"""What the lines of a log say, by their types.
+"""The lines of a log, validated.
 
-In: a `log.jsonl`. Out: its lines, each a JSON object that has been checked, or one sentence.
+In: a `log.jsonl`. Out: its lines, each a JSON object of a known type; or a RunError.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _POSITIONS = Whole(1, 2**62)
 
 @dataclass(frozen=True)
 class _Trained:
-    """A line of training, by its types."""
+    """A line of training steps."""
 
     step: int
     loss: float
@@ -35,7 +35,7 @@ class _Trained:
 
 @dataclass(frozen=True)
 class _Loss:
-    """What an evaluation came to; what has a default here may be missing, and is no null."""
+    """The result of an evaluation; fields with a default may be missing, but not null."""
 
     loss: float
     positions: int
@@ -59,7 +59,11 @@ class _Evaluated:
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a log as they stand, each of its type, their steps in order."""
+    """Yield the lines of a log as dictionaries.
+
+    Raises:
+        RunError: a line is not of its type, or its step is out of order.
+    """
     check_file(path)
     try:
         *whole, last = path.read_bytes().split(b"\n")

@@ -1,7 +1,7 @@
-"""Files on the disk: written whole or not at all, checked when they are read.
+"""Files on the disk: written atomically, validated when they are read.
 
-In: bytes, or tensors with notes. Out: files that a crash leaves as they were before or as they are
-meant to be. Nothing is pickled.
+In: bytes, or tensors with notes. Out: files; after a crash there is the old one or the new one,
+whole. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from microgpt.runs.settings import FORMAT, check_format
 
 T = TypeVar("T")
 Layout = dict[str, tuple[str, tuple[int, ...]]]
-"""Tensors by name: of which type, as the format calls it, and of which shape."""
+"""The type, as safetensors names it, and the shape of each tensor, by name."""
 
 
 def read_json(
@@ -34,14 +34,14 @@ def read_json(
     refused: type[MicroGPTError] = RunError,
     kind: str = "a run",
 ) -> T:
-    """Read a JSON file of a folder and make something of its content.
+    """Read a JSON file of a folder and convert its content.
 
     Args:
-        folder: a run's, say.
+        folder: a run's, for example.
         name: the file's.
-        make: raises UsageError where the content is not as it should be.
-        refused: what is raised then, or where there is no such file.
-        kind: what the folder is, for the message.
+        make: converts the content; raises UsageError if it is invalid.
+        refused: the error raised then, or if the file is missing.
+        kind: what the folder should be, for the message.
     """
     path = folder / name
     check_file(path, refused)
@@ -59,7 +59,7 @@ def read_json(
 
 
 def check_file(path: Path, refused: type[MicroGPTError] = RunError) -> None:
-    """Raise an error if there is something that is no file: a pipe, say, would be waited for."""
+    """Raise an error if a path exists and is not a file: reading a pipe would block."""
     found = ""
     if path.is_dir():
         found = "a folder"
@@ -77,7 +77,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Any], notes: Mapping[str, An
 
     about = {"format": FORMAT, **notes, "checksum": _checksum(tensors)}
     about["of_this"] = _hash(about)
-    # One key: the format keeps no order among several.
+    # One key: safetensors does not preserve the order of several.
     write_atomically(path, to_bytes(dict(tensors), {"microgpt": json.dumps(about)}))
 
 
@@ -88,11 +88,11 @@ def read_tensors(
 
     Args:
         path: the file.
-        make: is shown the notes and which tensors there are, before memory is taken for them;
-            returns what the notes become, or raises UsageError.
+        make: converts the notes, given the layout of the tensors before these are read; raises
+            UsageError if either is invalid.
 
     Raises:
-        RunError: it is missing, or not as it was written.
+        RunError: the file is missing or was changed.
     """
     with _opened(path) as (about, file):
         slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
@@ -105,10 +105,10 @@ def read_tensors(
 
 
 def read_notes(path: Path, make: Callable[[Any], T]) -> T:
-    """Read the notes alone.
+    """Read the notes of a file of tensors alone.
 
     Raises:
-        RunError: the file is missing, or they are not as they were written.
+        RunError: the file is missing, or its notes were changed.
     """
     with _opened(path) as (about, _):
         return make(about)
@@ -116,12 +116,12 @@ def read_notes(path: Path, make: Callable[[Any], T]) -> T:
 
 @contextmanager
 def _opened(path: Path) -> Generator[tuple[dict[str, Any], Any]]:
-    """Open a file of tensors; give its notes, whose hash is right, and the library's handle."""
+    """Open a file of tensors; yield its notes, their hash verified, and the library's handle."""
     from safetensors import SafetensorError, safe_open
 
     check_file(path)
     try:
-        # To the library a file that may not be opened, for whatever reason, is not there.
+        # Opened first by Python: safetensors reports every file that it cannot open as missing.
         path.open("rb").close()
         opened: Any = safe_open(path, "numpy")  # it has no types
         with opened as file:
@@ -148,7 +148,7 @@ def _opened(path: Path) -> Generator[tuple[dict[str, Any], Any]]:
 
 @dataclass
 class _Frame:
-    """What stands in all notes."""
+    """The fields of all notes."""
 
     format: int
     checksum: str
@@ -168,7 +168,7 @@ def _checksum(tensors: Mapping[str, Any]) -> str:
 
 
 def check_target(name: str, path: Path) -> None:
-    """Raise UsageError unless a file can stand at a path: to be told before any work is done."""
+    """Raise UsageError unless a file can be written at a path: called before any work is done."""
     if path.is_dir():
         raise UsageError(f"{name} must be a file; got the folder {path}.")
     if not path.parent.is_dir():
@@ -186,7 +186,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         os.replace(temporary, path)  # noqa: PTH105
     except BaseException as error:
         if isinstance(error, OSError):
-            error.filename = str(path)  # nobody has heard of the other one
+            error.filename = str(path)  # the caller does not know the temporary file
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
@@ -204,7 +204,7 @@ def temporary_of(path: Path) -> Path:
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Remove what a kill within `write_atomically` has left; the folder must be claimed."""
+    """Remove the temporary files of a process killed while writing; the folder must be locked."""
     for path in folder.glob(".*.new"):
         if path.is_file():
             path.unlink()

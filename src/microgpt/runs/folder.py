@@ -1,6 +1,6 @@
-"""A run's folder: found by its name; or before it is one: given a name, made, held, emptied.
+"""A run's folder: found by its name; or made for a new run, locked and emptied.
 
-In: a name, or a path. Out: the folder of a run, or one that is this training's alone.
+In: a name, or a path. Out: the folder of a run, or a new one locked by this training.
 """
 
 from __future__ import annotations
@@ -15,22 +15,27 @@ from microgpt.runs.files import read_tensors, temporary_of
 from microgpt.runs.log import LOG
 
 RUNS = Path("runs")
-"""Where runs go that are not told where to."""
+"""The parent of new runs' folders, unless the caller names another one."""
 
 LOCK = ".lock"
-"""In a folder that a training holds, or has held."""
+"""The lock file in a folder; it stays when the lock is released."""
 
 
 @contextmanager
 def claimed(
     folder: Path, what: str = "training", refused: type[MicroGPTError] = InUseError
 ) -> Generator[None]:
-    """Hold a folder against a second training, or whatever else writes to it.
+    """Lock a folder against other processes that write to it.
 
-    The lock is the operating system's: it goes with the process, however that ends.
+    The lock is the operating system's: it is released when the process ends, however it ends.
+
+    Args:
+        folder: to lock.
+        what: the name of the other process's work, for the message.
+        refused: the error raised.
 
     Raises:
-        InUseError, or what is told: another process is writing to it.
+        InUseError, or `refused`: another process has locked it.
     """
     from filelock import FileLock, Timeout
 
@@ -47,8 +52,21 @@ def claimed(
         lock.release()
 
 
+def check_no_file(folder: Path, refused: type[MicroGPTError] = RunError) -> None:
+    """Raise an error if a path at which a folder is to be made is a file, or a device or pipe."""
+    if folder.exists() and not folder.is_dir():
+        raise refused(f"{folder}: a file. Expected a folder, or a name for a new one.")
+
+
+def not_empty(
+    folder: Path, name: str, refused: type[MicroGPTError] = RunError, other: str = "--out"
+) -> MicroGPTError:
+    """Return the error of a folder that should be empty or new, and holds a file of this name."""
+    return refused(f"{folder}: must be empty or new; it holds {name}. Try another {other}.")
+
+
 def numbered(parent: Path, name: str) -> Path:
-    """Make the first folder of NAME-1, NAME-2, ... that is free."""
+    """Make the first folder of NAME-1, NAME-2, ... that does not exist."""
     parent.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
@@ -63,7 +81,7 @@ def numbered(parent: Path, name: str) -> Path:
 
 @contextmanager
 def new_folder(out: Path | None, name: str) -> Generator[Path]:
-    """Make a folder for a run, and hold it.
+    """Make a folder for a run, and lock it.
 
     Args:
         out: the folder; None: the first free of runs/NAME-1, runs/NAME-2, ...
@@ -72,8 +90,8 @@ def new_folder(out: Path | None, name: str) -> Generator[Path]:
     Raises:
         RunError: there is something in it already.
     """
-    if out is not None and out.is_file():
-        raise RunError(f"{out}: a file. Expected a folder, or a name for a new one.")
+    if out is not None:
+        check_no_file(out)
     folder = out or numbered(RUNS, name)
     folder.mkdir(parents=True, exist_ok=True)
     with claimed(folder):
@@ -82,26 +100,26 @@ def new_folder(out: Path | None, name: str) -> Generator[Path]:
 
 
 def _make_room(out: Path) -> None:
-    """Empty a claimed folder of a training that was killed before it was a run.
+    """Empty a locked folder of what a training left that was killed before its first save.
 
     Raises:
-        RunError: it holds anything else: whoever came first may have been quick.
+        RunError: the folder holds anything else; another training may have just made it a run.
     """
     found = sorted(path for path in out.iterdir() if path.name != LOCK)
     if out / CONFIG in found:
         raise RunError(f"{out}: holds a run already. Try --resume {out}, or another --out.")
     for path in found:
         if not _is_of_a_beginning(path):
-            raise RunError(f"{out}: must be empty or new; it holds {path.name}. Try another --out.")
+            raise not_empty(out, path.name)
     for path in found:
         path.unlink()
 
 
 def _is_of_a_beginning(path: Path) -> bool:
-    """Whether a file is one that a training writes before its config.json, and no other's."""
+    """Whether a file is one that a training writes before its config.json, and not a user's."""
     if path.name == LOG:
         return not path.stat().st_size
-    if path.name == TOKENIZER:  # written when the checkpoint is there
+    if path.name == TOKENIZER:  # a training writes it after the checkpoint
         return _is_of_a_beginning(path.with_name(CHECKPOINT))
     if path in map(temporary_of, map(path.with_name, (COUNTS, LOG, CHECKPOINT, TOKENIZER, CONFIG))):
         return True
@@ -113,10 +131,13 @@ def _is_of_a_beginning(path: Path) -> bool:
 
 
 def find_run(run: str | Path | None) -> Path:
-    """Return a run's folder: the one named, a name among runs/, or the newest there.
+    """Return a run's folder.
+
+    Args:
+        run: a path, or a name in runs/; None: the newest run there.
 
     Raises:
-        RunError: there is none; the message names those there are.
+        RunError: there is none; the message lists the runs that exist.
     """
     here = all_runs()
     if run is None:

@@ -1,7 +1,7 @@
-"""A training in the foreground of a Python program: to its end, or to where it is interrupted.
+"""A training in the foreground of a Python program: to its end, or until it is interrupted.
 
-In: a `Session`. Out: the same at its end and saved, with a progress bar if that is wanted; or
-KeyboardInterrupt, with the call that goes on.
+In: a `Session`. Out: the session, finished and saved, with a progress bar if asked; or
+KeyboardInterrupt, whose message has the call that resumes.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def finish(session: Session, *, progress: bool, stacklevel: int) -> None:
     """Train to the end.
 
     Args:
-        session: the training; its folder is let go of.
+        session: the training; its folder is unlocked at the end.
         progress: whether to show a bar.
-        stacklevel: of whom a warning is for, counted from here.
+        stacklevel: of the caller to whom warnings are attributed, counted from here.
 
     Raises:
-        DivergedError: the loss is not finite; the last good checkpoint is kept and named.
+        DivergedError: the loss is not finite; the message names the last good checkpoint.
         KeyboardInterrupt: it was interrupted, and is saved.
     """
     with (
@@ -45,7 +45,7 @@ def finish(session: Session, *, progress: bool, stacklevel: int) -> None:
 
 
 def _where(session: Session) -> str:
-    """Say what was saved, and how to go on."""
+    """Return what was saved, and the call that resumes."""
     run = f"microgpt.load({str(session.folder)!r})"
     if session.trainer.has_ended:
         return f"its end was reached after {count(session.updates, 'step')} and saved: {run}"
@@ -60,13 +60,13 @@ def _where(session: Session) -> str:
 def _interruptible(stop: Callable[[], None]) -> Generator[list[bool]]:
     """Let the first Ctrl-C, or a notebook's stop button, stop and save; the second ends at once.
 
-    Where the program has a handler of its own, or this is not the main thread, nothing is changed.
+    If the program has a handler of its own, or this is not the main thread, nothing is changed.
 
     Args:
-        stop: asks for the stop.
+        stop: asks the training to stop.
 
     Yields:
-        A list that has something in it once it was asked for.
+        A list that is empty until the first Ctrl-C.
     """
     asked: list[bool] = []
     ours = signal.default_int_handler
@@ -88,7 +88,7 @@ def _interruptible(stop: Callable[[], None]) -> Generator[list[bool]]:
 
 
 def _told(trainer: Trainer) -> tuple[float, str]:
-    """Return how far it is, from 0 to 1, and that and the losses in words."""
+    """Return the share done, from 0 to 1, and step, losses and time left in words."""
     training, heldout = trainer.task.training, trainer.last_heldout
     seconds = trainer.at.seconds if trainer.at else 0.0
     done = trainer.updates / training.steps if training.steps else 0.0

@@ -1,7 +1,7 @@
-"""What judges texts by a run: how rare they are beside those it held out, and which are flagged.
+"""The judge of texts by a run: percentiles among its held-out documents, and which to flag.
 
-In: a run, perhaps a share of good texts to flag. Out: a `Judge`, and in sentences how sure it is.
-Nothing is printed: whoever asks shows them.
+In: a run, perhaps a share of good texts to flag. Out: a `Judge`, and sentences on its reliability,
+which the caller prints.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from microgpt.runs.run import Run
 from microgpt.scoring.judge import Judge, promise
 from microgpt.scoring.threshold import threshold
 
-# Beside fewer texts "rarer than 50 %" says nothing.
+# Percentiles among fewer texts mean little.
 _FEW = 20
 
 
 @dataclass(frozen=True, eq=False)
 class Judging:
-    """A judge, and what a person should know of it.
+    """A judge, and what its user should know.
 
     Attributes:
         judge: of texts.
-        warning: why there are no percentiles, if it should be said; else "".
-        promise: what share of good texts will be flagged, and what that takes for granted; "" where
-            none are.
+        warning: why there are no percentiles, if the user should know; else "".
+        promise: the share of good texts that will be flagged, and its assumptions; "" if no texts
+            are flagged.
     """
 
     judge: Judge
@@ -35,14 +35,14 @@ class Judging:
 
 
 def judging(run: Run, rate: float | None = None) -> Judging:
-    """Return what judges texts by a run.
+    """Return the judge of texts by a run.
 
     Args:
-        run: its held-out documents show what is usual.
-        rate: the share of good texts to flag; None: none.
+        run: its held-out documents are the reference.
+        rate: the share of good texts to flag; None: no texts are flagged.
 
     Raises:
-        UsageError: a rate, and nothing to set a threshold by.
+        UsageError: a rate is given, but there are no held-out documents to set the threshold by.
     """
     why = warning = ""
     usual = None

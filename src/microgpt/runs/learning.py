@@ -1,4 +1,4 @@
-"""The curves of a training: its loss, and those of its held-out documents, against updates.
+"""The learning curves of a training: training and held-out losses against updates.
 
 In: a log. Out: points.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from microgpt.runs.log import Log
 
 POINTS = 120
-"""Points of the curve of training, at most."""
+"""The most points of a training curve."""
 
 Curve = list[tuple[float, float]]
 """Updates and losses, nats a position."""
@@ -18,12 +18,12 @@ Curve = list[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Learning:
-    """What a log tells of.
+    """The learning curves of a log.
 
     Attributes:
-        training: of the GPT, each the mean of some steps.
-        held_out: of the GPT on held-out documents.
-        mixed: of these with the counts that the GPT is mixed with, if it is.
+        training: the GPT's training loss, each point the mean of some steps.
+        held_out: the GPT's held-out loss.
+        mixed: the held-out loss of the GPT mixed with counts; empty: it is not mixed.
     """
 
     training: Curve

@@ -1,7 +1,7 @@
 """A training's log: JSON lines that plots, pages and notebooks read.
 
-In: steps and evaluations as they come. Out: `log.jsonl`. What depends on the clock stands in
-`seconds` alone, so that two logs can be compared without it.
+In: steps and evaluations as they come. Out: `log.jsonl`. Only the field `seconds` depends on the
+clock: without it the logs of two equal trainings are equal.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ def train_line(step: Step, total: LossSum) -> str:
     return _LINE(step.step, total.mean, total.positions, step.lr, round(step.seconds, 6))
 
 
-# Many are written at once: half of the time that JSON's own encoder takes.
+# A format string: it takes half the time of JSON's encoder.
 _LINE = '{{"step": {}, "loss": {!r}, "positions": {}, "lr": {!r}, "seconds": {!r}}}'.format
 
 
 class Gathered:
-    """Losses on their way into lines, so many steps a line.
+    """Gathers the losses of steps into lines of several steps.
 
     Args:
         every: steps a line.
-        pending: the losses that no line has told of yet.
+        pending: the losses of steps that are in no line yet.
         last: the step made last.
     """
 
@@ -55,7 +55,7 @@ class Gathered:
         self._every, self.pending, self._last = every, pending or LossSum(), last
 
     def take(self, steps: Steps) -> list[str]:
-        """Take in the steps of a chunk; return the lines that are due."""
+        """Add the steps of a chunk; return the lines that are complete."""
         self._last = steps[-1]
         if self._every == 1:
             columns = (steps.sums.means_K, steps.sums.positions_K, steps.lr_K)
@@ -73,7 +73,7 @@ class Gathered:
         return lines
 
     def settle(self) -> list[str]:
-        """Return the line of what has come since the last one, if anything."""
+        """Return the line of the steps since the last line, if there are any."""
         pending, self.pending = self.pending, LossSum()
         return [train_line(self._last, pending)] if self._last and pending.positions else []
 
@@ -98,11 +98,11 @@ def heldout_line(heldout: HeldOut) -> dict[str, Any]:
 
 @dataclass
 class Log:
-    """A log, read.
+    """The content of a log.
 
     Attributes:
-        lines: of training, as dictionaries.
-        heldout: the evaluations, likewise.
+        lines: of training steps, as dictionaries.
+        heldout: of evaluations, as dictionaries.
     """
 
     lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -110,21 +110,21 @@ class Log:
 
     @property
     def steps(self) -> int:
-        """The last step told of."""
+        """The last step in a line."""
         return self.lines[-1]["step"] if self.lines else 0
 
     @property
     def seconds(self) -> float:
-        """How long the training had taken then."""
+        """Seconds since the training began, at that step."""
         return self.lines[-1]["seconds"] if self.lines else 0.0
 
     def tail(self, steps: int) -> LossSum:
-        """Return the losses of the last so many steps, or of the lines that tell of them."""
+        """Return the losses of the last `steps` steps, or of the lines that cover them."""
         kept = [line for line in self.lines if line["step"] > self.steps - steps]
         return sum(map(loss_sum, kept), LossSum())
 
     def curve(self, points: int) -> list[tuple[float, float]]:
-        """Return at most so many steps and losses, each the mean per position of its lines."""
+        """Return at most `points` steps and losses, each the mean per position of some lines."""
         n, count = len(self.lines), min(points, len(self.lines))
         shares = [self.lines[i * n // count : (i + 1) * n // count] for i in range(count)]
         return [
@@ -137,7 +137,7 @@ class Log:
 
 
 def loss_sum(line: dict[str, Any]) -> LossSum:
-    """Return the sum that a line of training tells of, or the value of its key "heldout".
+    """Return the sum of losses of a line of training, or of the value of its key "heldout".
 
     >>> loss_sum({"loss": 2.5, "positions": 4})
     LossSum(nats=10.0, positions=4)
@@ -146,10 +146,10 @@ def loss_sum(line: dict[str, Any]) -> LossSum:
 
 
 def read(folder: Path) -> Log:
-    """Read a run's log; a last line that a crash has cut short is passed over.
+    """Read a run's log; a last line that a crash has cut short is ignored.
 
     Raises:
-        RunError: a line is none of a log.
+        RunError: a line is damaged.
     """
     log = Log()
     for line in events.lines(folder / LOG):
@@ -158,25 +158,25 @@ def read(folder: Path) -> Log:
 
 
 class LogWriter:
-    """Writes a log, from its beginning or from where a checkpoint stands.
+    """Writes a log, from its beginning or from a checkpoint on.
 
-    What stands behind the lines that the checkpoint counts is taken away, so that the log of a
-    resumed training is that of an uninterrupted one.
+    Lines after those that the checkpoint counts are removed, so that the log of a resumed training
+    is that of an uninterrupted one.
 
     Args:
         folder: the run's.
         every: steps a line.
         updates: of the checkpoint.
-        progress: where its training stands; None: it has ended, and the log is whole.
+        progress: of its training; None: it has ended, and the log is complete.
 
     Attributes:
-        before: what was there.
-        lines: how many lines there are.
+        before: the lines that were kept.
+        lines: how many lines the log has.
     """
 
     def __init__(self, folder: Path, every: int, updates: int, progress: Progress | None) -> None:
         path = folder / LOG
-        # What stands behind them may be anything: it is not looked at.
+        # Later lines are not read: a crash may have damaged them.
         told = islice(events.lines(path), progress.lines if progress else None)
         kept = [line for line in told if line["step"] <= updates]
         last = Step(updates, LossSum(), progress.lr, progress.seconds) if progress else None
@@ -193,11 +193,11 @@ class LogWriter:
 
     @property
     def pending(self) -> LossSum:
-        """The losses that no line has told of yet."""
+        """The losses of steps that are in no line yet."""
         return self._gathered.pending
 
     def steps(self, steps: Steps) -> None:
-        """Take in the steps of a chunk; write the lines that are due, all at once."""
+        """Add the steps of a chunk; write the lines that are complete, all at once."""
         self._write(self._gathered.take(steps))
 
     def heldout(self, heldout: HeldOut) -> None:
@@ -205,16 +205,16 @@ class LogWriter:
         self._write([json.dumps(heldout_line(heldout))])
 
     def settle(self) -> None:
-        """Write what has come since the last line, if anything; it is not written twice."""
+        """Write the line of the steps since the last line, if there are any."""
         self._write(self._gathered.settle())
 
     def flush(self) -> None:
-        """Bring all lines to the disk: the checkpoint that is written next counts on them."""
+        """Flush all lines to the disk: the checkpoint that is written next relies on them."""
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Write what is left, and close the file."""
+        """Write the remaining steps, and close the file."""
         try:
             self.settle()
         finally:

@@ -32,11 +32,11 @@ _NUMBER = Whole(0, 2**63 - 1)
 
 
 class Model(ABC):
-    """What a trained model can do without its folder.
+    """All that a trained model can do without its folder.
 
     Attributes:
-        settings: what it was trained with.
-        tokenizer: makes ids of text, and text of ids.
+        settings: of its training.
+        tokenizer: encodes and decodes text.
     """
 
     settings: Settings
@@ -64,7 +64,7 @@ class Model(ABC):
 
     @property
     def weight(self) -> float | None:
-        """The share of the counts in a mixture; None: it is none."""
+        """The weight of the counts in a mixture; None: the GPT is not mixed."""
         return self.mixture.weight if self.mixture else None
 
     @cached_property
@@ -73,7 +73,7 @@ class Model(ABC):
         return Pricer(self.predictor, self.tokenizer, self.settings.model.block_size)
 
     def samples(self, choice: Choice) -> Iterator[Sample]:
-        """Yield samples without end."""
+        """Yield samples endlessly."""
         return sampling.samples(
             self.predictor, self.tokenizer, self.settings.model.block_size, choice
         )
@@ -119,15 +119,15 @@ class Model(ABC):
         return next(self.scores([text]))
 
     def losses(self, texts: Iterable[str]) -> list[Floats]:
-        """Return what each position of many texts costs, at the full speed of the engine.
+        """Return the losses of many texts, computed many texts at a time.
 
-        The numbers are those of `score(text).losses`, without what was expected in their place.
+        They are those of `score(text).losses`, without the alternatives that a `Score` has.
 
         Args:
-            texts: any strings; their characters and the end of each are priced.
+            texts: any strings; their characters and the end of each have a loss.
 
         Returns:
-            An array of nats for each text, one a position.
+            An array of nats for each text, one number a position.
         """
         found: list[Floats] = []
         for priced in self.pricer.each(_many(texts)):
@@ -136,7 +136,7 @@ class Model(ABC):
         return found
 
     def alone(self, texts: Iterable[str]) -> LossSum | None:
-        """Return what texts cost the GPT alone; None: the model is not mixed with counts."""
+        """Return the loss of texts under the GPT alone; None: the model is not mixed."""
         if self.weight is None:
             return None
         pricer = Pricer(self.gpt, self.tokenizer, self.settings.model.block_size)
@@ -157,7 +157,7 @@ class Model(ABC):
 
     @cached_property
     def codec(self) -> Codec:
-        """What compresses with this run, and tells what it costs."""
+        """The compressor of this run."""
         from microgpt.compress import Codec
         from microgpt.compress.identity import Identity
 
@@ -170,24 +170,24 @@ class Model(ABC):
         return Codec(self.predictor, self.tokenizer, model, identity, stream=stream)
 
     def compress(self, data: bytes) -> bytes:
-        """Return any file in the vocabulary in as many bits as its losses, and a header.
+        """Compress a file to as many bits as its losses, and a header.
 
         Raises:
-            UsageError, DataError: it has what the vocabulary lacks.
+            UsageError, DataError: the vocabulary lacks one of its characters.
         """
         return self.codec.compress(data).data
 
     def decompress(self, data: bytes) -> bytes:
-        """Return the file that `compress` was given.
+        """Return the file that `compress` has compressed.
 
         Raises:
-            DataError: it is damaged, or made by another run, build or machine.
+            DataError: the data is damaged, or made by another run, build or machine.
         """
         return self.codec.decompress(data)
 
 
 def _many(texts: Iterable[Any]) -> Iterator[str]:
-    """Yield texts, or raise UsageError: each must be one."""
+    """Yield texts; raise UsageError if one is not a string."""
     if isinstance(texts, str):
         raise UsageError("texts must be a list of strings; got one string.")
     for i, text in enumerate(texts):

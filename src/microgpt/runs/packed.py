@@ -1,6 +1,6 @@
-"""A folder in memory: what can be copied, sent to another process, and written again.
+"""A run's folder in memory: files as bytes, which can be copied, pickled and written again.
 
-In: a run's folder. Out: its files as bytes, a `Run` of such, a folder again.
+In: a run's folder. Out: its files as bytes, a `Run` of these, a folder of them.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from microgpt.errors import RunError
 from microgpt.runs.files import write_atomically
+from microgpt.runs.folder import check_no_file, not_empty
 from microgpt.runs.run import Run
 
 Files = dict[str, bytes]
-"""What is in each of a folder's files, by their names."""
+"""The content of a folder's files, by name."""
 
 
 def pack(folder: Path) -> Files:
-    """Read a folder's files, the lock left out."""
+    """Read a folder's files, except hidden ones, such as the lock."""
     return {
         path.name: path.read_bytes()
         for path in sorted(folder.iterdir())
@@ -27,7 +27,7 @@ def pack(folder: Path) -> Files:
 
 
 def open_packed(files: Files, engine: str, threads: int | None) -> Run:
-    """Open the run that the files are of; its engine is there, its folder is not."""
+    """Open the run of some files; its model is loaded, but its folder does not exist."""
     with TemporaryDirectory() as place:
         folder = Path(place)
         for name, data in files.items():
@@ -38,17 +38,16 @@ def open_packed(files: Files, engine: str, threads: int | None) -> Run:
 
 
 def unpack(files: Files, folder: Path) -> None:
-    """Make a folder of files, with all of them or none.
+    """Write files into a folder that is new or empty, all of them or none.
 
     Raises:
-        RunError: there is something already.
+        RunError: the folder holds anything, or is a file.
     """
     folder = folder.absolute()
-    if folder.is_file():
-        raise RunError(f"{folder}: a file. Expected a folder, or a name for a new one.")
+    check_no_file(folder)
     held = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     if held:
-        raise RunError(f"{folder}: must be empty or new; it holds {held[0]}. Try another folder.")
+        raise not_empty(folder, held[0], other="folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
         beside = Path(place, folder.name)

@@ -1,6 +1,6 @@
-"""A run as one JSON object, and what two of them differ in.
+"""A run as one JSON object, and the differences of two runs.
 
-In: a run. Out: where it comes from, how large it is, how long it was trained, what it costs.
+In: a run. Out: its data, size, steps, seconds and losses.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from microgpt.model import size
 from microgpt.runs.run import Run
 from microgpt.training.trainer import TAIL
 
-# What two runs of one recipe differ in all the same, or what says nothing.
+# Fields in which two runs of one recipe may differ, or that all runs share.
 _ASIDE = ("versions", "format", "asked")
 
 
 def record(run: Run) -> dict[str, Any]:
-    """Return what a table of runs says of one; of a mixture `gpt` is its GPT's held-out loss."""
+    """Return a run's row in a table of runs; `gpt` is a mixture's GPT's own held-out loss."""
     log = run.log
     heldout: dict[str, Any] = log.heldout[-1]["heldout"] if log.heldout else {}
     return {
@@ -35,7 +35,7 @@ def record(run: Run) -> dict[str, Any]:
 
 
 def differences(a: Run, b: Run) -> dict[str, tuple[Any, Any]]:
-    """Return the settings and results that two runs differ in, each with both values."""
+    """Return the settings and results in which two runs differ, each with both values."""
     left, right = ({**_flat(run.settings.to_json()), **record(run)} for run in (a, b))
     pairs = {name: (left.get(name), right.get(name)) for name in left | right if name != "run"}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

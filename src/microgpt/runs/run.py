@@ -1,7 +1,7 @@
-"""A trained model and its folder: all that a model can do, its log, its documents, its resuming.
+"""A trained model and its folder: sampling, scoring, its log, its documents, resuming.
 
-In: a run's folder. Out: a `Run`. This is the package as a Python program uses it; the command line
-says the same in words.
+In: a run's folder. Out: a `Run`. This is the package's interface for Python programs; the command
+line prints the same.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from microgpt.wording import count
 
 
 class Run(Model):
-    """A run's folder, read when asked.
+    """A run's folder, whose files are read when they are needed.
 
     Args:
         folder: as `train` has made it.
@@ -48,7 +48,7 @@ class Run(Model):
         device: for the engine.
 
     Raises:
-        RunError: the folder is no run, or is damaged.
+        RunError: the folder is not a run, or is damaged.
     """
 
     def __init__(
@@ -83,12 +83,12 @@ class Run(Model):
 
     @cached_property
     def gpt(self) -> Predictor:
-        """The GPT alone, which raises a RunError where what it answers is not finite."""
+        """The GPT alone, which raises a RunError if a result is not finite."""
         return Sound(self.engine, self.folder)
 
     @cached_property
     def mixture(self) -> Mixture | None:
-        """The GPT mixed with counts; None: it is not."""
+        """The GPT mixed with counts; None: it is not mixed."""
         saved = self._saved
         if saved.weight is None:
             return None
@@ -97,7 +97,7 @@ class Run(Model):
 
     @property
     def log(self) -> Log:
-        """What the training wrote."""
+        """The log of the training."""
         return log_module.read(self.folder)
 
     @cached_property
@@ -105,17 +105,17 @@ class Run(Model):
         """The documents trained on and those held out, read again.
 
         Raises:
-            RunError, DataError: they are not there any more, or have changed.
+            RunError, DataError: they cannot be found any more, or have changed.
         """
         read = prepare.read_again(self.folder, self.settings)
         return corpus.split(read, self.settings.training.holdout)
 
     @cached_property
     def usual(self) -> Usual | None:
-        """What usual texts cost: read, or measured if the documents are there; None: none held out.
+        """The losses of usual texts, read, or measured on the documents; None: none was held out.
 
         Raises:
-            RunError, DataError: it is not in the folder, and the documents are not there any more.
+            RunError, DataError: the folder lacks them, and the documents cannot be read any more.
         """
         of = usual.fingerprint(self.engine, self.mixture)
         return usual.find(
@@ -142,14 +142,14 @@ class Run(Model):
     def resume(self, documents: Sequence[str] | None = None, *, progress: bool = False) -> Run:
         """Go on with an interrupted training to its end, exactly as if it had never stopped.
 
-        An interruption saves it once more. One that has come to its end is left as it is.
+        An interruption saves it again. A finished training is not changed.
 
         Args:
-            documents: those trained on, if they came from no file.
+            documents: those trained on, if they did not come from a file.
             progress: whether to show a progress bar, in a terminal or a notebook.
 
         Returns:
-            This run, with its parameters of now.
+            This run, with its new parameters.
 
         Raises:
             RunError: it is in use, its data has changed, or they must be given again.
@@ -166,7 +166,7 @@ class Run(Model):
         try:
             foreground.finish(session, progress=progress, stacklevel=3)
         finally:
-            # What was read is of the state before.
+            # Cached properties belong to the state before: forget them.
             for read in ("_saved", "engine", "gpt", "mixture", "pricer", "codec", "usual"):
                 if read in vars(self):
                     delattr(self, read)
@@ -175,20 +175,20 @@ class Run(Model):
 
     @cached_property
     def ngram(self) -> NGram:
-        """The best model that only counts, its length chosen on the held-out documents.
+        """The best n-gram model: its n minimises the held-out loss.
 
         Raises:
-            RunError, DataError: the documents trained on are not there any more.
+            RunError, DataError: the documents cannot be read any more.
         """
         trained, held_out = self.documents
         return ngram(self._lay_out(trained), self.tokenizer, self._lay_out(held_out))
 
     def ladder(self, texts: Sequence[str] | None = None) -> Ladder:
-        """Compare the model with others that only count; None: on the documents held out.
+        """Compare the model with counting models on documents; None: on those held out.
 
         Raises:
             UsageError: there are none.
-            RunError, DataError: the documents trained on are not there any more.
+            RunError, DataError: the documents trained on cannot be read any more.
         """
         what = "document" if texts is not None else "held-out document"
         texts = self._held_out() if texts is None else list(texts)
@@ -200,15 +200,15 @@ class Run(Model):
         return Ladder(count(len(texts), what), baselines, model, self.ngram.n, alone, mixes)
 
     def baselines(self, texts: Sequence[str], *, seen: bool = False) -> dict[str, LossSum]:
-        """Measure models that only count on documents, counted on those trained on.
+        """Measure counting models, fitted to the documents trained on.
 
         Args:
-            texts: the documents.
-            seen: they are among those trained on; n-grams and `xz` would know them by heart, and
-                are left out.
+            texts: the documents to measure.
+            seen: whether they are among those trained on: then n-grams and `xz`, which would have
+                memorised them, are left out.
 
         Raises:
-            RunError, DataError: the documents trained on are not there any more.
+            RunError, DataError: the documents trained on cannot be read any more.
         """
         trained, measured = self.documents[0], self._lay_out(texts)
         counts = None if seen else self.ngram
@@ -239,7 +239,7 @@ def load(
     Args:
         run: its folder, or its name in runs/; None: the newest there.
         engine: what computes: "auto", "native" or "scalar".
-        threads: at most so many; None: as many as help.
+        threads: to use at most; None: one for each processor.
         device: "cpu".
 
     Raises:

@@ -1,6 +1,6 @@
 """A training and the folder that it is recorded in.
 
-In: what `prepare` has put together. Out: `Steps` and `HeldOut`s, one after the other.
+In: the parts that `prepare` has made. Out: `Steps` and `HeldOut`s, one after the other.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from microgpt.training.trainer import Trainer
 class Session:
     """A training in its folder. Iterate over it; `stop` it; read `trainer` and `ladder` off it.
 
-    `prepare.new` and `prepare.resume` make one. It holds its folder until it is closed: use it in a
-    `with`.
+    `prepare.new` and `prepare.resume` make one. It locks its folder until it is closed: use it in a
+    `with` statement.
 
     Attributes:
         settings: the run's.
-        corpus: the documents, and what is to be said of their files.
+        corpus: the documents, and notes on their files.
         trainer: the training.
-        recorder: what writes it down.
-        why: what its recipe was chosen by, if it was.
-        prepared: seconds it took to choose that, and to count.
-        reading: seconds it took before that to read the documents and encode them.
+        recorder: writes log and checkpoints.
+        why: the reason for the recipe, if it was chosen for a budget.
+        prepared: seconds it took to choose the recipe, shuffle and count.
+        reading: seconds it took to read and encode the documents.
         folder: the run's.
     """
 
@@ -59,17 +59,17 @@ class Session:
         self._stack.close()
 
     def __iter__(self) -> Iterator[Steps | HeldOut]:
-        """Train, keep log and checkpoint, yield what happens.
+        """Train, write log and checkpoints, yield the events.
 
         Raises:
-            DivergedError: the loss is not finite; the last good checkpoint is kept and named.
-            OSError: the disk is full, say; the last good checkpoint is kept.
+            DivergedError: the loss is not finite; the message names the last good checkpoint.
+            OSError: a file cannot be written; the last good checkpoint stays.
         """
         return iter(self.recorder)
 
     @property
     def task(self) -> Task:
-        """What the training began with."""
+        """The documents and the recipe of the training."""
         return self.trainer.task
 
     @property
@@ -84,7 +84,7 @@ class Session:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """What makes token ids of text."""
+        """The run's tokenizer."""
         return self.task.tokenizer
 
     @property
@@ -93,9 +93,9 @@ class Session:
         return self.trainer.updates
 
     def stop(self) -> None:
-        """End at the next step where the engine stands still; that is then saved."""
+        """Stop after the current chunk of steps; the state is then saved."""
         self.trainer.stop()
 
     def ladder(self) -> Ladder:
-        """Compare the model with counting: see `Trainer.ladder`."""
+        """Compare the model with counting models: see `Trainer.ladder`."""
         return self.trainer.ladder()

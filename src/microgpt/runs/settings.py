@@ -1,4 +1,4 @@
-"""What a run was told: all that stands in its `config.json`.
+"""The settings of a run: the content of its `config.json`.
 
 In: a model's shape, a training's recipe, where the documents are. Out: the same as a JSON object,
 and back.
@@ -32,12 +32,16 @@ class Settings:
     """All that `config.json` holds.
 
     Attributes:
-        preset: where the numbers of `model` and `training` began.
-        source: where the documents are; with their number and fingerprint, to know them again.
-        paths: of its files, absolute: where they were when the run was trained.
-        engine: what computed it.
+        preset: the preset that `model` and `training` were made from.
+        model: the model's shape.
+        training: the training's recipe.
+        source: where the documents are.
+        fingerprint: of the documents, to recognise them.
+        documents: how many there are.
+        engine: the engine that trained it.
         log_every: steps a line of the log.
-        asked: the settings that were given, by name; all else is the preset's, or was chosen.
+        asked: the settings that the caller gave, by name; all others are the preset's, or chosen.
+        paths: the absolute paths of the source's files at the time of the training.
     """
 
     preset: str
@@ -55,7 +59,7 @@ class Settings:
         for name in ("documents", "log_every"):
             check(name, getattr(self, name))
         for name in self.asked:
-            if not name.isidentifier():  # it becomes a flag of a command that may be typed
+            if not name.isidentifier():  # it becomes a flag of a command that is printed
                 raise UsageError(f'what was asked for must have a name; got "{name[:40]}".')
 
     def to_json(self) -> dict[str, Any]:
@@ -96,28 +100,28 @@ class Settings:
 
 @dataclass
 class _Parts:
-    """The objects in `config.json`, each of which has its own type."""
+    """The objects in `config.json`, each of which is converted to a type of its own."""
 
     model: dict[str, Any]
     training: dict[str, Any]
     data: dict[str, Any]
 
 
-# What stands beside the source in "data".
+# The fields of "data" that are not the source's.
 _OF_THE_DATA = ("paths", "documents", "fingerprint")
 
 
-# What two runs of one recipe may differ in.
+# The fields in which two runs of one recipe may differ.
 _ASIDE = ("asked", "paths", "versions", "checksum")
 
 
 def sealed(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the object of a `config.json` with a checksum of all that it says."""
+    """Return the object of a `config.json` with a checksum of its content."""
     return {**data, "checksum": schema.fingerprint(data)}
 
 
 def recipe_of(data: Mapping[str, Any]) -> str:
-    """Return the hash of a recipe: equal for two runs that make the same.
+    """Return the hash of a recipe: equal for two runs whose trainings are the same.
 
     Raises:
         UsageError: the object is not the one that was sealed.
@@ -135,7 +139,7 @@ def recipe_of(data: Mapping[str, Any]) -> str:
 
 
 def check_format(data: Any, ours: int = FORMAT) -> None:
-    """Raise UsageError unless a JSON object is of the format that is read here."""
+    """Raise UsageError unless a JSON object has the format number that this version reads."""
     found = schema.convert(_Versioned, data).format
     if found != ours:
         raise UsageError(f"format must be {ours}; got {found}.")

@@ -1,4 +1,4 @@
-"""What a notebook shows of a run: what was trained, and its learning curve.
+"""A run as a notebook displays it: its settings and its learning curve.
 
 In: a run's settings and log. Out: HTML.
 """
@@ -17,7 +17,7 @@ from microgpt.wording import counts_of, name_of, printable
 
 
 def shown(folder: Path, settings: Settings, log: Log, unit: str) -> str:
-    """Write it; nothing is measured for it, so that it comes at once."""
+    """Return the HTML; nothing is measured for it, so that it is displayed at once."""
     learning, counts = Learning.of(log), settings.training.ngram
     blind = [(name_of("uniform", 0), uniform(settings.model.vocab_size))]
     curve = charts.learning_curve(learning.training, learning.held_out, blind, learning.mixed)

@@ -1,8 +1,8 @@
-"""The model of a run that was read: what it answers are numbers, or it is one sentence.
+"""A predictor that raises an error instead of returning numbers that are not finite.
 
-In: a predictor, whose run it is. Out: a predictor that answers the same. The parameters of a
-training that has run away may all be finite and yet too large to compute with; nobody shall take
-what comes of them for a score.
+In: a predictor, its run's folder. Out: a predictor with the same results. The parameters of a
+diverged training may all be finite and yet too large to compute with: its losses and logits would
+be infinite or NaN, and must not be taken for results.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class Sound:
         return finite(self._predictor.logits, batch, self._folder)
 
     def decoder(self, rows: int) -> SoundDecoder:
-        """Return a decoder that is as careful."""
+        """Return a decoder that raises a RunError likewise."""
         return SoundDecoder(self._predictor.decoder(rows), self._folder)
 
 
 class SoundDecoder:
-    """Rows that advance together, and whose logits are finite."""
+    """Sequences decoded side by side, whose logits are finite."""
 
     def __init__(self, decoder: Decoder, folder: Path) -> None:
         self._decoder, self._folder = decoder, folder
@@ -57,9 +57,9 @@ class SoundDecoder:
 
 
 def finite(compute: Callable[[In], Floats], read: In, folder: Path) -> Floats:
-    """Compute, and raise a RunError unless all that comes out is finite."""
+    """Compute, and raise a RunError unless all results are finite."""
     try:
-        # One number that is not finite makes the sum not finite, and is found by it in no time.
+        # The sum alone is checked, which is fast: it is not finite if one of the numbers is not.
         with np.errstate(all="ignore"):
             numbers = compute(read)
             total = float(numbers.sum())
@@ -68,7 +68,7 @@ def finite(compute: Callable[[In], Floats], read: In, folder: Path) -> Floats:
     except UsageError:
         raise
     except (ArithmeticError, ValueError):
-        pass  # plain Python's way of saying it
+        pass  # raised by the scalar engine where numpy would yield infinity or NaN
     raise RunError(
         f"{folder}: its parameters are too large to compute with: the training has run away. "
         "Train anew, with a smaller learning rate."

@@ -1,6 +1,6 @@
-"""A training from its beginning to its end, in one call, and the run that comes of it.
+"""A whole training in one call.
 
-In: data, settings. Out: a `Run`. The command line says the same in words.
+In: data, settings. Out: a `Run`. The command `microgpt train` does the same.
 """
 
 from __future__ import annotations
@@ -85,51 +85,52 @@ def train(
     Args:
         data: a file with a document a line (or .csv, .tsv, .jsonl, .json, any gzipped), or a list
             of documents; None: the embedded names.
-        preset: where all numbers begin: "microgpt", "microgpt-v1", "micro", "small" or "medium".
-            None: with `seconds` alone what costs least in that time on this machine and this text;
+        preset: the recipe that other settings override: "microgpt", "microgpt-v1", "micro", "small"
+            or "medium". None: with `seconds` alone the recipe is chosen for this machine and text;
             else "micro", or, without the native engine, "microgpt".
         out: the run's folder; None: the first free of runs/NAME-1, runs/NAME-2, ...
         progress: whether to show a progress bar, in a terminal or a notebook.
         steps: updates of the parameters.
-        seconds: train for so long instead; with `steps`, at most.
+        seconds: the budget in seconds instead of steps; with `steps`, the one that ends first.
         batch_size: documents a step.
         lr: the learning rate at the start; it falls linearly to 0.
-        beta1: Adam's decay of the mean of gradients.
-        beta2: Adam's decay of the mean of their squares.
-        eps: Adam's smallest divisor.
-        optimizer: of the layers' matrices, "adam" or "muon"; everything else is Adam's.
+        beta1: decay rate of Adam's running mean of gradients.
+        beta2: decay rate of Adam's running mean of their squares.
+        eps: added to Adam's divisor.
+        optimizer: of the layers' matrices, "adam" or "muon"; Adam updates all other parameters.
         muon_lr: Muon's learning rate at the start; it falls as `lr` does.
-        momentum: Muon's decay of the mean of gradients.
-        weight_decay: how fast the layers' matrices shrink, times their learning rate, a step.
-        dropout: the share of what layers hand on that a step leaves out, in [0, 1).
-        ngram: mix the GPT with counts of so many tokens in a row; 0: do not.
+        momentum: decay rate of Muon's running mean of gradients.
+        weight_decay: of the layers' matrices: each step multiplies them by 1 - rate * weight_decay.
+        dropout: the share of the layers' activations that a step sets to 0, in [0, 1).
+        ngram: the length of the n-grams whose counts the GPT is mixed with; 0: it is not mixed.
         loss: what is minimised: "cross-entropy", -log p; "linear", 1 - p; "quadratic", (1 - p)^2.
-        holdout: the share of documents kept away from training to measure on, in [0, 1).
-        seed: of the order of the documents and the initial numbers.
+        holdout: the share of documents held out of training, to measure on, in [0, 1).
+        seed: of the order of the documents and the initial values.
         order: whether documents are shuffled anew "per-epoch" or "once".
         long: whether documents longer than the block are read in a "window" after the other or
             "cut".
-        block_size: the most tokens the model sees at once.
-        n_layer: blocks of attention and MLP.
+        block_size: the context length, in tokens.
+        n_layer: layers of attention and MLP.
         n_head: attention heads; divides `n_embd`.
         n_embd: the width.
         activation: of the MLP, "relu" or "squared-relu".
-        position: how it knows where a token stands: "learned" or "rotary".
+        position: the position encoding: "learned" or "rotary".
         qk_norm: whether each head's queries and keys pass through an RMSNorm.
-        final_norm: whether what enters lm_head does.
-        init: initial numbers of one spread, "normal", or each matrix's by its width, "fan-in".
-        init_std: the standard deviation of the initial numbers.
+        final_norm: whether the input of lm_head passes through an RMSNorm.
+        init: initial values of one standard deviation, "normal", or by each matrix's width,
+            "fan-in".
+        init_std: the standard deviation of the initial values.
         zero_init: whether attn_wo and mlp_fc2 start at zero.
         tokenizer: a token for each of the data's "characters", or for each of the "bytes" of any
             text.
         column: of a .csv or .tsv file: its heading or its number from 1.
         field: of a .jsonl or .json file: a name, or "a.b"; None: "text".
         encoding: of the file.
-        delimiter: what stands between the cells of a table; None: by its name and first lines.
-        quoting: of cells: "strict", or "none", where quotes are characters as others are.
-        stream: read the file as one long text, a book say, in windows.
+        delimiter: between the cells of a table; None: by the file's name and first lines.
+        quoting: of cells: "strict" (CSV), or "none": quotes are ordinary characters.
+        stream: whether to read the file as one long text, a book for example, in windows.
         engine: what computes: "auto", "native" or "scalar".
-        threads: at most so many; None: as many as help. The result is the same.
+        threads: to use at most; None: one for each processor. The result is the same.
         device: "cpu".
         log_every: steps a line of the log.
 

@@ -1,7 +1,7 @@
-"""A run as a scikit-learn estimator: how likely texts are, which are outliers, new ones.
+"""A run as a scikit-learn estimator: log-likelihoods of texts, outliers, samples.
 
-In: texts in whatever holds strings. Out: `TextDensity`. It needs scikit-learn, and nothing else of
-the package loads it.
+In: texts in a list, an array or a Series. Out: `TextDensity`. It needs scikit-learn, which no other
+module of the package imports.
 """
 
 from microgpt.sklearn.density import TextDensity

@@ -1,7 +1,7 @@
-"""The estimator: a training behind scikit-learn's words.
+"""The estimator: a training behind scikit-learn's interface.
 
-In: texts. Out: their log-likelihoods, outliers among them, new texts. What is computed is the
-package's own; here is only what scikit-learn expects around it.
+In: texts. Out: their log-likelihoods, outliers among them, new texts. This module has the interface
+alone: runs train, score and sample.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ except ModuleNotFoundError:
         "Try: pip install 'microgpt-lm[sklearn]'"
     ) from None
 
-# Parameters of the estimator that are no settings of a training.
+# Parameters of the estimator that are not settings of a training.
 _OWN = ("preset", "contamination", "per_character", "random_state")
 
 
@@ -43,7 +43,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
     Texts that are blank are priced but not trained on.
 
     Args:
-        preset: where all numbers begin; None: as `microgpt.train` does.
+        preset: the recipe that the other settings override; None: as in `microgpt.train`.
         steps, seconds: the budget. With seconds alone the recipe is chosen for this machine.
         n_layer, n_head, n_embd, block_size: the model's shape; None: the preset's.
         batch_size, lr, dropout, weight_decay, ngram: the training's; None: the preset's.
@@ -56,8 +56,8 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
             an outlier.
         engine: by name, or "auto".
         threads: for the engine; 1 where many are fitted side by side (n_jobs).
-        random_state: of the order and the first numbers: the seed, a RandomState, or None for
-            another one each time.
+        random_state: of the documents' order and the initial values: a seed, a RandomState, or
+            None for a new seed each time.
 
     Attributes:
         run_: the `Run`, to price character by character; its folder is in memory.
@@ -179,8 +179,9 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
 
         Args:
             n_samples: how many.
-            random_state: the seed, a RandomState, or None for other ones each time.
-            temperature: 1 draws by the model's own probabilities; below it is bolder.
+            random_state: a seed, a RandomState, or None for a new seed each time.
+            temperature: divides the logits: 1 draws by the model's own probabilities, less draws
+                likelier texts.
         """
         check_count("n_samples", n_samples)
         seed = _seed(random_state)
@@ -222,7 +223,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         self.offset_, self.n_held_out_ = offset, n_held_out
 
     def _plain(self) -> dict[str, Any]:
-        """Return the parameters, numbers of numpy as Python's: a grid has such."""
+        """Return the parameters, numpy scalars as Python's: a parameter grid has numpy's."""
         told = cast("dict[str, Any]", self.get_params(deep=False))
         return {k: v.item() if isinstance(v, np.generic) else v for k, v in told.items()}
 
@@ -231,7 +232,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         return log_p / characters(texts) if self.per_character else log_p
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the engine out: the files say all."""
+        """Return the state without the run, which is opened again from its files."""
         state = cast("dict[str, Any]", super().__getstate__())
         return {**state, "_run": None} if "_run" in state else state
 
@@ -243,7 +244,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
 
 
 def _seed(random_state: Any) -> int:
-    """Return an integer as it is; of a generator, or numpy's own, the next one."""
+    """Return an integer as it is; else draw one from the generator, or from numpy's global one."""
     if isinstance(random_state, (int, np.integer)):
         return int(cast("int", random_state))
     return int(check_random_state(random_state).randint(2**31 - 1))

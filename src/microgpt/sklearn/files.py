@@ -1,7 +1,7 @@
-"""A run whose folder is in memory, as the estimator makes it, writes it and reads it.
+"""An estimator's run as files in memory: trained, written to a folder, read from one.
 
-In: texts to train on, or a folder. Out: the folder's files as bytes, a folder again. Beside a run's
-own files there is one more of the estimator's.
+In: texts to train on, or a folder. Out: the folder's files as bytes, or a folder. One file is added
+to those of a run: the estimator's parameters.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from microgpt.runs.settings import FORMAT, check_format
 from microgpt.training import verdict
 
 FILE = "estimator.json"
-"""What the estimator adds to a run's folder."""
+"""The file that the estimator adds to a run's folder."""
 
 
 def trained(
@@ -37,7 +37,9 @@ def trained(
             try:
                 for _ in session:
                     pass
-            except DivergedError as error:  # what it has saved goes with the folder
+            except (
+                DivergedError
+            ) as error:  # without the saved run, which is deleted with its folder
                 raise DivergedError(error.step, error.loss, error.rates) from None
             if said := verdict.divergence(session.trainer, session.settings.asked):
                 warnings.warn(said, TrainingWarning, stacklevel=3)
@@ -46,45 +48,50 @@ def trained(
 
 
 def write(files: Files, about: Mapping[str, Any], folder: Path) -> None:
-    """Make a folder of files and of what the estimator adds, all of it or nothing.
+    """Write the files and the estimator's own into a new folder, all of them or none.
+
+    Args:
+        files: the run's.
+        about: the fields of `EstimatorRecord`.
+        folder: new or empty.
 
     Raises:
-        RunError: there is something already.
+        RunError: the folder has files already.
     """
     text = json.dumps({"format": FORMAT, **about}, indent=2, ensure_ascii=False)
     unpack({**files, FILE: f"{text}\n".encode()}, folder)
 
 
 @dataclass(frozen=True)
-class About:
-    """What the estimator adds: the keywords that make it, and what it took from its texts."""
+class EstimatorRecord:
+    """The content of `estimator.json`: constructor keywords, and what was fitted to the texts."""
 
     parameters: dict[str, Any]
     offset: float
     n_held_out: int
 
 
-def read(folder: Path, kinds: Mapping[str, Any]) -> tuple[Files, About]:
+def read(folder: Path, kinds: Mapping[str, Any]) -> tuple[Files, EstimatorRecord]:
     """Read what `write` has written.
 
     Args:
-        folder: where.
-        kinds: the types of the estimator's parameters.
+        folder: the folder.
+        kinds: the types of the estimator's parameters by name.
 
     Raises:
-        RunError: it is no run, or of no estimator, or damaged.
+        RunError: the folder is not a run, or not of an estimator, or is damaged.
     """
 
-    def make(data: Any) -> About:
+    def make(data: Any) -> EstimatorRecord:
         check_format(data)
-        about = schema.convert(About, data)
+        about = schema.convert(EstimatorRecord, data)
         for name, value in about.parameters.items():
             if name not in kinds:
                 raise schema.Foreign(f'no estimator has the parameter "{name[:40]}"')
             schema.convert(kinds[name], value, name)
         return about
 
-    Run(folder)  # says what is wrong with a folder that is no run
+    Run(folder)  # raises a RunError if the folder is not a run
     if FILE not in (path.name for path in folder.iterdir()):
         raise RunError(f"{folder}: a run, but of no estimator: it has no {FILE}.")
     about = read_json(folder, FILE, make)

@@ -1,6 +1,6 @@
-"""The threshold of an estimator: below it lies a share of usual texts.
+"""The threshold of an estimator: a quantile of what ordinary texts score.
 
-In: the texts of a training, and what judges texts. Out: one number.
+In: the texts of a training, and a score for each text. Out: one number.
 """
 
 from __future__ import annotations

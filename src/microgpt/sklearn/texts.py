@@ -1,7 +1,7 @@
-"""What an estimator is given as X, and what a model makes of it.
+"""The argument X of an estimator: checked, converted to strings, and priced.
 
-In: strings in a list, an array, a column of a table. Out: a list of str, or one sentence about the
-first that is none; and the nats of each.
+In: strings in a list, an array, a column of a table. Out: a list of str, or an error that names the
+first entry that is not a string; and the nats of each text.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def strings(X: Iterable[Any]) -> list[str]:
 
 
 def characters(texts: Sequence[str]) -> Floats:
-    """Return how many characters each has, its end included.
+    """Return the number of characters of each text, its end included.
 
     >>> characters(["ada", ""]).tolist()
     [4.0, 1.0]
@@ -70,6 +70,6 @@ def characters(texts: Sequence[str]) -> Floats:
 
 
 def nats(run: Run, texts: Sequence[str]) -> Floats:
-    """Return what each costs: what `Run.score` tells, computed by the engine at full speed."""
+    """Return the nats of each text: `Run.score`'s, computed many texts at a time."""
     groups = (texts[i : i + _TEXTS] for i in range(0, len(texts), _TEXTS))
     return np.concatenate([run.pricer.price(group).nats_D for group in groups])

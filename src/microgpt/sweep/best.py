@@ -1,7 +1,7 @@
-"""The best trial as a run: trained once more, in the sweep's folder.
+"""The best trial as a run: trained again, in the sweep's folder.
 
-In: a sweep, a trial. Out: an ordinary run, `best/`. Trials keep no models: they are many, and on
-several machines.
+In: a sweep, a trial. Out: an ordinary run, `best/`. It is trained again because trials save no
+models: there are many, and on several machines.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ BEST = "best"
 
 
 def session(sweep: Sweep, trial: Trial, seconds: float | None = None) -> Session | None:
-    """Prepare the training of a trial's settings as a run; `place` puts it into its place.
+    """Prepare a training with a trial's settings; `place` moves the finished run to `best/`.
 
     Args:
-        sweep: in whose folder.
-        trial: whose settings.
-        seconds: train for so long; None: as many steps as the trial, which makes the same again.
+        sweep: the sweep, in whose folder it trains.
+        trial: the trial.
+        seconds: the budget; None: as many steps as the trial made, which yields the same model.
 
     Returns:
-        None if the run of just these settings is there already.
+        The training; None if `best/` is a run with exactly these settings already.
     """
     settings = sweep.settings
     model, training = configs(sweep, trial, seconds)
@@ -50,7 +50,7 @@ def session(sweep: Sweep, trial: Trial, seconds: float | None = None) -> Session
 
 
 def place(sweep: Sweep, trained: Session) -> Run:
-    """Put the run just trained in the place of an earlier one."""
+    """Move the run just trained to `best/`, replacing an earlier one."""
     folder = sweep.folder / BEST
     shutil.rmtree(folder, ignore_errors=True)
     _new(sweep).rename(folder)
@@ -61,7 +61,7 @@ def place(sweep: Sweep, trained: Session) -> Run:
 
 
 def configs(sweep: Sweep, trial: Trial, seconds: float | None) -> tuple[GPTConfig, TrainConfig]:
-    """Return what the best trial is trained again with."""
+    """Return the configs that a trial is trained again with, for its steps or for some seconds."""
     model, training = sweep.settings.configs(trial.values, sweep.trainer.tokens.vocab_size)
     steps = trial.steps if seconds is None else None
     return model, dataclasses.replace(training, seconds=seconds, steps=steps)

@@ -1,11 +1,12 @@
-"""How far each knob moves the loss, the others held: what the picture shows, as numbers.
+"""The effect of each knob on the loss, the others held fixed.
 
-In: trials, with the losses they reported. Out: an `Effect` a knob, in nats, with its error.
+In: trials, with the losses they reported. Out: an `Effect` for each knob, in nats, with its error.
 
-A sweep does not try all parts of its space alike: it looks where it found something, and gives up
-what falls behind. So it asks neither who is among the best nor what the spread of those that ended
-goes with. It fits a sum: of one number for each choice, or quarter of a range, of each knob. A
-trial that was given up counts with the loss it would have ended with, had it fallen as others did.
+A sweep samples its space unevenly: it searches where losses were low, and prunes trials that fall
+behind. Statistics of the best trials, or of the finished ones, would be biased. Therefore an
+additive model is fitted to all trials, with one coefficient for each choice, or quarter of a range,
+of each knob. A pruned trial counts with an extrapolated loss: its last one plus the median change
+of the finished trials from there to the end.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from numpy.typing import NDArray
 from microgpt.sweep.knob import Knob, Value
 
 LEAST = 32
-"""No effect is told from fewer trials, nor from fewer than three for each number that is fitted."""
+"""Effects need this many trials, and three for each coefficient that is fitted."""
 
 _FOR_EACH = 3
 _QUARTERS = 4
-# So many trials a choice must have to be compared; so many standard errors are no chance.
+# The fewest trials of a choice to compare it; the standard errors beyond which an effect is real.
 _OF_A_CHOICE = 4
 _ERRORS = 3.0
-# Huber's constant: what lies farther out than so many spreads weighs less.
+# Huber's constant: a trial with a larger residual, in standard deviations, has a smaller weight.
 _HUBER = 1.345
 _ROUNDS = 30
 
@@ -50,19 +51,19 @@ class Effect:
 
     @property
     def seen(self) -> bool:
-        """Whether it is more than chance may do."""
+        """Whether it exceeds three standard errors."""
         return self.nats > _ERRORS * self.error
 
 
 @dataclass(frozen=True)
 class Effects:
-    """What a sweep's trials say of its knobs.
+    """The effects of a sweep's knobs.
 
     Attributes:
-        of: the knobs whose values can be compared, the strongest first; empty: too few trials.
-        left: the spread that is left: chance, and what knobs do only together.
-        trials: how many there are.
-        needed: how many there must be.
+        of: by knob, the largest first, where two values can be compared; empty: too few trials.
+        left: the residual standard deviation: chance, and interactions of knobs.
+        trials: how many trials were fitted.
+        needed: how many are needed.
     """
 
     of: Mapping[str, Effect]
@@ -72,23 +73,23 @@ class Effects:
 
     @property
     def seen(self) -> dict[str, Effect]:
-        """Those that are more than chance, the strongest first."""
+        """The effects that exceed three standard errors, the largest first."""
         return {name: effect for name, effect in self.of.items() if effect.seen}
 
     def ordered(self, knobs: Sequence[Knob]) -> list[Knob]:
-        """Put knobs in order: the strongest first, then those that cannot be told from chance."""
+        """Sort knobs: the largest effect first, those that may be chance last."""
         places = {name: place for place, name in enumerate(self.seen)}
         return sorted(knobs, key=lambda knob: places.get(knob.name, len(places)))
 
 
 @dataclass(frozen=True)
 class Course:
-    """One trial as it went.
+    """One trial's learning curve.
 
     Attributes:
         values: of the knobs.
-        losses: by percent of the training; 100 only if it came to its end.
-        diverged: it counts as the worst of all.
+        losses: by percent of the training; 100 only if it was finished.
+        diverged: whether it diverged; then it counts with the highest loss of all trials.
     """
 
     values: Mapping[str, Value]
@@ -97,10 +98,10 @@ class Course:
 
 
 def effects(knobs: Sequence[Knob], courses: Sequence[Course]) -> Effects:
-    """Estimate how far each knob moves the loss while the others stay.
+    """Estimate each knob's effect on the loss, the others held fixed.
 
-    The sum is fitted by least squares that far-off trials weigh less in (Huber's), its errors are
-    those of residuals that may differ in spread (HC3).
+    The additive model is fitted by Huber's robust least squares; the standard errors allow for
+    residuals of unequal variance (HC3).
 
     Source: Huber and Ronchetti, "Robust Statistics" (2009), section 7; MacKinnon and White, "Some
     heteroskedasticity-consistent covariance matrix estimators" (1985).
@@ -141,7 +142,7 @@ def effects(knobs: Sequence[Knob], courses: Sequence[Course]) -> Effects:
 
 
 def _ended(courses: Sequence[Course]) -> tuple[list[Course], Floats]:
-    """Return the trials that say something, and what each ended with or would have."""
+    """Return the trials to fit, and the final loss of each, extrapolated for pruned ones."""
     done = [c for c in courses if math.isfinite(c.losses.get(100, math.nan)) and not c.diverged]
     shares = {share for c in courses for share in c.losses} - {100}
     fall = {
@@ -180,7 +181,7 @@ def _level(knob: Knob, value: Value) -> int:
 
 
 def _fit(x_MC: Floats, y_M: Floats) -> tuple[Floats, Floats, float]:
-    """Return the coefficients of a robust fit, their covariance, and the spread that is left."""
+    """Return the coefficients of a robust fit, their covariance, and the residual deviation."""
     weight_M = np.ones(len(y_M))
     pull_CM: Any = None
     residual_M, spread = y_M, 0.0

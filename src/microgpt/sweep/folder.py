@@ -1,12 +1,12 @@
-"""A sweep's folder: made, or gone on with.
+"""A sweep's folder: a new one, or one to be resumed.
 
-In: what a person says, or a folder. Out: a `Sweep` that can begin. All that can be wrong is found
+In: settings and documents, or a folder. Out: a `Sweep` that can begin. Everything is validated
 here, before a worker is started.
 
 ::
 
     sweeps/names-1/
-    ├── sweep.json   what it was told, and where its trials are
+    ├── sweep.json   its settings, and the address of its trials
     ├── study.db     the trials, unless they are in another database
     ├── knobs.png    loss against each knob
     └── best/        a run
@@ -30,15 +30,15 @@ from microgpt.data import again
 from microgpt.data.corpus import Corpus
 from microgpt.errors import SweepError, UsageError
 from microgpt.runs.files import read_json, write_atomically
-from microgpt.runs.folder import claimed
+from microgpt.runs.folder import LOCK, check_no_file, claimed, not_empty
 from microgpt.sweep.loop import Sweep
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.storage import hidden, is_hidden, of_file
 from microgpt.sweep.study import Study, check_installed
-from microgpt.sweep.trainer import Trainer
+from microgpt.sweep.trainer import TrialTrainer
 
 SWEEPS = Path("sweeps")
-"""Where sweeps go that are not told where to."""
+"""The parent of a sweep's folder, unless the caller names another one."""
 
 ABOUT = "sweep.json"
 STUDY = "study.db"
@@ -53,7 +53,7 @@ def new(
     storage: str | None = None,
     name: str | None = None,
 ) -> Generator[Sweep]:
-    """Make a sweep's folder and its study, and hold the folder until the end.
+    """Make a sweep's folder and its study, and lock the folder until the end.
 
     Args:
         settings: of the sweep.
@@ -68,21 +68,19 @@ def new(
     check_installed()
     if name is not None and not (name.isprintable() and name == Path("x", name).name != ".."):
         raise UsageError(f'name must be one that a folder can have; got "{name}".')
-    Trainer(settings, data)  # too little text is told before anything is made
+    TrialTrainer(settings, data)  # raises a DataError for too little text before anything is made
     if out is None:
         out = _numbered(name or settings.source.name, plain=name is not None)
     mine = not out.exists()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise SweepError(f"{out}: a file. Expected a folder, or a name for a new one.") from None
+    check_no_file(out, SweepError)
+    out.mkdir(parents=True, exist_ok=True)
     with claimed(out, "sweep", SweepError):
         _check_empty(out)
         study_name = name or out.resolve().name
         try:
             study = _open(out, settings, storage, study_name)
         except BaseException:
-            # What could not begin leaves nothing.
+            # A sweep that could not begin leaves no files.
             if mine:
                 shutil.rmtree(out, ignore_errors=True)
                 with suppress(OSError):
@@ -103,14 +101,14 @@ def new(
 
 @contextmanager
 def resume(folder: Path, *, storage: str | None = None) -> Generator[Sweep]:
-    """Go on with a sweep, and hold its folder until the end.
+    """Resume a sweep, and lock its folder until the end.
 
     Args:
         folder: the sweep's.
-        storage: its database's address again, if that has a password, which is not kept.
+        storage: its database's address, if it has a password: passwords are not saved.
 
     Raises:
-        SweepError: no sweep, damaged, in use, or its data has changed.
+        SweepError: the folder is not a sweep, damaged, or in use; or the documents have changed.
     """
     check_installed()
     told = read_json(folder, ABOUT, Told.from_json, SweepError, "a sweep")
@@ -146,14 +144,14 @@ def resume(folder: Path, *, storage: str | None = None) -> Generator[Sweep]:
 def _open(folder: Path, settings: SweepSettings, storage: str | None, name: str) -> Study:
     if storage is None:
         return Study(of_file(folder / STUDY), name, settings)
-    # Machines that begin with the same seed must not try the same.
+    # Machines with the same seed must draw different trials.
     salt = f"{platform.node()} {os.getpid()} {time.time_ns()}"
     return Study(storage, name, settings, salt)
 
 
 @dataclass(frozen=True)
 class Told:
-    """What `sweep.json` holds."""
+    """The content of `sweep.json`."""
 
     study: str
     storage: str | None
@@ -161,21 +159,25 @@ class Told:
 
     @classmethod
     def from_json(cls, data: Any) -> Told:
-        """Make it from the JSON object; a foreign one is a UsageError."""
+        """Read the JSON object.
+
+        Raises:
+            UsageError: it is not one that a sweep writes.
+        """
         settings = SweepSettings.from_json(data)
         return schema.convert(cls, {**data, "settings": settings})
 
 
 def _check_empty(out: Path) -> None:
-    found = sorted(p.name for p in out.iterdir() if p.name != ".lock")
+    found = sorted(path.name for path in out.iterdir() if path.name != LOCK)
     if ABOUT in found:
         raise SweepError(f"{out}: holds a sweep already. Try --resume {out}, or another --out.")
     if found:
-        raise SweepError(f"{out}: must be empty or new; it holds {found[0]}. Try another --out.")
+        raise not_empty(out, found[0], SweepError)
 
 
 def _numbered(name: str, *, plain: bool) -> Path:
-    """Return the folder of a name, or of the first number after it that is free."""
+    """Return sweeps/NAME if plain, else the first free one of sweeps/NAME-1, sweeps/NAME-2, ..."""
     if plain:
         return SWEEPS / name
     number = 1

@@ -1,4 +1,4 @@
-"""One setting that a sweep turns, and the values it may take.
+"""One setting that a sweep varies, and the values it may take.
 
 In: `lr=1e-3..1e-1`, `n_embd=16,32,64`, as a person writes them. Out: a `Knob`.
 """
@@ -26,9 +26,10 @@ KNOBS = {
     "weight_decay": "0..0.3",
     "dropout": "0..0.2",
 }
-"""What is swept unless a person says otherwise. Any field of the two configs can be a knob."""
+"""The knobs and ranges swept by default. Any other field of the two configs can be a knob too,
+except `_SHARED`."""
 
-# What all trainings of a sweep must share, or what the data decides.
+# All trainings of a sweep share these, or the data sets them.
 _SHARED = ("vocab_size", "steps", "seconds", "holdout", "seed")
 
 Value = int | float | str | bool
@@ -41,8 +42,8 @@ class Knob:
     Attributes:
         name: the config's field.
         low, high: the ends of a range.
-        step: whole numbers are multiples of it; None: the numbers are not whole.
-        choices: instead of a range.
+        step: the values are multiples of it, as whole numbers; None: any numbers of the range.
+        choices: the values, instead of a range.
     """
 
     name: str
@@ -53,17 +54,17 @@ class Knob:
 
     @property
     def log(self) -> bool:
-        """Whether values are even in their logarithm: a range over a factor of ten or more."""
+        """Whether values are drawn log-uniformly: in a range over a factor of ten or more."""
         return self.low > 0 and self.high >= 10 * self.low and self.step in (None, 1)
 
     @property
     def ends(self) -> tuple[Value, ...]:
-        """The values that must be acceptable for all others to be."""
+        """The values to validate: if the configs accept these they accept all others."""
         low, high = (self.low, self.high) if self.step is None else (int(self.low), int(self.high))
         return self.choices or (low, high)
 
     def holds(self, value: Value) -> bool:
-        """Tell whether a value can be drawn.
+        """Return whether a value is one of the knob's.
 
         >>> parse("n_embd=8,16").holds(16), parse("lr=0.1..0.2").holds(0.3)
         (True, False)
@@ -74,13 +75,13 @@ class Knob:
 
     @property
     def every(self) -> Sequence[Value]:
-        """All values there are; none: too many to name."""
+        """All values; empty for a range of numbers that are not whole."""
         if self.choices or self.step is None:
             return self.choices
         return range(int(self.low), int(self.high) + 1, self.step)
 
     def draw(self, generator: random.Random) -> Value:
-        """Draw one of the values, all alike."""
+        """Draw a value, uniformly, or log-uniformly if `log`."""
         if every := self.every:
             return generator.choice(every)
         if not self.log:
@@ -90,10 +91,10 @@ class Knob:
 
 
 def parse(text: str) -> Knob:
-    """Read `NAME=LOW..HIGH`, `NAME=A,B,C`, or the NAME alone of one that has a range by itself.
+    """Parse `NAME=LOW..HIGH`, `NAME=A,B,C`, or, for a knob of `KNOBS`, NAME alone.
 
     Raises:
-        UsageError: no such knob, or no values for it.
+        UsageError: there is no such knob, or its values are missing or invalid.
 
     >>> parse("lr=1e-3..1e-1")
     Knob(name='lr', low=0.001, high=0.1, step=None, choices=())
@@ -129,7 +130,7 @@ def parse(text: str) -> Knob:
 
 
 def _settings() -> dict[str, Setting]:
-    """Name all settings that can be knobs."""
+    """Return all settings that can be knobs, by name."""
     known = {**settings(GPTConfig), **settings(TrainConfig)}
     return {name: setting for name, setting in known.items() if name not in _SHARED}
 
@@ -146,6 +147,6 @@ def _value(name: str, setting: Setting, text: str) -> Value:
     except (KeyError, ValueError):
         raise UsageError(f'knob {name} must be {words[kind]}; got "{text}".') from None
     if kind is int:
-        # What lies between two widths is worked out before a model is.
+        # Checked here: multiples within a range are computed before any config is.
         setting.check(f"knob {name}", value)
     return value

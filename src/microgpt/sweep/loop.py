@@ -1,4 +1,4 @@
-"""Trials, many at once, until the budget is spent.
+"""The loop of a sweep: trials on all workers, until the budget is spent.
 
 In: a study, documents, a budget. Out: `Trial`s as they end. Nothing is printed here.
 """
@@ -14,27 +14,27 @@ from microgpt.data.corpus import Corpus
 from microgpt.errors import SweepError
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.study import Study
-from microgpt.sweep.trainer import Report, Trainer
+from microgpt.sweep.trainer import Report, TrialTrainer
 from microgpt.sweep.trial import Trial
 from microgpt.sweep.worker import Failed, Message, Worker, Workers
 
-# What a training takes beside its own seconds, before one has shown it; and how much of what one
-# took is still expected after the next.
+# A trial's overhead beside its training, in seconds, before it was measured; and the decay of the
+# measured maximum with each trial.
 _BESIDE = 0.05
 _KEEP = 0.9
-# How long one may take that is over its time, and how often a stop is looked for.
+# Seconds that a trial may run over the deadline; and between two checks for a stop.
 _PATIENCE = 0.3
 _LOOK = 0.2
 
 
 class Sweep:
-    """A sweep in its folder. Iterate over it; `stop` it.
+    """A sweep in its folder. Iterate over `run`; `stop` it.
 
     `folder.new` and `folder.resume` make one.
 
     Attributes:
         trials: all that have ended, earlier ones and other machines' included.
-        exhausted: whether there is nothing left that was not tried.
+        exhausted: whether all points of the space have been tried.
     """
 
     def __init__(self, folder: Path, settings: SweepSettings, data: Corpus, study: Study) -> None:
@@ -43,28 +43,28 @@ class Sweep:
         self.stopped = self.exhausted = False
         self._reports: dict[int, Report] = {}
         self._began: dict[int, float] = {}
-        # What a training takes beside the seconds it was given.
+        # A trial's overhead in seconds, as measured.
         self._beside = _BESIDE
 
     @cached_property
-    def trainer(self) -> Trainer:
-        """What trains one trial in this process, and measures as the workers do."""
-        return Trainer(self.settings, self.data)
+    def trainer(self) -> TrialTrainer:
+        """A trainer in this process, which measures as the workers do."""
+        return TrialTrainer(self.settings, self.data)
 
     def stop(self) -> None:
-        """End at once; what has ended is kept, what has not is lost."""
+        """End at once: finished trials are in the study, running ones are lost."""
         self.stopped = True
 
     def run(self, until: float, jobs: int, most: int | None = None) -> Iterator[Trial]:
-        """Train until a moment of the clock `time.perf_counter`, or so many trials are there.
+        """Train until a deadline, or until there are `most` trials; yield trials as they end.
 
         Args:
-            until: no trial is begun that would not end before.
-            jobs: how many train at once.
-            most: trials in all, those of before included; fewer if there are no others to try.
+            until: the deadline, by `time.perf_counter`: no trial begins that would end after it.
+            jobs: how many trials train at once.
+            most: trials in all, earlier ones included; fewer if the space is exhausted.
 
         Raises:
-            SweepError: the database or a worker fails. What has ended is kept.
+            SweepError: the database or a worker fails. Finished trials are in the study.
         """
         left = None if most is None else most - len(self.trials)
         if left is not None:
@@ -83,16 +83,16 @@ class Sweep:
                             self.trials.append(trial)
                             yield trial
         except SweepError:
-            # What stopped us may have stopped a worker too.
+            # The signal that stopped this process may have ended a worker too.
             if not self.stopped:
                 raise
         finally:
             self._began.clear()
             self.study.abandon()
-        self.trials = self.study.trials()  # with what other machines have done
+        self.trials = self.study.trials()  # with those of other machines
 
     def _begin(self, workers: Workers, until: float, left: int | None) -> int | None:
-        """Give trials to all who wait, while they fit; return how many are left."""
+        """Give a trial to each idle worker while the time allows; return how many are left."""
         for worker in workers.waiting:
             now = time.perf_counter()
             late = now + (self.settings.seconds or 0.0) + self._beside > until
@@ -109,10 +109,10 @@ class Sweep:
         return left
 
     def _take(self, workers: Workers, worker: Worker, message: Message) -> Trial | None:
-        """Take in what a worker tells; return its trial if that has ended."""
+        """Handle a worker's message; return its trial if it has ended."""
         number = worker.trial
         if number is None:
-            return None  # it was told to give up what it had just ended
+            return None  # it was asked to give up a trial that had just ended
         if isinstance(message, Report) and message.percent < 100:
             self._reports[number] = message
             if self.study.report(number, message):
@@ -122,7 +122,7 @@ class Sweep:
         worker.trial = None
         took = time.perf_counter() - self._began.pop(number)
         if isinstance(message, Report):
-            # The next ones must fit into what is left.
+            # The overhead decides whether another trial fits before the deadline.
             beside = took - (self.settings.seconds or 0.0)
             self._beside = max(beside, _KEEP * self._beside)
             return self.study.tell(number, "done", message)

@@ -1,4 +1,4 @@
-"""What a sweep was told: all that machines must agree on which sweep together.
+"""The settings of a sweep: all that machines which share its study must agree on.
 
 In: a preset, knobs, the size of one training, where the documents are. Out: the same as a JSON
 object, and back; the configs and the command of one trial.
@@ -25,7 +25,7 @@ from microgpt.wording import as_flags, path_word
 
 FORMAT = 1
 
-# Of held-out text, for each second of training: what takes a few percent of that time.
+# Held-out positions to measure on, for each second of training: they take a few percent of it.
 _POSITIONS_A_SECOND = {"native": 40_000, "scalar": 400}
 _POSITIONS_OF_STEPS = {"native": 20_000, "scalar": 1_000}
 
@@ -35,15 +35,15 @@ class SweepSettings:
     """All that a study holds besides its trials.
 
     Attributes:
-        preset: where the settings of all trials begin.
+        preset: the recipe that the knobs of all trials override.
         tokenizer: "characters" or "bytes".
         source: where the documents are.
         fingerprint: of the documents.
-        engine: what computes.
-        seconds, steps: the size of one training.
-        holdout: the share of documents kept away from all trainings.
-        seed: of all trainings, and of what is tried.
-        knobs: in words, as `space.parse` takes them.
+        engine: by name.
+        seconds, steps: the budget of one training.
+        holdout: the share of documents held out of all trainings.
+        seed: of all trainings, and of the trials' values.
+        knobs: as text that `knob.parse` takes.
     """
 
     preset: str
@@ -63,7 +63,7 @@ class SweepSettings:
                 "holdout must be in (0, 1): trials are compared on what is held out; "
                 f"got {self.holdout}."
             )
-        _ = self.space  # a mistake in it is told here
+        _ = self.space  # raises a UsageError if it is wrong
         self.configs({}, 1)
 
     @cached_property
@@ -75,13 +75,13 @@ class SweepSettings:
     @property
     def _training(self) -> dict[str, Any]:
         shared = {"holdout": self.holdout, "steps": self.steps, "seconds": self.seconds}
-        # Of a book cut to one block nothing would be left.
+        # A stream is one document: cut to one block almost nothing of it would be left.
         long = {"long": "window"} if self.source.stream else {}
         return {**preset(self.preset).training, **long, **shared, "seed": self.seed}
 
     @property
     def positions(self) -> int:
-        """How many held-out positions every trial is measured on, if there are as many."""
+        """How many held-out positions every trial is measured on, at most."""
         if self.seconds is None:
             return _POSITIONS_OF_STEPS.get(self.engine, 1_000)
         return max(200, int(self.seconds * _POSITIONS_A_SECOND.get(self.engine, 400)))
@@ -89,19 +89,19 @@ class SweepSettings:
     def configs(
         self, values: Mapping[str, Value], vocab_size: int
     ) -> tuple[GPTConfig, TrainConfig]:
-        """Return what a trial of these values is made with."""
+        """Return the configs of a trial of these values."""
         values = {**self.space.fixed, **values}
         return configs(values, vocab_size, preset(self.preset).model, self._training)
 
     def of_the_preset(self) -> dict[str, Value] | None:
-        """Return the preset's own values of the knobs; None: one is outside its range."""
+        """Return the preset's own values of the knobs; None: one is outside its knob's range."""
         model, training = self.configs({}, 1)
         every = {**vars(model), **vars(training)}
         values = {knob.name: every[knob.name] for knob in self.space.knobs}
         return values if all(knob.holds(values[knob.name]) for knob in self.space.knobs) else None
 
     def words(self, values: Mapping[str, Value], training: TrainConfig, out: Path) -> str:
-        """Write the command that trains these values as a run."""
+        """Return the command that trains a run with these values."""
         told: dict[str, Any] = {"preset": self.preset, **self.space.fixed, **values}
         told |= {name: getattr(training, name) for name in ("seed", "holdout", "steps", "seconds")}
         source = self.source

@@ -1,7 +1,6 @@
-"""The space of a sweep: its knobs together, and what it sets once for all.
+"""The search space of a sweep: its knobs, and the settings that are fixed for all trials.
 
-In: knobs as a person writes them, a preset. Out: a `Space`, all of whose points are settings that a
-model and a training accept.
+In: knobs as a person writes them, a preset. Out: a `Space`, all of whose points the configs accept.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ from microgpt.config.setting import settings
 from microgpt.errors import UsageError
 from microgpt.sweep.knob import KNOBS, Knob, Value, parse
 
-# A space of so few points is gone through; of others so many are drawn.
+# A space of at most this many points is enumerated; from a larger one this many are drawn.
 _DRAWS = 10_000
 
 
 @dataclass(frozen=True)
 class Space:
-    """The knobs of a sweep, and what it sets once for all.
+    """The search space of a sweep.
 
     Attributes:
-        knobs: with two values or more.
-        fixed: what was given a single value.
+        knobs: those of two values or more.
+        fixed: the settings that were given a single value.
     """
 
     knobs: tuple[Knob, ...]
@@ -39,18 +38,18 @@ class Space:
     def of(
         cls, texts: Iterable[str], model: Mapping[str, Any], training: Mapping[str, Any]
     ) -> Space:
-        """Make the space that was asked for.
+        """Make the space of some knobs.
 
-        Knobs that are named are the ones swept; with none, those of KNOBS. A knob of one value is
-        set to it, and does not count as named.
+        If no knob of two values or more is given, those of KNOBS are swept. A knob of one value is
+        fixed to it.
 
         Args:
             texts: as `parse` takes them.
-            model: what the preset sets of the model.
-            training: what it sets of the training.
+            model: the preset's fields of GPTConfig.
+            training: the preset's fields of TrainConfig.
 
         Raises:
-            UsageError: not a space, or a point of it is not a setting.
+            UsageError: a knob is invalid, or the configs refuse a point of the space.
         """
         parsed = [parse(text) for text in texts]
         for name in {knob.name for knob in parsed}:
@@ -68,7 +67,7 @@ class Space:
     def draw(
         self, generator: random.Random, wanted: Callable[[dict[str, Value]], bool]
     ) -> dict[str, Value] | None:
-        """Draw values that are wanted; None: there are none, or too few to be met by chance."""
+        """Draw values that satisfy `wanted`; None: there are none, or they are too rare to draw."""
         names = [knob.name for knob in self.knobs]
         if 0 < math.prod(len(knob.every) for knob in self.knobs) <= _DRAWS:
             points = product(*(knob.every for knob in self.knobs))
@@ -78,7 +77,7 @@ class Space:
         return next(filter(wanted, drawn), None)
 
     def check(self, model: Mapping[str, Any], training: Mapping[str, Any]) -> None:
-        """Raise UsageError unless the ends of all knobs, and all widths by heads, are settings."""
+        """Raise UsageError unless the configs accept all knobs' ends, and all widths with heads."""
         first = {**self.fixed, **{knob.name: knob.ends[0] for knob in self.knobs}}
         points = [{**first, knob.name: end} for knob in self.knobs for end in knob.ends]
         shared = [knob for knob in self.knobs if knob.name in ("n_embd", "n_head")]
@@ -89,12 +88,12 @@ class Space:
 
 
 def _whole_heads(knobs: Iterable[Knob], shape: Mapping[str, Any]) -> list[Knob]:
-    """Let a range of widths have only those that all numbers of heads divide."""
+    """Restrict a range of widths to those that all numbers of heads divide."""
     heads = next((k.ends for k in knobs if k.name == "n_head"), None)
     ranged = next((k for k in knobs if k.name == "n_head" and not k.choices), None)
     if ranged:
         heads = tuple(range(int(ranged.low), int(ranged.high) + 1))
-    # No width is a multiple of more than the widest has.
+    # A step above the largest width allows none: the least common multiple may stop there.
     bounds = settings(GPTConfig)["n_embd"].bounds
     step, most = 1, int(bounds.high) + 1 if bounds else 1
     for n in heads or (shape.get("n_head", GPTConfig.n_head),):
@@ -120,10 +119,10 @@ def configs(
     model: Mapping[str, Any],
     training: Mapping[str, Any],
 ) -> tuple[GPTConfig, TrainConfig]:
-    """Set values over what a preset says.
+    """Return a preset's configs with some values overridden.
 
     Raises:
-        UsageError: they are no settings of a model or a training.
+        UsageError: the configs refuse a value.
 
     >>> model, training = configs({"n_embd": 8, "lr": 0.1}, 27, {}, {"steps": 3})
     >>> model.n_embd, training.lr, training.steps

@@ -1,6 +1,6 @@
-"""The database that a study is in, and what it says when it fails.
+"""The database of a study, and its errors in one sentence.
 
-In: an address as SQLAlchemy has it. Out: Optuna's storage, or one sentence.
+In: an address as SQLAlchemy has it. Out: Optuna's storage, or a SweepError.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# How often, and after how many seconds, something is tried again that another machine may be at.
+# How often an operation is tried that another machine may block, and the seconds between two tries.
 TRIES, PAUSE = 5, 0.4
 
-# What stands in the place of a password.
+# Printed in place of a password.
 _HIDDEN = "***"
 
 
 def of_file(path: Path) -> str:
-    """Return the address of a database in a file, whatever characters its name has.
+    """Return the address of a database file; special characters in its name are quoted.
 
     Raises:
-        SweepError: its name is not Unicode, in which no address can be written.
+        SweepError: its name is not Unicode, and cannot be written as an address.
     """
     from sqlalchemy.engine import URL
 
@@ -50,13 +50,14 @@ def connect(address: str) -> Any:
     """Connect to a database.
 
     Raises:
-        SweepError, MissingExtra: that cannot be.
+        SweepError: it is no address, or the database refuses.
+        MissingExtra: its driver is not installed.
     """
     from sqlalchemy import event
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-    # It may be no address: all that could be a password is left out.
+    # The text may be no valid address: everything that could be a password is hidden.
     shown = re.sub(r"(//[^:/@]*):.*@", rf"\1:{_HIDDEN}@", address)
     try:
         url = make_url(address)
@@ -67,7 +68,7 @@ def connect(address: str) -> Any:
             f'postgresql+psycopg://user@host/database; got "{shown}" ({_reason(error)}).'
         ) from None
     try:
-        # Written anew: Optuna fills in what stands in braces, and these are quoted now.
+        # Rendered again: this quotes braces, which Optuna would take for placeholders.
         storage = _connected(url.render_as_string(hide_password=False))
     except ImportError as error:
         missing = getattr(error.__cause__, "name", None) or url.get_driver_name()
@@ -83,8 +84,8 @@ def connect(address: str) -> Any:
 
         @event.listens_for(storage.engine, "connect")
         def _(connection: Any, _: Any) -> None:  # pyright: ignore[reportUnusedFunction]
-            # A trial is a dozen small writes. Waiting for the disk at each would take longer than
-            # some trainings; so a power cut may cost the last trials, but never the file.
+            # A trial makes a dozen small writes. Waiting for the disk at each would take longer
+            # than some trainings. A power cut may lose the last trials, but not damage the file.
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
 
@@ -93,7 +94,7 @@ def connect(address: str) -> Any:
 
 
 def _connected(address: str) -> Any:
-    """Connect, and make the tables where there are none; another machine may just be at that."""
+    """Connect, and make missing tables; try again if another machine is making them now."""
     import optuna
     from sqlalchemy.exc import OperationalError
 
@@ -106,7 +107,7 @@ def _connected(address: str) -> Any:
             if not left:
                 raise
         with warnings.catch_warnings():
-            # What it left open is closed here, and not said.
+            # The failed attempt left connections open: close them without a warning.
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()
         time.sleep(PAUSE)
@@ -114,7 +115,7 @@ def _connected(address: str) -> Any:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the first line of what a library says, or of what it was caused by."""
+    """Return the first line of a library's error message, or of its cause's."""
     told: BaseException = getattr(error, "orig", None) or error.__cause__ or error
     told = getattr(told, "orig", None) or told
     lines = str(told).strip().splitlines() or [type(told).__name__]
@@ -147,7 +148,7 @@ def hidden(address: str) -> str:
 
 
 def is_hidden(address: str) -> bool:
-    """Tell whether an address is one that `hidden` took a password from."""
+    """Return whether `hidden` has removed a password from an address."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -159,12 +160,12 @@ def is_hidden(address: str) -> bool:
 
 
 def _without_password(url: URL) -> str:
-    """Write an address without its password, wherever that stands."""
+    """Render an address without its passwords, in the query too."""
     shown = url.update_query_dict(dict.fromkeys(_secrets(url), _HIDDEN))
-    # The stars are no letters of an address, and would be written as such.
+    # Rendering quotes the stars; undo that.
     return shown.render_as_string(hide_password=True).replace("%2A%2A%2A", _HIDDEN)
 
 
 def _secrets(url: URL) -> list[str]:
-    """Name the parts of an address's query that are passwords, as drivers call them."""
+    """Return the keys of an address's query whose values are passwords."""
     return [key for key in url.query if key.lower() in ("password", "passwd", "pwd", "sslpassword")]

@@ -1,7 +1,7 @@
-"""Optuna's study of a sweep: what to try next, what to give up, and all that came of it.
+"""Optuna's study of a sweep: which values to try, which trials to prune, all results.
 
-In: settings, a database. Out: `Trial`s to be trained, and those that were. No other module knows
-Optuna, and it is loaded when a study is opened.
+In: settings, a database. Out: values to train with, and finished `Trial`s. Only this module and
+`storage` use Optuna, which is imported when a study is opened.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from microgpt.sweep.storage import PAUSE, TRIES, connect, told
 from microgpt.sweep.trainer import SHARES, Report
 from microgpt.sweep.trial import Key, Outcome, Trial, key_of, recorded, rounded
 
-# So many trials are drawn blindly.
+# The first trials are drawn at random.
 _STARTUP = 16
-# What was tried already is drawn anew so often by what learns from trials, then blindly.
+# How often the sampler may propose values already tried, before new ones are drawn at random.
 _REDRAWS = 2
 
 
 def check_installed() -> None:
-    """Raise MissingExtra unless Optuna is there."""
+    """Raise MissingExtra unless Optuna is installed."""
     try:
         import optuna
     except ImportError:
         raise MissingExtra(
             "sweep needs Optuna, which is not installed. Try: pip install 'microgpt-lm[sweep]'"
         ) from None
-    # Its lines are not ours: what matters is told by whoever iterates, or raised.
+    # No log lines of Optuna's: the caller reports trials, and errors are raised.
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
 
 
@@ -49,7 +49,7 @@ class Study:
         address: of the database, as SQLAlchemy has it.
         name: of the study.
         settings: of the sweep.
-        salt: what tells this process's draws from those of others, and of earlier ones.
+        salt: makes the draws of this process differ from those of others.
 
     Raises:
         SweepError: the database cannot be reached, or has another sweep by this name.
@@ -70,7 +70,7 @@ class Study:
             self.close()
             raise
         self._running: dict[int, Any] = {}
-        # What the trials were of that have ended, by their number; None: nothing came of it.
+        # The values of ended trials, by their number; None: the trial has no result.
         self._ended: dict[int, Key | None] = {}
         self._own = settings.of_the_preset()
         self._distributions = {knob.name: self._distribution(knob) for knob in settings.space.knobs}
@@ -87,20 +87,20 @@ class Study:
             study.set_user_attr("microgpt", self.settings.to_json())
             if values := self.settings.of_the_preset():
                 study.enqueue_trial(values)
-        # What was drawn before must not be drawn again.
+        # A resumed sweep must not repeat its draws: the number of trials is part of the seed.
         seed = f"{self.settings.seed} {len(study.get_trials(deepcopy=False))} {salt}"
         digest = hashlib.blake2b(seed.encode(), digest_size=4).digest()
         self._blindly = random.Random(seed)
         study.sampler = samplers.TPESampler(
             seed=int.from_bytes(digest, "big"), n_startup_trials=_STARTUP
         )
-        # A trial goes on while it is among the better half of all that came as far.
+        # A trial continues while it is in the better half of all that have come as far.
         study.pruner = pruners.SuccessiveHalvingPruner(min_resource=SHARES[0], reduction_factor=2)
         return study
 
     @told
     def _agree(self, name: str) -> None:
-        """See that the study is ours: all trials must be of the same settings."""
+        """Raise SweepError unless the study's trials have these settings."""
         ours = self.settings.to_json()
         theirs: dict[str, Any] = {}
         for _ in range(TRIES):
@@ -110,7 +110,7 @@ class Study:
         else:
             raise SweepError(f'study "{name}": foreign: it was not made by microgpt sweep.')
         for key in ours:
-            # Files may have other names on another machine; their text is compared.
+            # Files may have other names on another machine: the fingerprints are compared.
             if key != "source" and theirs.get(key) != ours[key]:
                 raise SweepError(
                     f'study "{name}": {key} must be {theirs.get(key)}, as it was begun; '
@@ -127,17 +127,16 @@ class Study:
         return kinds.IntDistribution(low, high, log=knob.log, step=knob.step)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connection to the database."""
         self._storage.remove_session()
         self._storage.engine.dispose()
 
     @told
     def ask(self) -> tuple[int, dict[str, Value]] | None:
-        """Return the number of a new trial, and its values; None: there are no others to try.
+        """Return the number of a new trial, and its values; None: all values have been tried.
 
-        Nothing is tried twice, here or on another machine. Of a size in steps the same would come;
-        of one in seconds the same but for how many steps the clock left it, and of two the luckier
-        would win.
+        No values are tried twice, here or on another machine: the results would differ not at all
+        (a budget in steps), or by chance alone (one in seconds).
         """
         space = self.settings.space
         for draw in count():
@@ -151,14 +150,14 @@ class Study:
             if _is_new(self._tried(but=trial.number), values):
                 self._running[trial.number + 1] = trial
                 return trial.number + 1, values
-            # It says nothing new: what learns from trials must not take it for another one.
+            # A repetition: marked as failed, so that the sampler ignores it.
             self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
         raise AssertionError  # never reached
 
     def _begin(self, point: dict[str, Value]) -> Any:
-        """Begin a trial of these values; those that are not given are drawn."""
+        """Begin a trial with these values; the sampler draws the missing ones."""
         drawing = self._study.sampler
-        # Not put into a queue: of that two machines may take the same one.
+        # Not by Optuna's queue: two machines might take the same trial from it.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
             self._study.sampler = self._optuna.samplers.PartialFixedSampler(point, drawing)
@@ -168,7 +167,7 @@ class Study:
             self._study.sampler = drawing
 
     def _tried(self, but: int = -1) -> set[Key]:
-        """Return what was tried or is just being, by anyone, but in one trial."""
+        """Return the values of all trials, ended or running on any machine, except one trial."""
         running: set[Key] = set()
         for trial in self._study.get_trials(deepcopy=False):
             if trial.number in self._ended or trial.number == but:
@@ -182,15 +181,15 @@ class Study:
 
     @told
     def report(self, number: int, report: Report) -> bool:
-        """Take a report in; return whether the trial is to be given up."""
+        """Record a report; return whether the trial is to be pruned."""
         trial = self._running[number]
         trial.report(report.loss, report.percent)
-        # The preset itself is what the others are compared with: it comes to its end.
+        # The preset's own values are never pruned: the others are compared with them.
         return trial.params != self._own and bool(trial.should_prune())
 
     @told
     def tell(self, number: int, outcome: Outcome, report: Report | None) -> Trial:
-        """Take the end of a trial in: its last report and what became of it."""
+        """Record the end of a trial: its outcome and last report."""
         trial, states = self._running.pop(number), self._optuna.trial.TrialState
         if outcome in ("done", "pruned") and not (report and math.isfinite(report.loss)):
             outcome = "diverged"
@@ -199,8 +198,8 @@ class Study:
         if outcome == "done" and report:
             self._study.tell(trial, report.loss)
         else:
-            # One that diverged is worse than all others, and worth knowing; a failed one tells
-            # nothing of its values.
+            # The sampler learns from a diverged trial, which counts as pruned; a failed one says
+            # nothing about its values.
             failed = outcome == "failed"
             self._study.tell(trial, state=states.FAIL if failed else states.PRUNED)
         loss = report.loss if report else math.nan
@@ -208,21 +207,21 @@ class Study:
 
     @told
     def abandon(self) -> None:
-        """Tell of all that is running that nothing will come of it."""
+        """Mark all running trials of this process as failed."""
         for trial in self._running.values():
             self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
         self._running.clear()
 
     @told
     def sweep_up(self) -> None:
-        """Mark as failed what a process was at that is no more. Only if there is no other."""
+        """Mark the trials that a killed process left running as failed; no other may be running."""
         running = self._optuna.trial.TrialState.RUNNING
         for trial in self._study.get_trials(deepcopy=False, states=(running,)):
             self._study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
 
     @told
     def trials(self) -> list[Trial]:
-        """Return all trials that have ended and say something, in order."""
+        """Return all ended trials that have a result, in order."""
         found: list[Trial] = []
         for trial in self._study.get_trials(deepcopy=False):
             about: Any = trial.user_attrs.get("microgpt")
@@ -233,7 +232,7 @@ class Study:
 
     @told
     def effects(self) -> Effects:
-        """Return how far each knob moves the loss."""
+        """Return the effect of each knob on the loss."""
         courses: list[Course] = []
         for trial in self._study.get_trials(deepcopy=False):
             about: Mapping[str, Any] = trial.user_attrs.get("microgpt", {})

@@ -1,7 +1,7 @@
-"""One training after the other, on documents read and encoded once.
+"""The trainings of a sweep's trials, on documents read and encoded once.
 
 In: a sweep's settings, its documents; then values of the knobs. Out: a `Report` at some shares of
-the training and at its end: the loss on the same held-out text, whatever the values.
+the training and at its end: the loss on held-out text that is the same for all values.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from microgpt.training.task import Dataset, Task, first_state, tokenizer_for
 from microgpt.wording import count
 
 SHARES = (12, 25, 50)
-"""After so many percent of a training a trial may be given up; about twice the one before."""
+"""Percents of a training after which a trial may be pruned; each about twice the one before."""
 
-# The processor's time, where the system counts it finely: what else a machine is at must not decide
-# which trial is the best one.
+# The process's own time, where the system measures it finely: the load of the machine must not
+# decide which trial is the best.
 _FINE = time.get_clock_info("process_time").resolution < 1e-4
 CLOCK = time.process_time if _FINE else time.perf_counter
 
-# Of the held-out text, when a training is not at its end.
+# One in so many of the held-out positions is measured before the end of a training.
 _EARLY_SHARE = 4
 
 
 @dataclass(frozen=True)
 class Report:
-    """The loss of a training that stands still for a moment.
+    """The held-out loss at some point of a training.
 
     Attributes:
         percent: of the training; 100 at its end.
@@ -59,15 +59,15 @@ class Report:
     seconds: float
 
 
-class Trainer:
-    """Trains what it is told, on one thread.
+class TrialTrainer:
+    """Trains trials one after the other, on one thread.
 
     Args:
         settings: of the sweep.
         data: its documents.
 
     Raises:
-        DataError: nothing is held out, or nothing left to train on.
+        DataError: no document is held out, or none is left to train on.
     """
 
     def __init__(self, settings: SweepSettings, data: Corpus) -> None:
@@ -88,23 +88,23 @@ class Trainer:
         self._laid_out = lru_cache(16)(self._lay_out)
 
     def run(self, values: Mapping[str, Value]) -> Iterator[Report]:
-        """Train with these values from the beginning; whoever stops iterating gives it up.
+        """Train with these values from the beginning; to prune the trial, stop iterating.
 
         Raises:
-            UsageError: no model can have these values.
-            DivergedError: the loss is not finite any more.
+            UsageError: the configs refuse these values.
+            DivergedError: the loss is no longer finite.
         """
         config, training = self.settings.configs(values, self.tokens.vocab_size)
         task = Task(self._dataset, config, training)
         engine = task.open(self.settings.engine, threads=1)
         engine.load(self._first(config, training.seed, len(task.layout.batch)))
         mixture = Mixture(engine, task.counts) if task.counts else None
-        # What is measured on is laid out, and the documents are shuffled, before the clock runs.
+        # Laying out the held-out text and shuffling the documents does not count as training time.
         self._laid_out(early=True, block_size=config.block_size)
         task.prepare()
         due = list(SHARES)
         last = None
-        # The clock decides nothing of a training that is counted in steps.
+        # With a budget in steps the clock decides nothing: reports come at fixed steps.
         pause = None if training.steps is None else max(1, training.steps // 20)
         pace = Pace(training, evaluate_every=pause, clock=CLOCK)
         for steps in train(engine, task.plan, training, pace):
@@ -124,7 +124,7 @@ class Trainer:
             yield Report(100, loss, last.last, last.seconds)
 
     def measure(self, model: Engine | Mixture, config: GPTConfig, *, early: bool = False) -> float:
-        """Measure on the held-out text that all trials are measured on, or on some of it."""
+        """Return the loss on the held-out text of all trials; early: on a quarter of it."""
         batch = self._laid_out(early=early, block_size=config.block_size)
         if isinstance(model, Mixture):
             return LossSum.of(model.fit(batch)[0].tolist()).mean
@@ -132,13 +132,13 @@ class Trainer:
 
     @property
     def positions(self) -> int:
-        """On how many held-out positions `measure` measures what is at its end."""
+        """How many held-out positions the final `measure` covers."""
         return sum(len(ids) + 1 for ids in self._measured)
 
     def _choose(self, positions: int) -> list[list[int]]:
-        """Take held-out documents in an order drawn by the seed; the last one may be cut.
+        """Choose held-out documents in an order drawn by the seed; the last one may be cut.
 
-        Documents, not windows: a sweep over block sizes compares them on the same text.
+        Whole documents, not windows: all block sizes are compared on the same text.
         """
         chosen: list[list[int]] = []
         for d in shuffled(len(self.held_out), random.Random(self.settings.seed)):

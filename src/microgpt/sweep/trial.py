@@ -1,6 +1,6 @@
-"""One training of a sweep: its values, and what became of it.
+"""One training of a sweep: its values and its outcome.
 
-In: what a study holds. Out: `Trial`s, and the best of them.
+In: a study's records. Out: `Trial`s, and the best of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from microgpt.sweep.knob import Value
 Outcome = Literal["done", "pruned", "diverged", "failed"]
 
 Key = tuple[tuple[str, Value], ...]
-"""What two trials of the same values share."""
+"""The values of a trial, hashable: equal for two trials of the same values."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class Trial:
     """One training of a sweep.
 
     Attributes:
-        number: from 1, over all machines; what was drawn and not trained has one too.
+        number: from 1, over all machines; repetitions, which are not trained, have numbers too.
         values: of the knobs, as trained with.
-        outcome: what became of it.
-        loss: held out, nats per position; of one given up, the last it reported; or nan.
+        outcome: how it ended.
+        loss: held out, nats per position; of a pruned trial the last one reported; NaN if none was.
         steps: made.
         seconds: of training.
     """
@@ -41,9 +41,9 @@ class Trial:
 
 
 def best(trials: list[Trial]) -> Trial | None:
-    """Return the trial of the lowest loss among those that came to their end.
+    """Return the finished trial of the lowest loss.
 
-    The first, if several cost the same: which one ended first must not matter.
+    Of equal losses the lowest number counts: the order in which trials ended must not matter.
     """
     done = [trial for trial in trials if trial.outcome == "done"]
     return min(done, key=lambda trial: (trial.loss, trial.number), default=None)
@@ -51,7 +51,7 @@ def best(trials: list[Trial]) -> Trial | None:
 
 @dataclass(frozen=True)
 class _Ended:
-    """What stands beside a trial in the database."""
+    """A trial's user attribute in the database."""
 
     outcome: Outcome
     steps: int
@@ -59,7 +59,7 @@ class _Ended:
 
 
 def recorded(number: int, drawn: Mapping[str, Any], loss: float, about: Any) -> Trial:
-    """Return a trial that a database holds.
+    """Return a trial from its record in the database.
 
     Raises:
         SweepError: `about` is not what a sweep writes.
@@ -72,10 +72,10 @@ def recorded(number: int, drawn: Mapping[str, Any], loss: float, about: Any) -> 
 
 
 def rounded(drawn: Mapping[str, Any]) -> dict[str, Value]:
-    """Round to four digits: what is trained with is what a person can read and type."""
+    """Round numbers to four digits: a trial trains with the values that are printed."""
     return {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in drawn.items()}
 
 
 def key_of(values: Mapping[str, Value]) -> Key:
-    """Return what two trials of the same values share."""
+    """Return a trial's values, hashable."""
     return tuple(sorted(values.items()))

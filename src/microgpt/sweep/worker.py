@@ -1,7 +1,7 @@
-"""Processes that train what they are sent, one a core, and live as long as the sweep.
+"""Worker processes that train trials, one on each core, as long as the sweep lasts.
 
-In: a sweep's settings and documents, once; then trials. Out: what they report, as it comes. A
-worker waits for no answer: it goes on until it is told that its trial is given up.
+In: a sweep's settings and documents, once; then trials. Out: their reports as they come. A worker
+does not wait for answers: it trains until it receives the message that its trial is pruned.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from microgpt.data.corpus import Corpus
 from microgpt.errors import DivergedError, SweepError, UsageError
 from microgpt.sweep.knob import Value
 from microgpt.sweep.settings import SweepSettings
-from microgpt.sweep.trainer import Report, Trainer
+from microgpt.sweep.trainer import Report, TrialTrainer
 
 
 @dataclass(frozen=True)
 class Failed:
-    """A trial that came to nothing.
+    """A trial that could not be trained to its end.
 
     Attributes:
         why: in a sentence.
-        diverged: whether its loss became no number; else the values make no model.
+        diverged: whether its loss became infinite or NaN; else its values were refused, or did not
+            fit in memory.
     """
 
     why: str
@@ -35,27 +36,28 @@ class Failed:
 
 
 Message = Report | Failed | None
-"""What a worker tells of its trial; None: it was given up, as asked; or is ready for the first."""
+"""What a worker sends: a report, a failure, or None: it has pruned its trial as asked, or is ready
+for its first one."""
 
 
 def work(connection: Connection, settings: SweepSettings, data: Corpus) -> None:
-    """Train trial after trial, until the other end is closed or the process is told to go."""
-    # What a terminal sends to everyone is for the one who began this.
+    """Train trials until the other end of the connection is closed, or the process is ended."""
+    # A terminal sends Ctrl-C to all its processes: the sweep's own one handles it.
     for name in ("SIGINT", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    trainer = Trainer(settings, data)
+    trainer = TrialTrainer(settings, data)
     try:
         connection.send(None)
         while True:
             values: Mapping[str, Value] | None = connection.recv()
-            if values is not None:  # else a trial was given up that had just ended
+            if values is not None:  # None: the request to prune a trial that had just ended
                 _train(connection, trainer, values)
     except (EOFError, OSError):
-        pass  # the sweep has ended, however it did
+        pass  # the sweep has ended
 
 
-def _train(connection: Connection, trainer: Trainer, values: Mapping[str, Value]) -> None:
+def _train(connection: Connection, trainer: TrialTrainer, values: Mapping[str, Value]) -> None:
     try:
         for report in trainer.run(values):
             connection.send(report)
@@ -71,11 +73,13 @@ def _train(connection: Connection, trainer: Trainer, values: Mapping[str, Value]
 
 @dataclass(eq=False)
 class Worker:
-    """The near end of a process.
+    """A worker process as the sweep sees it.
 
     Attributes:
-        ready: whether it has read the documents.
-        trial: what it trains, by the number it was given; None: it waits.
+        process: the process.
+        connection: to it.
+        ready: whether it has received the documents.
+        trial: the number of the trial that it trains; None: it is idle.
     """
 
     process: BaseProcess
@@ -86,9 +90,9 @@ class Worker:
 
 @dataclass
 class Workers:
-    """So many processes, all of which know the documents.
+    """Some worker processes, all of which have the documents.
 
-    Use it in a `with`: they end with it, at once, whatever they are at.
+    Use it in a `with` statement, whose end terminates them at once.
     """
 
     settings: SweepSettings
@@ -97,7 +101,7 @@ class Workers:
     all: list[Worker] = field(default_factory=list[Worker])
 
     def __enter__(self) -> Workers:
-        # They must not take a Ctrl-C from their first moment on.
+        # Workers inherit this: Ctrl-C must not end them before they ignore it themselves.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             for _ in range(self.number):
@@ -115,7 +119,7 @@ class Workers:
         self.all.clear()
 
     def _start(self) -> None:
-        # Not forked: this process may have threads, and not all systems can.
+        # Not forked: this process may have threads, and not all systems can fork.
         context = multiprocessing.get_context("spawn")
         near, far = context.Pipe()
         process = context.Process(target=work, args=(far, self.settings, self.data), daemon=True)
@@ -125,28 +129,28 @@ class Workers:
 
     @property
     def waiting(self) -> list[Worker]:
-        """Those that are ready and have no trial."""
+        """The workers that are ready and idle."""
         return [worker for worker in self.all if worker.ready and worker.trial is None]
 
     @property
     def busy(self) -> bool:
-        """Whether something is to be heard of."""
+        """Whether a message is to be expected."""
         return any(not worker.ready or worker.trial is not None for worker in self.all)
 
     def give(self, worker: Worker, trial: int, values: Mapping[str, Value]) -> None:
-        """Let a waiting worker train a trial."""
+        """Send a trial to an idle worker."""
         worker.trial = trial
         self._send(worker, dict(values))
 
     def give_up(self, worker: Worker) -> None:
-        """Let a worker stop its trial, which then tells None."""
+        """Ask a worker to prune its trial; it answers None."""
         self._send(worker, None)
 
     def messages(self, seconds: float) -> Iterator[tuple[Worker, Message]]:
-        """Yield what has come, waiting at most so long for something.
+        """Yield the messages that have come, after waiting for one for some seconds at most.
 
         Raises:
-            SweepError: a worker is no more.
+            SweepError: a worker has ended by itself.
         """
         by_connection = {worker.connection: worker for worker in self.all}
         for connection in wait(list(by_connection), max(0.0, seconds)):

@@ -1,1 +1,1 @@
-"""A training in memory: what it begins with, its loop, what it keeps. No disk, no printing."""
+"""A training in memory: its task, its loop, its best state. No disk, no printing."""

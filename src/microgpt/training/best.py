@@ -1,8 +1,8 @@
-"""The best state of a training so far: the one that its held-out documents cost least with.
+"""The best state of a training so far: the one with the lowest held-out loss.
 
-In: evaluations on the same documents. Out: at the end, the parameters to keep. A training that goes
-on for too long learns its documents by heart, and gets worse on others; what it knew before that is
-kept here, and in the checkpoint, with which it is written at once.
+In: evaluations on the same documents. Out: the parameters to keep at the end. A training that is
+too long overfits: its held-out loss rises. The best earlier parameters are held here, and saved
+with each checkpoint.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from microgpt.training.progress import Checkpoint
 
 @dataclass(eq=False)
 class Best:
-    """The best state, and what it cost.
+    """The best state and its held-out loss.
 
     Attributes:
-        loss: the sum that the documents cost with it; None: none was seen.
-        step: after which it was; 0: none was seen.
-        parameters: its.
+        loss: the sum of its held-out losses; None: none was measured.
+        step: the step after which it was measured; 0: none was.
+        parameters: of that state.
     """
 
     loss: LossSum | None = None
@@ -30,20 +30,20 @@ class Best:
 
     @classmethod
     def of(cls, saved: Checkpoint) -> Best:
-        """Take it up from a checkpoint; one without its parameters stands at it."""
+        """Restore it from a checkpoint; if that has no other parameters its state is the best."""
         if not saved.progress or not saved.progress.best:
             return cls()
         parameters = saved.state.parameters if saved.best is None else saved.best
         return cls(saved.progress.best, saved.progress.best_step, parameters)
 
     def see(self, loss: LossSum, engine: Engine) -> None:
-        """Take in an evaluation."""
+        """Record an evaluation, and the engine's parameters if it is the lowest."""
         if self.loss is None or loss.mean < self.loss.mean:
             state = engine.state()
             self.loss, self.step, self.parameters = loss, state.updates, state.parameters
 
     def restore(self, engine: Engine) -> None:
-        """Give its parameters to an engine; moments and updates stay those of the last step."""
+        """Load the best parameters into an engine; its moments and updates do not change."""
         if self.parameters is not None:
             last = engine.state()
             engine.load(State(self.parameters, last.slots, last.updates))

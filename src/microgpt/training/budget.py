@@ -1,14 +1,14 @@
-"""The best recipe for the seconds there are: width, depth, batch, and how hard to hold back.
+"""The recipe for a budget in seconds: width, depth, batch size, regularisation.
 
-In: how fast this machine computes, for how long, on how much data. Out: a `Choice`: what to set,
-and why in a line. Nothing is searched when the program runs: a table and two laws, fitted once on
-names and on Shakespeare, decide; docs/race.md has the rows.
+In: how fast this machine computes, for how long, on how much data. Out: a `ChosenRecipe`: the
+settings, and the reason in a line. Nothing is searched when the program runs: a table and two laws,
+fitted once on names and on Shakespeare, decide; docs/race.md has the measurements.
 
-**How large.** With W floating-point operations to spend, a model of P parameters reads W / (6 P)
-positions. Too small, it cannot know more; too large, it has not read enough. The best lies near
-P = sqrt(W / 100), 17 positions a parameter, at the widths that the engines are quickest at:
-`SHAPES`. **How to hold back.** A text read E times over is learnt by heart: dropout and weight
-decay grow with E. **How often to step.** A step should see the more, the longer the training.
+**Size.** With W floating-point operations a model of P parameters reads W / (6 P) positions. A
+model too small cannot learn more; one too large has not read enough. The best is near
+P = sqrt(W / 100), 17 positions a parameter, at the widths at which the engines are fastest:
+`SHAPES`. **Regularisation.** A text read E times is overfitted: dropout and weight decay grow with
+E. **Batch size.** It grows with the length of the training.
 
 Source of the first law's form: Hoffmann et al., "Training compute-optimal large language models"
 (2022), who found some 20 positions a parameter, for models ten million times as large.
@@ -46,26 +46,26 @@ SHAPES = (
     (4e14, 256, 4),
     (1e15, 256, 8),
 )
-"""From so many operations on: width, layers."""
+"""The fewest floating-point operations of a training, and the width and layers from there on."""
 
 
 ALWAYS = Preset(
     "what every choice has", model={**MODERN, "n_head": 4}, training={**MUON, "ngram": 5}
 )
-"""It is mixed with counts: the lowest loss is what was asked for."""
+"""The settings that every chosen recipe shares; it is mixed with counts, which lowers the loss."""
 
 MEASURED = ("n_layer", "n_embd", "block_size", "batch_size", "weight_decay", "dropout")
-"""What a choice sets by the machine and the text."""
+"""The settings that are chosen by the machine's speed and the text."""
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A recipe, and what it was chosen by.
+class ChosenRecipe:
+    """A recipe, and the reason for it.
 
     Attributes:
         model: fields of GPTConfig.
         training: fields of TrainConfig.
-        why: in a line.
+        why: the reason, in a line.
     """
 
     model: dict[str, Any]
@@ -73,8 +73,10 @@ class Choice:
     why: str
 
 
-def choose(work: float, lengths: Sequence[int] | NDArray[np.int64], vocab_size: int) -> Choice:
-    """Choose a recipe for so much work on documents of these lengths.
+def choose(
+    work: float, lengths: Sequence[int] | NDArray[np.int64], vocab_size: int
+) -> ChosenRecipe:
+    """Choose a recipe for an amount of work on documents of these lengths.
 
     Args:
         work: floating-point operations that fit in the time.
@@ -97,7 +99,7 @@ def choose(work: float, lengths: Sequence[int] | NDArray[np.int64], vocab_size: 
     epochs = positions / read
     batch = min(max(0.5 * math.sqrt(positions), 128.0), 8192.0)
     block = _block(lengths_D)
-    # A document longer than the block is several.
+    # A document longer than the block counts as several windows.
     length = read / int((-(-lengths_D // block)).sum())
     training: dict[str, Any] = {
         "batch_size": max(1, round(batch / length)),
@@ -107,15 +109,15 @@ def choose(work: float, lengths: Sequence[int] | NDArray[np.int64], vocab_size: 
     shape = {"n_layer": layers, "n_embd": width, "block_size": block}
     times = f"{epochs:.1f}" if epochs < 10 else f"{epochs:,.0f}"
     why = f"time to read the text {times} times"
-    return Choice({**ALWAYS.model, **shape}, {**ALWAYS.training, **training}, why)
+    return ChosenRecipe({**ALWAYS.model, **shape}, {**ALWAYS.training, **training}, why)
 
 
 def speed(engine: Engine, config: GPTConfig, data: Batch, seconds: float) -> float:
-    """Measure the operations a second of a training.
+    """Measure the floating-point operations a second of a training.
 
     Args:
         engine: opened for the config.
-        config: the shape.
+        config: the model's shape.
         data: documents like those to come.
         seconds: about how long to measure.
     """
@@ -134,14 +136,14 @@ def speed(engine: Engine, config: GPTConfig, data: Batch, seconds: float) -> flo
 
 
 def gain(epochs: float, won: float) -> float:
-    """Estimate how much less a position would cost after twice the time, in nats.
+    """Estimate by how many nats a position doubling the time would lower the loss.
 
-    A tenth of what has been won over pairs of letters, over how often the text was read: what
-    doubling gained between 2 and 60 s on names, to within a factor of two.
+    That is a tenth of the gain over the bigram loss, divided by the epochs: it matches what
+    doubling gained between 2 and 60 s on names to within a factor of two.
 
     Args:
         epochs: how many times the text was read.
-        won: nats between the loss of pairs of letters and the model's.
+        won: the bigram loss minus the model's, in nats.
 
     >>> round(gain(10.0, 0.5), 4)
     0.005
@@ -150,6 +152,6 @@ def gain(epochs: float, won: float) -> float:
 
 
 def _block(lengths: NDArray[np.int64]) -> int:
-    """Return the shortest power of two, 16 to 128, that hardly a document is longer than."""
+    """Return the smallest power of two, 16 to 128, that 99.5 % of the documents fit in."""
     longest = float(np.quantile(lengths, 0.995))
     return 2 ** min(max(math.ceil(math.log2(longest)), 4), 7)

@@ -1,8 +1,8 @@
-"""The documents kept away from training, and what the model costs on some of them.
+"""The held-out documents, and evaluations of a model on some of them.
 
-In: documents, an engine, how many positions to spend. Out: a `HeldOut`. While it trains the first
-so many are measured, in an order that is the same for all trainings on these documents; at the end
-all of them, so that runs can be compared.
+In: documents, an engine, a number of positions. Out: a `HeldOut`. During training the first
+documents are measured, in an order that is the same for all trainings on them; at the end all of
+them are, so that runs can be compared.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class HeldOut:
     """An evaluation on held-out documents, after a step.
 
     Attributes:
-        step: after which it was.
-        sum: of the losses.
-        gpt: of those of the GPT alone, where the model is one mixed with counts.
+        step: after which it was measured.
+        sum: the sum of the model's losses.
+        gpt: the sum of the GPT's own losses, if the model is mixed with counts.
         documents: how many were measured, the last one perhaps in part.
-        error: the standard error of the mean; NaN where there is too little to tell.
-        kept: the step whose state was measured, where an earlier one than the last is kept.
+        error: the standard error of the mean; NaN if there are too few documents.
+        kept: the step of the state measured, if the best state is an earlier one than the last.
     """
 
     step: int
@@ -48,7 +48,7 @@ class HeldOut:
 
     @property
     def own(self) -> LossSum:
-        """The GPT's own losses, which are to be compared with those of training."""
+        """The GPT's own losses, which compare with those of training."""
         return self.gpt or self.sum
 
 
@@ -56,9 +56,9 @@ class HeldOutDocuments:
     """Documents laid out in an order that is the same for all trainings on them.
 
     Args:
-        documents: what was held out.
-        tokenizer: makes ids of them.
-        block_size: longer ones are read in windows.
+        documents: the held-out documents.
+        tokenizer: encodes them.
+        block_size: longer documents are read in windows.
         seed: of the order.
     """
 
@@ -77,11 +77,11 @@ class HeldOutDocuments:
 
     @property
     def positions(self) -> int:
-        """How many positions they have."""
+        """How many positions all of them have."""
         return self._batch.positions
 
     def head(self, positions: int) -> Batch:
-        """Return the first ones, as many as fit in so many positions, at least one."""
+        """Return the first documents that fit in a number of positions, at least one."""
         return self._head(positions)
 
     def measure(
@@ -92,9 +92,9 @@ class HeldOutDocuments:
         positions: int,
         kept: int | None = None,
     ) -> HeldOut:
-        """Measure the loss on the first ones; where a GPT is mixed, fit the weight on them."""
+        """Measure the loss on the first documents; the weight of a mixture is fitted on them."""
         batch = self.head(positions)
-        # One number fitted on what it is measured on: it cannot learn thousands of positions.
+        # Fitting on the measured documents is safe: one number cannot overfit so many positions.
         own = None
         if mixture:
             losses_N, gpt_N = mixture.fit(batch)
@@ -106,7 +106,7 @@ class HeldOutDocuments:
         return HeldOut(step, total, documents, self._error(batch, losses_N), kept, own)
 
     def told(self, line: Mapping[str, Any]) -> HeldOut:
-        """Return the evaluation that a line of the log tells of."""
+        """Return the evaluation that a line of the log records."""
         told = line["heldout"]
         total = LossSum(told["loss"] * told["positions"], told["positions"])
         documents, error = self._documents(total.positions), told.get("standard_error", math.nan)
@@ -120,7 +120,7 @@ class HeldOutDocuments:
         nats_W = np.add.reduceat(losses_N, batch.documents[:-1])
         positions_W = np.diff(batch.documents)
         document_W = self._document_W[: len(batch)]
-        if len(np.unique(document_W)) < 2:  # one long text: its windows are all there is
+        if len(np.unique(document_W)) < 2:  # one long text: its windows count as documents
             return standard_error(nats_W, positions_W)
         nats_D = np.bincount(document_W, nats_W).astype(np.float64)
         positions_D: Offsets = np.bincount(document_W, positions_W).astype(np.int64)
@@ -129,22 +129,23 @@ class HeldOutDocuments:
 
 
 ENOUGH = 4000
-"""Positions whose mean is within some 0.02 nats of that of all."""
+"""Enough positions for a mean within about 0.02 nats of the mean of all."""
 
 MOST = 1 << 18
-"""Positions of the last evaluation, where all would be more."""
+"""The most positions of the last evaluation."""
 
 
 class Timetable:
-    """After which steps held-out documents are measured, and on how many positions.
+    """The steps after which held-out documents are measured, and on how many positions.
 
     Args:
         training: the recipe.
-        data: what is trained on.
+        data: the documents trained on.
         documents: how many are held out.
 
     Attributes:
-        every: steps between evaluations, where the budget is in steps: the clock must not decide.
+        every: steps between evaluations, if the budget is in steps alone: the clock must not decide
+            anything then. None: the clock decides.
     """
 
     def __init__(self, training: TrainConfig, data: Batch, documents: int) -> None:
@@ -153,17 +154,18 @@ class Timetable:
         self.every = None if timed or not documents else max(1, (training.steps or 0) // 10)
 
     def positions(self, steps: int) -> int:
-        """Return how many positions so many steps are worth: a quarter of what they saw.
+        """Return how many positions to measure after some steps: a quarter of those trained on.
 
-        Where the clock runs, a tenth, which is taken from the training; but enough to tell.
+        With a budget in seconds, a tenth, as measuring takes time from training; but at least
+        ENOUGH.
         """
         return self._seen(steps) // 4 if self.every else max(self._seen(steps) // 10, ENOUGH)
 
     def last(self, steps: int, *, is_fast: bool) -> int:
-        """Return how many positions the last evaluation is worth: all there are, up to `MOST`.
+        """Return how many positions the last evaluation measures: all, up to `MOST`.
 
-        So that runs can be compared, that depends on nothing else; but a slow engine measures
-        half as many as it has trained on, which takes it a sixth of the time or less.
+        The number depends on nothing else, so that runs can be compared; but a slow engine measures
+        half as many as it has trained on, which takes a sixth of the training's time or less.
         """
         return MOST if is_fast else min(MOST, self._seen(steps) // 2)
 

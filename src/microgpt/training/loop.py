@@ -1,7 +1,7 @@
 """The training loop: chunks of steps, as they come.
 
 In: an engine, a plan of batches, a recipe, a pace. Out: a `Steps` for each chunk. Nothing is
-printed or saved here: that belongs to whoever iterates.
+printed or saved here: the caller does that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from microgpt.wording import rates
 
 @dataclass(frozen=True)
 class Step:
-    """What one update saw.
+    """The loss and learning rate of one update.
 
     Attributes:
         step: counted from 1.
@@ -45,7 +45,7 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """What the updates of a chunk saw; the engine stands after the last of them.
+    """The losses and learning rates of a chunk of updates; the engine has made all of them.
 
     Attributes:
         first: the first step, counted from 1.
@@ -53,7 +53,7 @@ class Steps:
         lr_K: the learning rates.
         seconds: since the training began, after the last step.
         each: seconds a step.
-        settled: whether the engine was well after them; False: the next step has diverged.
+        settled: whether all steps of the chunk had finite losses; False: the next one has diverged.
     """
 
     first: int
@@ -95,14 +95,14 @@ def train(engine: Engine, plan: Plan, training: TrainConfig, pace: Pace) -> Iter
     """Train until the budget is spent, yielding the steps of each chunk.
 
     Args:
-        engine: where it stands is where training goes on.
-        plan: which documents each step sees.
+        engine: with the state that training continues from.
+        plan: the documents of each step.
         training: the recipe.
-        pace: says how many steps to make at once, at which rates, and when the budget is spent.
+        pace: decides how many steps to make at once, their rates, and when the budget is spent.
 
     Raises:
-        DivergedError: a loss is not finite. The engine made no update from it; the steps before
-            have been yielded.
+        DivergedError: a loss is not finite. The engine has made no update from it; the earlier
+            steps have been yielded.
     """
     step = engine.updates
     while not pace.is_over(step):

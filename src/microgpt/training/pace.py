@@ -1,7 +1,8 @@
-"""The one clock of a training: whatever depends on time is decided here.
+"""The one clock of a training: all that depends on time is decided here.
 
-In: a recipe, and what has just been done. Out: how many steps to make at once and at which rates,
-whether it is time to measure, to save, to stop. Whoever trains asks, and does not look at a clock.
+In: a recipe, and notes of steps made, evaluations and saves. Out: how many steps to make at once,
+their learning rates, whether to evaluate, save or stop now. The rest of a training asks here, and
+reads no clock.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ from microgpt.engines.contract import Floats
 from microgpt.optim import learning_rate
 
 CHUNK_SECONDS = 0.05
-"""About how long an engine works between two looks at what came of it."""
+"""About how long a chunk of steps takes."""
 
 SAVE_SECONDS, SAVE_SHARE = 2.0, 0.01
-"""A checkpoint is written at most so often, and never for more than this share of the time."""
+"""The seconds between two checkpoints, at least; and the share of time saving may take, at most."""
 
 
 class Pace:
-    """Decides how far to go, and when to pause.
+    """Decides how many steps to make at once, and when to evaluate, save and stop.
 
     Args:
-        training: the recipe, with the budget and the rate.
-        align: prefer to pause at multiples of this many steps.
-        evaluate_every: pause at each multiple of this, to measure; None: by the clock.
-        clock: what seconds are counted by.
+        training: the recipe, with the budget and the learning rate.
+        align: chunks end at multiples of this many steps, if they are long enough.
+        evaluate_every: chunks end at each multiple of this, to evaluate; None: the clock decides.
+        clock: returns seconds; None: `time.perf_counter`.
 
     Attributes:
-        seconds: since the training began, when the last chunk had been made.
-        is_stopped: whether somebody has asked to stop.
+        seconds: from the beginning of the training to the end of the last chunk.
+        is_stopped: whether `stop` was called.
     """
 
     def __init__(
@@ -49,14 +50,14 @@ class Pace:
         self.begin()
 
     def begin(self, spent: float = 0.0) -> None:
-        """Begin to count: from seconds spent before, by preparing or by a training resumed."""
+        """Start the clock at the seconds already spent: on preparing, or before an interruption."""
         self._saved = self._started = self._clock()
         self._began = self._started - spent
         self.seconds = self._evaluated = spent
         self._chunk, self._each = 1, 0.0
 
     def is_over(self, step: int) -> bool:
-        """Say whether the budget is spent after a step; one step is always made."""
+        """Return whether the budget is spent after a step; at least one step is always made."""
         training = self._training
         if training.steps is not None and step >= training.steps:
             return True
@@ -64,9 +65,9 @@ class Pace:
         return is_late and step > 0
 
     def chunk(self, step: int) -> Floats:
-        """Return the rates lr_K of the steps to make at once after a step.
+        """Return the learning rates lr_K of the next chunk of steps, after a step.
 
-        As many as take about 50 ms, and one at first.
+        A chunk takes about 50 ms; the first one is a single step.
         """
         training, stop = self._training, step + self._chunk
         if stop // self._align * self._align > step:
@@ -76,7 +77,7 @@ class Pace:
         stop = min(stop, training.steps or stop)
         self._started = self._clock()
         begins = self._started - self._began
-        if training.seconds is None:  # no step's rate depends on the clock
+        if training.seconds is None:  # no learning rate depends on the clock
             return learning_rates(training, step + 1, stop)
         return np.array(
             [
@@ -86,7 +87,7 @@ class Pace:
         )
 
     def made(self, steps: int) -> float:
-        """Take note that so many steps have been made; return the seconds of each."""
+        """Record that a chunk of steps has been made; return the seconds of each step."""
         now = self._clock()
         self.seconds = now - self._began
         self._each = max((now - self._started) / steps, 1e-9)
@@ -94,26 +95,26 @@ class Pace:
         return self._each
 
     def evaluation_is_due(self, step: int) -> bool:
-        """Say whether to measure after a step: by steps, or where the clock runs by seconds."""
+        """Return whether to evaluate after a step."""
         if step == self._training.steps:
-            return False  # the last one is measured anyhow
+            return False  # the closing evaluation follows
         if self.evaluate_every:
             return step % self.evaluate_every == 0
         seconds = self._training.seconds or 0.0
         return self.seconds - self._evaluated >= seconds / (10 if seconds > 5 else 4)
 
     def evaluated(self) -> None:
-        """Take note that it was measured after the last step."""
+        """Record that an evaluation was made after the last step."""
         self._evaluated = self.seconds
 
     def save_is_due(self, step: int) -> bool:
-        """Say whether to save after a step."""
+        """Return whether to save after a step."""
         if step % self._align:
             return False
         return self._clock() - self._saved > max(SAVE_SECONDS, self._save_cost / SAVE_SHARE)
 
     def saved(self, began: float) -> None:
-        """Take note that a checkpoint has been written, which was begun at `now()`."""
+        """Record that a checkpoint has been written; `began` is `now()` before it was."""
         self._saved = self._clock()
         self._save_cost = self._saved - began
 
@@ -122,21 +123,21 @@ class Pace:
         return self._clock()
 
     def stop(self) -> None:
-        """Ask to stop at the next pause."""
+        """Ask to stop after the current chunk."""
         self.is_stopped = True
 
     def _now(self) -> float:
         return self._clock() - self._began
 
     def _budget(self) -> float:
-        """Return how long the next chunk may take: no longer than is left."""
+        """Return how many seconds the next chunk may take: no more than are left."""
         if self._training.seconds is None:
             return CHUNK_SECONDS
         return min(CHUNK_SECONDS, self._training.seconds - self.seconds)
 
 
 def learning_rates(training: TrainConfig, first: int, last: int) -> Floats:
-    """Return the rates of the steps from first to last, of a budget in steps alone.
+    """Return the learning rates of the steps from first to last, with a budget in steps alone.
 
     >>> learning_rates(TrainConfig(steps=4, lr=0.01), 1, 4).tolist()
     [0.01, 0.0075, 0.005, 0.0025]

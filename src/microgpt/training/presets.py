@@ -1,6 +1,7 @@
-"""Recipes by name: what each sets differently from the defaults of `config`.
+"""Recipes by name: the settings in which each differs from the defaults of `config`.
 
-The original's two keep its numbers; docs/race.md has what those of the others are worth.
+"microgpt" and "microgpt-v1" have the numbers of Karpathy's microgpt; docs/race.md measures the
+others.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from microgpt.config.setting import check_choice
 
 @dataclass(frozen=True)
 class Preset:
-    """A named recipe: what it says in one line, and what it sets."""
+    """A named recipe: a summary of one line, and the settings that are not the defaults."""
 
     summary: str
     bos: Literal["first", "last"] = "last"
@@ -31,12 +32,12 @@ MODERN: Mapping[str, Any] = {
     "init_std": 0.1,
     "zero_init": True,
 }
-"""The model of every recipe but the original's."""
+"""The model's settings in all presets but the original's two."""
 
 MUON: Mapping[str, Any] = {
     "optimizer": "muon", "lr": 0.01, "beta1": 0.9, "beta2": 0.99, "weight_decay": 0.1,
 }  # fmt: skip
-"""How they are trained."""
+"""The training's settings in these presets."""
 
 _ORIGINAL = {"holdout": 0.0, "order": "once", "long": "cut"}
 
@@ -75,7 +76,7 @@ PRESETS = {
 
 
 def preset(name: str) -> Preset:
-    """Look a preset up by its name.
+    """Return a preset by its name.
 
     >>> preset("microgpt").bos
     'last'

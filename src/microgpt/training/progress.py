@@ -1,7 +1,7 @@
-"""Where a training stands: all of it, at one moment.
+"""All of a training at one moment.
 
-In: a state and what belongs to it. Out: a `Checkpoint`, from which a training goes on exactly as if
-it had never stopped; `runs.checkpoint` writes it down.
+In: a state and the progress of its training. Out: a `Checkpoint`, from which the training resumes
+exactly as if it had never stopped; `runs.checkpoint` writes it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from microgpt.loss import LossSum
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands that has not ended, beside parameters, moments and updates.
+    """The progress of a training that has not ended, beside parameters, moments and updates.
 
     Attributes:
-        lines: how many lines of the log tell of it; what stands behind these is of steps that the
-            checkpoint has not made, or of an ending that was not reached.
-        pending: the losses of steps that no line was due for yet.
+        lines: how many lines of the log belong to it; later lines are of steps that the checkpoint
+            does not have, or of an ending that was not completed.
+        pending: the losses of steps that are in no line of the log yet.
         lr: the learning rate of the last step.
         seconds: how long it has taken.
         best: the lowest held-out loss so far; None: none was measured.
@@ -48,10 +48,11 @@ class Checkpoint:
     Attributes:
         state: parameters, moments, updates.
         weight: of the counts that the model is mixed with; None: there are none.
-        progress: None: the training has ended, and the parameters are those to keep.
-        best: the parameters of `progress.best`, where `state` has moved on since.
-        settings: the fingerprint of the recipe in `config.json`; None: it is of a version without.
-        is_earlier: it is of a version that did not write where a training stands.
+        progress: of the training; None: it has ended, and the parameters are the final ones.
+        best: the parameters of `progress.best`, if `state` is a later one.
+        settings: the fingerprint of the recipe in `config.json`; None: an early version of microgpt
+            wrote no fingerprint.
+        is_earlier: whether an early version of microgpt wrote it, without progress.
     """
 
     state: State

@@ -1,7 +1,8 @@
-"""Which recipe a training takes that was not told one.
+"""The recipe of a training for which the caller names no preset.
 
-In: what a person said, the documents, an engine's name. Out: a preset's name, or, where there are
-seconds to be kept, what `budget` chooses for this machine, which is measured for a moment.
+In: the documents, the training's config, an engine's name. Out: a preset's name; or, for a budget
+in seconds, the recipe that `budget` chooses for this machine, after a short measurement of its
+speed.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from microgpt.training.presets import MODERN
 from microgpt.training.task import Dataset, open_for
 
 CHOSEN = "chosen"
-"""In place of a preset's name: the recipe was chosen for the seconds there were."""
+"""Stands in place of a preset's name where the recipe was chosen for a budget in seconds."""
 
 
 def default(engine: str) -> str:
-    """Return the preset of a training that was told none: on the slow engine the original."""
+    """Return the default preset's name: on the slow engine the original."""
     return "micro" if is_fast(engine) else "microgpt"
 
 
 def is_fast(engine: str) -> bool:
-    """Say whether an engine's name, or "auto", stands for one that trains in seconds."""
+    """Return whether an engine, or the one that "auto" stands for, trains in seconds."""
     return about(engine).is_fast
 
 
@@ -37,8 +38,12 @@ def choose(
     engine: str,
     threads: int | None,
     device: str | None,
-) -> tuple[budget.Choice, float]:
-    """Measure this machine for a moment, on these documents, and choose; return what that took."""
+) -> tuple[budget.ChosenRecipe, float]:
+    """Measure this machine's speed on these documents and choose a recipe.
+
+    Returns:
+        The recipe, and the seconds that measuring took.
+    """
     documents, tokens = dataset.train_documents, dataset.tokenizer
     seconds = training.seconds or 0.0
     few = [text[:512] for text in documents[:128]]
@@ -50,7 +55,7 @@ def choose(
         )
         opened = open_for(engine, config, training, threads, device)
         speed = budget.speed(opened, config, sample, min(0.01 * seconds, 0.1))
-        # The scalar engine would still be at it.
+        # The larger model would take the scalar engine too long.
         if speed < 1e9:
             break
     spent = time.perf_counter() - began

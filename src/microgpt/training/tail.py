@@ -1,6 +1,6 @@
-"""The last steps of a training, by whose mean it is judged, and the first one.
+"""The losses of the last steps of a training, whose mean is reported, and of the first one.
 
-In: steps, or lines of a log that tell of several, as they come. Out: the sums of their losses.
+In: steps, or lines of a log that each sum several, as they come. Out: the sums of their losses.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from microgpt.loss.sums import Sums
 
 
 class Tail:
-    """The losses of the last steps, at least so many where there are as many.
+    """The losses of the last steps.
 
     Args:
-        least: how many.
+        least: how many steps to cover, at least, once there are as many.
 
     Attributes:
-        first: what was taken in first, which may be no longer among the last.
+        first: the loss of the first step, or of the first line; None: none has come.
 
     >>> tail = Tail(2)
     >>> for n in (1, 2, 3):
@@ -31,14 +31,14 @@ class Tail:
         self._parts: list[tuple[int, LossSum]] = []
 
     def add(self, steps: int, total: LossSum) -> None:
-        """Take in some steps."""
+        """Add the sum of some steps."""
         self.first = self.first or total
         self._parts.append((steps, total))
         while sum(n for n, _ in self._parts[1:]) >= self._least:
             del self._parts[0]
 
     def add_steps(self, sums: Sums) -> None:
-        """Take in the steps of a chunk."""
+        """Add the steps of a chunk."""
         if len(sums):
             self.first = self.first or sums[0]
         for total in sums[-self._least :]:
@@ -46,15 +46,15 @@ class Tail:
 
     @property
     def steps(self) -> int:
-        """How many there are."""
+        """How many steps it covers."""
         return sum(n for n, _ in self._parts)
 
     @property
     def parts(self) -> list[LossSum]:
-        """Each of them, or of the lines that tell of several."""
+        """The sums added, each of a step or of a line of several steps."""
         return [total for _, total in self._parts]
 
     @property
     def sum(self) -> LossSum:
-        """All of them together."""
+        """The sum of all of them."""
         return sum((total for _, total in self._parts), LossSum())

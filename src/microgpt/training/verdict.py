@@ -1,7 +1,7 @@
-"""What is to be said of a training that came to its end, but to no good one.
+"""Warnings at the end of a training that has not gone well.
 
-In: a `Trainer` at its end. Out: a sentence, or None: its loss is above that of blind guessing, or
-the counts that the GPT is mixed with do most of the work.
+In: a `Trainer` at its end. Out: a sentence if its loss is above that of blind guessing (ln V), or
+if the counts weigh more than the GPT in a mixture; else None.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from microgpt.config import TrainConfig
     from microgpt.training.trainer import Trainer
 
-# A loss is far above where it began, or above blind guessing: so many times as much.
+# A loss this many times the first one is far above it; this many times ln V, above blind guessing.
 _FAR, _ABOVE = 3.0, 1.05
-# Fewer steps than that are still where they began.
+# After fewer steps a loss above blind guessing means nothing: it has not fallen yet.
 _ENOUGH = 50
-# First numbers so large that the loss begins so many times above blind guessing are to blame.
+# If the first loss is this many times ln V the initial values are too large.
 _LARGE = 1.5
-# Standard errors that a mean may be off by chance.
+# Standard errors by which a mean may differ by chance.
 _ERRORS = 3.0
 
 
 def divergence(trainer: Trainer, asked: Collection[str] = ()) -> str | None:
-    """Say that a training diverged, and what to try; None: it did not.
+    """Return a warning that a training diverged, and what to try; None: it did not.
 
-    It is judged by the GPT's own loss, whatever it is mixed with: the mean of the last 50 steps
-    must not be far above that of the first, nor above ln V, blind guessing, by more than chance.
+    The GPT's own loss decides, in a mixture too: the mean of the last 50 steps must not be far
+    above that of the first step, nor above ln V, blind guessing, by more than chance.
     """
     steps, first = trainer.tail.steps, trainer.tail.first
     if not steps or not first:
         return None
     blind, began, ended = uniform(trainer.task.model.vocab_size), first.mean, trainer.tail.sum.mean
     if trainer.last_heldout and steps == 1:
-        ended = max(ended, trainer.last_heldout.own.mean)  # what a first update did is seen here
+        ended = max(ended, trainer.last_heldout.own.mean)  # measured after the only update
     is_far = ended > _FAR * max(began, blind)
     is_above = steps >= _ENOUGH and ended > _ABOVE * blind + _ERRORS * _error(trainer)
     if not is_far and not is_above:
@@ -56,7 +56,7 @@ def divergence(trainer: Trainer, asked: Collection[str] = ()) -> str | None:
 
 
 def overweight(trainer: Trainer) -> str | None:
-    """Say that the counts weigh more than the GPT in a mixture; None: they do not."""
+    """Return a warning that the counts weigh more than the GPT in a mixture; None: they do not."""
     mixture = trainer.mixture
     if not mixture or mixture.weight <= 0.5:
         return None
@@ -68,7 +68,7 @@ def overweight(trainer: Trainer) -> str | None:
 
 
 def warn(trainer: Trainer, asked: Collection[str], stacklevel: int) -> None:
-    """Warn whoever called from Python of both."""
+    """Issue both warnings to a Python caller."""
     for said in (divergence(trainer, asked), overweight(trainer)):
         if said:
             warnings.warn(said, TrainingWarning, stacklevel=stacklevel)
@@ -91,5 +91,5 @@ def _error(trainer: Trainer) -> float:
     means = [total.mean for total in trainer.tail.parts]
     if len(means) > 1:
         return statistics.stdev(means) / math.sqrt(len(means))
-    # One line of the log tells of them all: about a nat a position.
+    # One line of the log sums all steps: assume a standard deviation of one nat a position.
     return 1.0 / math.sqrt(trainer.tail.sum.positions)

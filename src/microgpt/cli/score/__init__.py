@@ -61,7 +61,7 @@ def score(
     json: Annotated[
         bool, Parameter(help="Print JSON with every character of every text.", show_default=False)
     ] = False,
-    rows: flags.Rows = flags.ROWS,
+    rows: flags.RowFlags = flags.ROWS,
     machine: flags.Machine = flags.MACHINE,
 ) -> None:
     """Show how surprised the model is: of a text at each character, of a file at each line.

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from microgpt.cli import flags
 from microgpt.cli.flags import TRAINING, flag, whole
 from microgpt.cli.sweep.summary import closing, opening, told_nothing, train_best
-from microgpt.cli.sweep.trials import Bar, JsonLines, Lines, Reporter
+from microgpt.cli.sweep.trials import TrialBar, TrialJsonLines, TrialLines, TrialReporter
 from microgpt.cli.terminal.interruption import interruption
 from microgpt.cli.terminal.notes import noted
 from microgpt.cli.terminal.say import remark
@@ -189,10 +189,10 @@ def _run(
     return 130
 
 
-def _reporter(made: Sweep, began: float, until: float, *, json: bool) -> Reporter:
+def _reporter(made: Sweep, began: float, until: float, *, json: bool) -> TrialReporter:
     if json:
-        return JsonLines(made)
-    return Bar(made, began, until) if is_interactive() else Lines(made)
+        return TrialJsonLines(made)
+    return TrialBar(made, began, until) if is_interactive() else TrialLines(made)
 
 
 def duration(name: str, text: str) -> float:

@@ -30,7 +30,7 @@ ROWS = 10
 """How many trials a table has."""
 
 
-class Reporter(Protocol):
+class TrialReporter(Protocol):
     """Shows trials, between its entry and its exit."""
 
     def __enter__(self) -> object: ...
@@ -40,14 +40,14 @@ class Reporter(Protocol):
         ...
 
 
-class Lines:
+class TrialLines:
     """A line for each trial that is better than all before: what a pipe gets."""
 
     def __init__(self, sweep: Sweep) -> None:
         known = best(sweep.trials)
         self._best = known.loss if known else math.inf
 
-    def __enter__(self) -> Lines:
+    def __enter__(self) -> TrialLines:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -60,12 +60,12 @@ class Lines:
             say(f"trial {trial.number}: loss {figures(trial.loss)}  {words(trial.values)}")
 
 
-class JsonLines:
+class TrialJsonLines:
     """Every trial as an object."""
 
     def __init__(self, _: Sweep) -> None: ...
 
-    def __enter__(self) -> JsonLines:
+    def __enter__(self) -> TrialJsonLines:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -76,7 +76,7 @@ class JsonLines:
         say_json(record(trial))
 
 
-class Bar:
+class TrialBar:
     """How far it is, how many trials there are, and the best one.
 
     Args:
@@ -91,7 +91,7 @@ class Bar:
         # Drawn by itself too: time goes on where no trial ends.
         self._live = Live(get_renderable=self._render, console=stdout(), refresh_per_second=8)
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> TrialBar:
         self._live.__enter__()
         return self
 

@@ -17,7 +17,7 @@ _GAP = 2
 _BAR, _SENTENCES = 8, 20
 
 
-class Rows(Table):
+class FittedTable(Table):
     """A table without borders.
 
     Numbers, to the right, are shown whole or not at all. What stands to the left is wrapped between
@@ -67,9 +67,9 @@ class Rows(Table):
         return table
 
 
-def table(*columns: str, left: int = 1, least: Sequence[str] = ()) -> Rows:
-    """Return a table: the first columns to the left, numbers to the right; see `Rows`."""
-    return Rows(*columns, left=left, least=least)
+def table(*columns: str, left: int = 1, least: Sequence[str] = ()) -> FittedTable:
+    """Return a table: the first columns to the left, numbers to the right; see `FittedTable`."""
+    return FittedTable(*columns, left=left, least=least)
 
 
 def _cells(column: Column) -> list[str]:

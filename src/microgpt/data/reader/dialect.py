@@ -1,4 +1,4 @@
-"""How a table is written: its cells, and what stands above its rows."""
+"""The format of a table: its delimiter and quoting, and its line of headings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Dialect:
     """How cells are written.
 
     Attributes:
-        delimiter: what stands between them.
+        delimiter: between them.
         quoted: whether a cell that begins with a quote ends with one; else quotes are characters.
     """
 
@@ -21,7 +21,7 @@ class Dialect:
     quoted: bool = True
 
     def cells(self, lines: Iterable[str]) -> Iterator[list[str]]:
-        """Yield the cells of rows; a csv.Error if one is none."""
+        """Yield the cells of each row; raise csv.Error if a line is not a row."""
         csv.field_size_limit(2**31 - 1)
         quoting = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
         return csv.reader(lines, delimiter=self.delimiter, quoting=quoting, strict=True)

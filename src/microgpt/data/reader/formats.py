@@ -58,7 +58,7 @@ def form_of(file: str, source: Source) -> Form:
 
 
 def delimiter_of(file: str) -> str:
-    """Return what stands between the cells of a table, by its name."""
+    """Return the delimiter of a table by the file's name."""
     return "\t" if _suffix(file) == ".tsv" else ","
 
 
@@ -107,7 +107,7 @@ def opened(file: str, expected: str = "a file") -> Generator[BinaryIO]:
 
 
 def chunks(source: IO[bytes], name: str, size: int) -> Iterator[bytes]:
-    """Yield the bytes of an open file: of a pipe what has come, at most so many at once.
+    """Yield the bytes of an open file, at most `size` at once; of a pipe, those that have come.
 
     Raises:
         DataError: it cannot be read.

@@ -20,9 +20,9 @@ from microgpt.errors import DataError
 
 REMEDY = "Try --delimiter, or --quoting none."
 
-# Lines that are looked at to know how a table is written, its heading beside them.
+# Lines after the heading that are read to detect the delimiter.
 _SAMPLE = 100
-# A quoted cell over more lines than this, each with as many cells as the heading, is told of.
+# A quoted cell of more lines than this, each with as many cells as the heading, is reported.
 _LINES = 8
 _SHOWN = 30
 

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from microgpt.errors import DataError
 
 TOLD = 10
-"""So many broken rows are told one by one, and no fewer are ever too many."""
+"""This many broken rows are reported one by one; no fewer are ever too many."""
 
 SHARE = 0.05
 """More of a file than this is not broken by chance: it is not what it is read as."""
 
-# Of a pipe, which may have no end, that is judged after so many rows, too.
+# A pipe may have no end: it is also judged after this many rows.
 _ENOUGH = 1000
 
 

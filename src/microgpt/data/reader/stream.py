@@ -38,7 +38,7 @@ class Stream:
     Args:
         file: a path, or "-" for standard input.
         source: how to read it.
-        skipped: is told of what is broken.
+        skipped: counts and reports broken rows.
         bounded: whether memory is; else a line or a row may be of any length.
     """
 

@@ -101,10 +101,10 @@ class Characters(WithBOS):
 
     @property
     def unknown_nats(self) -> float:
-        """What an unknown character costs: that it is unseen, and which of all the others it is.
+        """The loss of an unknown character: of its being unseen, and of which one it is.
 
         ``-log p_unseen + log(code points not in the vocabulary)``. The known characters are not
-        charged ``-log(1 - p_unseen)`` in turn, so that known text costs what the model says.
+        charged ``-log(1 - p_unseen)``, so that the loss of known text is the model's.
 
         Source: Good, "The population frequencies of species", Biometrika 40 (1953).
         """
@@ -112,7 +112,7 @@ class Characters(WithBOS):
 
     @property
     def stand_in(self) -> int:
-        """The commonest character's id: what the model reads in place of an unknown one."""
+        """The most frequent character's id, which the model reads in place of an unknown one."""
         return self.first + max(range(len(self.counts)), key=self.counts.__getitem__)
 
     def encode_many(self, texts: Sequence[str]) -> Placed:

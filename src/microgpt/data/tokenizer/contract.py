@@ -1,4 +1,4 @@
-"""What the rest of the package asks of a tokenizer, and where BOS stands among its ids.
+"""The contract of a tokenizer, and the place of BOS among its ids.
 
 In: text. Out: ids in [0, V), one of which, BOS, begins and ends each document.
 """
@@ -19,7 +19,7 @@ UNKNOWN = -1
 
 
 class Tokenizer(Protocol):
-    """What the rest of the package asks of a tokenizer."""
+    """The contract of a tokenizer."""
 
     @property
     def vocab_size(self) -> int:
@@ -38,12 +38,12 @@ class Tokenizer(Protocol):
 
     @property
     def alphabet(self) -> str:
-        """What it knows, in words for a message."""
+        """The known characters, in words for a message."""
         ...
 
     @property
     def unknown_nats(self) -> float:
-        """What a character it lacks costs."""
+        """The loss of an unknown character, in nats."""
         ...
 
     @property

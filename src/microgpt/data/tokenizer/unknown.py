@@ -1,7 +1,7 @@
-"""What the vocabulary lacks: read as a stand-in, and charged for. This is the one place.
+"""Unknown characters: replaced by a known one for the model, and charged a fixed loss, only here.
 
-In: a batch in which unknown ids are negative. Out: one that a model can read; losses with the
-price.
+In: a batch in which unknown ids are negative. Out: a batch that a model can read; losses that
+include the cost of unknown characters.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 def readable(batch: Batch, tokenizer: Tokenizer) -> Batch:
-    """Return a batch with the stand-in in place of what is unknown."""
+    """Return a batch with the tokenizer's replacement id in place of unknown ids."""
 
     def known(ids_N: Ids) -> Ids:
         return np.where(ids_N < 0, np.int32(tokenizer.stand_in), ids_N)
@@ -29,7 +29,7 @@ def readable(batch: Batch, tokenizer: Tokenizer) -> Batch:
 
 
 def charge(losses_N: Floats, targets_N: Ids, tokenizer: Tokenizer) -> Floats:
-    """Put the price of an unknown character where one came; the losses are changed, and returned.
+    """Set the loss at each unknown target to the tokenizer's, in place, and return the losses.
 
     >>> from microgpt.data.tokenizer import Bytes
     >>> charge(np.array([1.0, 2.0]), np.array([5, -1]), Bytes()).tolist()
@@ -40,7 +40,7 @@ def charge(losses_N: Floats, targets_N: Ids, tokenizer: Tokenizer) -> Floats:
 
 
 def losses(model: Callable[[Batch], Floats], batch: Batch, tokenizer: Tokenizer) -> Floats:
-    """Return losses_N of a model that knows no unknown ids."""
+    """Return losses_N of a model on a batch that may have unknown ids."""
     if batch.targets_N.dtype.kind == "u" or not (batch.targets_N < 0).any():
         return model(batch)
     return charge(model(readable(batch, tokenizer)), batch.targets_N, tokenizer)

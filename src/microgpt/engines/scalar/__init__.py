@@ -1,7 +1,7 @@
-"""The reference: the model over plain lists of floats, or of Values when slopes are wanted.
+"""The reference engine: the model over lists of floats, or of Values when gradients are wanted.
 
-In: batches. Out: losses, gradients, updates, in float64. Here every number can be opened; the other
-engines are held to this one.
+In: batches. Out: losses, gradients, updates, in float64. Every intermediate number can be looked
+at here; the tests compare the other engines with this one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from microgpt.loss.sums import Sums
 from microgpt.model.dropout import Dropping
 from microgpt.optim import Optimizer
 
-# A Value, its number, its gradient, and Adam's two moments of it.
+# Bytes a parameter: a Value with its number and gradient, and Adam's two moments.
 ABOUT = About("scalar", False, 200, f"Python {platform.python_version()}")
 
 
@@ -122,7 +122,7 @@ class ScalarEngine:
         return self._ops.cross_entropy(logits_TV, targets_T.tolist())
 
     def _backward(self, batch: Batch, dropping: Dropping | None = None) -> LossSum:
-        """Set every parameter's grad to the slope of the objective's sum; return the nats."""
+        """Set every parameter's grad to the gradient of the objective's sum; return the nats."""
         for value in self._values:
             value.grad = 0.0
         losses_N: list[float] = []
@@ -130,15 +130,15 @@ class ScalarEngine:
             with without_collector():
                 losses_T = cast("list[Value]", self._losses(self._nodes, batch, d, dropping))
                 nats_T = [loss.data for loss in losses_T]
-                weights_T = [self._objective.weight(nats) for nats in nats_T]
-                # The objective's slope is a weight times cross-entropy's, position by position.
-                Value(0.0, losses_T, weights_T).backward()
+                factors_T = [self._objective.weight(nats) for nats in nats_T]
+                # The objective's gradient is a factor times cross-entropy's, at each position.
+                Value(0.0, losses_T, factors_T).backward()
             losses_N += nats_T
         return LossSum.of(losses_N)
 
 
 class ScalarDecoder:
-    """Rows that each remember their own past."""
+    """Sequences decoded side by side, each with a cache of its past."""
 
     def __init__(
         self, ops: ScalarOps, config: GPTConfig, parameters: dict[str, Matrix], rows: int

@@ -1,6 +1,6 @@
 """The model's operations over plain lists of floats, or of Values when gradients are wanted.
 
-In: rows of scalars. Out: rows of scalars. Each is what `model.operations` says it must be.
+In: rows of scalars. Out: rows of scalars. `model.operations` defines each operation.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class ScalarOps:
         rows: Matrix = []
         for t, x_D in enumerate(x_TD):
             row: Row = []
-            turns = [(math.cos(a), math.sin(a)) for a in model.angles(K, start + t)]
+            rotations = [(math.cos(a), math.sin(a)) for a in model.angles(K, start + t)]
             for h in range(0, n_head * K, K):
-                pairs = list(zip(x_D[h : h + K // 2], x_D[h + K // 2 : h + K], turns))
+                pairs = list(zip(x_D[h : h + K // 2], x_D[h + K // 2 : h + K], rotations))
                 row += [x * cos + y * sin for x, y, (cos, sin) in pairs]
                 row += [y * cos - x * sin for x, y, (cos, sin) in pairs]
             rows.append(row)
@@ -68,22 +68,20 @@ class ScalarOps:
         K = len(q_TD[0]) // n_head
         rows: Matrix = []
         for q_D, k_D, v_D in zip(q_TD, k_TD, v_TD):
-            # What is not there yet cannot be attended to: causality without a mask.
+            # Later keys have not been appended yet: the attention is causal without a mask.
             keys_SD.append(k_D)
             values_SD.append(v_D)
             row: Row = []
             for h in range(0, n_head * K, K):
                 q_K = q_D[h : h + K]
-                weights_S = softmax([dot(q_K, k[h : h + K]) / K**0.5 for k in keys_SD])
-                row += [
-                    dot(weights_S, column) for column in zip(*[v[h : h + K] for v in values_SD])
-                ]
+                p_S = softmax([dot(q_K, k[h : h + K]) / K**0.5 for k in keys_SD])
+                row += [dot(p_S, column) for column in zip(*[v[h : h + K] for v in values_SD])]
             rows.append(row)
         return rows
 
     def relu(self, x_TF: Matrix, squared: bool) -> Matrix:
         rows = [[relu(x) for x in row] for row in x_TF]
-        # Not ** 2: where that overflows Python raises, and a product is inf, which stops training.
+        # A product, not ** 2: on overflow a product is inf, which stops training, and ** raises.
         return [[x * x for x in row] for row in rows] if squared else rows
 
     def dropout(self, x_TD: Matrix, dropping: Dropping, place: int) -> Matrix:
@@ -110,9 +108,9 @@ class ScalarOps:
 
 
 def softmax(scores_S: Row) -> Row:
-    """Return exp(score) over their sum, the largest score taken off first."""
+    """Return exp(score) / sum of exp(score); the largest score is subtracted first."""
     top = max([s.data if isinstance(s, Value) else s for s in scores_S])
     exps_S = [exp(s - top) for s in scores_S]
-    # Not `sum`: since Python 3.12 it rounds floats otherwise than it can round Values.
+    # Not `sum`: since Python 3.12 it compensates rounding for floats, but not for Values.
     scale = reduce(lambda a, b: a + b, exps_S) ** -1
     return [e * scale for e in exps_S]

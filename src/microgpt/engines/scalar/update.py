@@ -1,6 +1,7 @@
 """The update over plain lists: Adam, and Muon for the layers' matrices. The formulas: `optim`.
 
-In: parameters with the slopes of the sum of a batch's losses. Out: the same parameters, moved.
+In: parameters with the gradient of the sum of a batch's losses. Out: the parameters, updated in
+place.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from microgpt.optim import ITERATIONS, POLYNOMIAL, SMALLEST_NORM, Optimizer
 
 
 class Update:
-    """What one update does.
+    """One update of all parameters.
 
     Args:
-        optimizer: its constants.
+        optimizer: the optimizer's constants.
         lr: Adam's learning rate.
-        number: of the update, counted from 1.
-        positions: of the batch: the gradient is that of the mean.
+        number: which update it is, counted from 1.
+        positions: of the batch, by which the sum's gradient is divided.
     """
 
     def __init__(self, optimizer: Optimizer, lr: float, number: int, positions: int) -> None:
@@ -33,7 +34,7 @@ class Update:
     def __call__(
         self, config: GPTConfig, values: Sequence[Value], m: list[float], v: list[float]
     ) -> None:
-        """Move all parameters, and their moments with them."""
+        """Update all parameters and their moments."""
         optimizer, start = self._optimizer, 0
         for p in model.parameters(config):
             stop = start + p.size
@@ -51,12 +52,13 @@ class Update:
         self, values: Sequence[Value], ms: list[float], vs: list[float], indices: range
     ) -> None:
         adam = self._optimizer
-        m_lacks, v_lacks = adam.corrections(self._number)
+        m_correction, v_correction = adam.corrections(self._number)
         for i in indices:
             grad = values[i].grad / self._positions
             m = ms[i] = adam.beta1 * ms[i] + (1.0 - adam.beta1) * grad
             v = vs[i] = adam.beta2 * vs[i] + (1.0 - adam.beta2) * grad * grad
-            values[i].data -= self._lr * (m / m_lacks) / ((v / v_lacks) ** 0.5 + adam.eps)
+            m_hat, v_hat = m / m_correction, v / v_correction
+            values[i].data -= self._lr * m_hat / (v_hat**0.5 + adam.eps)
 
     def _muon(
         self, values: Sequence[Value], ms: list[float], start: int, shape: tuple[int, int]
@@ -70,12 +72,12 @@ class Update:
             ahead.append(keep * m + (1.0 - keep) * grad)
         lr = self._lr * self._optimizer.muon * max(1.0, rows / columns) ** 0.5
         matrix = [ahead[r * columns : (r + 1) * columns] for r in range(rows)]
-        for i, turn in enumerate(chain.from_iterable(orthogonal(matrix)), start):
-            values[i].data -= lr * turn
+        for i, step in enumerate(chain.from_iterable(orthogonal(matrix)), start):
+            values[i].data -= lr * step
 
 
 def orthogonal(x: list[list[float]]) -> list[list[float]]:
-    """Bring all singular values of a matrix near 1: see `optim.POLYNOMIAL`.
+    """Orthogonalise a matrix: bring all its singular values near 1; see `optim.POLYNOMIAL`.
 
     >>> [[round(number, 2) for number in row] for row in orthogonal([[3.0, 0.0], [0.0, 1.0]])]
     [[0.75, 0.0], [0.0, 1.13]]
@@ -90,8 +92,8 @@ def orthogonal(x: list[list[float]]) -> list[list[float]]:
         mixed = [[b * g + c * _dot(row, column) for g, column in zip(row, gram)] for row in gram]
         columns = list(zip(*x))
         x = [
-            [a * number + _dot(weights, column) for number, column in zip(row, columns)]
-            for row, weights in zip(x, mixed)
+            [a * number + _dot(factors, column) for number, column in zip(row, columns)]
+            for row, factors in zip(x, mixed)
         ]
     return x
 
