@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgpt import html
-from microgpt.counting.count import counted
+from microgpt.counting.count import Counts as Times
+from microgpt.counting.count import counted, shorter
 from microgpt.counting.ngram import NGram
 from microgpt.data.texts import Texts
 from microgpt.data.tokenizer.unknown import losses
@@ -83,11 +84,28 @@ class Counts:
         >>> float(counts.unigram(batch).sum().round(4)), float(counts.bigram(batch).sum().round(4))
         (6.5917, 1.5079)
         """
-        V, no_bos = vocab_size, 0  # no pair begins before a document
-        counts_V = np.zeros(V)
-        letters, times = counted(batch, 1, V, no_bos)
-        counts_V[letters] = times
-        pairs, pair_counts = counted(batch, 2, V, no_bos)
+        no_bos = 0  # no pair begins before a document
+        return cls._of_pairs(*counted(batch, 2, vocab_size, no_bos), vocab_size)
+
+    @classmethod
+    def of_ngram(cls, ngram: NGram) -> Counts:
+        """Add up what an n-gram of two tokens or more has counted, which are far fewer numbers.
+
+        >>> from microgpt.data.batch import lay_out
+        >>> from microgpt.counting.ngram import NGram
+        >>> batch = lay_out([[0, 1], [0, 1]], bos=2, block_size=8).batch
+        >>> counts = Counts.of_ngram(NGram.of(batch, 3, bos=2))
+        >>> counts.pairs.tolist(), counts.pair_counts.tolist()
+        ([1, 5, 6], [2.0, 2.0, 2.0])
+        """
+        pairs, times, _ = shorter(*ngram.longest, ngram.vocab_size**2)
+        return cls._of_pairs(pairs, times, ngram.vocab_size)
+
+    @classmethod
+    def _of_pairs(cls, pairs: Ints, pair_counts: Times, vocab_size: int) -> Counts:
+        V = vocab_size
+        # Every token ends one pair.
+        counts_V = np.bincount(pairs % V, pair_counts, minlength=V).astype(np.float64)
         return cls(
             V,
             unigrams(counts_V),
@@ -206,7 +224,12 @@ _AT_ONCE = 1 << 20
 
 
 def ladder(
-    counted: Batch, measured: Batch, tokenizer: Tokenizer, counts: NGram | None = None
+    counted: Batch,
+    measured: Batch,
+    tokenizer: Tokenizer,
+    counts: NGram | None = None,
+    *,
+    whole: bool = False,
 ) -> dict[str, LossSum]:
     """Return the losses of uniform, unigram, bigram and n-gram on the same documents.
 
@@ -217,8 +240,10 @@ def ladder(
         measured: the documents to compare on; unknown characters are negative ids.
         tokenizer: what made the ids.
         counts: the n-gram; None: there is no such rung.
+        whole: whether that has counted all of the documents trained on, and none else.
     """
-    pairs = Counts.of(counted, tokenizer.vocab_size)
+    is_enough = counts is not None and whole and counts.n > 1
+    pairs = Counts.of_ngram(counts) if is_enough else Counts.of(counted, tokenizer.vocab_size)
     models: dict[str, Callable[[Batch], Floats]] = {
         "uniform": lambda batch: np.full(batch.positions, uniform(tokenizer.vocab_size)),
         "unigram": pairs.unigram,

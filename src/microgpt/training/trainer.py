@@ -222,6 +222,8 @@ class Trainer:
             # Where the log is lost they cost what they cost now; it is the GPT's loss either way.
             loss = self.tail.sum if self.tail.steps else mean_loss(self.engine, measured)
             what = f"the documents of the last {count(n, 'step')}, not held out"
-        rungs = ladder(task.layout.batch, measured, task.tokenizer, counts)
+        rungs = ladder(
+            task.layout.batch, measured, task.tokenizer, counts, whole=task.counts is not None
+        )
         n = counts.n if counts else 0
         return Ladder(what, rungs, loss, n, gpt, mixes=self.mixture is not None)
