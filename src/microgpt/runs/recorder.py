@@ -94,7 +94,8 @@ class Recorder:
         """Save at the end: of a training that has come to its own, what usual lines cost too."""
         trainer, task = self.trainer, self.trainer.task
         if trainer.has_ended:
-            if task.heldout:
+            # What is held out of a stream is the end of one text: it is no line among others.
+            if task.heldout and not self._settings.source.stream:
                 usual.keep(
                     self.folder,
                     trainer.predictor,
@@ -103,6 +104,7 @@ class Recorder:
                     self._settings,
                     (task.dataset.train_documents, task.dataset.heldout_documents),
                     trainer.last_positions,
+                    task.dataset.alike,
                 )
             self.log.settle()
         self.save()
