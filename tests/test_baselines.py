@@ -10,8 +10,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from microgpt.counting.ladder import Counts, ladder, uniform
+from microgpt.counting.ladder import ladder, uniform
 from microgpt.counting.ngram import NGram
+from microgpt.counting.pairs import Counts
 from microgpt.data.batch import Batch, lay_out
 from microgpt.data.tokenizer import Characters
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from microgpt.errors import DivergedError
-from microgpt.runs import checkpoint, usual
+from microgpt.runs import checkpoint
 from microgpt.runs.counts import save_counts
 from microgpt.runs.log import Log, LogWriter, loss_sum
 from microgpt.runs.settings import Settings
@@ -96,6 +96,8 @@ class Recorder:
         if trainer.has_ended:
             # What is held out of a stream is the end of one text: it is no line among others.
             if task.heldout and not self._settings.source.stream:
+                from microgpt.runs import usual  # which loads scoring
+
                 usual.keep(
                     self.folder,
                     trainer.predictor,
