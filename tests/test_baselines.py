@@ -10,7 +10,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from microgpt.counting.ladder import Counts, ladder, uniform
+from microgpt.counting.ladder import ladder, uniform
+from microgpt.counting.ngram import NGram
+from microgpt.counting.pairs import Counts
 from microgpt.data.batch import Batch, lay_out
 from microgpt.data.tokenizer import Characters
 
@@ -67,3 +69,21 @@ def test_a_ladder_prices_the_same_positions_on_every_rung() -> None:
     blind = 3 * math.log(5) + tokenizer.unknown_nats
     assert unknown["uniform"].nats == pytest.approx(blind)
     assert all(total.nats > tokenizer.unknown_nats for total in unknown.values())
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_pairs_are_the_same_where_an_ngram_has_counted_them(n: int) -> None:
+    rng = random.Random(n)
+    made = [[rng.randrange(7) for _ in range(rng.randint(0, 9))] for _ in range(80)]
+    tokenizer = Characters.of(["abcdefgh"])
+    counted = lay_out(made, tokenizer.bos, 4).batch  # in windows, too
+    ngram = NGram.of(counted, tokenizer.vocab_size, tokenizer.bos, n)
+    for counts in (None, ngram):
+        rungs = [
+            ladder(counted, counted, tokenizer, counts, whole=whole) for whole in (False, True)
+        ]
+        assert rungs[0] == rungs[1]
+    if n > 1:
+        found, expected = Counts.of_ngram(ngram), Counts.of(counted, tokenizer.vocab_size)
+        for name, value in vars(expected).items():
+            assert np.array_equal(vars(found)[name], value)

@@ -13,7 +13,7 @@ import microgpt
 from microgpt.data.corpus import Source
 from microgpt.data.tokenizer import Characters
 from microgpt.engines import why_not_native
-from microgpt.evaluation.error import standard_error
+from microgpt.loss.error import standard_error
 from microgpt.runs import prepare
 from microgpt.runs.session import Session
 from microgpt.training.heldout import MOST, HeldOut, HeldOutDocuments

@@ -137,6 +137,22 @@ def test_heavy_libraries_are_imported_where_they_are_used_alone() -> None:
             assert where is None or name.startswith(where), f"{name} imports {other}"
 
 
+def test_a_training_loads_neither_scoring_nor_pages(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from microgpt.cli.app import run\n"
+        "words = ['train', '--preset', 'microgpt', '--steps', '2', '--out', sys.argv[1]]\n"
+        "assert run(words) == 0\n"
+        "unwanted = ('microgpt.evaluation', 'microgpt.scoring', 'microgpt.html')\n"
+        "unwanted += ('rich', 'jinja2', 'cyclopts.completion')\n"
+        "print('loaded:', [name for name in sys.modules if name.startswith(unwanted)])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "r"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "loaded: []"
+
+
 def test_importing_microgpt_loads_nothing_else() -> None:
     code = (
         "import sys; before = {m.split('.')[0] for m in sys.modules}; import microgpt; "

@@ -14,6 +14,7 @@ import pytest
 
 import microgpt
 from microgpt.config import GPTConfig
+from microgpt.counting import order
 from microgpt.counting.mixture import MOST_WEIGHT, MixedDecoder, Mixture, fitted, mixed
 from microgpt.counting.ngram import NGram
 from microgpt.data.batch import Batch
@@ -183,3 +184,14 @@ def test_a_run_of_a_mixture_is_read_back_and_its_counts_are_checked(
         microgpt.load(tmp_path / "r").score("ada")
     path.write_bytes(whole)
     assert microgpt.load(tmp_path / "r").score("ada").losses == run.score("ada").losses
+
+
+@pytest.mark.parametrize("least", [0, V**2, V**3])
+def test_a_table_finds_what_a_search_finds(least: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = NGram.of(batch(DOCUMENTS), V, BOS, N)
+    monkeypatch.setattr(order, "_TABLE", least)
+    searched = NGram.of(batch(DOCUMENTS), V, BOS, N)
+    for documents in (DOCUMENTS, OTHERS):
+        assert found.losses(batch(documents)).tolist() == searched.losses(batch(documents)).tolist()
+        both = (counts.logits(batch(documents)) for counts in (found, searched))
+        assert np.array_equal(*both)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microgpt.data import alike, texts
-from microgpt.data.alike import Alike, Known
+from microgpt.data.alike import Alike, Known, among
 from microgpt.data.texts import Gathering, Texts
 
 anything = st.lists(
@@ -75,6 +75,15 @@ def test_alike_texts_have_one_number_that_of_the_first(some) -> None:  # type: i
     known = Known(some)
     assert all(text in known for text in some)
     assert not any(text + "x" in known or None in known for text in some)
+
+
+@given(anything, anything, st.integers(1, 60))
+def test_among_says_what_a_list_would(some, others, size) -> None:  # type: ignore[no-untyped-def]
+    # Line feeds stand inside texts, too; parts of texts are none.
+    sought = [*some, *others, *(text[:1] for text in some), *(text + "\n" for text in some), "\n"]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(texts, "_BYTES", size)
+        assert among(sought, Texts.of(some)) == [text in some for text in sought]
 
 
 def test_texts_that_only_have_the_same_hash_are_not_alike(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,6 @@ from cyclopts import App, CycloptsError, Parameter
 import microgpt
 from microgpt.cli.flags import hide_stdin
 from microgpt.cli.front import ABOUT, COMMANDS, FLAGS
-from microgpt.cli.mistakes import sentence
 from microgpt.errors import UsageError
 
 
@@ -31,6 +30,8 @@ def parse(words: Sequence[str]) -> int:
     try:
         code = root(hide_stdin(words), print_error=False, exit_on_error=False)
     except CycloptsError as error:
+        from microgpt.cli.mistakes import sentence
+
         raise UsageError(sentence(error, words)) from None
     return code if isinstance(code, int) else 0
 
@@ -52,9 +53,10 @@ def app(only: str | None = None) -> App:
             root.command(getattr(import_module(path), command), sort_key=place)
         else:
             root.command(f"{path}:{command}", name=command, sort_key=place)
-    root.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType]
-        help=FLAGS["--install-completion"]
-    )
+    if only is None:  # which a command's own words cannot ask for
+        root.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType]
+            help=FLAGS["--install-completion"]
+        )
     return root
 
 

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt import html
-from microgpt.counting.count import counted
 from microgpt.counting.ngram import NGram
+from microgpt.counting.pairs import Counts
 from microgpt.data.texts import Texts
 from microgpt.data.tokenizer.unknown import losses
 from microgpt.loss import LN_2, LossSum
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from microgpt.data.batch import Batch
     from microgpt.data.tokenizer import Tokenizer
 
-Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
@@ -38,79 +36,6 @@ def uniform(vocab_size: int) -> float:
     3.2958
     """
     return math.log(vocab_size)
-
-
-def unigrams(counts_V: Floats) -> Floats:
-    """Return p_V of the letters' frequencies (see `Counts`).
-
-    >>> unigrams(np.array([3.0, 1.0, 0.0])).round(3).tolist()
-    [0.611, 0.278, 0.111]
-    """
-    types = np.count_nonzero(counts_V)
-    return (counts_V + types / len(counts_V)) / (counts_V.sum() + types)
-
-
-@dataclass(frozen=True, eq=False)
-class Counts:
-    """Unigram and bigram counts, smoothed by Witten and Bell's rule.
-
-    ::
-
-        p(c)     = (n(c)    + types     / V   ) / (n    + types)
-        p(c | a) = (n(a, c) + types(a) * p(c)) / (n(a) + types(a))
-
-    where types is how many different ids were seen, in all or after a: what has been new often is
-    expected to be new again. There is nothing to tune, no probability is 0, and it works on ten
-    documents as on ten million.
-
-    Source: Witten and Bell, "The zero-frequency problem", IEEE Trans. Inf. Theory 37 (1991).
-    """
-
-    vocab_size: int
-    unigrams_V: Floats
-    contexts_V: Floats
-    types_V: Floats
-    pairs: Ints
-    pair_counts: Floats
-
-    @classmethod
-    def of(cls, batch: Batch, vocab_size: int) -> Counts:
-        """Count what follows what.
-
-        >>> from microgpt.data.batch import lay_out
-        >>> batch = lay_out([[0, 1], [0, 1]], bos=2, block_size=8).batch
-        >>> counts = Counts.of(batch, 3)
-        >>> float(counts.unigram(batch).sum().round(4)), float(counts.bigram(batch).sum().round(4))
-        (6.5917, 1.5079)
-        """
-        V, no_bos = vocab_size, 0  # no pair begins before a document
-        counts_V = np.zeros(V)
-        letters, times = counted(batch, 1, V, no_bos)
-        counts_V[letters] = times
-        pairs, pair_counts = counted(batch, 2, V, no_bos)
-        return cls(
-            V,
-            unigrams(counts_V),
-            np.bincount(pairs // V, pair_counts, minlength=V).astype(np.float64),
-            np.bincount(pairs // V, minlength=V).astype(np.float64),
-            pairs,
-            pair_counts.astype(np.float64),
-        )
-
-    def unigram(self, batch: Batch) -> Floats:
-        """Return losses_N of the letters' frequencies."""
-        return -np.log(self.unigrams_V[batch.targets_N])
-
-    def bigram(self, batch: Batch) -> Floats:
-        """Return losses_N of the pairs' frequencies."""
-        tokens, targets = batch.tokens_N.astype(np.int64), batch.targets_N.astype(np.int64)
-        keys = tokens * self.vocab_size + targets
-        at = np.minimum(np.searchsorted(self.pairs, keys), len(self.pairs) - 1)
-        seen = np.where(self.pairs[at] == keys, self.pair_counts[at], 0.0)
-        # A context never seen has no types: then there is nothing but the unigram.
-        types = np.where(self.contexts_V[tokens] > 0, self.types_V[tokens], 1.0)
-        p = (seen + types * self.unigrams_V[targets]) / (self.contexts_V[tokens] + types)
-        return -np.log(p)
 
 
 @dataclass(frozen=True)
@@ -148,6 +73,8 @@ class Ladder:
 
     def _repr_html_(self) -> str:
         """Show them in a notebook, each with a bar as long as its loss."""
+        from microgpt import html
+
         return html.fragment("ladder", what=self.what, rungs=self.rungs)
 
 
@@ -206,7 +133,12 @@ _AT_ONCE = 1 << 20
 
 
 def ladder(
-    counted: Batch, measured: Batch, tokenizer: Tokenizer, counts: NGram | None = None
+    counted: Batch,
+    measured: Batch,
+    tokenizer: Tokenizer,
+    counts: NGram | None = None,
+    *,
+    whole: bool = False,
 ) -> dict[str, LossSum]:
     """Return the losses of uniform, unigram, bigram and n-gram on the same documents.
 
@@ -217,8 +149,12 @@ def ladder(
         measured: the documents to compare on; unknown characters are negative ids.
         tokenizer: what made the ids.
         counts: the n-gram; None: there is no such rung.
+        whole: whether that has counted all of the documents trained on, and none else.
     """
-    pairs = Counts.of(counted, tokenizer.vocab_size)
+    if counts and whole and counts.n > 1:
+        pairs = Counts.of_ngram(counts)
+    else:
+        pairs = Counts.of(counted, tokenizer.vocab_size)
     models: dict[str, Callable[[Batch], Floats]] = {
         "uniform": lambda batch: np.full(batch.positions, uniform(tokenizer.vocab_size)),
         "unigram": pairs.unigram,

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from microgpt.counting.count import Ints, blocks, contexts, counted, shorter
+from microgpt.counting.count import Counts, Ints, blocks, contexts, counted, shorter
 from microgpt.counting.order import Floats, Order
 from microgpt.data.batch import Batch
 from microgpt.errors import UsageError
@@ -107,6 +107,11 @@ class NGram:
     def n(self) -> int:
         """How many tokens the longest n-gram has."""
         return len(self._orders)
+
+    @property
+    def longest(self) -> tuple[Ints, Counts]:
+        """The numbers of the longest n-grams, and how often each comes."""
+        return self._orders[-1].pairs, self._orders[-1].counts
 
     def losses(self, batch: Batch) -> Floats:
         """Return losses_N, nats."""

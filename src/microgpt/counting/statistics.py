@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from microgpt.counting.ladder import uniform, unigrams
+from microgpt.counting.ladder import uniform
+from microgpt.counting.pairs import unigrams
 from microgpt.data import corpus
 from microgpt.data.alike import Alike
 from microgpt.data.batch import Fit

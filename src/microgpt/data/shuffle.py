@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Order = NDArray[np.int32]
 
 # Below this a list is quicker.
-_MANY = 1 << 12
+_MANY = 1 << 16
 
 # Draws made at once.
 _DRAWS = 1 << 15
@@ -28,10 +28,6 @@ def shuffled(n: int, rng: random.Random) -> Order:
     >>> shuffled(5, random.Random(42)).tolist()
     [3, 1, 2, 4, 0]
     """
-    if n < _MANY:
-        order = list(range(n))
-        rng.shuffle(order)
-        return np.array(order, dtype=np.int32)
     found, state = _shuffled(n, rng.getstate())
     rng.setstate(state)
     return found
@@ -43,13 +39,22 @@ def _shuffled(n: int, state: tuple[Any, ...]) -> tuple[Order, tuple[Any, ...]]:
 
     A training asks twice for the same: for its order, and for what the generator draws next.
     """
+    if n < _MANY:
+        rng, numbers = random.Random(), list(range(n))
+        rng.setstate(state)
+        rng.shuffle(numbers)
+        return _frozen(np.array(numbers, dtype=np.int32)), rng.getstate()
     draws, words = _draws(n, _twister(state))
     after = _twister(state)
     after.random_raw(words, output=False)
     key, place = after.state["state"]["key"].tolist(), after.state["state"]["pos"]
-    order = _swapped(draws)
+    return _frozen(_swapped(draws)), (state[0], (*key, place), *state[2:])
+
+
+def _frozen(order: Order) -> Order:
+    """Keep an order from being changed: it is answered again."""
     order.setflags(write=False)
-    return order, (state[0], (*key, place), *state[2:])
+    return order
 
 
 def _twister(state: tuple[Any, ...]) -> np.random.MT19937:

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from microgpt import html
-from microgpt.data.batch import Batch
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.data.tokenizer.unknown import charge
 from microgpt.engines.contract import Predictor
@@ -26,7 +24,7 @@ from microgpt.loss import LN_2, LossSum
 from microgpt.scoring.score import Character, Score, scores
 from microgpt.scoring.walk import CHARACTERS, Layer, blocks, groups
 
-__all__ = ["Character", "Evaluation", "Score", "evaluate", "mean_loss", "scores"]
+__all__ = ["Character", "Evaluation", "Score", "evaluate", "scores"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +98,9 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         """Show in a notebook what the loss is, and where it comes from."""
+        from microgpt import html
+
         return html.fragment("evaluation", result=self)
-
-
-def mean_loss(predictor: Predictor, batch: Batch) -> LossSum:
-    """Sum the losses of a batch; the mean is read off the sum."""
-    return LossSum.of(predictor.losses(batch).tolist())
 
 
 def evaluate(

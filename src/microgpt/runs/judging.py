@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.runs.run import Run
 from microgpt.scoring.judge import Judge, promise
+from microgpt.scoring.price import Pricer
 from microgpt.scoring.threshold import threshold
 
 # Percentiles among fewer texts mean little.
@@ -67,3 +69,10 @@ def _none_held_out(run: Run) -> str:
         return f"{run.folder} was trained on a stream, whose held-out part is one text."
     share = max(2 * run.settings.training.holdout, 0.1)
     return f"{run.folder} held none out. Train with --holdout {share:g}."
+
+
+def open_pricer(
+    folder: Path, engine: str = "auto", threads: int | None = None, device: str | None = None
+) -> Pricer:
+    """Return what prices texts by a run: a function that another process can be sent."""
+    return Run(folder, engine, threads, device).pricer

@@ -11,22 +11,22 @@ from functools import cached_property
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
-from microgpt import evaluation, sampling
+from microgpt import sampling
 from microgpt.config.bounds import Whole
 from microgpt.counting.mixture import Mixture
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines.contract import Engine, Floats, Predictor
 from microgpt.errors import UsageError
-from microgpt.evaluation import Evaluation
 from microgpt.loss import LossSum
 from microgpt.runs.settings import Settings
 from microgpt.sampling import Choice, Sample
-from microgpt.scoring.price import Pricer
-from microgpt.scoring.score import Score
 
 if TYPE_CHECKING:
     from microgpt.compress import Codec
     from microgpt.compress.identity import Identity
+    from microgpt.evaluation import Evaluation
+    from microgpt.scoring.price import Pricer
+    from microgpt.scoring.score import Score
 
 _NUMBER = Whole(0, 2**63 - 1)
 
@@ -70,6 +70,8 @@ class Model(ABC):
     @cached_property
     def pricer(self) -> Pricer:
         """What prices texts, many at once."""
+        from microgpt.scoring.price import Pricer
+
         return Pricer(self.predictor, self.tokenizer, self.settings.model.block_size)
 
     def samples(self, choice: Choice) -> Iterator[Sample]:
@@ -111,8 +113,9 @@ class Model(ABC):
 
     def scores(self, texts: Iterable[str]) -> Iterator[Score]:
         """Price texts character by character, in their order."""
-        block_size = self.settings.model.block_size
-        return evaluation.scores(self.predictor, self.tokenizer, block_size, _many(texts))
+        from microgpt.scoring.score import scores
+
+        return scores(self.predictor, self.tokenizer, self.settings.model.block_size, _many(texts))
 
     def score(self, text: str) -> Score:
         """Price one text character by character."""
@@ -139,6 +142,8 @@ class Model(ABC):
         """Return the loss of texts under the GPT alone; None: the model is not mixed."""
         if self.weight is None:
             return None
+        from microgpt.scoring.price import Pricer
+
         pricer = Pricer(self.gpt, self.tokenizer, self.settings.model.block_size)
         return pricer.total(_many(texts))
 
@@ -148,7 +153,9 @@ class Model(ABC):
         Raises:
             UsageError: there are none.
         """
-        result = evaluation.evaluate(
+        from microgpt.evaluation import evaluate
+
+        result = evaluate(
             self.predictor, self.tokenizer, self.settings.model.block_size, _many(texts)
         )
         if not result.documents:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from microgpt.errors import DivergedError
-from microgpt.runs import checkpoint, usual
+from microgpt.runs import checkpoint
 from microgpt.runs.counts import save_counts
 from microgpt.runs.log import Log, LogWriter, loss_sum
 from microgpt.runs.settings import Settings
@@ -94,7 +94,10 @@ class Recorder:
         """Save at the end: of a training that has come to its own, what usual lines cost too."""
         trainer, task = self.trainer, self.trainer.task
         if trainer.has_ended:
-            if task.heldout:
+            # What is held out of a stream is the end of one text: it is no line among others.
+            if task.heldout and not self._settings.source.stream:
+                from microgpt.runs import usual  # which loads scoring
+
                 usual.keep(
                     self.folder,
                     trainer.predictor,
@@ -103,6 +106,7 @@ class Recorder:
                     self._settings,
                     (task.dataset.train_documents, task.dataset.heldout_documents),
                     trainer.last_positions,
+                    task.dataset.alike,
                 )
             self.log.settle()
         self.save()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,20 +23,20 @@ from microgpt.data.tokenizer import encode_all
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine, Predictor
 from microgpt.errors import RunError, UsageError
-from microgpt.evaluation import Evaluation
 from microgpt.loss import LossSum
-from microgpt.runs import checkpoint, foreground, prepare, usual
+from microgpt.runs import checkpoint, foreground, prepare
 from microgpt.runs import log as log_module
 from microgpt.runs.counts import load_counts
 from microgpt.runs.folder import find_run
 from microgpt.runs.log import Log
 from microgpt.runs.model import Model
-from microgpt.runs.shown import shown
 from microgpt.runs.sound import Sound
-from microgpt.runs.usual import Usual
-from microgpt.scoring.price import Pricer
 from microgpt.training.progress import Checkpoint
 from microgpt.wording import count
+
+if TYPE_CHECKING:
+    from microgpt.evaluation import Evaluation
+    from microgpt.runs.usual import Usual
 
 
 class Run(Model):
@@ -67,6 +68,8 @@ class Run(Model):
 
     def _repr_html_(self) -> str:
         """Show in a notebook what was trained, and its learning curve."""
+        from microgpt.runs.shown import shown
+
         return shown(self.folder, self.settings, self.log, self.tokenizer.unit)
 
     @cached_property
@@ -117,6 +120,8 @@ class Run(Model):
         Raises:
             RunError, DataError: the folder lacks them, and the documents cannot be read any more.
         """
+        from microgpt.runs import usual
+
         of = usual.fingerprint(self.engine, self.mixture)
         return usual.find(
             self.folder, self.predictor, of, self.tokenizer, self.settings, lambda: self.documents
@@ -218,13 +223,6 @@ class Run(Model):
     def _lay_out(self, texts: Iterable[str]) -> Batch:
         encoded = encode_all(self.tokenizer, texts)
         return lay_out(encoded, self.tokenizer.bos, self.settings.model.block_size).batch
-
-
-def open_pricer(
-    folder: Path, engine: str = "auto", threads: int | None = None, device: str | None = None
-) -> Pricer:
-    """Return what prices texts by a run: a function that another process can be sent."""
-    return Run(folder, engine, threads, device).pricer
 
 
 def load(

@@ -18,6 +18,7 @@ import numpy as np
 
 from microgpt import schema
 from microgpt.counting.mixture import Mixture
+from microgpt.data.alike import Alike
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines.contract import Engine, Predictor
 from microgpt.errors import MicroGPTError, RunError, UsageError
@@ -37,6 +38,7 @@ def keep(
     settings: Settings,
     documents: Documents,
     positions: int,
+    alike: tuple[Alike, Alike],
 ) -> None:
     """Measure what is usual, and write it into a run's folder.
 
@@ -48,8 +50,9 @@ def keep(
         settings: the run's.
         documents: the run's.
         positions: as in `measure`.
+        alike: as in `measure`.
     """
-    found = _measured(predictor, tokens, settings, documents, positions)
+    found = _measured(predictor, tokens, settings, documents, positions, alike)
     if found:
         write(folder, found, of)
 
@@ -105,12 +108,13 @@ def _measured(
     settings: Settings,
     documents: Documents,
     positions: int | None = None,
+    alike: tuple[Alike, Alike] | None = None,
 ) -> Usual | None:
     # What is held out of a stream is the end of one text.
     if not documents[1] or settings.source.stream:
         return None
     pricer = Pricer(predictor, tokens, settings.model.block_size)
-    return measure(pricer, documents, settings.training.seed, positions)
+    return measure(pricer, documents, settings.training.seed, positions, alike)
 
 
 def fingerprint(engine: Engine, mixture: Mixture | None) -> str:

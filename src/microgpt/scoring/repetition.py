@@ -72,7 +72,11 @@ class Selection:
 
 
 def choose(
-    trained: Sequence[str], held_out: Sequence[str], seed: int = 0, most: int = MOST
+    trained: Sequence[str],
+    held_out: Sequence[str],
+    seed: int = 0,
+    most: int = MOST,
+    alike: tuple[Alike, Alike] | None = None,
 ) -> Selection:
     """Choose the texts that show what is usual.
 
@@ -81,6 +85,7 @@ def choose(
         held_out: the documents held out; none of them is among the others.
         seed: of what is drawn where there are too many.
         most: how many of either kind, at most.
+        alike: which of either are the same, if that is known.
 
     >>> found = choose(["bob", "ada", "bob"], ["lea", "eva", "lea"])
     >>> found.texts, found.lines_D.tolist(), found.learnt_D.tolist()
@@ -88,7 +93,7 @@ def choose(
     >>> found.repetition
     Repetition(lines=6, once=2, twice=2)
     """
-    learnt, kept = (Alike.of(Texts.of(texts)) for texts in (trained, held_out))
+    learnt, kept = alike or (Alike.of(Texts.of(texts)) for texts in (trained, held_out))
     times_U = np.concatenate([learnt.times_U, kept.times_U])  # of the one, then of the other
     firsts_U = np.concatenate([learnt.firsts_U, kept.firsts_U + len(trained)])
     before = len(learnt.times_U)
@@ -107,9 +112,12 @@ def choose(
         drawn = Counter(picked)
         repeating, lines = np.array([*drawn]), np.array([*drawn.values()])
     chosen = np.concatenate([new, repeating]).astype(np.int64)
-    places: list[int] = firsts_U[chosen].tolist()
+    at = firsts_U[chosen]
+    is_learnt = at < len(trained)
+    of_trained = iter(Texts.of(trained).take(at[is_learnt]))
+    of_held_out = iter(Texts.of(held_out).take(at[~is_learnt] - len(trained)))
     return Selection(
-        [trained[at] if at < len(trained) else held_out[at - len(trained)] for at in places],
+        [next(of_trained if its else of_held_out) for its in is_learnt.tolist()],
         np.concatenate([np.zeros(len(new)), lines]).astype(np.int64),
         np.where(chosen < before, times_U[chosen], 0).astype(np.int64),
         Repetition(

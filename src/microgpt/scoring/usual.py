@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from microgpt.data.alike import Alike
+from microgpt.data.texts import Texts
 from microgpt.engines.contract import Floats
 from microgpt.scoring.price import Pricer
 from microgpt.scoring.reference import Ints, Reference
@@ -49,7 +51,13 @@ Documents = tuple[Sequence[str], Sequence[str]]
 """Those trained on, and those held out."""
 
 
-def measure(pricer: Pricer, documents: Documents, seed: int, positions: int | None = None) -> Usual:
+def measure(
+    pricer: Pricer,
+    documents: Documents,
+    seed: int,
+    positions: int | None = None,
+    alike: tuple[Alike, Alike] | None = None,
+) -> Usual:
     """Price the texts that are usual for a run.
 
     Args:
@@ -58,13 +66,14 @@ def measure(pricer: Pricer, documents: Documents, seed: int, positions: int | No
         seed: of what is drawn where there are too many.
         positions: the most to price, roughly, of new texts and of those that repeat; None: those
             of 50,000 texts.
+        alike: which documents of either kind are the same, if that is known.
     """
     trained, held_out = documents
     most = MOST
     if positions is not None:
-        characters = sum(map(len, held_out)) + len(held_out)
+        characters = Texts.of(held_out).characters + len(held_out)
         most = min(most, max(positions * len(held_out) // characters, 1))
-    chosen = choose(trained, held_out, seed, most)
+    chosen = choose(trained, held_out, seed, most, alike)
     groups = [chosen.texts[i : i + _TEXTS] for i in range(0, len(chosen.texts), _TEXTS)]
     priced = [
         (one.laid.lengths_D, one.nats_D, one.positions_D) for one in map(pricer.price, groups)

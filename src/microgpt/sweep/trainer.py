@@ -20,7 +20,6 @@ from microgpt.data.shuffle import shuffled
 from microgpt.data.tokenizer import known_ids
 from microgpt.engines.contract import Engine
 from microgpt.errors import DataError
-from microgpt.evaluation import mean_loss
 from microgpt.loss import LossSum
 from microgpt.sweep.knob import Value
 from microgpt.sweep.settings import SweepSettings
@@ -128,7 +127,7 @@ class TrialTrainer:
         batch = self._laid_out(early=early, block_size=config.block_size)
         if isinstance(model, Mixture):
             return LossSum.of(model.fit(batch)[0].tolist()).mean
-        return mean_loss(model, batch).mean
+        return LossSum.of(model.losses(batch).tolist()).mean
 
     @property
     def positions(self) -> int:

@@ -22,8 +22,8 @@ from microgpt.data.batch import Batch, Offsets, lay_out
 from microgpt.data.shuffle import shuffled
 from microgpt.data.tokenizer import Tokenizer, encode_all
 from microgpt.engines.contract import Floats, Predictor
-from microgpt.evaluation.error import standard_error
 from microgpt.loss import LossSum
+from microgpt.loss.error import standard_error
 
 
 @dataclass(frozen=True)

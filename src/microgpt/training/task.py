@@ -7,7 +7,6 @@ In: documents, a tokenizer, two configs. Out: a `Task`. `train`, `sweep`, `exper
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -17,6 +16,7 @@ from microgpt import model
 from microgpt.config import GPTConfig, LongDocuments, TrainConfig
 from microgpt.counting.ngram import NGram
 from microgpt.data import corpus
+from microgpt.data.alike import Alike
 from microgpt.data.batch import Layout, lay_out
 from microgpt.data.corpus import Corpus
 from microgpt.data.encoded import Encoded
@@ -49,6 +49,11 @@ class Dataset:
         self.train_documents, self.heldout_documents = corpus.split(data, holdout)
         self.layout = lru_cache(16)(self._layout)
         self.counts = lru_cache(4)(self._counts)
+
+    @cached_property
+    def alike(self) -> tuple[Alike, Alike]:
+        """Which of the documents trained on are the same, and which of those held out."""
+        return Alike.of(self.train_documents), Alike.of(self.heldout_documents)
 
     @cached_property
     def encoded(self) -> Encoded:
@@ -107,12 +112,10 @@ class Task:
         documents = self.dataset.heldout_documents
         return HeldOutDocuments(documents, self.tokenizer, self.model.block_size)
 
-    def prepare(self) -> float:
-        """Shuffle and count, once for all steps; return the seconds it took."""
-        began = time.perf_counter()
+    def prepare(self) -> None:
+        """Shuffle and count, once for all steps."""
         self.plan.batches(0, 1)
         _ = self.counts
-        return time.perf_counter() - began
 
     def first_state(self) -> State:
         """Draw the state before the first update."""

@@ -16,7 +16,6 @@ from microgpt.counting.mixture import Mixture
 from microgpt.engines import about
 from microgpt.engines.contract import Engine, Predictor, State
 from microgpt.errors import DivergedError
-from microgpt.evaluation import mean_loss
 from microgpt.loss import LossSum
 from microgpt.training.best import Best
 from microgpt.training.heldout import ENOUGH, HeldOut, Timetable
@@ -176,7 +175,7 @@ class Trainer:
         if not state.updates:
             return state
         following = self.task.plan.batches(state.updates, 1).head(1)
-        loss = mean_loss(self.predictor, following).mean
+        loss = LossSum.of(self.predictor.losses(following).tolist()).mean
         if not math.isfinite(loss) or not all(
             np.isfinite(buffer).all() for buffer in state.buffers.values()
         ):
@@ -220,8 +219,12 @@ class Trainer:
             n = self.tail.steps or min(TAIL, self.updates)
             measured = task.plan.batches(self.updates - n, n)
             # Where the log is lost they cost what they cost now; it is the GPT's loss either way.
-            loss = self.tail.sum if self.tail.steps else mean_loss(self.engine, measured)
+            loss = self.tail.sum
+            if not self.tail.steps:
+                loss = LossSum.of(self.engine.losses(measured).tolist())
             what = f"the documents of the last {count(n, 'step')}, not held out"
-        rungs = ladder(task.layout.batch, measured, task.tokenizer, counts)
+        rungs = ladder(
+            task.layout.batch, measured, task.tokenizer, counts, whole=task.counts is not None
+        )
         n = counts.n if counts else 0
         return Ladder(what, rungs, loss, n, gpt, mixes=self.mixture is not None)

@@ -28,7 +28,8 @@ from microgpt.data.reader.skipped import Skipped
 from microgpt.data.reader.stream import Stream
 from microgpt.engines.machine import processors
 from microgpt.errors import DataError, UsageError
-from microgpt.runs.run import Run, open_pricer
+from microgpt.runs.judging import open_pricer
+from microgpt.runs.run import Run
 from microgpt.scoring.judge import Judge
 from microgpt.scoring.rows.forms import Form
 from microgpt.scoring.rows.lines import WrittenRows

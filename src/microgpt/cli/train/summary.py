@@ -11,7 +11,7 @@ from microgpt.cli.terminal.samples import sample_words, say_samples
 from microgpt.cli.terminal.say import note, say, say_commands, say_json, say_row
 from microgpt.counting.ladder import Ladder, uniform
 from microgpt.counting.mixture import Mixture
-from microgpt.data.alike import Known
+from microgpt.data.alike import among
 from microgpt.engines import why_not_native
 from microgpt.runs import checkpoint
 from microgpt.runs.run import Run
@@ -87,8 +87,6 @@ def closing(session: Session, *, json: bool) -> None:
     run = Run(folder)
     drawn = list(islice(run.samples(Choice()), 20))
     checkpoint.write_samples(folder, [sample.text for sample in drawn])
-    documents = Known(trainer.task.dataset.train_documents)
-    seen = [sample.text in documents for sample in drawn]
     if json:
         baselines = {name: total.mean for name, total in ladder.baselines.items()}
         say_json(
@@ -129,8 +127,10 @@ def closing(session: Session, *, json: bool) -> None:
         say("Samples:")
         say_samples([sample.text for sample in drawn[:3]])
     else:
-        note = "   (* stands in the training data)" if any(seen[:8]) else ""
-        say(f"Samples: {sample_words([s.text for s in drawn[:8]], seen[:8])}{note}")
+        shown = [sample.text for sample in drawn[:8]]
+        seen = among(shown, trainer.task.dataset.train_documents)
+        note = "   (* stands in the training data)" if any(seen) else ""
+        say(f"Samples: {sample_words(shown, seen)}{note}")
     at = word(folder)
     say(f"Saved in {at}.   Next, with any text:")
     say_commands(f"microgpt sample {at}", f"microgpt score {at} TEXT", f"microgpt why {at} TEXT")

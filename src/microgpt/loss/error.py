@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import math
 
-from microgpt.engines.contract import Floats
-from microgpt.scoring.walk import Offsets
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Offsets = NDArray[np.int64]
 
 
 def standard_error(nats_D: Floats, positions_D: Offsets) -> float:
@@ -26,7 +29,6 @@ def standard_error(nats_D: Floats, positions_D: Offsets) -> float:
 
     Source: Cochran, "Sampling techniques" (1977), the ratio estimator, equation 6.13.
 
-    >>> import numpy as np
     >>> standard_error(np.array([2.0, 4.0]), np.array([1, 1]))
     1.0
     >>> standard_error(np.array([2.0, 4.0]), np.array([2, 4]))  # both of them cost 1.0 a position
