@@ -151,6 +151,20 @@ def test_xz_is_what_its_own_program_s_container_grows_by() -> None:
     assert total.nats < file_size(texts) * 8 * LN_2
 
 
+def test_xz_s_tables_are_as_large_as_its_input_and_find_what_the_preset_s_find() -> None:
+    rng = random.Random(6)
+    preset = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
+
+    def size(data: bytes) -> int:
+        return len(lzma.compress(data, lzma.FORMAT_RAW, filters=preset))
+
+    for n in (40, 70_000, 300_000):
+        trained = [rng.choice(TINY) + rng.choice(TINY) for _ in range(n // 10)]
+        before, after = ("".join(f"{line}\n" for line in its).encode() for its in (trained, TINY))
+        expected = size(before + after) - size(before)
+        assert xz(trained, TINY, 1).nats == expected * 8 * LN_2, n
+
+
 def test_xz_takes_nearly_nothing_for_what_stood_there_and_all_of_what_is_noise() -> None:
     rng = random.Random(5)
     noise = ["".join(chr(rng.randrange(33, 127)) for _ in range(50)) for _ in range(40)]

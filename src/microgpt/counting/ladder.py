@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from microgpt import html
+from microgpt.beside import beside
 from microgpt.counting.ngram import NGram
 from microgpt.counting.pairs import Counts
 from microgpt.data.texts import Texts
@@ -118,14 +120,18 @@ def xz(trained: Sequence[str], texts: Sequence[str], positions: int) -> LossSum:
     # A text has at least its line feed, so that so many are enough.
     before = bytes(Texts.of(trained)[-_NEAR:].data)[-_NEAR:]
     after = bytes(Texts.of(texts).data)
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
-
-    def size(data: bytes) -> int:
-        return len(lzma.compress(data, lzma.FORMAT_RAW, filters=filters))
-
+    old = beside(lambda: _xz_size(before))
     # A file may be a byte shorter for having more in it.
-    added = max(size(before + after) - size(before), 0)
-    return LossSum(added * 8 * LN_2, positions)
+    return LossSum(max(_xz_size(before + after) - old(), 0) * 8 * LN_2, positions)
+
+
+def _xz_size(data: bytes) -> int:
+    # Tables for 64 MB, the preset's, take time and memory; where there is less, smaller ones find
+    # the same.
+    most = min(max(1 << (len(data) - 1).bit_length(), 1 << 16), 1 << 26) if data else 1 << 16
+    preset = 9 | lzma.PRESET_EXTREME
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": most}]
+    return len(lzma.compress(data, lzma.FORMAT_RAW, filters=filters))
 
 
 # Positions measured at once: a model that counts needs a dozen arrays of them.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from microgpt.beside import beside
 from microgpt.counting.ladder import Ladder, ladder, ngram, xz
 from microgpt.counting.mixture import Mixture
 from microgpt.counting.ngram import NGram
@@ -216,9 +217,10 @@ class Run(Model):
             RunError, DataError: the documents trained on cannot be read any more.
         """
         trained, measured = self.documents[0], self._lay_out(texts)
+        packed = None if seen else beside(lambda: xz(trained, texts, measured.positions))
         counts = None if seen else self.ngram
         rungs = ladder(self._lay_out(trained), measured, self.tokenizer, counts)
-        return rungs if seen else {**rungs, "xz": xz(trained, texts, measured.positions)}
+        return {**rungs, "xz": packed()} if packed else rungs
 
     def _lay_out(self, texts: Iterable[str]) -> Batch:
         encoded = encode_all(self.tokenizer, texts)
