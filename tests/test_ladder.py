@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import microgpt
-from microgpt.counting.ladder import ladder, ngram, xz
+from microgpt.counting.ladder import ladder, ngram
 from microgpt.counting.ngram import MOST, NGram
+from microgpt.counting.xz import xz
 from microgpt.data.batch import Batch, lay_out
 from microgpt.data.tokenizer import Bytes, Characters, Tokenizer
 from microgpt.loss import LN_2, LossSum
@@ -149,6 +150,60 @@ def test_xz_is_what_its_own_program_s_container_grows_by() -> None:
     assert abs(total.nats / (8 * LN_2) - grown) <= 8
     # What was seen helps: alone the texts take more.
     assert total.nats < file_size(texts) * 8 * LN_2
+
+
+def test_xz_s_tables_are_as_large_as_its_input_and_find_what_the_preset_s_find() -> None:
+    rng = random.Random(6)
+    preset = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
+
+    def size(data: bytes) -> int:
+        return len(lzma.compress(data, lzma.FORMAT_RAW, filters=preset))
+
+    for n in (40, 70_000, 300_000):
+        trained = [rng.choice(TINY) + rng.choice(TINY) for _ in range(n // 10)]
+        before, after = ("".join(f"{line}\n" for line in its).encode() for its in (trained, TINY))
+        expected = size(before + after) - size(before)
+        assert xz(trained, TINY, 1).nats == expected * 8 * LN_2, n
+
+
+def test_xz_packs_the_end_of_what_was_trained_on_and_the_start_of_what_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("microgpt.counting.xz._PACKED", 1 << 12)
+    rng = random.Random(7)
+    trained, texts = (
+        [rng.choice(TINY) + rng.choice(TINY) + "é" * (i % 3) for i in range(n)] for n in (900, 2000)
+    )
+
+    def packed(data: bytes) -> int:
+        filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
+        return len(lzma.compress(data, lzma.FORMAT_RAW, filters=filters))
+
+    before, after = ("".join(f"{one}\n" for one in its).encode() for its in (trained, texts))
+    before, first = before[-(1 << 12) :], after[: 1 << 12]
+    added = packed(before + first) - packed(before)
+    expected = added * 8 * LN_2 * len(after) / len(first)  # the others are taken to be like them
+    assert xz(trained, texts, 5).nats == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_length_is_chosen_on_some_of_many_held_out_documents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tokenizer = Characters.of(TINY)
+    counted, held_out = laid(tokenizer, TINY), laid(tokenizer, TINY * 9)
+    tried = list[int]()
+    chosen = NGram.chosen
+
+    def recorded(batch: Batch, vocab_size: int, bos: int, others: Batch) -> NGram:
+        tried.append(others.positions)
+        return chosen(batch, vocab_size, bos, others)
+
+    monkeypatch.setattr(NGram, "chosen", recorded)
+    ngram(counted, tokenizer, held_out)
+    monkeypatch.setattr("microgpt.counting.ladder._TRIED", held_out.positions // 3)
+    ngram(counted, tokenizer, held_out)
+    assert tried[0] == held_out.positions
+    assert 0.2 < tried[1] / tried[0] < 0.45
 
 
 def test_xz_takes_nearly_nothing_for_what_stood_there_and_all_of_what_is_noise() -> None:

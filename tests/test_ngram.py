@@ -17,6 +17,7 @@ from microgpt.config import GPTConfig
 from microgpt.counting import order
 from microgpt.counting.mixture import MOST_WEIGHT, MixedDecoder, Mixture, fitted, mixed
 from microgpt.counting.ngram import NGram
+from microgpt.counting.order import Order
 from microgpt.data.batch import Batch
 from microgpt.errors import RunError, UsageError
 from microgpt.runs import checkpoint
@@ -29,6 +30,21 @@ OTHERS = [[0, 1, 2, 2], [3, 3, 3, 3, 3, 3], [1]]
 
 def batch(documents: list[list[int]]) -> Batch:
     return laid_out(documents, bos=BOS, block_size=8)
+
+
+def test_a_pair_s_place_finds_its_context_seen_or_not_at_either_end_too() -> None:
+    V, rng = 7, np.random.default_rng(3)
+    contexts, targets = (its.ravel() for its in np.mgrid[0:60, 0:V])
+    p_N = rng.random(len(contexts))
+    for seen in ([0], [419], [210, 211], *(rng.choice(420, n, replace=False) for n in (9, 90))):
+        pairs = np.sort(np.array(seen, dtype=np.int64))
+        order = Order.of(pairs, rng.integers(1, 4, len(pairs)), V)
+        counts = dict(zip(order.pairs.tolist(), order.counts.tolist()))
+        totals_N, back_N = order.backing(contexts)  # which searches contexts
+        seen_N = [max(counts.get(int(key), 0) - order.discount, 0.0)
+                  for key in contexts * V + targets]  # fmt: skip
+        expected_N = (np.array(seen_N) + back_N * p_N) / totals_N
+        assert (order.mixed(contexts, targets, p_N) == expected_N).all(), seen
 
 
 def by_the_book(trained: list[list[int]], documents: list[list[int]]) -> list[float]:

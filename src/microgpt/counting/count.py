@@ -104,10 +104,10 @@ def _numbers(batch: Batch, n: int, vocab_size: int, bos: int) -> Iterator[Ints]:
         yield contexts_N * vocab_size + batch.targets_N[its]
 
 
-def blocks(batch: Batch) -> Iterator[slice]:
+def blocks(batch: Batch, at_once: int = AT_ONCE) -> Iterator[slice]:
     """Yield all positions, some at a time."""
-    for first in range(0, batch.positions, AT_ONCE):
-        yield slice(first, min(first + AT_ONCE, batch.positions))
+    for first in range(0, batch.positions, at_once):
+        yield slice(first, min(first + at_once, batch.positions))
 
 
 def contexts(batch: Batch, its: slice, n: int, vocab_size: int, bos: int) -> Iterator[Ints]:

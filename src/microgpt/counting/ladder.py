@@ -1,14 +1,13 @@
 """What a loss is to be compared with: models that only count.
 
 In: the documents to count, the documents to be measured on. Out: a `LossSum` for each rung of the
-ladder: uniform ("blind"), unigram ("letters"), bigram ("pairs"), the best n-gram, and `xz`.
+ladder: uniform ("blind"), unigram ("letters"), bigram ("pairs"), the best n-gram.
 """
 
 from __future__ import annotations
 
-import lzma
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,9 +16,8 @@ from numpy.typing import NDArray
 
 from microgpt.counting.ngram import NGram
 from microgpt.counting.pairs import Counts
-from microgpt.data.texts import Texts
 from microgpt.data.tokenizer.unknown import losses
-from microgpt.loss import LN_2, LossSum
+from microgpt.loss import LossSum
 from microgpt.wording import ALONE, MIXED, THIS, name_of
 
 if TYPE_CHECKING:
@@ -82,6 +80,9 @@ class Ladder:
 # more, every second document is counted, or every third, and so on.
 _MOST = 1 << 24
 
+# Positions of held-out documents that a length is chosen on: each costs two searches a length.
+_TRIED = 1 << 20
+
 
 def ngram(counted: Batch, tokenizer: Tokenizer, held_out: Batch | None = None) -> NGram:
     """Count n-grams of the length that held-out documents cost least with.
@@ -89,43 +90,24 @@ def ngram(counted: Batch, tokenizer: Tokenizer, held_out: Batch | None = None) -
     Args:
         counted: the documents trained on; of more than 16.8 million positions some.
         tokenizer: what made the ids.
-        held_out: others; None: every tenth of those trained on, which are then counted too.
+        held_out: others, of more than a million positions some; None: every tenth of those trained
+            on, which are then counted too.
     """
     V, bos = tokenizer.vocab_size, tokenizer.bos
-    if counted.positions > _MOST:
-        counted = counted.take(np.arange(0, len(counted), -(-counted.positions // _MOST)))
+    counted = _some(counted, _MOST)
     if held_out is not None and len(held_out):
-        return NGram.chosen(counted, V, bos, held_out)
+        return NGram.chosen(counted, V, bos, _some(held_out, _TRIED))
     tenth = np.arange(len(counted)) % 10 == 9
     if not tenth.any():
         return NGram.of(counted, V, bos, n=min(3, len(counted) + 1))
     others, kept = (counted.take(np.flatnonzero(which)) for which in (~tenth, tenth))
-    return NGram.of(counted, V, bos, NGram.chosen(others, V, bos, kept).n)
+    return NGram.of(counted, V, bos, NGram.chosen(others, V, bos, _some(kept, _TRIED)).n)
 
 
-_NEAR = 8 << 20
-
-
-def xz(trained: Sequence[str], texts: Sequence[str], positions: int) -> LossSum:
-    """Return what `xz -9e` takes for texts behind those trained on: what they add to its file.
-
-    It has seen what the model has seen, or the last 8 MB of it. No loss, but a size in the same
-    unit.
-
-    >>> xz(["emma"] * 9, ["emma", "ava"], positions=9).nats > 0
-    True
-    """
-    # A text has at least its line feed, so that so many are enough.
-    before = bytes(Texts.of(trained)[-_NEAR:].data)[-_NEAR:]
-    after = bytes(Texts.of(texts).data)
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
-
-    def size(data: bytes) -> int:
-        return len(lzma.compress(data, lzma.FORMAT_RAW, filters=filters))
-
-    # A file may be a byte shorter for having more in it.
-    added = max(size(before + after) - size(before), 0)
-    return LossSum(added * 8 * LN_2, positions)
+def _some(batch: Batch, positions: int) -> Batch:
+    """Return all documents, or every second, or third: those have about so many positions."""
+    step = -(-batch.positions // positions)
+    return batch.take(np.arange(0, len(batch), step)) if step > 1 else batch
 
 
 # Positions measured at once: a model that counts needs a dozen arrays of them.
@@ -133,7 +115,7 @@ _AT_ONCE = 1 << 20
 
 
 def ladder(
-    counted: Batch,
+    counted: Batch | Counts,
     measured: Batch,
     tokenizer: Tokenizer,
     counts: NGram | None = None,
@@ -145,13 +127,15 @@ def ladder(
     Characters that the vocabulary lacks cost `tokenizer.unknown_nats`, as they cost the model.
 
     Args:
-        counted: the documents trained on.
+        counted: the documents trained on, or what they were counted to.
         measured: the documents to compare on; unknown characters are negative ids.
         tokenizer: what made the ids.
         counts: the n-gram; None: there is no such rung.
         whole: whether that has counted all of the documents trained on, and none else.
     """
-    if counts and whole and counts.n > 1:
+    if isinstance(counted, Counts):
+        pairs = counted
+    elif counts and whole and counts.n > 1:
         pairs = Counts.of_ngram(counts)
     else:
         pairs = Counts.of(counted, tokenizer.vocab_size)

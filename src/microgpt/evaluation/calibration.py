@@ -109,7 +109,7 @@ class Reliability:
         work_BV = 1.0 - p_BV
         with np.errstate(divide="ignore"):
             np.log(np.divide(p_BV, work_BV, out=work_BV), out=work_BV)
-        np.minimum(np.maximum(work_BV, -_FAR, out=work_BV), _FAR, out=work_BV)
+        work_BV.clip(-_FAR, _FAR, out=work_BV)
         work_BV += _FAR
         work_BV *= (_FINE - 1) / (2 * _FAR)
         fine_N = work_BV.astype(np.int64).ravel()

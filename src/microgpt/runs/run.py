@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from microgpt.counting.ladder import Ladder, ladder, ngram, xz
+from microgpt.beside import beside
+from microgpt.counting.ladder import Ladder, ladder, ngram
 from microgpt.counting.mixture import Mixture
 from microgpt.counting.ngram import NGram
+from microgpt.counting.pairs import Counts
+from microgpt.counting.xz import xz
 from microgpt.data import corpus
 from microgpt.data.batch import Batch, lay_out
 from microgpt.data.texts import Texts
@@ -200,8 +203,7 @@ class Run(Model):
         if not texts:
             raise UsageError("texts must not be empty; got none.")
         model = LossSum.of(np.concatenate(self.losses(texts)).tolist())
-        baselines, alone = self.baselines(texts), self.alone(texts)
-        mixes = self.weight is not None
+        baselines, alone, mixes = self.baselines(texts), self.alone(texts), self.weight is not None
         return Ladder(count(len(texts), what), baselines, model, self.ngram.n, alone, mixes)
 
     def baselines(self, texts: Sequence[str], *, seen: bool = False) -> dict[str, LossSum]:
@@ -216,9 +218,10 @@ class Run(Model):
             RunError, DataError: the documents trained on cannot be read any more.
         """
         trained, measured = self.documents[0], self._lay_out(texts)
-        counts = None if seen else self.ngram
-        rungs = ladder(self._lay_out(trained), measured, self.tokenizer, counts)
-        return rungs if seen else {**rungs, "xz": xz(trained, texts, measured.positions)}
+        size = None if seen else beside(lambda: xz(trained, texts, measured.positions))
+        pairs = Counts.of(self._lay_out(trained), self.tokenizer.vocab_size)
+        rungs = ladder(pairs, measured, self.tokenizer, None if seen else self.ngram)
+        return {**rungs, "xz": size()} if size else rungs
 
     def _lay_out(self, texts: Iterable[str]) -> Batch:
         encoded = encode_all(self.tokenizer, texts)

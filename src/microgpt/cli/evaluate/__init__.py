@@ -7,6 +7,7 @@ from typing import Annotated
 
 from rich.progress import track
 
+from microgpt.beside import beside
 from microgpt.cli import flags
 from microgpt.cli.evaluate.parts import show_honesty, show_parts, unknown_line
 from microgpt.cli.flags import whole
@@ -47,9 +48,10 @@ def evaluate(
     opened = machine.run(run)
     source = reading.source(*files)
     chosen = chosen_from(opened, source, limit)
+    ladder = beside(lambda: measured_ladder(opened, chosen.texts, seen=chosen.seen))
     result = opened.evaluate(progress(chosen.texts))
     gpt = opened.alone(chosen.texts)
-    baselines, why = measured_ladder(opened, chosen.texts, seen=chosen.seen)
+    baselines, why = ladder()
     if why:
         note(f"no baselines: {why}")
     n = opened.ngram.n if "ngram" in baselines else 0
