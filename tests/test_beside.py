@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from microgpt.beside import beside
+from microgpt.counting.beside import beside
 from microgpt.errors import DataError
 
 
@@ -34,5 +34,7 @@ def test_an_error_is_raised_where_the_answer_is_asked_for() -> None:
 
 
 def test_a_program_that_ends_does_not_wait() -> None:
-    program = "import time; from microgpt.beside import beside; beside(lambda: time.sleep(600))"
+    program = (
+        "import time; from microgpt.counting.beside import beside; beside(lambda: time.sleep(600))"
+    )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -16,7 +16,7 @@ SOURCE = Path(microgpt.__file__).parent
 # A room imports from those above it; docs/architecture.md has the same table.
 ROOMS = """
 errors
-schema wording beside
+schema wording
 html
 config
 data

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from microgpt.beside import beside
+from microgpt.counting.beside import beside
 from microgpt.data.texts import Texts
 from microgpt.loss import LN_2, LossSum
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from microgpt.beside import beside
+from microgpt.counting.beside import beside
 from microgpt.counting.ladder import Ladder, ladder, ngram
 from microgpt.counting.mixture import Mixture
 from microgpt.counting.ngram import NGram

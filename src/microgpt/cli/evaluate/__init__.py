@@ -7,7 +7,6 @@ from typing import Annotated
 
 from rich.progress import track
 
-from microgpt.beside import beside
 from microgpt.cli import flags
 from microgpt.cli.evaluate.parts import show_honesty, show_parts, unknown_line
 from microgpt.cli.flags import whole
@@ -16,6 +15,7 @@ from microgpt.cli.terminal.console import stderr, stdout
 from microgpt.cli.terminal.notes import noted
 from microgpt.cli.terminal.say import note, say, say_json
 from microgpt.cli.terminal.tables import table
+from microgpt.counting.beside import beside
 from microgpt.data import corpus
 from microgpt.data.corpus import Source
 from microgpt.errors import DataError, RunError
