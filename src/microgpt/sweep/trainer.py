@@ -18,7 +18,7 @@ from microgpt.data.batch import Batch, lay_out
 from microgpt.data.corpus import Corpus
 from microgpt.data.shuffle import shuffled
 from microgpt.data.tokenizer import known_ids
-from microgpt.engines.contract import Engine
+from microgpt.engines.contract import Predictor
 from microgpt.errors import DataError
 from microgpt.loss import LossSum
 from microgpt.sweep.knob import Value
@@ -115,19 +115,25 @@ class TrialTrainer:
                 done = max(done, steps.seconds / training.seconds)
             passed = [share for share in due if 100 * done >= share]
             if passed and done < 1.0:
-                loss = self.measure(mixture or engine, config, early=True)
+                loss = self.measure(engine, mixture, config, early=True)
                 yield Report(passed[-1], loss, steps.last, steps.seconds)
                 due = due[len(passed) :]
         if last is not None:
-            loss = self.measure(mixture or engine, config)
+            loss = self.measure(engine, mixture, config)
             yield Report(100, loss, last.last, last.seconds)
 
-    def measure(self, model: Engine | Mixture, config: GPTConfig, *, early: bool = False) -> float:
+    def measure(
+        self,
+        gpt: Predictor,
+        mixture: Mixture | None,
+        config: GPTConfig,
+        *,
+        early: bool = False,
+    ) -> float:
         """Return the loss on the held-out text of all trials; early: on a quarter of it."""
         batch = self._laid_out(early=early, block_size=config.block_size)
-        if isinstance(model, Mixture):
-            return LossSum.of(model.fit(batch)[0].tolist()).mean
-        return LossSum.of(model.losses(batch).tolist()).mean
+        losses_N = mixture.fit(batch)[0] if mixture else gpt.losses(batch)
+        return LossSum.of(losses_N.tolist()).mean
 
     @property
     def positions(self) -> int:

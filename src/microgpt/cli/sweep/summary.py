@@ -84,7 +84,7 @@ def closing(
         Whether it is a success: the best one costs less than blind guessing.
     """
     effects = sweep.study.effects()
-    loss = sweep.trainer.measure(run.mixture or run.engine, run.settings.model)
+    loss = sweep.trainer.measure(run.engine, run.mixture, run.settings.model)
     picture = sweep.folder / PICTURE
     try:
         knobs.check_installed()

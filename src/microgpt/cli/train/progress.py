@@ -5,6 +5,7 @@ In: the events of a `Session`. Out: what they want to know of them. `bar` is for
 
 from __future__ import annotations
 
+import sys
 from typing import Protocol
 
 import numpy as np
@@ -54,12 +55,18 @@ class Lines:
         self._due = self._due or self._last
         if kind is None:
             self._flush()
+            sys.stdout.flush()
 
     def show(self, event: Steps | HeldOut) -> None:
-        """Take one event in; a line waits for the evaluation that may belong to it."""
+        """Take one event in, and print the lines that are ready at once."""
         if isinstance(event, HeldOut):
             self._flush(event)
-            return
+        else:
+            self._take(event)
+        sys.stdout.flush()
+
+    def _take(self, event: Steps) -> None:
+        """Add up steps; a line waits for the evaluation that may belong to it."""
         if self._last is None:
             self._from = event[0].seconds
         begin = 0
@@ -94,7 +101,8 @@ class Lines:
         parts = [heldout("val", measured.own.mean, mixed)] if measured else []
         parts += [f"{figures(self._sum.bits, 2)} bits", f"lr {figures(step.lr)}"]
         parts += [f"{short(self._sum.positions / seconds)} tok/s"] if seconds > 0 else []
-        say(f"step {step.step}: loss {figures(self._sum.mean)}  {' · '.join(parts)}")
+        line = f"step {step.step}: loss {figures(self._sum.mean)}  {' · '.join(parts)}"
+        say(line, at_once=False)
         self._told = step.step
         if self._due:
             self._sum, self._from, self._due = LossSum(), step.seconds, None
