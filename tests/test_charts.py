@@ -34,3 +34,12 @@ def test_points_of_charts_lie_where_their_numbers_say() -> None:
     for m in marks:
         right, up = (m.x - charts.LEFT) / width, (charts.HEIGHT - charts.BOTTOM - m.y) / height
         assert right == pytest.approx(up)
+
+
+@pytest.mark.parametrize("mixed", [[], [(1.0, 3.1), (2.0, 2.9)]])
+def test_there_is_room_for_the_label_of_each_curve(mixed: list[tuple[float, float]]) -> None:
+    curve = charts.learning_curve(
+        [(1.0, 3.2), (2.0, 13.0)], [(2.0, 13.1)], [("10-grams", 12.5)], mixed
+    )
+    # A bold letter of the page is 8 units wide on average; 10 lie between the curve and its label.
+    assert max(8 * len(label.text) for label in curve.labels) <= curve.right - 10

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 800, 340
 LEFT, RIGHT, TOP, BOTTOM = 58, 168, 14, 44
+# By so much the labels of a mixture's curves are longer: they say whose loss each is.
+_LONGER = 48
 _LINE = 19.0
 """Labels stand so far apart at least."""
 
@@ -71,6 +73,7 @@ class Chart:
         x_name, y_name: what the axes show.
         x_ticks, y_ticks: on them.
         lines, marks, labels: in them.
+        right: the room beside them, for the labels.
     """
 
     x_name: str
@@ -80,6 +83,7 @@ class Chart:
     lines: list[Line] = field(default_factory=list[Line])
     marks: list[Mark] = field(default_factory=list[Mark])
     labels: list[Label] = field(default_factory=list[Label])
+    right: int = RIGHT
 
 
 def learning_curve(
@@ -109,10 +113,11 @@ def learning_curve(
     last = max([x for _, _, points in curves for x, _ in points], default=1.0)
     low, high = min(losses, default=0.0), max(losses, default=1.0)
     margin = 0.06 * (high - low or 1.0)
-    x = _scale(0.0, last, LEFT, WIDTH - RIGHT)
+    right = RIGHT + (_LONGER if mixed else 0)
+    x = _scale(0.0, last, LEFT, WIDTH - right)
     y = _scale(low - margin, high + margin, HEIGHT - BOTTOM, TOP)
     lines = [
-        Line("level", f"{LEFT},{y(loss):.1f} {WIDTH - RIGHT},{y(loss):.1f}") for _, loss in levels
+        Line("level", f"{LEFT},{y(loss):.1f} {WIDTH - right},{y(loss):.1f}") for _, loss in levels
     ]
     labels = [Label("level", y(loss), f"{name} {figures(loss, 2)}") for name, loss in levels]
     marks: list[Mark] = []
@@ -126,7 +131,7 @@ def learning_curve(
         "updates", "nats a position",
         [Tick(x(at), f"{at:,.0f}") for at in ticks(0.0, last, 6) if at == int(at)],
         [Tick(y(at), f"{at:.10g}") for at in ticks(low - margin, high + margin, 6)],
-        lines, marks, _apart(labels),
+        lines, marks, _apart(labels), right,
     )  # fmt: skip
 
 
