@@ -21,6 +21,7 @@ import pytest
 
 import microgpt
 from microgpt.cli.app import run
+from microgpt.data.datasets import names_path
 from microgpt.errors import DivergedError, MissingExtra, RunError, UsageError
 
 from .conftest import TINY, required
@@ -205,7 +206,7 @@ def test_without_held_out_texts_the_threshold_comes_from_those_trained_on_and_th
 
 @pytest.mark.slow
 def test_the_page_s_numbers_of_names_and_scrambled_names_are_what_comes_out() -> None:
-    names = np.array(microgpt.datasets.names_path().read_text().split(), dtype=object)  # type: ignore[attr-defined]
+    names = np.array(names_path().read_text().split(), dtype=object)
     names = np.random.default_rng(0).permutation(names)
     fresh = names[10_000:15_000].tolist()
     rng = random.Random(0)
