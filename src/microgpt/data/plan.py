@@ -44,7 +44,6 @@ class Plan:
                 empty.
 
         >>> from microgpt.data.batch import lay_out
-        >>> from microgpt.data.batch import lay_out
         >>> data = lay_out([[0], [1], [2]], bos=9, block_size=4).batch
         >>> Plan(data, batch_size=2).batches(first=0, steps=3).steps.tolist()
         [0, 2, 4, 6]

@@ -22,13 +22,13 @@ from microgpt.counting.ladder import ladder
 from microgpt.data import corpus
 from microgpt.data.corpus import Corpus, Source
 from microgpt.data.tokenizer import Tokenizer
+from microgpt.engines import about
 from microgpt.engines.contract import Engine
 from microgpt.errors import DataError, DivergedError
 from microgpt.experiment.point import SURE_AND_WRONG, Point, measure
 from microgpt.loss import LossSum
 from microgpt.optim import learning_rate
 from microgpt.runs import checkpoint, prepare
-from microgpt.training import recipe
 from microgpt.training.heldout import ENOUGH, HeldOutDocuments
 from microgpt.training.presets import preset
 from microgpt.training.task import Dataset, Task, tokenizer_for
@@ -92,7 +92,7 @@ class Experiment:
         threads: int | None = None,
         device: str | None = None,
     ) -> None:
-        is_fast = recipe.is_fast(engine)
+        is_fast = about(engine).is_fast
         steps = training.steps or 1
         self.corpus = data
         self.config = config
@@ -217,7 +217,7 @@ def of_run(
 
 def _short(training: TrainConfig, steps: int | None, seed: int | None, engine: str) -> TrainConfig:
     """Set steps and seed; None: the recipe's own, with few enough steps to end soon."""
-    most = STEPS if recipe.is_fast(engine) else _FEW_STEPS
+    most = STEPS if about(engine).is_fast else _FEW_STEPS
     if steps is None:
         steps = min(training.steps or most, most)
     check_count("steps", steps)

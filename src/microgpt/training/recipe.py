@@ -10,9 +10,11 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import numpy as np
+
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.data import batch
-from microgpt.data.tokenizer import Bytes, encode_all
+from microgpt.data.tokenizer import encode_all
 from microgpt.engines import about
 from microgpt.training import budget
 from microgpt.training.presets import MODERN
@@ -24,12 +26,7 @@ CHOSEN = "chosen"
 
 def default(engine: str) -> str:
     """Return the default preset's name: on the slow engine the original."""
-    return "micro" if is_fast(engine) else "microgpt"
-
-
-def is_fast(engine: str) -> bool:
-    """Return whether an engine, or the one that "auto" stands for, trains in seconds."""
-    return about(engine).is_fast
+    return "micro" if about(engine).is_fast else "microgpt"
 
 
 def choose(
@@ -60,8 +57,7 @@ def choose(
             break
     spent = time.perf_counter() - began
     work = speed * seconds
-    is_bytes = isinstance(tokens, Bytes)
-    lengths = (documents.sizes if is_bytes else documents.lengths) + 1
+    lengths = np.diff(dataset.encoded.offsets)
     choice = budget.choose(work, lengths, tokens.vocab_size)
     why = f"At {speed / 1e9:.3g} GFLOP/s, {seconds:g} s are {choice.why}"
     return replace(choice, why=why), spent

@@ -7,7 +7,7 @@ saved here; `checkpoint` returns all that a training is, for whoever saves it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -38,7 +38,6 @@ class Trainer:
         engine: opened for it, with the state it begins with or goes on from.
         spent: seconds spent on preparing: half of a budget in seconds is for training all the same.
         align: prefer to pause at multiples of this many steps.
-        clock: what seconds are counted by; None: the usual one.
 
     Attributes:
         mixture: the GPT mixed with counts, where it is.
@@ -57,13 +56,12 @@ class Trainer:
         engine: Engine,
         spent: float = 0.0,
         align: int = 1,
-        clock: Callable[[], float] | None = None,
     ) -> None:
         self.task, self.engine, self._spent = task, engine, spent
         counts = task.counts
         self.mixture = Mixture(engine, counts) if counts else None
         self.timetable = Timetable(task.training, task.layout.batch, len(task.heldout))
-        self.pace = Pace(task.training, align, self.timetable.every, clock)
+        self.pace = Pace(task.training, align, self.timetable.every)
         self.tail, self.best = Tail(TAIL), Best()
         self.at: Step | None = None
         self.last_heldout: HeldOut | None = None
