@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 
 from microgpt.runs import prepare
 from microgpt.runs.bar import bar
+from microgpt.runs.interruption import interruptible
 from microgpt.runs.session import Session
 from microgpt.training import verdict
 from microgpt.training.trainer import Trainer
@@ -33,7 +33,7 @@ def finish(session: Session, *, progress: bool, stacklevel: int) -> None:
     """
     with (
         session,
-        _interruptible(session.stop) as interrupted,
+        interruptible(session.stop, _signals()) as interrupted,
         bar() if progress else nullcontext() as show,
     ):
         for _ in session:
@@ -56,35 +56,14 @@ def _where(session: Session) -> str:
     )
 
 
-@contextmanager
-def _interruptible(stop: Callable[[], None]) -> Generator[list[bool]]:
-    """Let the first Ctrl-C, or a notebook's stop button, stop and save; the second ends at once.
+def _signals() -> list[int]:
+    """Return the signals of Ctrl-C, and of a notebook's stop button.
 
-    If the program has a handler of its own, or this is not the main thread, nothing is changed.
-
-    Args:
-        stop: asks the training to stop.
-
-    Yields:
-        A list that is empty until the first Ctrl-C.
+    None if the program has a handler of its own, or this is not the main thread.
     """
-    asked: list[bool] = []
-    ours = signal.default_int_handler
     is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGINT) != ours:
-        yield asked
-        return
-
-    def on_signal(*_: object) -> None:
-        asked.append(True)
-        signal.signal(signal.SIGINT, ours)
-        stop()
-
-    signal.signal(signal.SIGINT, on_signal)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, ours)
+    is_free = is_main and signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    return [signal.SIGINT] if is_free else []
 
 
 def _told(trainer: Trainer) -> tuple[float, str]:

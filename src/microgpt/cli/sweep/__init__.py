@@ -172,14 +172,14 @@ def _run(
             for trial in made.run(until, jobs, most):
                 reporter.show(trial)
         chosen = best(made.trials)
-        if not asked[0]:
+        if not asked:
             if chosen is None:
                 raise told_nothing(made)
             trained = train_best(made, chosen, last, json=json)
             if trained is not None:
                 seconds = time.perf_counter() - began
                 is_success = closing(made, chosen, trained, last, seconds, json=json)
-    if not asked[0]:
+    if not asked:
         return 0 if is_success else 1
     so_far = f" The best so far: loss {figures(chosen.loss)}." if chosen else ""
     remark(

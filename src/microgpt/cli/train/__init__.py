@@ -100,12 +100,12 @@ def _train(session: Session, *, json: bool, every: int | None) -> bool:
     with interruption(session.stop, "after this step") as asked, reporter:
         for event in session:
             reporter.show(event)
-    if asked[0]:
+    if asked:
         remark(
             f"Stopped after step {session.updates:,} and saved. "
             f"Go on with: microgpt train --resume {word(session.folder)}"
         )
-    return not asked[0]
+    return not asked
 
 
 def _reporter(session: Session, *, json: bool, every: int | None) -> Reporter:
