@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from microgpt import Run
 from microgpt.counting.ngram import NGram
-from microgpt.scoring.price import Priced, Pricer
-from microgpt.scoring.walk import Layer
+from microgpt.scoring.price import Laid, Priced, Pricer
 
 Test = Callable[[list[str]], NDArray[np.bool_]]
 """Says of texts which are flagged."""
@@ -19,7 +18,7 @@ Test = Callable[[list[str]], NDArray[np.bool_]]
 
 def counted(run: Run, n: int) -> NGram:
     """Count characters in rows of n, in the documents that a run was trained on."""
-    laid = Layer(run.tokenizer, run.settings.model.block_size).lay(run.documents[0])
+    laid = Laid.of(run.documents[0], run.tokenizer, run.settings.model.block_size)
     return NGram.of(laid.batch, run.tokenizer.vocab_size, run.tokenizer.bos, n)
 
 

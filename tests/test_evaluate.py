@@ -100,7 +100,7 @@ def test_many_texts_are_laid_out_in_groups_and_evaluated_as_all_at_once(
 ) -> None:
     at_once = evaluation.evaluate(engine, TOKENIZER, 6, TEXTS)
     monkeypatch.setattr("microgpt.evaluation.CHARACTERS", 40)
-    monkeypatch.setattr("microgpt.scoring.walk.NUMBERS", 100)
+    monkeypatch.setattr("microgpt.scoring.logits.NUMBERS", 100)
     in_groups = evaluation.evaluate(engine, TOKENIZER, 6, iter(TEXTS))
     assert in_groups.sum == at_once.sum
     assert in_groups.parts.by_position() == at_once.parts.by_position()

@@ -12,9 +12,9 @@ from microgpt import evaluation
 from microgpt.config import GPTConfig
 from microgpt.data.tokenizer import Bytes, Characters, Tokenizer
 from microgpt.loss import LossSum
-from microgpt.scoring.price import Pricer
+from microgpt.scoring.logits import blocks
+from microgpt.scoring.price import END, Laid, Pricer
 from microgpt.scoring.spans import spans
-from microgpt.scoring.walk import END, Layer, blocks
 from tests.conftest import TINY, hair, opened
 
 LETTERS = Characters.of(TINY)
@@ -69,7 +69,7 @@ def test_spans_are_told_in_characters(tokenizer: Tokenizer) -> None:
 @pytest.mark.parametrize("tokenizer", [LETTERS, Bytes("first")], ids=["characters", "bytes"])
 @pytest.mark.parametrize("block", [1, 2, 5, 100])
 def test_texts_are_laid_out_as_one_by_one(tokenizer: Tokenizer, block: int) -> None:
-    layer, rng = Layer(tokenizer, block), random.Random(block)
+    rng = random.Random(block)
     for _ in range(4):  # what was met once is looked up
         texts = rng.sample(TEXTS, 9)
         tokens, targets, starts, chars, places, texts_at = [], [], [0], [], [], [0]
@@ -85,7 +85,7 @@ def test_texts_are_laid_out_as_one_by_one(tokenizer: Tokenizer, block: int) -> N
             codes = [*map(ord, text), END]
             chars += [code for code, ids in zip(codes, its) for _ in ids]
             places += [i for i, ids in enumerate(its) for _ in ids]
-        laid = layer.lay(texts)
+        laid = Laid.of(texts, tokenizer, block)
         assert laid.batch.tokens_N.tolist() == tokens
         assert laid.batch.targets_N.tolist() == targets
         assert laid.batch.documents.tolist() == starts
@@ -102,10 +102,10 @@ def test_blocks_come_to_every_position_once_in_order(monkeypatch: pytest.MonkeyP
     config = GPTConfig(vocab_size=V, block_size=BLOCK, n_head=2, n_embd=4)
     engine = opened("scalar", config, std=0.8)
     texts = [text for text in TEXTS if set(text) <= set(LETTERS.characters)]
-    batch = Layer(LETTERS, BLOCK).lay(texts).batch
+    batch = Laid.of(texts, LETTERS, BLOCK).batch
     expected = engine.losses(batch)
     for positions in (10_000, 14, BLOCK, 1):
-        monkeypatch.setattr("microgpt.scoring.walk.NUMBERS", positions * V)
+        monkeypatch.setattr("microgpt.scoring.logits.NUMBERS", positions * V)
         seen = 0
         for its, logits_NV in blocks(engine, batch, V):
             assert (its.start, len(logits_NV)) == (seen, its.stop - its.start)

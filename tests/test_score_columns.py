@@ -19,7 +19,8 @@ from microgpt.data.reader.block import Block
 from microgpt.data.reader.skipped import Skipped
 from microgpt.data.reader.stream import Stream
 from microgpt.runs.run import Run
-from microgpt.scoring.rows.forms import Form, Scored, head, rows
+from microgpt.scoring.rows.fields import Scored
+from microgpt.scoring.rows.forms import Form, head, rows
 
 Capture = pytest.CaptureFixture[bytes]
 ENDS = ["\n", "\r\n", "\r"]

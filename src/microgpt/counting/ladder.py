@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from microgpt.counting.ngram import NGram
 from microgpt.counting.pairs import Counts
-from microgpt.data.tokenizer.unknown import losses
+from microgpt.data.tokenizer.unknown import charge, readable
 from microgpt.loss import LossSum
 from microgpt.wording import ALONE, MIXED, THIS, name_of
 
@@ -148,6 +148,8 @@ def ladder(
         models["ngram"] = counts.losses
     sums = dict.fromkeys(models, LossSum())
     for _, piece in measured.pieces(_AT_ONCE):
+        known = readable(piece, tokenizer)
         for name, model in models.items():
-            sums[name] += LossSum.of(losses(model, piece, tokenizer).data)
+            losses_N = charge(model(known), piece.targets_N, tokenizer)
+            sums[name] += LossSum.of(losses_N.data)
     return sums

@@ -21,8 +21,9 @@ from microgpt.evaluation.parts import Parts
 from microgpt.evaluation.predictions import Predictions
 from microgpt.evaluation.temperature import Temperature
 from microgpt.loss import LN_2, LossSum
+from microgpt.scoring.logits import blocks
+from microgpt.scoring.price import CHARACTERS, Laid, groups
 from microgpt.scoring.score import Character, Score, scores
-from microgpt.scoring.walk import CHARACTERS, Layer, blocks, groups
 
 __all__ = ["Character", "Evaluation", "Score", "evaluate", "scores"]
 
@@ -111,9 +112,8 @@ def evaluate(
     Memory does not grow with their number.
     """
     predictions, parts, n_bytes = Predictions(), Parts(tokenizer), 0
-    layer = Layer(tokenizer, block_size)
     for group in groups(texts, CHARACTERS):
-        laid = layer.lay(group)
+        laid = Laid.of(group, tokenizer, block_size)
         batch, number_D = laid.batch, parts.n_documents + np.arange(len(group))
         number_N = np.repeat(number_D, np.diff(laid.texts))
         losses_N, likely_N = np.zeros(batch.positions), np.zeros(batch.positions, dtype=np.int64)

@@ -14,8 +14,8 @@ import numpy as np
 from microgpt.engines.contract import Floats
 from microgpt.evaluation.sums import Exact, split
 from microgpt.loss import LossSum
+from microgpt.scoring.price import Ints, Laid, Offsets, ends
 from microgpt.scoring.spans import spans
-from microgpt.scoring.walk import Ints, Laid, Offsets, ends
 
 KEPT = 400
 """Documents remembered at either end."""

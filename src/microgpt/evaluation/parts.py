@@ -19,7 +19,7 @@ from microgpt.engines.contract import Floats
 from microgpt.evaluation.documents import KEPT, Document, Extremes
 from microgpt.evaluation.sums import Exact, SumsByKey, rounded, split
 from microgpt.loss import LossSum
-from microgpt.scoring.walk import END, Laid, label
+from microgpt.scoring.price import END, Laid, label
 
 SINGLE = 16
 """Places and lengths up to this stand alone, longer ones together: 17-32, 33-64, ..."""

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.runs.run import Run
-from microgpt.scoring.judge import Judge, promise
 from microgpt.scoring.price import Pricer
-from microgpt.scoring.threshold import threshold
+from microgpt.scoring.reference import Judge
+from microgpt.scoring.threshold import promise, threshold
 
 # Percentiles among fewer texts mean little.
 _FEW = 20

@@ -1,16 +1,23 @@
 """What is usual: what the lines of a file cost, by length, and how rare a text is beside them.
 
-In: lengths and means of texts, and how many lines each stands for (see `repetition`). Out:
-percentiles among those of similar length.
+In: lengths and means of texts, and how many lines each stands for (see `repetition`). Out: a
+`Reference`; and a `Judge`, which says of many other texts at once their percentiles among those of
+similar length, and which are flagged.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.engines.contract import Floats
 from microgpt.scoring.repetition import Repetition, weights
+
+if TYPE_CHECKING:
+    from microgpt.scoring.threshold import Threshold
 
 Ints = NDArray[np.int64]
 
@@ -99,6 +106,31 @@ class Reference:
         """Return the percentile of what costs more than all texts of its class up to a reach."""
         below_D = self._before[reach_D] - self._before[self.firsts_C[classes_D]]
         return below_D * self._percent_C[classes_D]
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """Holds means against usual ones.
+
+    Attributes:
+        usual: nats a position of usual text.
+        reference: None: it is not known what is usual.
+        threshold: None: nothing is flagged.
+    """
+
+    usual: float
+    reference: Reference | None = None
+    threshold: Threshold | None = None
+
+    def percentiles(self, lengths_D: Ints, means_D: Floats) -> Floats | None:
+        """Return how many of 100 usual lines of similar length cost less."""
+        # Where there is a threshold, what is flagged and how rare it is must agree.
+        usual = self.threshold.usual if self.threshold else self.reference
+        return usual.percentiles(lengths_D, means_D) if usual else None
+
+    def flags(self, lengths_D: Ints, means_D: Floats) -> NDArray[np.bool_] | None:
+        """Say which texts are flagged."""
+        return self.threshold.flags(lengths_D, means_D) if self.threshold else None
 
 
 def _tops(lengths_D: Ints, texts_D: Floats, enough: float) -> Ints:

@@ -18,7 +18,8 @@ from microgpt.data.tokenizer import UNKNOWN, Tokenizer
 from microgpt.data.tokenizer.unknown import charge, readable
 from microgpt.engines.contract import Predictor
 from microgpt.loss import LossSum, cross_entropy
-from microgpt.scoring.walk import Layer, blocks
+from microgpt.scoring.logits import blocks
+from microgpt.scoring.price import Laid
 
 TEXTS = 64
 """How many are priced together."""
@@ -113,9 +114,9 @@ def scores(
     A character that the vocabulary lacks costs `tokenizer.unknown_nats`; the model then reads the
     commonest character in its place, and goes on.
     """
-    layer, remaining = Layer(tokenizer, block_size), iter(texts)
+    remaining = iter(texts)
     while group := list(islice(remaining, TEXTS)):
-        laid = layer.lay(group)
+        laid = Laid.of(group, tokenizer, block_size)
         batch, targets_N = readable(laid.batch, tokenizer), laid.batch.targets_N
         losses_N, likely = np.zeros(batch.positions), list[tuple[int, ...]]()
         for its, logits_NV in blocks(predictor, batch, tokenizer.vocab_size):

@@ -166,6 +166,30 @@ def threshold(usual: Reference, rate: float) -> Threshold:
     return Threshold(usual, float(percentiles[chosen]), float(expected[chosen]), low, high)
 
 
+def promise(usual: Reference, found: Threshold, rate: float) -> str:
+    """Say what share of good lines a threshold flags, by what, and what that takes for granted.
+
+    Args:
+        usual: what the threshold was chosen by.
+        found: the threshold.
+        rate: the share that was asked for.
+    """
+    repetition, by = usual.repetition, count(usual.new, "held-out document")
+    repeating = repetition.lines - repetition.once
+    if repeating:
+        by = f"{by} whose text is there once and {count(repeating, 'line')} whose text repeats,"
+    is_one = len(found.usual.weights_C) == 1
+    said = (
+        f"Of good lines {found.expected:.2%} will be flagged ({found.low:.2%} to {found.high:.2%}, "
+        f"95 times of 100), judging by {by} of {'all' if is_one else 'similar'} lengths, if good "
+        f"lines come from where these did{' and repeat as they did' if repeating else ''}."
+    )
+    enough = math.ceil(ABOVE / rate)
+    if is_one and enough > ENOUGH and (len(usual.weights_C) > 1 or len(usual) < enough):
+        said += f" So low a rate takes {enough:,} texts of a length: all are judged together."
+    return said
+
+
 def _interval(usual: Reference, cuts: _Cuts, which: Ints) -> tuple[float, float]:
     """Return the 2.5 % and the 97.5 % quantile of the share of good lines above a cut a class."""
     lines, once = usual.repetition.lines, usual.repetition.once

@@ -18,7 +18,6 @@ from microgpt.cli import flags
 from microgpt.cli.flags import flag, word
 from microgpt.cli.mistakes import without_run
 from microgpt.cli.score import detail
-from microgpt.cli.score.judge import judge
 from microgpt.cli.terminal.console import stderr
 from microgpt.cli.terminal.notes import say_broken
 from microgpt.cli.terminal.say import note, remark, say_json
@@ -28,12 +27,11 @@ from microgpt.data.reader.skipped import Skipped
 from microgpt.data.reader.stream import Stream
 from microgpt.engines.machine import processors
 from microgpt.errors import DataError, UsageError
-from microgpt.runs.judging import open_pricer
+from microgpt.runs.judging import judging, open_pricer
 from microgpt.runs.run import Run
-from microgpt.scoring.judge import Judge
-from microgpt.scoring.rows.forms import Form
-from microgpt.scoring.rows.lines import WrittenRows
-from microgpt.scoring.rows.processes import Job, in_order
+from microgpt.scoring.reference import Judge
+from microgpt.scoring.rows.forms import Form, RowWriter, WrittenRows
+from microgpt.scoring.rows.processes import in_order
 from microgpt.scoring.score import Score
 from microgpt.wording import count, printable, short
 
@@ -87,17 +85,17 @@ def score(
         if w not in streams:
             _check(w, is_text=text)
     blocks = _Blocks(texts, streams)
-    judged = judge(opened, flag_rate)
+    judged = _judge(opened, flag_rate)
     if json or not (files or form):
         _one_by_one(opened, judged, iter(blocks), sort, json=json)
     else:
-        form, encoding = form or "table", sys.stdout.encoding or "utf-8"
-        engine, apart = machine.engine or "auto", sort is not None
+        encoding = sys.stdout.encoding or "utf-8"
+        writer = RowWriter(judged, form or "table", sort is not None, encoding)
+        engine = machine.engine or "auto"
         opener = partial(open_pricer, opened.folder, engine, 1, machine.device)
-        job = Job(opener, judged, form, apart, encoding)
         # A device other than the processor is shared by no processes.
         processes = 1 if machine.device else machine.threads or processors()
-        told = in_order(opened.pricer, job, blocks, processes, note)
+        told = in_order(opened.pricer, writer, opener, blocks, processes, note)
         flagged, documents = _row_by_row(told, sort)
         if judged.threshold and (documents or not blocks.error):
             share = flagged / max(documents, 1)
@@ -129,6 +127,16 @@ class _Blocks:
                     yield block
         except DataError as error:
             self.error = error
+
+
+def _judge(run: Run, rate: float | None) -> Judge:
+    """Return the judge of texts, and say how sure it is: the arguments are those of `judging`."""
+    found = judging(run, rate)
+    if found.warning:
+        note(f"no percentiles: {found.warning}")
+    if found.promise:
+        remark(found.promise)
+    return found.judge
 
 
 def _one_by_one(

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from microgpt.data.encoded import Ids, Placed, smallest
+from microgpt.data.encoded import Ids, Offsets, Placed, Places, smallest
 from microgpt.data.texts import Texts
-from microgpt.data.tokenizer.contract import UNKNOWN, BosPlace, WithBOS, inside
+from microgpt.data.tokenizer.contract import UNKNOWN, BosPlace, WithBOS
 from microgpt.wording import ranges
 
 # The end of a text among the code points of many.
@@ -126,7 +126,7 @@ class Characters(WithBOS):
         if unknown.any():
             stream = stream.astype(np.int32)
             stream[unknown] = UNKNOWN
-        return Placed(stream, offsets, inside(offsets))
+        return Placed(stream, offsets, _inside(offsets))
 
     def decode(self, ids: Iterable[int]) -> str:
         return "".join(map(self._texts.__getitem__, ids))
@@ -138,3 +138,13 @@ class Characters(WithBOS):
             "counts": list(self.counts),
             "bos": self.bos_place,
         }
+
+
+def _inside(offsets: Offsets) -> Places:
+    """Return the number of each position in its text, from 0.
+
+    >>> _inside(np.array([0, 3, 4])).tolist()
+    [0, 1, 2, 0]
+    """
+    places: Places = np.arange(offsets[-1], dtype=np.int32)
+    return places - np.repeat(offsets[:-1], np.diff(offsets)).astype(np.int32)

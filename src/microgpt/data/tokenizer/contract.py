@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Protocol
 
-import numpy as np
-
-from microgpt.data.encoded import Ids, Offsets, Placed, Places
+from microgpt.data.encoded import Ids, Placed, Places
 
 BosPlace = Literal["first", "last"]
 
@@ -98,13 +96,3 @@ class WithBOS:
     def encode(self, text: str) -> tuple[Ids, Places]:
         one = self.encode_many([text])
         return one.stream[1:-1], one.starts_N[:-1]
-
-
-def inside(offsets: Offsets) -> Places:
-    """Return the number of each position in its text, from 0.
-
-    >>> inside(np.array([0, 3, 4])).tolist()
-    [0, 1, 2, 0]
-    """
-    places: Places = np.arange(offsets[-1], dtype=np.int32)
-    return places - np.repeat(offsets[:-1], np.diff(offsets)).astype(np.int32)

@@ -6,7 +6,6 @@ include the cost of unknown characters.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +20,10 @@ Floats = NDArray[np.float64]
 
 def readable(batch: Batch, tokenizer: Tokenizer) -> Batch:
     """Return a batch with the tokenizer's replacement id in place of unknown ids."""
+    if not any(
+        ids.dtype.kind == "i" and (ids < 0).any() for ids in (batch.tokens_N, batch.targets_N)
+    ):
+        return batch
 
     def known(ids_N: Ids) -> Ids:
         return np.where(ids_N < 0, np.int32(tokenizer.stand_in), ids_N)
@@ -35,12 +38,6 @@ def charge(losses_N: Floats, targets_N: Ids, tokenizer: Tokenizer) -> Floats:
     >>> charge(np.array([1.0, 2.0]), np.array([5, -1]), Bytes()).tolist()
     [1.0, 0.0]
     """
-    losses_N[targets_N < 0] = tokenizer.unknown_nats
+    if targets_N.dtype.kind == "i":  # otherwise all are known
+        losses_N[targets_N < 0] = tokenizer.unknown_nats
     return losses_N
-
-
-def losses(model: Callable[[Batch], Floats], batch: Batch, tokenizer: Tokenizer) -> Floats:
-    """Return losses_N of a model on a batch that may have unknown ids."""
-    if batch.targets_N.dtype.kind == "u" or not (batch.targets_N < 0).any():
-        return model(batch)
-    return charge(model(readable(batch, tokenizer)), batch.targets_N, tokenizer)

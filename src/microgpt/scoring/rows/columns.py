@@ -6,7 +6,8 @@ piece of a row is a cut of one long text that holds all words there are, and num
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.engines.contract import Floats
-from microgpt.scoring.walk import Offsets
-from microgpt.wording import figures
+from microgpt.scoring.price import Offsets
+from microgpt.wording import END, figures
 
 # Numbers below have their whole part looked up, and their decimals.
 _WHOLE = 1000
@@ -111,6 +112,13 @@ class Columns:
         self.choose(_wholes(before, max(width - places - 1, 0)), whole_D)
         return self.choose(_fractions(places), units_D - whole_D * 10**places)
 
+    def counts(self, counts_D: Offsets, zero: str) -> None:
+        """Add a whole number to each row, as wide as what stands in place of 0."""
+        if not counts_D.any():
+            return self.same(zero)
+        width = len(zero)
+        return self.each(Words.of([f"{n:>{width}}" if n else zero for n in counts_D.tolist()]))
+
     def joined(self) -> tuple[bytes, Offsets]:
         """Return all rows end to end, and offsets where each begins and the last one ends."""
         self._add_same()
@@ -147,6 +155,50 @@ class Columns:
         if place == self._size:
             self._size += len(words.text)
         return place
+
+
+class CutTexts:
+    """Texts of which parts stand in columns.
+
+    Args:
+        texts: from which they are cut.
+        lengths_D: of these, in characters.
+        quoted: writes what is cut, if need be.
+        special: characters for which it need be; for what cannot be printed it always does.
+        escaped: for what is not ASCII, too.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        lengths_D: Offsets,
+        quoted: Callable[[Iterable[str]], list[str]],
+        special: str,
+        *,
+        escaped: bool = False,
+    ) -> None:
+        self._texts, self._lengths_D, self._quoted = texts, lengths_D, quoted
+        joined = "".join(texts)
+        self._plain = joined.isprintable() and not any(c in joined for c in special)
+        self._plain = self._plain and (joined.isascii() or not escaped)
+        # Where a character is a byte, texts are cut without looking at any of them.
+        self._words: Words | None = None
+        if self._plain and joined.isascii():
+            ends_D = np.cumsum(lengths_D)
+            self._words = Words(joined.encode(), np.append(np.zeros(1, np.int64), ends_D))
+        self._ends = Words.of(["", json.dumps(END)[1:-1] if escaped else END])
+
+    def add(self, columns: Columns, starts_D: Offsets, stops_D: Offsets) -> None:
+        """Add of each text what is from a character up to another, perhaps with the end."""
+        if self._words:
+            begins_D = self._words.offsets[:-1]
+            upto_D = np.minimum(stops_D, self._lengths_D)
+            columns.cut(self._words, begins_D + np.minimum(starts_D, upto_D), begins_D + upto_D)
+            ended_D = stops_D > self._lengths_D
+            return columns.choose(self._ends, ended_D) if ended_D.any() else None
+        cuts = zip(self._texts, starts_D.tolist(), stops_D.tolist())
+        parts = [f"{text}{END}"[start:stop] for text, start, stop in cuts]
+        return columns.each(Words.of(parts if self._plain else self._quoted(parts)))
 
 
 @lru_cache

@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from multiprocessing.connection import wait
 from threading import Thread
 
@@ -23,41 +22,21 @@ import numpy as np
 
 from microgpt.data.reader.stream import BYTES, Block
 from microgpt.errors import MicroGPTError
-from microgpt.scoring.judge import Judge
 from microgpt.scoring.price import Pricer
-from microgpt.scoring.rows.forms import Form
-from microgpt.scoring.rows.lines import RowWriter, WrittenRows
+from microgpt.scoring.rows.forms import RowWriter, WrittenRows
 
 # This process works alone for so long: another takes as long to start.
 _ALONE_SECONDS = 0.5
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a process needs to write rows as its parent would.
-
-    Attributes:
-        open: makes the pricer, in whatever process calls it; it must be picklable.
-        judge: says how rare a text is.
-        form: of the rows.
-        apart: whether rows are wanted one by one.
-        encoding: of the output.
-    """
-
-    open: Callable[[], Pricer]
-    judge: Judge
-    form: Form
-    apart: bool
-    encoding: str
-
-    def writer(self, pricer: Pricer) -> RowWriter:
-        """Return what writes the rows of blocks."""
-        return RowWriter(pricer, self.judge, self.form, apart=self.apart, encoding=self.encoding)
+Opener = Callable[[], Pricer]
+"""Makes what prices, in whatever process calls it; it must be picklable."""
 
 
 def in_order(
     pricer: Pricer,
-    job: Job,
+    writer: RowWriter,
+    opener: Opener,
     blocks: Iterable[Block],
     most: int,
     warn: Callable[[str], None],
@@ -69,7 +48,8 @@ def in_order(
 
     Args:
         pricer: of this process.
-        job: what the others do.
+        writer: of the rows.
+        opener: makes the pricer of another process.
         blocks: of texts.
         most: how many processes, at most.
         warn: takes a sentence, where no other process can be started.
@@ -79,15 +59,15 @@ def in_order(
     """
     waiting: deque[Future[WrittenRows]] = deque()
     processes: Processes | None = None
-    writer, spent = job.writer(pricer), 0.0
+    spent = 0.0
     try:
         for block in blocks:
             if most > 1 and not processes and spent > _ALONE_SECONDS:
-                processes = _started(job, most, warn)
+                processes = _started(writer, opener, most, warn)
                 most = most if processes else 1
             if not processes or not processes.ready:
                 began = time.perf_counter()
-                rows = writer.write(block)
+                rows = writer.write(pricer, block)
                 spent += time.perf_counter() - began
                 yield rows
                 continue
@@ -107,10 +87,12 @@ def in_order(
             processes.end()
 
 
-def _started(job: Job, most: int, warn: Callable[[str], None]) -> Processes | None:
+def _started(
+    writer: RowWriter, opener: Opener, most: int, warn: Callable[[str], None]
+) -> Processes | None:
     """Start processes; where the system allows none, say why."""
     try:
-        return Processes(job, most)
+        return Processes(writer, opener, most)
     except (OSError, ImportError, NotImplementedError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         warn(
@@ -123,10 +105,10 @@ def _started(job: Job, most: int, warn: Callable[[str], None]) -> Processes | No
 class Processes:
     """Processes that write rows; ready when the first one is."""
 
-    def __init__(self, job: Job, number: int) -> None:
+    def __init__(self, writer: RowWriter, opener: Opener, number: int) -> None:
         # Not forked: this process may have threads, and not all systems can.
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(number, context, _begin, (job,))
+        self._pool = ProcessPoolExecutor(number, context, _begin, (writer, opener))
         # They must ignore Ctrl-C from their first moment on: this process ends them.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
@@ -155,13 +137,13 @@ class Processes:
 
 
 # A process's own, made once, when it starts.
-_writer: list[RowWriter] = []
+_own: list[tuple[RowWriter, Pricer]] = []
 
 
-def _begin(job: Job) -> None:
+def _begin(writer: RowWriter, opener: Opener) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
-    _writer[:] = [job.writer(job.open())]
+    _own[:] = [(writer, opener())]
     # Linux's malloc gives back what is free beyond twice the largest piece it was ever given back,
     # to fetch it again for the next block, page by page: a fifth of the time. See mallopt(3),
     # M_TRIM_THRESHOLD. No page of this piece is touched.
@@ -185,4 +167,5 @@ def _write(block: Block | str) -> WrittenRows:
     if isinstance(block, str):
         texts = block.split("\n")
         block = Block(texts, [None] * len(texts))
-    return _writer[0].write(block)
+    writer, pricer = _own[0]
+    return writer.write(pricer, block)

@@ -1,0 +1,155 @@
+"""What `microgpt score` says of many lines, and that as CSV or JSON lines.
+
+In: a block of texts, and numbers on each. Out: the columns of their rows. Most blocks are plain:
+nothing in their texts needs quotes, and they came in no columns. Rows of a table that came as CSV
+are repeated byte for byte, with our columns after them. The columns of other input, and the spans,
+are written by the libraries csv and json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from json.encoder import encode_basestring, encode_basestring_ascii
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgpt.data.reader.block import Block
+from microgpt.data.reader.dialect import Dialect
+from microgpt.engines.contract import Floats
+from microgpt.loss import LN_2
+from microgpt.scoring.price import Offsets
+from microgpt.scoring.rows.columns import Columns, CutTexts, Words
+
+FIELDS = ("loss", "bits", "percentile", "span", "unknown", "flagged")
+"""What a row says of its document, after the columns that it came with; the last if asked for."""
+
+_COMMAS = Dialect(",")
+_FALSE_TRUE = Words.of(["false", "true"])
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The texts of a block and what their rows say.
+
+    Attributes:
+        block: the texts, and the rows they came in.
+        means_D: nats a position.
+        percentiles_D: None: they are not known.
+        starts_D: the first character of what surprises most.
+        stops_D: the character after its last; the end of a text counts as a character.
+        lengths_D: in characters.
+        unknown_D: how many of these are unknown.
+        flags_D: whether it is flagged; None: nobody asked.
+    """
+
+    block: Block
+    means_D: Floats
+    percentiles_D: Floats | None
+    starts_D: Offsets
+    stops_D: Offsets
+    lengths_D: Offsets
+    unknown_D: Offsets
+    flags_D: NDArray[np.bool_] | None
+
+
+def headings(block: Block, *, flags: bool) -> str:
+    """Return the headings of CSV, given the first block of the input."""
+    ours = [_free(f, block.columns) for f in FIELDS[: 6 if flags else 5]]
+    if block.table is None:
+        return f"{_COMMAS.written([[*block.columns, *ours]])[0]}\n"
+    body, end = _parted(block.table.head)
+    return block.table.dialect.delimiter.join([body, *ours]) + (end or block.table.end)
+
+
+def add_fields(columns: Columns, scored: Scored, *, is_csv: bool, escaped: bool) -> None:
+    """Add to each row what it says, as CSV or as an object of JSON.
+
+    Args:
+        columns: the rows, still empty.
+        scored: what they say.
+        is_csv: whether they are CSV.
+        escaped: whether what is not ASCII is escaped, in JSON.
+    """
+    block, lengths_D = scored.block, scored.lengths_D
+    table = block.table if is_csv else None
+    dialect = table.dialect if table else _COMMAS
+    quoted = encode_basestring_ascii if escaped else encode_basestring
+    opened, quote, closed, missing = ("", "", "", "") if is_csv else ('{"text": ', '"', "}", "null")
+    if is_csv:
+        texts = CutTexts(
+            block.texts,
+            lengths_D,
+            lambda parts: dialect.written([part] for part in parts),
+            dialect.delimiter + '"',
+        )
+    else:
+        texts = CutTexts(
+            block.texts,
+            lengths_D,
+            lambda parts: [quoted(part)[1:-1] for part in parts],
+            '"\\',
+            escaped=escaped,
+        )
+    # As they stand they are cells already.
+    parted = [_parted(str(row)) for row in block.rows] if table else []
+    objects = block.objects if not table and any(block.rows) else []
+    named = [one for one in objects if one]
+
+    def name(field: str) -> None:
+        if is_csv:
+            columns.same(dialect.delimiter)
+        elif any(field in one for one in named):
+            columns.each(Words.of([f', "{_free(field, one or ())}": ' for one in objects]))
+        else:
+            columns.same(f', "{field}": ')
+
+    pairs = zip(block.texts, objects)
+    if table:
+        columns.each(Words.of([body for body, _ in parted]))
+    elif not named:
+        columns.same(f"{opened}{quote}")
+        texts.add(columns, 0 * lengths_D, lengths_D)
+        columns.same(quote)
+    elif is_csv:
+        cells = ([one.get(c, "") for c in block.columns] if one else [text] for text, one in pairs)
+        columns.each(Words.of(_COMMAS.written(cells)))
+    else:
+        every = (one or {"text": text} for text, one in pairs)
+        columns.each(Words.of([json.dumps(o, ensure_ascii=escaped)[:-1] for o in every]))
+    name("loss")
+    columns.numbers(scored.means_D, 4)
+    name("bits")
+    columns.numbers(scored.means_D / LN_2, 4)
+    name("percentile")
+    if scored.percentiles_D is None:
+        columns.same(missing)
+    else:
+        columns.numbers(scored.percentiles_D, 2)
+    name("span")
+    columns.same(quote)
+    texts.add(columns, scored.starts_D, scored.stops_D)
+    columns.same(quote)
+    name("unknown")
+    columns.counts(scored.unknown_D, zero="0")
+    if scored.flags_D is not None:
+        name("flagged")
+        columns.choose(_FALSE_TRUE, scored.flags_D)
+    ends = [end or table.end for _, end in parted] if table else ["\n"]
+    columns.same(closed)
+    if len(set(ends)) == 1:
+        return columns.same(ends[0])
+    return columns.each(Words.of(ends))
+
+
+def _parted(row: str) -> tuple[str, str]:
+    """Part a row as it stands from its line end."""
+    body = row.rstrip("\r\n")
+    return body, row[len(body) :]
+
+
+def _free(name: str, taken: Iterable[str]) -> str:
+    """Return a name, or one that the input's columns do not have yet."""
+    return f"model_{name}" if name in taken else name
