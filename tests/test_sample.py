@@ -156,8 +156,8 @@ def test_a_prompt_must_fit_and_be_known(engine: Engine) -> None:
 def test_rows_are_decoded_as_each_alone_is(text: str, place: BosPlace) -> None:
     for tokens in (Characters.of([text], place), Bytes(place)):
         rows = [tokens.encode(text)[0], tokens.encode(text[:1])[0], []]
-        lengths = np.array([len(ids) for ids in rows])
-        ids = np.full((3, lengths.max() + 1), tokens.bos)
+        lengths = [len(ids) for ids in rows]
+        ids = np.full((3, max(lengths) + 1), tokens.bos)
         for row, known in zip(ids, rows):
             row[: len(known)] = known
-        assert sampling._texts(tokens, ids, lengths) == [tokens.decode(ids) for ids in rows]
+        assert tokens.decode_many(ids, lengths) == [tokens.decode(ids) for ids in rows]

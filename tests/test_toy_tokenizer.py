@@ -1,21 +1,29 @@
-"""A tokenizer with tokens of several characters is scored, evaluated and sampled as others are."""
+"""A tokenizer with tokens of several characters does all that others do.
+
+It trains, is scored, evaluated, sampled, compressed and reported.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+import microgpt
+from microgpt.cli.app import run as cli
+from microgpt.compress import SLACK
 from microgpt.config import GPTConfig
 from microgpt.data.batch import lay_out
 from microgpt.data.encoded import Encoded, Ids, Placed, Places
-from microgpt.data.tokenizer import UNKNOWN, encode_all
-from microgpt.errors import UsageError
+from microgpt.data.tokenizer import UNKNOWN, Bytes, Characters, Tokenizer, encode_all
+from microgpt.errors import DataError, UsageError
 from microgpt.evaluation import evaluate
+from microgpt.runs.run import Run
 from microgpt.sampling import Choice, samples
 from microgpt.scoring.price import Pricer
 from microgpt.scoring.score import scores
@@ -31,6 +39,8 @@ class Pieces:
     unit, alphabet, unknown_nats, stand_in = "token", "a, b, n", 7.5, 0
     bos = len(vocabulary)
     vocab_size = bos + 1
+    asked: ClassVar = {"tokenizer": "pieces"}
+    pieces, any_bytes = (*(piece.encode() for piece in vocabulary), b""), False
 
     def encode(self, text: str) -> tuple[Ids, Places]:
         ids, starts, at = list[int](), list[int](), 0
@@ -50,6 +60,9 @@ class Pieces:
 
     def decode(self, ids: Iterable[int]) -> str:
         return "".join((*self.vocabulary, "")[i] for i in ids)
+
+    def decode_many(self, ids_BT: Ids, lengths_B: Sequence[int]) -> list[str]:
+        return [self.decode(ids[:n]) for ids, n in zip(ids_BT.tolist(), lengths_B)]
 
     def to_json(self) -> dict[str, Any]:
         return {}
@@ -108,3 +121,50 @@ def test_samples_are_the_text_of_their_tokens_and_may_go_on_from_a_prompt(engine
     assert len({one.text for one in drawn}) > 3
     with pytest.raises(UsageError, match='the prompt has "x", which this model has never seen'):
         next(samples(engine, TOKENIZER, BLOCK, Choice(prompt="bax")))
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run of this tokenizer, in a folder."""
+    monkeypatch.setattr("microgpt.runs.prepare.tokenizer_for", lambda *_: TOKENIZER)
+    monkeypatch.setattr("microgpt.data.tokenizer.from_json", lambda _: TOKENIZER)
+    (tmp_path / "t.txt").write_text("\n".join(["banana", "ana", "nab", "bananab", "anan"] * 8))
+    return microgpt.train(
+        "t.txt", engine="scalar", preset="microgpt", n_embd=4, n_head=1, block_size=BLOCK, steps=30,
+        holdout=0.3, out="run",
+    )  # fmt: skip
+
+
+def test_a_run_of_it_is_opened_compressed_and_reported(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened = microgpt.load(run.folder)
+    assert opened.tokenizer is TOKENIZER
+    assert opened.sample(3) == run.sample(3)
+    data = b"banana\r\nbananabanan\r\n\r\nnab"
+    packed = opened.codec.compress(data)
+    assert opened.decompress(packed.data) == data
+    texts = data.decode().split("\r\n")
+    assert packed.sum.nats == pytest.approx(opened.evaluate(texts).sum.nats)
+    assert len(packed.data) - packed.header <= packed.ideal + SLACK
+    with pytest.raises(UsageError, match='text in line 2 has "x", which this model has never seen'):
+        opened.compress(b"nab\nbaxa")
+    with pytest.raises(DataError, match=r"line 2: not UTF-8 \(0xff\)"):
+        opened.compress(b"nab\nba\xff")
+    assert cli(["report", str(run.folder), "--text", "banana", "-o", "page.html"]) == 0
+    assert "nats a token" in capsys.readouterr().out
+    page = Path("page.html").read_text("utf-8")
+    assert "microgpt train t.txt" in page
+    assert "--tokenizer pieces" in page
+
+
+@pytest.mark.parametrize("tokenizer", [TOKENIZER, Bytes(), Bytes("first"), Characters.of(["né😀"]),
+                                       Characters.of(["ba"], "first")])  # fmt: skip
+def test_pieces_are_the_bytes_of_what_is_decoded(tokenizer: Tokenizer) -> None:
+    text = "né😀" if tokenizer.any_bytes or not tokenizer.encode("né😀")[0].min() < 0 else "ab"
+    ids = tokenizer.encode(text)[0].tolist()
+    assert b"".join(tokenizer.pieces[i] for i in ids) == text.encode()
+    assert len(tokenizer.pieces) == tokenizer.vocab_size
+    assert [i for i, piece in enumerate(tokenizer.pieces) if not piece] == [tokenizer.bos]
+    rows = np.array([[*ids, tokenizer.bos], [tokenizer.bos, *ids], [*ids, ids[0]]])
+    assert tokenizer.decode_many(rows, [len(ids), 0, 1]) == [text, "", tokenizer.decode(ids[:1])]

@@ -15,7 +15,7 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.data.tokenizer import Characters, Tokenizer, known_ids
+from microgpt.data.tokenizer import Tokenizer, known_ids
 from microgpt.engines.contract import Predictor
 from microgpt.errors import UsageError
 from microgpt.loss import LossSum
@@ -186,21 +186,9 @@ def _draw(
         if not len(going):
             break
     ended_B = ids_BT[np.arange(B), lengths_B - 1] == bos
-    texts = _texts(tokenizer, ids_BT, lengths_B - ended_B)
+    texts = tokenizer.decode_many(ids_BT, (lengths_B - ended_B).tolist())
     sums = map(LossSum, nats_B.tolist(), lengths_B.tolist())
     return list(map(Sample, texts, sums, ["end" if e else "block" for e in ended_B.tolist()]))
-
-
-def _texts(
-    tokenizer: Tokenizer, ids_BT: NDArray[np.int64], lengths_B: NDArray[np.int64]
-) -> list[str]:
-    """Decode the first lengths_B tokens of each row."""
-    if not isinstance(tokenizer, Characters):
-        return [tokenizer.decode(ids[:n]) for ids, n in zip(ids_BT.tolist(), lengths_B.tolist())]
-    codes_V = np.array([ord(tokenizer.decode([i]) or "\0") for i in range(tokenizer.vocab_size)])
-    text = codes_V[ids_BT].astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
-    starts_B = np.arange(len(ids_BT)) * ids_BT.shape[1]
-    return [text[i:j] for i, j in zip(starts_B.tolist(), (starts_B + lengths_B).tolist())]
 
 
 def _cross_entropy(shifted_BV: Floats, targets_B: NDArray[np.int64]) -> Floats:

@@ -14,7 +14,7 @@ import numpy as np
 
 from microgpt.data.encoded import Encoded
 from microgpt.data.texts import Texts
-from microgpt.data.tokenizer import Bytes, Tokenizer, encode_all, known_ids
+from microgpt.data.tokenizer import Tokenizer, encode_all, known_ids
 from microgpt.errors import DataError
 
 _BOM = b"\xef\xbb\xbf"
@@ -79,13 +79,13 @@ def documents(text: bytes, tokenizer: Tokenizer, name: str, *, stream: bool) -> 
     """Return the token ids of the documents of a text that `take_apart` has returned.
 
     Raises:
-        DataError: it is no UTF-8, and the tokenizer is not one of bytes.
+        DataError: it is no UTF-8, and the tokenizer does not take any bytes.
         UsageError: it has a character that the vocabulary lacks.
     """
     if not text:
         return Encoded.of([], tokenizer.bos)
     whole = text if stream else text[:-1]
-    if not isinstance(tokenizer, Bytes):
+    if not tokenizer.any_bytes:
         try:
             whole.decode()
         except UnicodeDecodeError as error:
@@ -107,11 +107,6 @@ def documents(text: bytes, tokenizer: Tokenizer, name: str, *, stream: bool) -> 
 
 def text_of(ids: Iterable[int], tokenizer: Tokenizer, *, stream: bool) -> bytes:
     """Return the text of documents laid end to end, each closed by BOS."""
-    if isinstance(tokenizer, Bytes):
-        first = tokenizer.first
-        table = {byte + first: bytes([byte]) for byte in range(256)}
-    else:
-        every = range(tokenizer.vocab_size)
-        table = {i: tokenizer.decode([i]).encode("utf-8", "surrogatepass") for i in every}
-    table[tokenizer.bos] = b"" if stream else b"\n"
-    return b"".join(map(table.__getitem__, ids))
+    pieces = [*tokenizer.pieces]
+    pieces[tokenizer.bos] = b"" if stream else b"\n"
+    return b"".join(map(pieces.__getitem__, ids))

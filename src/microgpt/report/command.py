@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from microgpt.data.tokenizer import Bytes, Tokenizer
+from microgpt.data.tokenizer import Tokenizer
 from microgpt.runs.prepare import MEMORY
 from microgpt.runs.settings import Settings
 from microgpt.training import budget, recipe
@@ -36,7 +36,7 @@ def command(settings: Settings, tokens: Tokenizer) -> str:
     words |= {name: its for name, its in told.items() if name in spelt or its != usual[name]}
     words |= {
         "log_every": settings.log_every if settings.log_every > 1 else None,
-        "tokenizer": "bytes" if isinstance(tokens, Bytes) else None,
+        **tokens.asked,
         "engine": settings.engine if settings.engine != "native" else None,
         **settings.source.asked,
     }

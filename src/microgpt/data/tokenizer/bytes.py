@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,23 @@ class Bytes(WithBOS):
     @property
     def alphabet(self) -> str:
         return "any text"
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        return {"tokenizer": "bytes"}
+
+    @cached_property
+    def _pieces(self) -> tuple[bytes, ...]:
+        every = tuple(bytes([byte]) for byte in range(256))
+        return (b"", *every) if self.first else (*every, b"")
+
+    @property
+    def pieces(self) -> Sequence[bytes]:
+        return self._pieces
+
+    @property
+    def any_bytes(self) -> bool:
+        return True
 
     @property
     def unknown_nats(self) -> float:

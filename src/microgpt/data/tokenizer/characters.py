@@ -91,6 +91,18 @@ class Characters(WithBOS):
         return ranges(self.characters)
 
     @property
+    def asked(self) -> dict[str, Any]:
+        return {}
+
+    @property
+    def pieces(self) -> Sequence[bytes]:
+        return [text.encode("utf-8", "surrogatepass") for text in self._texts]
+
+    @property
+    def any_bytes(self) -> bool:
+        return False
+
+    @property
     def p_unseen(self) -> float:
         """The probability that the next character of such text is none of these.
 
@@ -130,6 +142,12 @@ class Characters(WithBOS):
 
     def decode(self, ids: Iterable[int]) -> str:
         return "".join(map(self._texts.__getitem__, ids))
+
+    def decode_many(self, ids_BT: Ids, lengths_B: Sequence[int]) -> list[str]:
+        codes_V = np.array([ord(text or "\0") for text in self._texts], dtype="<u4")
+        text = codes_V[ids_BT].tobytes().decode("utf-32-le", "surrogatepass")
+        starts = range(0, ids_BT.size, ids_BT.shape[1])
+        return [text[start : start + length] for start, length in zip(starts, lengths_B)]
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -40,6 +40,21 @@ class Tokenizer(Protocol):
         ...
 
     @property
+    def asked(self) -> dict[str, Any]:
+        """The settings by which `train` makes it, but those that are so by themselves."""
+        ...
+
+    @property
+    def pieces(self) -> Sequence[bytes]:
+        """The bytes of UTF-8 that each id stands for, of a character or of a part; BOS has none."""
+        ...
+
+    @property
+    def any_bytes(self) -> bool:
+        """Whether it encodes what is no UTF-8, too: ids may end inside a character."""
+        ...
+
+    @property
     def unknown_nats(self) -> float:
         """The loss of an unknown character, in nats."""
         ...
@@ -67,13 +82,17 @@ class Tokenizer(Protocol):
         """Return the text of ids; BOS is nothing."""
         ...
 
+    def decode_many(self, ids_BT: Ids, lengths_B: Sequence[int]) -> list[str]:
+        """Return the text of each row's first ids, none of them BOS."""
+        ...
+
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` takes."""
         ...
 
 
 class WithBOS:
-    """Where BOS stands among the ids: before all others, or behind them."""
+    """What tokenizers share: BOS stands before all other ids or behind them; one text of many."""
 
     bos_place: BosPlace
 
@@ -96,3 +115,9 @@ class WithBOS:
     def encode(self, text: str) -> tuple[Ids, Places]:
         one = self.encode_many([text])
         return one.stream[1:-1], one.starts_N[:-1]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        raise NotImplementedError
+
+    def decode_many(self, ids_BT: Ids, lengths_B: Sequence[int]) -> list[str]:
+        return [self.decode(ids[:n]) for ids, n in zip(ids_BT.tolist(), lengths_B)]
