@@ -150,6 +150,5 @@ def ladder(
     for _, piece in measured.pieces(_AT_ONCE):
         known = readable(piece, tokenizer)
         for name, model in models.items():
-            losses_N = charge(model(known), piece.targets_N, tokenizer)
-            sums[name] += LossSum.of(losses_N.data)
+            sums[name] += LossSum.of(charge(model(known), piece.targets_N, tokenizer))
     return sums

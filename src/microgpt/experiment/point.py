@@ -57,7 +57,7 @@ def measure(
     squares = sum(float(np.square(d).sum()) for d in engine.gradients(positions).values())
     point = Point(
         step=step,
-        loss=LossSum.of(nats_N.tolist()).mean,
+        loss=LossSum.of(nats_N).mean,
         accuracy=_hits(engine, positions) / positions.positions,
         slope=math.sqrt(squares) / positions.positions,
         weight=float(weights_N.mean()),

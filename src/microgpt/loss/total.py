@@ -8,6 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 LN_2 = math.log(2.0)
 
@@ -48,9 +53,10 @@ class LossSum:
             return math.inf
 
     @classmethod
-    def of(cls, losses_N: Sequence[float]) -> LossSum:
+    def of(cls, losses_N: Sequence[float] | NDArray[np.floating[Any]]) -> LossSum:
         """Sum losses exactly (one rounding), so that their order does not matter."""
         try:
-            return cls(math.fsum(losses_N), len(losses_N))
+            # Of an array its buffer: Python's floats come of it one by one, in no list.
+            return cls(math.fsum(getattr(losses_N, "data", losses_N)), len(losses_N))
         except OverflowError:  # the sum of finite losses exceeds the largest float
             return cls(math.inf, len(losses_N))

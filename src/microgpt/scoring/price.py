@@ -176,7 +176,7 @@ class Pricer:
 
     def total(self, texts: Iterable[str]) -> LossSum:
         """Sum up what any number of texts cost, in memory that does not grow with it."""
-        sums = (LossSum.of(priced.losses_N.tolist()) for priced in self.each(texts))
+        sums = (LossSum.of(priced.losses_N) for priced in self.each(texts))
         return sum(sums, LossSum())
 
 

@@ -133,7 +133,7 @@ class TrialTrainer:
         """Return the loss on the held-out text of all trials; early: on a quarter of it."""
         batch = self._laid_out(early=early, block_size=config.block_size)
         losses_N = mixture.fit(batch)[0] if mixture else gpt.losses(batch)
-        return LossSum.of(losses_N.tolist()).mean
+        return LossSum.of(losses_N).mean
 
     @property
     def positions(self) -> int:

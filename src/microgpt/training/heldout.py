@@ -98,10 +98,10 @@ class HeldOutDocuments:
         own = None
         if mixture:
             losses_N, gpt_N = mixture.fit(batch)
-            own = LossSum.of(gpt_N.tolist())
+            own = LossSum.of(gpt_N)
         else:
             losses_N = gpt.losses(batch)
-        total = LossSum.of(losses_N.tolist())
+        total = LossSum.of(losses_N)
         documents = self._documents(total.positions)
         return HeldOut(step, total, documents, self._error(batch, losses_N), kept, own)
 
