@@ -4,7 +4,7 @@ All figures are of whole processes, the kinds in turn within each round. A step 
 training takes more than a short one, over how many steps it has more: start and end cancel. Beside
 it stands what `bench` says the engine alone takes, on the same model (width 16, one document a
 step, one thread), in the same round. Ratios are of processor time, and hold on a machine that
-others keep busy; microseconds do not.
+others keep busy; microseconds do not. Modules are compiled beforehand, as in an installation.
 
     python benchmarks/command.py [--rounds N] [--steps N] [--before]
 
@@ -14,7 +14,9 @@ others keep busy; microseconds do not.
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -23,6 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from process import MICROGPT, keep, measure
+
+import microgpt
 
 RECORD = Path(__file__).resolve().parent / "records" / "command.json"
 # `bench` counts wall time; where others keep a processor busy, that is not what its work takes.
@@ -111,6 +115,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--before", action="store_true")
     asked = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    compileall.compile_dir(Path(microgpt.__file__).parent, quiet=1)
     engine: list[dict[str, float]] = []
     steps: dict[str, list[dict[str, float]]] = {label: [] for label in STEPS}
     starts: dict[str, list[dict[str, float]]] = {label: [] for label in STARTS}

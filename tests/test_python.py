@@ -45,9 +45,9 @@ def settings() -> dict[str, tuple[Any, Any]]:
     kinds = typing.get_type_hints(Source)
     found |= {f.name: (kinds[f.name], f.default) for f in dataclasses.fields(Source)}
     del found["files"]
-    kinds = typing.get_type_hints(prepare.new)
-    given = inspect.signature(prepare.new).parameters
-    for name in given.keys() - {"data", "preset_name", "out", "overrides"}:
+    kinds = typing.get_type_hints(prepare.in_memory)
+    given = inspect.signature(prepare.in_memory).parameters
+    for name in given.keys() - {"data", "preset_name", "overrides"}:
         found[name] = (kinds[name], given[name].default)
     return found
 

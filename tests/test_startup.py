@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,16 +37,59 @@ def test_what_needs_no_command_loads_neither_the_parser_nor_numpy(words: str) ->
 def test_a_training_on_a_pipe_loads_what_it_needs(tmp_path: Path) -> None:
     text = tmp_path / "names.txt"
     text.write_text("ada\nbea\n" * 20, "utf-8")
-    modules = loaded("train", str(text), "--steps", "2", "--n-embd", "8", "--log-every", "2")
+    modules = loaded(
+        "train", str(text), "--preset", "microgpt", "--steps", "60", "--log-every", "9"
+    )
     assert {"numpy", "cyclopts", "microgpt.training.loop"} <= modules
     # What only a terminal, another command or another program's package needs.
     assert not {"rich", "importlib.metadata", "email", "difflib", "multiprocessing"} & modules
     assert not {"optuna", "jinja2", "plotille", "matplotlib", "sklearn", "sqlalchemy"} & modules
+    # Slow to load for the one function that each would be loaded for.
+    slow = {"importlib.resources", "tempfile", "shutil", "html", "statistics", "concurrent.futures"}
+    assert not slow & modules
+    # A run is not read again that is in memory, no log is checked that is new, and plain text needs
+    # no reader of tables or objects.
+    unneeded = {"runs.run", "runs.events", "data.reader.tables", "data.reader.objects"}
+    assert not {f"microgpt.{name}" for name in unneeded} & modules
     others = {f"microgpt.cli.{name}" for name in COMMANDS if name != "train"}
     assert (
         not (others | {"microgpt.bench", "microgpt.report", "microgpt.sweep", "microgpt.compress"})
         & modules
     )
+
+
+def test_a_run_is_sampled_without_what_trains(tmp_path: Path) -> None:
+    run(["train", "--steps", "2", "--n-embd", "8", "--out", str(tmp_path / "r")])
+    modules = loaded("sample", str(tmp_path / "r"), "--number", "2")
+    assert "microgpt.runs.run" in modules
+    unneeded = {"runs.prepare", "training.trainer", "counting.xz"}
+    assert not {f"microgpt.{name}" for name in unneeded} & modules
+
+
+_THREADS = """
+import os, sys
+from microgpt.cli.app import main
+sys.argv[1:] = ["data", sys.argv[1]]
+try:
+    main()
+finally:
+    print(os.environ["OPENBLAS_NUM_THREADS"], len(os.listdir("/proc/self/task")))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted on Linux")
+@pytest.mark.parametrize("asked", [None, "2"])
+def test_a_command_starts_no_threads_of_linear_algebra(tmp_path: Path, asked: str | None) -> None:
+    """They would spin at full speed and have nothing to do; whoever asks for them gets them."""
+    text = tmp_path / "names.txt"
+    text.write_text("ada\nbea\n" * 20, "utf-8")
+    others = {name: value for name, value in os.environ.items() if not name.endswith("_THREADS")}
+    env = others | ({"OPENBLAS_NUM_THREADS": asked} if asked else {})
+    command = [sys.executable, "-c", _THREADS, str(text)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+    value, threads = done.stdout.split()[-2:]
+    assert value == (asked or "1")
+    assert asked or threads == "1"
 
 
 def test_the_front_page_is_what_the_parser_would_say(capsys: Capture) -> None:

@@ -8,6 +8,7 @@ traceback. What needs no command is answered here, before the parser is loaded.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -54,6 +55,11 @@ _OURS = Path(__file__).resolve().parents[1]
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
+    # numpy's library of linear algebra, which no command needs for long, would start a thread for
+    # each processor as it is loaded, and have them wait at full speed.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # What is loaded is no garbage: it is not looked through for any a hundred times.
+    gc.set_threshold(50_000)
     # What is said on standard error is never worth ending for.
     sys.stdout, sys.stderr = opened(sys.stdout), opened(sys.stderr, outlived=True)
     sys.exit(run(sys.argv[1:] if words is None else words))

@@ -45,7 +45,9 @@ def flag(text: str, group: Group | None = None) -> Parameter:
 
 def whole(text: str, group: Group | None = None) -> Parameter:
     """Return a flag whose value is a whole number: 1.5 is refused, not rounded."""
-    return Parameter.combine(flag(text, group), Parameter(converter=_to_whole))
+    if group is None:
+        return Parameter(help=text, converter=_to_whole)
+    return Parameter(help=text, group=group, converter=_to_whole)
 
 
 def switch(text: str, name: str, group: Group) -> Parameter:

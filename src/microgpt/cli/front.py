@@ -5,11 +5,9 @@ A test holds it to what the parser would say: a command's line is the first of i
 
 from __future__ import annotations
 
-import shutil
 import sys
 
 from microgpt.cli.terminal.streams import decorated, shows_glyphs
-from microgpt.cli.terminal.wrapped import wrapped
 
 ABOUT = (
     "Train a GPT on your own lines of text in seconds, and see exactly how wrong it is."
@@ -49,6 +47,10 @@ FLAGS = {
 
 def page() -> None:
     """Print the front page."""
+    import shutil  # here, because most commands need neither of the two
+
+    from microgpt.cli.terminal.wrapped import wrapped
+
     flags = ((name.replace("--help", "--help, -h"), text) for name, text in FLAGS.items())
     rows = [f"  {name}: {text}" for name, text in (*COMMANDS.items(), *flags)]
     text = "\n".join(["Usage: microgpt COMMAND", "", ABOUT, "", "Commands:", *rows])

@@ -40,15 +40,30 @@ def _shuffled(n: int, state: tuple[Any, ...]) -> tuple[Order, tuple[Any, ...]]:
     A training asks twice for the same: for its order, and for what the generator draws next.
     """
     if n < _MANY:
-        rng, numbers = random.Random(), list(range(n))
+        rng = random.Random()
         rng.setstate(state)
-        rng.shuffle(numbers)
-        return _frozen(np.array(numbers, dtype=np.int32)), rng.getstate()
+        return _frozen(np.array(_few(n, rng), dtype=np.int32)), rng.getstate()
     draws, words = _draws(n, _twister(state))
     after = _twister(state)
     after.random_raw(words, output=False)
     key, place = after.state["state"]["key"].tolist(), after.state["state"]["pos"]
     return _frozen(_swapped(draws)), (state[0], (*key, place), *state[2:])
+
+
+def _few(n: int, rng: random.Random) -> list[int]:
+    """Return what `rng.shuffle` makes of a list, in half of its time: a bound of bits is kept."""
+    numbers, draw = list(range(n)), rng.getrandbits
+    last = n - 1
+    while last > 0:
+        bits = (last + 1).bit_length()
+        first = max((1 << (bits - 1)) - 1, 1)  # i + 1 has as many bits from there on
+        for i in range(last, first - 1, -1):
+            j = draw(bits)
+            while j > i:
+                j = draw(bits)
+            numbers[i], numbers[j] = numbers[j], numbers[i]
+        last = first - 1
+    return numbers
 
 
 def _frozen(order: Order) -> Order:

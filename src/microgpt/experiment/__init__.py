@@ -28,7 +28,8 @@ from microgpt.errors import DataError, DivergedError
 from microgpt.experiment.point import SURE_AND_WRONG, Point, measure
 from microgpt.loss import LossSum
 from microgpt.optim import learning_rate
-from microgpt.runs import checkpoint, prepare
+from microgpt.runs import checkpoint
+from microgpt.runs.documents import read_again
 from microgpt.training.heldout import ENOUGH, HeldOutDocuments
 from microgpt.training.presets import preset
 from microgpt.training.task import Dataset, Task, tokenizer_for
@@ -211,7 +212,7 @@ def of_run(
     """
     settings, tokens = checkpoint.read_settings(folder)
     training = _short(settings.training, steps, seed, engine)
-    data = prepare.read_again(folder, settings)
+    data = read_again(folder, settings)
     return Experiment(data, tokens, settings.model, training, engine, threads, device)
 
 

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from html import escape
 from importlib import import_module
 from typing import Any
 
@@ -74,6 +73,8 @@ class _Element:
         return self._words
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         return (
             f'<progress aria-label="training" value="{self._done:.4f}">{self._done:.0%}</progress> '
             f"{escape(self._words)}"

@@ -10,8 +10,8 @@ import signal
 import threading
 from contextlib import nullcontext
 
-from microgpt.runs import prepare
 from microgpt.runs.bar import bar
+from microgpt.runs.documents import MEMORY
 from microgpt.runs.interruption import interruptible
 from microgpt.runs.session import Session
 from microgpt.training import verdict
@@ -49,7 +49,7 @@ def _where(session: Session) -> str:
     run = f"microgpt.load({str(session.folder)!r})"
     if session.trainer.has_ended:
         return f"its end was reached after {count(session.updates, 'step')} and saved: {run}"
-    documents = "documents" if session.settings.source == prepare.MEMORY else ""
+    documents = "documents" if session.settings.source == MEMORY else ""
     return (
         f"stopped after {count(session.updates, 'step')} and saved. "
         f"Go on with: {run}.resume({documents})"

@@ -9,19 +9,21 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from microgpt.loss import LossSum
-from microgpt.runs import events
 from microgpt.runs.files import write_atomically
-from microgpt.training.heldout import HeldOut
 from microgpt.training.loop import Step, Steps
 from microgpt.training.progress import Progress
+
+if TYPE_CHECKING:
+    from microgpt.training.heldout import HeldOut
 
 LOG = "log.jsonl"
 
@@ -145,6 +147,14 @@ def loss_sum(line: dict[str, Any]) -> LossSum:
     return LossSum(line["loss"] * line["positions"], line["positions"])
 
 
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a log, if there is one: a new training loads nothing that checks them."""
+    if path.exists() or path.is_symlink():
+        from microgpt.runs import events
+
+        yield from events.lines(path)
+
+
 def read(folder: Path) -> Log:
     """Read a run's log; a last line that a crash has cut short is ignored.
 
@@ -152,7 +162,7 @@ def read(folder: Path) -> Log:
         RunError: a line is damaged.
     """
     log = Log()
-    for line in events.lines(folder / LOG):
+    for line in _lines(folder / LOG):
         (log.heldout if "heldout" in line else log.lines).append(line)
     return log
 
@@ -177,7 +187,7 @@ class LogWriter:
     def __init__(self, folder: Path, every: int, updates: int, progress: Progress | None) -> None:
         path = folder / LOG
         # Later lines are not read: a crash may have damaged them.
-        told = islice(events.lines(path), progress.lines if progress else None)
+        told = islice(_lines(path), progress.lines if progress else None)
         kept = [line for line in told if line["step"] <= updates]
         last = Step(updates, LossSum(), progress.lr, progress.seconds) if progress else None
         self._gathered = Gathered(every, progress.pending if progress else None, last)

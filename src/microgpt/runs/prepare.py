@@ -1,25 +1,25 @@
 """From what a person says to a training that can begin: a new one, or one to be resumed.
 
-In: data and a preset with what is set differently, or a run's folder. Out: a `Session`. All that
-can be wrong is found here, before a folder is made.
+In: data and a preset with what is set differently, or a run's folder. Out: a `Prepared`, or with a
+folder a `Session`. All that can be wrong is found here, before a folder is made.
 """
 
 from __future__ import annotations
 
-import math
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from microgpt.config import GPTConfig, TrainConfig, check_count
 from microgpt.data import again, corpus
 from microgpt.data.corpus import Corpus, Source
+from microgpt.engines.contract import Engine, State
 from microgpt.errors import RunError, UsageError
 from microgpt.runs import checkpoint
+from microgpt.runs.documents import MEMORY, read_again
 from microgpt.runs.files import remove_temporaries
 from microgpt.runs.folder import claimed, new_folder
 from microgpt.runs.recorder import Recorder
@@ -29,13 +29,58 @@ from microgpt.training import budget, recipe
 from microgpt.training.presets import preset
 from microgpt.training.task import Dataset, Task, open_for, tokenizer_for
 from microgpt.training.trainer import Trainer
-from microgpt.wording import count
-
-# In place of a file's name: the documents came from a Python program.
-MEMORY = Source(files=("(documents)",))
 
 
-def new(
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A training that can begin; it has no folder.
+
+    Attributes:
+        settings: of its run.
+        corpus: the documents, and notes on their files.
+        trainer: the training.
+        why: the reason for the recipe, if it was chosen for a budget.
+        reading: seconds it took to read and encode the documents.
+    """
+
+    settings: Settings
+    corpus: Corpus
+    trainer: Trainer
+    why: str | None = None
+    reading: float = 0.0
+
+
+def new(data: Source | Sequence[str], *, out: Path | None = None, **told: Any) -> Session:
+    """Prepare a training and claim its folder.
+
+    Args:
+        data: where the documents are, or the documents.
+        out: the folder; None: the first free of runs/NAME-1, runs/NAME-2, ...
+        told: as of `in_memory`.
+
+    Raises:
+        UsageError, DataError, RunError: what is wrong, in one sentence.
+    """
+    made = in_memory(data, **told)
+    settings, trainer = made.settings, made.trainer
+    with ExitStack() as stack:
+        folder = stack.enter_context(new_folder(out, settings.source.name))
+        try:
+            recorder = Recorder(folder, trainer, settings)
+            stack.callback(recorder.log.close)
+            recorder.save()
+            # With this it is a run.
+            checkpoint.write_settings(folder, settings, trainer.task.tokenizer)
+        except BaseException:
+            import shutil
+
+            # It was empty and is ours. What could not begin is no run.
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return Session(made, recorder, stack.pop_all())
+
+
+def in_memory(
     data: Source | Sequence[str],
     *,
     preset_name: str | None = None,
@@ -43,11 +88,10 @@ def new(
     engine: str = "auto",
     threads: int | None = None,
     device: str | None = None,
-    out: Path | None = None,
     log_every: int = 1,
     **overrides: Any,
-) -> Session:
-    """Prepare a training and claim its folder.
+) -> Prepared:
+    """Prepare a training that nothing on the disk is written of.
 
     Args:
         data: where the documents are, or the documents.
@@ -58,12 +102,11 @@ def new(
         engine: by name, or "auto".
         threads: for the engine.
         device: for the engine.
-        out: the folder; None: the first free of runs/NAME-1, runs/NAME-2, ...
         log_every: steps a line of the log.
         overrides: fields of GPTConfig and TrainConfig set differently from the preset; None: not.
 
     Raises:
-        UsageError, DataError, RunError: what is wrong, in one sentence.
+        UsageError, DataError: what is wrong, in one sentence.
     """
     check_count("log_every", log_every)
     own = {
@@ -107,30 +150,12 @@ def new(
         asked=asked,
         paths=again.absolute(data) if isinstance(data, Source) else (),
     )
-    began = time.perf_counter()
-    opened.load(task.first_state())
-    _prepare(task, settings)
-    spent += time.perf_counter() - began
-    trainer = Trainer(task, opened, _at_most_half(spent, training), log_every)
-    with ExitStack() as stack:
-        folder = stack.enter_context(new_folder(out, settings.source.name))
-        try:
-            recorder = Recorder(folder, trainer, settings)
-            stack.callback(recorder.log.close)
-            recorder.save()
-            # With this it is a run.
-            checkpoint.write_settings(folder, settings, tokens)
-        except BaseException:
-            # It was empty and is ours. What could not begin is no run.
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        why = choice.why if choice else None
-        return Session(settings, read, trainer, recorder, stack.pop_all(), why, spent, reading)
+    trainer = _begin(task, opened, settings, spent=spent)
+    return Prepared(settings, read, trainer, choice.why if choice else None, reading)
 
 
 def resume(
     folder: Path,
-    *,
     documents: Sequence[str] | None = None,
     engine: str | None = None,
     threads: int | None = None,
@@ -160,72 +185,32 @@ def resume(
             )
         training = settings.training
         opened = open_for(engine or settings.engine, settings.model, training, threads, device)
-        opened.load(saved.state)
         read = read_again(folder, settings, documents, piped=True)
         task = Task(Dataset(read, tokens, training.holdout), settings.model, training)
-        began = time.perf_counter()
-        _prepare(task, settings)
-        spent = time.perf_counter() - began
-        trainer = Trainer(task, opened, _at_most_half(spent, training), settings.log_every)
+        trainer = _begin(task, opened, settings, saved.state)
         recorder = Recorder(folder, trainer, settings, saved)
         stack.callback(recorder.log.close)
-        return Session(settings, read, trainer, recorder, stack.pop_all(), prepared=spent)
+        return Session(Prepared(settings, read, trainer), recorder, stack.pop_all())
 
 
-def _prepare(task: Task, settings: Settings) -> None:
-    """Do before the first step all that need not wait: where the clock runs it counts, too."""
+def _begin(
+    task: Task, engine: Engine, settings: Settings, state: State | None = None, spent: float = 0.0
+) -> Trainer:
+    """Do before the first step all that need not wait: under a clock it counts, too.
+
+    Args:
+        task: the training's.
+        engine: opened for it.
+        settings: the run's.
+        state: that the training goes on from; None: it begins.
+        spent: seconds spent already.
+    """
+    began = time.perf_counter()
+    engine.load(state or task.first_state())
     task.prepare()
     if settings.training.seconds and task.heldout and not settings.source.stream:
         _ = task.dataset.alike
-
-
-def _at_most_half(seconds: float, training: TrainConfig) -> float:
-    """Return what preparing is counted as: half of a budget is for training all the same."""
-    return min(seconds, (training.seconds or math.inf) / 2)
-
-
-def read_again(
-    folder: Path,
-    settings: Settings,
-    documents: Sequence[str] | None = None,
-    *,
-    piped: bool = False,
-) -> Corpus:
-    """Read the documents of a run.
-
-    Args:
-        folder: the run's.
-        settings: the run's.
-        documents: the documents, if they came from no file.
-        piped: whether standard input has them, if they came from there.
-
-    Raises:
-        RunError: they are not those it was trained on, or cannot be had again.
-    """
-    source = settings.source
-    if documents is not None:
-        read = corpus.from_documents(documents)
-    elif source == MEMORY:
-        raise RunError(f"{folder}: its documents came from a Python program; give them again.")
-    elif "-" in source.files and not piped:
-        raise RunError(f"{folder}: its documents came through a pipe, and are not kept.")
-    else:
-        found = again.read(source, settings.fingerprint, folder, settings.paths)
-        if not found:
-            raise RunError(
-                f"{folder}: what it was trained on must be there to be read again; there is no "
-                f"{' '.join(settings.paths or source.files)}. Bring it back, or name another file "
-                "where one can be given. score, sample and compress do without."
-            )
-        read = found
-    if read.fingerprint != settings.fingerprint:
-        where = ", ".join(source.files) or "the embedded names"
-        raise RunError(
-            f"{folder}: {where} must be what it was trained on "
-            f"({count(settings.documents, 'document')}); got other text "
-            f"({count(len(read.documents), 'document')}). Bring it back, or train anew."
-        )
-    return read
+    return Trainer(task, engine, spent + time.perf_counter() - began, settings.log_every)
 
 
 def _sort(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

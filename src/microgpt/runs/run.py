@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from microgpt.counting.beside import beside
 from microgpt.counting.ladder import Ladder, ladder, ngram
 from microgpt.counting.mixture import Mixture
 from microgpt.counting.ngram import NGram
 from microgpt.counting.pairs import Counts
-from microgpt.counting.xz import xz
 from microgpt.data import corpus
 from microgpt.data.batch import Batch, lay_out
 from microgpt.data.texts import Texts
@@ -27,11 +25,11 @@ from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine, Predictor
 from microgpt.errors import RunError, UsageError
 from microgpt.loss import LossSum
-from microgpt.runs import checkpoint, foreground, prepare
-from microgpt.runs import log as log_module
+from microgpt.runs import checkpoint
 from microgpt.runs.counts import load_counts
+from microgpt.runs.documents import read_again
 from microgpt.runs.folder import find_run
-from microgpt.runs.log import Log
+from microgpt.runs.log import Log, read
 from microgpt.runs.model import Model
 from microgpt.runs.sound import Sound
 from microgpt.training.progress import Checkpoint
@@ -104,7 +102,7 @@ class Run(Model):
     @property
     def log(self) -> Log:
         """The log of the training."""
-        return log_module.read(self.folder)
+        return read(self.folder)
 
     @cached_property
     def documents(self) -> tuple[Texts, Texts]:
@@ -113,7 +111,7 @@ class Run(Model):
         Raises:
             RunError, DataError: they cannot be found any more, or have changed.
         """
-        read = prepare.read_again(self.folder, self.settings)
+        read = read_again(self.folder, self.settings)
         return corpus.split(read, self.settings.training.holdout)
 
     @cached_property
@@ -123,7 +121,7 @@ class Run(Model):
         Raises:
             RunError, DataError: the folder lacks them, and the documents cannot be read any more.
         """
-        from microgpt.runs import usual
+        from microgpt.runs import usual  # which loads scoring
 
         of = usual.fingerprint(self.engine, self.mixture)
         return usual.find(
@@ -164,20 +162,20 @@ class Run(Model):
             DivergedError: the loss is no longer finite.
             KeyboardInterrupt: it was interrupted, and is saved.
         """
+        from microgpt.runs import foreground, prepare  # which load all that trains
+
         if documents is None and "-" in self.settings.source.files:
             raise RunError(f"{self.folder}: its documents came through a pipe; give them again.")
         name, threads, device = self._engine
         engine = None if name == "auto" else name
-        session = prepare.resume(
-            self.folder, documents=documents, engine=engine, threads=threads, device=device
-        )
+        session = prepare.resume(self.folder, documents, engine, threads, device)
         try:
             foreground.finish(session, progress=progress, stacklevel=3)
         finally:
             # Cached properties belong to the state before: forget them.
-            for read in ("_saved", "engine", "gpt", "mixture", "pricer", "codec", "usual"):
-                if read in vars(self):
-                    delattr(self, read)
+            for name in ("_saved", "engine", "gpt", "mixture", "pricer", "codec", "usual"):
+                if name in vars(self):
+                    delattr(self, name)
         self.write_samples()
         return self
 
@@ -202,7 +200,7 @@ class Run(Model):
         texts = self._held_out() if texts is None else list(texts)
         if not texts:
             raise UsageError("texts must not be empty; got none.")
-        model = LossSum.of(np.concatenate(self.losses(texts)).tolist())
+        model = LossSum.of(np.concatenate(self.losses(texts)))
         baselines, alone, mixes = self.baselines(texts), self.alone(texts), self.weight is not None
         return Ladder(count(len(texts), what), baselines, model, self.ngram.n, alone, mixes)
 
@@ -217,6 +215,9 @@ class Run(Model):
         Raises:
             RunError, DataError: the documents trained on cannot be read any more.
         """
+        from microgpt.counting.beside import beside
+        from microgpt.counting.xz import xz
+
         trained, measured = self.documents[0], self._lay_out(texts)
         size = None if seen else beside(lambda: xz(trained, texts, measured.positions))
         pairs = Counts.of(self._lay_out(trained), self.tokenizer.vocab_size)

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.counting.ladder import Ladder
-from microgpt.data.corpus import Corpus
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.runs.recorder import Recorder
-from microgpt.runs.settings import Settings
 from microgpt.training.heldout import HeldOut
 from microgpt.training.loop import Steps
 from microgpt.training.task import Task
-from microgpt.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from microgpt.runs.prepare import Prepared
 
 
 class Session:
@@ -32,24 +33,13 @@ class Session:
         trainer: the training.
         recorder: writes log and checkpoints.
         why: the reason for the recipe, if it was chosen for a budget.
-        prepared: seconds it took to choose the recipe, shuffle and count.
         reading: seconds it took to read and encode the documents.
         folder: the run's.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        data: Corpus,
-        trainer: Trainer,
-        recorder: Recorder,
-        stack: ExitStack,
-        why: str | None = None,
-        prepared: float = 0.0,
-        reading: float = 0.0,
-    ) -> None:
-        self.settings, self.corpus, self.trainer, self.recorder = settings, data, trainer, recorder
-        self.why, self.prepared, self.reading = why, prepared, reading
+    def __init__(self, made: Prepared, recorder: Recorder, stack: ExitStack) -> None:
+        self.settings, self.corpus, self.trainer = made.settings, made.corpus, made.trainer
+        self.why, self.reading, self.recorder = made.why, made.reading, recorder
         self.folder, self._stack = recorder.folder, stack
 
     def __enter__(self) -> Session:

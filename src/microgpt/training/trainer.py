@@ -36,10 +36,11 @@ class Trainer:
     Args:
         task: what it begins with.
         engine: opened for it, with the state it begins with or goes on from.
-        spent: seconds spent on preparing: half of a budget in seconds is for training all the same.
+        spent: seconds spent on preparing; of a budget in seconds they take half at most.
         align: prefer to pause at multiples of this many steps.
 
     Attributes:
+        spent: as given, all of it.
         mixture: the GPT mixed with counts, where it is.
         pace: decides what depends on time.
         tail: the losses of the last 50 steps.
@@ -57,7 +58,7 @@ class Trainer:
         spent: float = 0.0,
         align: int = 1,
     ) -> None:
-        self.task, self.engine, self._spent = task, engine, spent
+        self.task, self.engine, self.spent = task, engine, spent
         counts = task.counts
         self.mixture = Mixture(engine, counts) if counts else None
         self.timetable = Timetable(task.training, task.layout.batch, len(task.heldout))
@@ -109,7 +110,8 @@ class Trainer:
         if self.has_ended:
             return
         training, pace = self.task.training, self.pace
-        pace.begin(max(self.at.seconds if self.at else 0.0, self._spent))
+        spent = min(self.spent, (training.seconds or math.inf) / 2)
+        pace.begin(max(self.at.seconds if self.at else 0.0, spent))
         evaluated_at = self.at.step if self.at else 0
         for steps in train(self.engine, self.task.plan, training, pace):
             self.tail.add_steps(steps.sums)
@@ -173,7 +175,7 @@ class Trainer:
         if not state.updates:
             return state
         following = self.task.plan.batches(state.updates, 1).head(1)
-        loss = LossSum.of(self.predictor.losses(following).tolist()).mean
+        loss = LossSum.of(self.predictor.losses(following)).mean
         if not math.isfinite(loss) or not all(
             np.isfinite(buffer).all() for buffer in state.buffers.values()
         ):
@@ -219,7 +221,7 @@ class Trainer:
             # Where the log is lost they cost what they cost now; it is the GPT's loss either way.
             loss = self.tail.sum
             if not self.tail.steps:
-                loss = LossSum.of(self.engine.losses(measured).tolist())
+                loss = LossSum.of(self.engine.losses(measured))
             what = f"the documents of the last {count(n, 'step')}, not held out"
         rungs = ladder(
             task.layout.batch, measured, task.tokenizer, counts, whole=task.counts is not None

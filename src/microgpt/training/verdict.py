@@ -7,10 +7,11 @@ if the counts weigh more than the GPT in a mixture; else None.
 from __future__ import annotations
 
 import math
-import statistics
 import warnings
 from collections.abc import Collection
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from microgpt.counting.ladder import uniform
 from microgpt.errors import TrainingWarning
@@ -90,6 +91,6 @@ def _error(trainer: Trainer) -> float:
     """Return the standard error of the mean of the last steps."""
     means = [total.mean for total in trainer.tail.parts]
     if len(means) > 1:
-        return statistics.stdev(means) / math.sqrt(len(means))
+        return float(np.std(means, ddof=1)) / math.sqrt(len(means))
     # One line of the log sums all steps: assume a standard deviation of one nat a position.
     return 1.0 / math.sqrt(trainer.tail.sum.positions)

@@ -14,8 +14,8 @@ from microgpt.counting.mixture import Mixture
 from microgpt.data.alike import among
 from microgpt.engines import why_not_native
 from microgpt.runs import checkpoint
-from microgpt.runs.run import Run
 from microgpt.runs.session import Session
+from microgpt.runs.trained import Trained
 from microgpt.sampling import Choice
 from microgpt.training.budget import gain
 from microgpt.training.trainer import Trainer
@@ -56,9 +56,9 @@ def opening(session: Session, *, auto: bool) -> None:
     if session.reading >= _LONG_READING:
         say(f"Reading took {session.reading:.2g} s.")
     seconds = session.training.seconds or math.inf
-    if session.prepared > seconds / 2:
+    if trainer.spent > seconds / 2:
         say(
-            f"Preparing took {session.prepared:.2g} s; half of the {seconds:g} s is for training "
+            f"Preparing took {trainer.spent:.2g} s; half of the {seconds:g} s is for training "
             "all the same."
         )
     if auto and trainer.engine.name == "scalar":
@@ -84,8 +84,7 @@ def closing(session: Session, *, json: bool) -> None:
     folder, trainer = session.folder, session.trainer
     steps, tail, last = trainer.tail.steps, trainer.tail.sum, trainer.last_heldout
     ladder = session.ladder()
-    run = Run(folder)
-    drawn = list(islice(run.samples(Choice()), 20))
+    drawn = list(islice(Trained(trainer, session.settings, folder).samples(Choice()), 20))
     checkpoint.write_samples(folder, [sample.text for sample in drawn])
     if json:
         baselines = {name: total.mean for name, total in ladder.baselines.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 
 
@@ -12,4 +11,4 @@ def names_path() -> Path:
     >>> names_path().read_text("ascii").split()[:3]
     ['smith', 'johnson', 'williams']
     """
-    return Path(str(files(__name__) / "names.txt"))
+    return Path(__file__).with_name("names.txt")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from microgpt.data.reader.dialect import Table
+if TYPE_CHECKING:
+    from microgpt.data.reader.dialect import Table
 
 Object = dict[str, object]
 Row = str | Object | None

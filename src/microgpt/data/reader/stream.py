@@ -15,10 +15,8 @@ from microgpt.data.reader import plain
 from microgpt.data.reader.block import Block, Found
 from microgpt.data.reader.formats import chunks, form_of, name_of, opened, unpacked
 from microgpt.data.reader.lines import decoded_texts, joined, pieces, whole
-from microgpt.data.reader.objects import Objects, is_array
 from microgpt.data.reader.signs import encoding_of
 from microgpt.data.reader.skipped import Skipped, Tally
-from microgpt.data.reader.tables import table
 
 if TYPE_CHECKING:
     from microgpt.data.corpus import Source
@@ -67,19 +65,25 @@ class Stream:
 
     def _blocks(self, start: bytes, read: Iterator[bytes], encoding: str) -> Iterator[Block]:
         source, name, longest = self._source, self._name, self._longest
-        objects = Objects(source.field or "text", self._tally, longest)
         if source.stream:
             found = Found()
             found.add(joined(whole(b"".join(read), name, encoding)), None)
             yield found.block(("text",))
-        elif self._form == "JSON" and is_array(start.decode(encoding, "ignore")):
-            yield from objects.of_array(decoded_texts(read, name, encoding))
-        elif self._form == "csv":
-            some = pieces(read, name, encoding, longest=longest, as_they_stand=True)
-            yield from table(some, self._tally, longest, self._file, source)
         elif self._form == "text" and longest == math.inf:
             yield from plain.blocks(read, name, encoding, self._tally)
-        else:
+        elif self._form == "text":
             for piece in pieces(read, name, encoding, longest=longest):
-                is_text = self._form == "text"
-                yield plain.one_by_one(piece, self._tally) if is_text else objects.of_lines(piece)
+                yield plain.one_by_one(piece, self._tally)
+        elif self._form == "csv":
+            from microgpt.data.reader.tables import table  # only for files of its form
+
+            some = pieces(read, name, encoding, longest=longest, as_they_stand=True)
+            yield from table(some, self._tally, longest, self._file, source)
+        else:
+            from microgpt.data.reader.objects import Objects, is_array
+
+            objects = Objects(source.field or "text", self._tally, longest)
+            if self._form == "JSON" and is_array(start.decode(encoding, "ignore")):
+                yield from objects.of_array(decoded_texts(read, name, encoding))
+            else:
+                yield from map(objects.of_lines, pieces(read, name, encoding, longest=longest))

@@ -1,0 +1,62 @@
+"""The documents of a run, read again where they lie, or given again.
+
+In: a run's folder and settings. Out: a `Corpus`, the very text that it was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from microgpt.data import again, corpus
+from microgpt.data.corpus import Corpus, Source
+from microgpt.errors import RunError
+from microgpt.runs.settings import Settings
+from microgpt.wording import count
+
+# In place of a file's name: the documents came from a Python program.
+MEMORY = Source(files=("(documents)",))
+
+
+def read_again(
+    folder: Path,
+    settings: Settings,
+    documents: Sequence[str] | None = None,
+    *,
+    piped: bool = False,
+) -> Corpus:
+    """Read the documents of a run.
+
+    Args:
+        folder: the run's.
+        settings: the run's.
+        documents: the documents, if they came from no file.
+        piped: whether standard input has them, if they came from there.
+
+    Raises:
+        RunError: they are not those it was trained on, or cannot be had again.
+    """
+    source = settings.source
+    if documents is not None:
+        read = corpus.from_documents(documents)
+    elif source == MEMORY:
+        raise RunError(f"{folder}: its documents came from a Python program; give them again.")
+    elif "-" in source.files and not piped:
+        raise RunError(f"{folder}: its documents came through a pipe, and are not kept.")
+    else:
+        found = again.read(source, settings.fingerprint, folder, settings.paths)
+        if not found:
+            raise RunError(
+                f"{folder}: what it was trained on must be there to be read again; there is no "
+                f"{' '.join(settings.paths or source.files)}. Bring it back, or name another file "
+                "where one can be given. score, sample and compress do without."
+            )
+        read = found
+    if read.fingerprint != settings.fingerprint:
+        where = ", ".join(source.files) or "the embedded names"
+        raise RunError(
+            f"{folder}: {where} must be what it was trained on "
+            f"({count(settings.documents, 'document')}); got other text "
+            f"({count(len(read.documents), 'document')}). Bring it back, or train anew."
+        )
+    return read
