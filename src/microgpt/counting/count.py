@@ -18,8 +18,10 @@ from microgpt.data.batch import Batch
 Ints = NDArray[np.int64]
 Counts = NDArray[np.integer]
 
-# Positions numbered at once.
+# Positions whose n-grams are sorted at once, and numbered at once: the second stay in a processor's
+# cache.
 AT_ONCE = 1 << 20
+_IN_CACHE = 1 << 16
 
 # Up to this many possible n-grams are counted in a table of all of them; more by sorting.
 _TABLE = 1 << 25
@@ -30,6 +32,8 @@ _BLOCKS = 16
 
 def counted(batch: Batch, n: int, vocab_size: int, bos: int) -> tuple[Ints, Counts]:
     """Count n-grams, including those that begin before a document, where all tokens are BOS.
+
+    Those that end in an unknown token, whose id is negative, are left out.
 
     >>> from microgpt.data.batch import lay_out
     >>> batch = lay_out([[0, 1], [1]], bos=2, block_size=8).batch
@@ -44,13 +48,14 @@ def counted(batch: Batch, n: int, vocab_size: int, bos: int) -> tuple[Ints, Coun
         pairs = np.flatnonzero(table)
         return pairs, table[pairs]
     # The counts of some blocks are merged into those of all blocks before.
+    nothing = cast("Ints", np.zeros(0, np.int64)), cast("Counts", np.zeros(0, np.int32))
     found: list[tuple[Ints, Counts]] = []
     waiting: list[tuple[Ints, Counts]] = []
     for numbers_N in numbers:
         waiting.append(_distinct(numbers_N))
         if len(waiting) == _BLOCKS:
             found, waiting = [_together([*found, *waiting])], []
-    return _together([*found, *waiting])
+    return _together([*found, *waiting]) if found or waiting else nothing
 
 
 def shorter(pairs: Ints, counts: Counts, size: int) -> tuple[Ints, Counts, Counts]:
@@ -64,12 +69,30 @@ def shorter(pairs: Ints, counts: Counts, size: int) -> tuple[Ints, Counts, Count
     Returns:
         The shorter n-grams' numbers, the count of each, and how many different tokens precede each.
     """
+    numbers, order, firsts = suffixes(pairs, size)
+    before = np.diff(firsts, append=len(order)).astype(np.int32)
+    return numbers, np.add.reduceat(counts[order], firsts), before
+
+
+def suffixes(pairs: Ints, size: int) -> tuple[Ints, Ints, Ints]:
+    """Group n-grams by all of their tokens but the first.
+
+    Args:
+        pairs: the numbers of the n-grams.
+        size: how many shorter n-grams are possible.
+
+    Returns:
+        The shorter n-grams' numbers, ascending; the n-grams' places in their order; where among
+        these the n-grams of each shorter one begin.
+
+    >>> [found.tolist() for found in suffixes(np.array([1, 5, 6, 7]), size=3)]
+    [[0, 1, 2], [2, 0, 3, 1], [0, 1, 3]]
+    """
     numbers = pairs % size
     order = np.argsort(numbers, kind="stable")
     numbers = numbers[order]
     firsts = _firsts(numbers)
-    before = np.diff(firsts, append=len(numbers)).astype(np.int32)
-    return numbers[firsts], np.add.reduceat(counts[order], firsts), before
+    return numbers[firsts], order, firsts
 
 
 def _distinct(numbers: NDArray[np.integer]) -> tuple[Ints, Counts]:
@@ -95,13 +118,24 @@ def _together(parts: list[tuple[Ints, Counts]]) -> tuple[Ints, Counts]:
 
 def _firsts(numbers: NDArray[np.integer]) -> Ints:
     """Return the indices in ascending numbers at which a new number begins."""
-    return np.flatnonzero(np.concatenate([[True], numbers[1:] != numbers[:-1]]))
+    is_first = np.ones(len(numbers), dtype=bool)
+    np.not_equal(numbers[1:], numbers[:-1], out=is_first[1:])
+    return np.flatnonzero(is_first)
 
 
 def _numbers(batch: Batch, n: int, vocab_size: int, bos: int) -> Iterator[Ints]:
     for its in blocks(batch):
-        (contexts_N,) = deque(contexts(batch, its, n, vocab_size, bos), maxlen=1)
-        yield contexts_N * vocab_size + batch.targets_N[its]
+        numbers_N = np.empty(its.stop - its.start, dtype=np.int64)
+        for first in range(its.start, its.stop, _IN_CACHE):
+            some = slice(first, min(first + _IN_CACHE, its.stop))
+            (contexts_N,) = deque(contexts(batch, some, n, vocab_size, bos), maxlen=1)
+            place = slice(some.start - its.start, some.stop - its.start)
+            np.multiply(contexts_N, vocab_size, out=numbers_N[place])
+            numbers_N[place] += batch.targets_N[some]
+        if batch.targets_N.dtype.kind != "u":
+            numbers_N = numbers_N[batch.targets_N[its] >= 0]
+        if len(numbers_N):
+            yield numbers_N
 
 
 def blocks(batch: Batch, at_once: int = AT_ONCE) -> Iterator[slice]:

@@ -7,21 +7,23 @@ ladder: uniform ("blind"), unigram ("letters"), bigram ("pairs"), the best n-gra
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from microgpt.counting.count import Counts as Times
+from microgpt.counting.count import counted
 from microgpt.counting.ngram import NGram
 from microgpt.counting.pairs import Counts
-from microgpt.data.tokenizer.unknown import charge, readable
+from microgpt.data.batch import Batch
+from microgpt.data.tokenizer.unknown import readable
 from microgpt.loss import LossSum
 from microgpt.wording import ALONE, MIXED, THIS, name_of
 
 if TYPE_CHECKING:
-    from microgpt.data.batch import Batch
     from microgpt.data.tokenizer import Tokenizer
 
 Floats = NDArray[np.float64]
@@ -139,16 +141,51 @@ def ladder(
         pairs = Counts.of_ngram(counts)
     else:
         pairs = Counts.of(counted, tokenizer.vocab_size)
-    models: dict[str, Callable[[Batch], Floats]] = {
-        "uniform": lambda batch: np.full(batch.positions, uniform(tokenizer.vocab_size)),
-        "unigram": pairs.unigram,
-        "bigram": pairs.bigram,
-    }
-    if counts:
-        models["ngram"] = counts.losses
-    sums = dict.fromkeys(models, LossSum())
+    sums: dict[str, LossSum] = {}
     for _, piece in measured.pieces(_AT_ONCE):
-        known = readable(piece, tokenizer)
-        for name, model in models.items():
-            sums[name] += LossSum.of(charge(model(known), piece.targets_N, tokenizer))
+        for name, total in _measured(piece, pairs, counts, tokenizer):
+            sums[name] = sums.get(name, LossSum()) + total
     return sums
+
+
+def _measured(
+    piece: Batch, pairs: Counts, counts: NGram | None, tokenizer: Tokenizer
+) -> Iterator[tuple[str, LossSum]]:
+    """Yield each model's name and loss on some documents: each distinct n-gram is priced once."""
+    V, unknown = tokenizer.vocab_size, 0
+    if piece.targets_N.dtype.kind != "u":
+        unknown = int((piece.targets_N < 0).sum())
+        piece = replace(piece, tokens_N=readable(piece, tokenizer).tokens_N)
+
+    def total(losses_K: Floats, times_K: Times) -> LossSum:
+        each = np.append(losses_K, tokenizer.unknown_nats), np.append(times_K, unknown)
+        return LossSum(exact(*each), piece.positions)
+
+    keys, times = counted(piece, 2, V, tokenizer.bos)
+    distinct = Batch(keys // V, keys % V, np.array([0, len(keys)]))
+    yield "uniform", total(np.full(len(keys), uniform(V)), times)
+    yield "unigram", total(pairs.unigram(distinct), times)
+    yield "bigram", total(pairs.bigram(distinct), times)
+    if counts:
+        yield "ngram", total(*counts.priced(piece))
+
+
+# A float64 times this keeps its upper 26 bits: the rest, and products with numbers below 2^27, are
+# exact.
+_HALF = 2.0**27 + 1.0
+
+
+def exact(values_K: Floats, times_K: Times) -> float:
+    """Return the sum of values that each come a number of times, rounded once, as of all of them.
+
+    Source: the splitting of Veltkamp and Dekker, "A floating-point technique for extending the
+    available precision", Numer. Math. 18 (1971).
+
+    >>> tenths = np.array([0.1, 0.2]), np.array([7, 3])
+    >>> exact(*tenths) == math.fsum([0.1] * 7 + [0.2] * 3)
+    True
+    """
+    upper_K: Floats = values_K * _HALF
+    upper_K -= upper_K - values_K
+    lower_K: Floats = values_K - upper_K
+    return math.fsum(np.concatenate([upper_K * times_K, lower_K * times_K]).tolist())

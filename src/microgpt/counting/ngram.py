@@ -16,12 +16,13 @@ Ney, Essen and Kneser (1994), d = n1 / (n1 + 2 n2), with n1 and n2 how many coun
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
 from microgpt.counting.count import Counts, Ints, blocks, contexts, counted, shorter
+from microgpt.counting.grams import grams
 from microgpt.counting.order import Floats, Order
 from microgpt.data.batch import Batch
 from microgpt.errors import UsageError
@@ -87,21 +88,16 @@ class NGram:
         for k in range(most - 1, 0, -1):
             counts.append(shorter(*counts[-1][:2], vocab_size**k))
         counts.reverse()
-        p_N = np.full(held_out.positions, 1.0 / vocab_size)
+        p_G = np.full(1, 1.0 / vocab_size)
         below: list[Order] = []
         costs: list[float] = []
+        others = grams(held_out, most, vocab_size, bos)
         for k, (pairs, times, _) in enumerate(counts):
-            highest = Order.of(pairs, times, vocab_size)
             if k:
                 below.append(Order.of(counts[k - 1][0], counts[k - 1][2], vocab_size))
-            cost = 0.0
-            for its in blocks(held_out):
-                some = deque(contexts(held_out, its, k + 1, vocab_size, bos), maxlen=2)
-                targets_N = held_out.targets_N[its]
-                if k:
-                    p_N[its] = below[-1].mixed(some[0], targets_N, p_N[its])
-                cost -= float(np.log(highest.mixed(some[-1], targets_N, p_N[its])).sum())
-            costs.append(cost)
+                p_G = below[-1].of_grams(others[k - 1], p_G)
+            highest = Order.of(pairs, times, vocab_size)
+            costs.append(-float(np.log(highest.of_grams(others[k], p_G)) @ others[k].times))
         best = int(np.argmin(costs))
         longest = Order.of(*counts[best][:2], vocab_size)
         return cls([*below[:best], longest], vocab_size, bos)
@@ -115,6 +111,16 @@ class NGram:
     def longest(self) -> tuple[Ints, Counts]:
         """The numbers of the longest n-grams, and how often each comes."""
         return self._orders[-1].pairs, self._orders[-1].counts
+
+    def priced(self, batch: Batch) -> tuple[Floats, Counts]:
+        """Return the loss of each distinct n-gram of a batch, in nats, and how often it comes.
+
+        These are the numbers in `losses`, each once.
+        """
+        p_G, times_G = np.full(1, 1.0 / self.vocab_size), cast("Counts", np.zeros(0, np.int32))
+        for order, its in zip(self._orders, grams(batch, self.n, self.vocab_size, self.bos)):
+            p_G, times_G = order.of_grams(its, p_G), its.times
+        return -np.log(p_G), times_G
 
     def losses(self, batch: Batch) -> Floats:
         """Return losses_N, nats."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.counting.count import Counts, Ints
+from microgpt.counting.grams import Grams
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int32]
@@ -68,6 +69,11 @@ class Order:
         at, known_N = _found(self._pairs_at, self.pairs, contexts_N * self.vocab_size + targets_N)
         seen_N = np.where(known_N, self.counts[at] - self.discount, 0.0)
         return (seen_N + back_N * p_N) / totals_N
+
+    def of_grams(self, its: Grams, p_G: Floats) -> Floats:
+        """Return the probabilities of n-grams, given those of the n-grams one token shorter."""
+        contexts, targets = np.divmod(its.pairs, self.vocab_size)
+        return self.mixed(contexts, targets, p_G[its.suffixes])
 
     def backing(self, contexts: Ints) -> tuple[Floats, Floats]:
         """Return each context's total, and how much of it is left to the shorter one.

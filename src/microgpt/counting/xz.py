@@ -10,12 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from microgpt.counting.beside import beside
 from microgpt.data.texts import Texts
 from microgpt.loss import LN_2, LossSum
 
 # `xz` packs at about 1 MB a second: so many bytes trained on, and as many measured.
 _PACKED = 1 << 21
+
+# So many bytes of a file are unpacked at once, until it is known in which of them a text ends.
+_COARSE = 512
 
 
 def xz(trained: Sequence[str], texts: Sequence[str], positions: int) -> LossSum:
@@ -34,16 +36,29 @@ def xz(trained: Sequence[str], texts: Sequence[str], positions: int) -> LossSum:
     before = bytes(seen[-enough:].data)[-_PACKED:]
     enough = int(np.searchsorted(np.cumsum(given[:_PACKED].sizes + 1), _PACKED)) + 1
     after = bytes(given[:enough].data)[:_PACKED]
-    old = beside(lambda: _xz_size(before))
-    # A file may be a byte shorter for having more in it.
-    added = max(_xz_size(before + after) - old(), 0)
-    return LossSum(added * 8 * LN_2 * (total / max(len(after), 1)), positions)
+    return LossSum(_added(before, after) * 8 * LN_2 * (total / max(len(after), 1)), positions)
 
 
-def _xz_size(data: bytes) -> int:
+def _added(before: bytes, after: bytes) -> int:
+    """Return how many bytes of a file of both are of the second.
+
+    Unpacking shows it, in a tenth of the time in which a file of the first would be packed.
+    By as much is the file of both larger than one of the first, give or take a few bytes.
+
+    >>> _added(b"emma" * 9, b"emma") < _added(b"emma" * 9, b"olivia") < _added(b"", b"emma, olivia")
+    True
+    """
     # Tables for 64 MB, the preset's, take time and memory; where there is less, smaller ones find
     # the same.
-    most = max(1 << len(data).bit_length(), 1 << 16)
+    most = max(1 << len(before + after).bit_length(), 1 << 16)
     preset = 9 | lzma.PRESET_EXTREME
     filters = [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": most}]
-    return len(lzma.compress(data, lzma.FORMAT_RAW, filters=filters))
+    packed = lzma.compress(before + after, lzma.FORMAT_RAW, filters=filters)
+    front = 0
+    for step in (_COARSE, 1):  # in steps as long as nothing behind it comes out
+        unpacker = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
+        unpacked, behind = len(unpacker.decompress(packed[:front])), front
+        while unpacked < len(before):
+            front, behind = behind, behind + step
+            unpacked += len(unpacker.decompress(packed[front:behind]))
+    return max(len(packed) - behind - 1, 0)  # a byte ends the file
