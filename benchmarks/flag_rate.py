@@ -119,18 +119,16 @@ def imagined(kind: str, rate: float, seed: int) -> Found:
     start, gain = rng.choice([1, 3, 10]), rng.uniform(0.0, 0.5)
     learnt = np.where(held_out, 0, times)
     costs = base - gain * np.log(1.0 + learnt / start)
-    trained, kept = (
-        [str(i) for i in ids.tolist() if held_out[i] == which] for which in (False, True)
-    )
+    trained, kept = ([*map(str, ids[held_out[ids] == which].tolist())] for which in (False, True))
     chosen = choose(trained, kept, seed)
     at = np.array([int(text) for text in chosen.texts])
     usual = Reference(
         lengths[at], one_fewer(costs[at], chosen.learnt_D), chosen.lines_D, chosen.repetition
     )
     found = threshold(usual, rate)
-    flags = found.flags(lengths, costs)
-    share = source.repeating * float(source.shares @ flags[:known])
-    share += (1.0 - source.repeating) * float(flags[known + LINES :].mean())
+    again, new = slice(known), slice(known + LINES, None)
+    share = source.repeating * float(source.shares @ found.flags(lengths[again], costs[again]))
+    share += (1.0 - source.repeating) * float(found.flags(lengths[new], costs[new]).mean())
     return Found(share, found.expected, found.low, found.high)
 
 

@@ -44,6 +44,14 @@ What goes to a file or a pipe is UTF-8, whatever the locale, without colours and
 width. A terminal gets its own encoding, and colours unless `NO_COLOR` is set. The code is 0, 2 for
 a mistake or a bad input, 130 for an interruption. A reader that goes away ends a command quietly;
 `train` and `sweep` go on without it."""
+# One process for all pages: starting one for each would take longer than all else.
+_HELP = """\
+import sys
+from microgpt.cli.app import run
+for name in sys.argv[1:]:
+    run([*name.split(), "--help"])
+    print("\\f")
+"""
 _BLOCK = re.compile(r"(?<=```console\n)\$ .*?(?=```)", re.DOTALL)
 
 
@@ -54,9 +62,19 @@ def run(command: str, folder: Path) -> str:
         words = [sys.executable, str(DOCS.parent / words[0])]
     else:
         words = [sys.executable, "-m", "microgpt", *words]
+    return wrapped(printed(words, folder))
+
+
+def printed(words: list[str], folder: Path) -> str:
+    """Return what a program prints on pipes."""
     env = {**os.environ, "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    lines = (done.stdout + done.stderr).splitlines()
+    return done.stdout + done.stderr
+
+
+def wrapped(text: str) -> str:
+    """Wrap the prose of a text at 100 columns."""
+    lines = text.splitlines()
     return "\n".join(part for line in lines for part in folded(line.rstrip())).rstrip("\n")
 
 
@@ -86,9 +104,10 @@ def reference(folder: Path) -> str:
         "# Command line\n\nWritten by `docs/make.py` from `--help`; do not edit.\n",
         f"{_OUTPUT}\n",
     ]
-    for name in ("", *COMMANDS):
-        words = f"microgpt {name}".strip()
-        parts.append(f"## {words}\n\n```text\n{run(f'{words} --help', folder)}\n```\n")
+    names = ("", *COMMANDS)
+    pages = printed([sys.executable, "-c", _HELP, *names], folder).split("\f\n")
+    for name, page in zip(names, pages):
+        parts.append(f"## {f'microgpt {name}'.strip()}\n\n```text\n{wrapped(page)}\n```\n")
     return "\n".join(parts)
 
 

@@ -87,7 +87,7 @@ def test_too_little_time_for_a_step_still_makes_one_and_ends_well(
 ) -> None:
     from microgpt.cli.app import run
 
-    (tmp_path / "t.txt").write_text("\n".join(tiny * 20))
+    (tmp_path / "t.txt").write_text("\n".join(tiny * 3))
     assert run(["train", "t.txt", "--seconds", f"{seconds}", "--engine", engine, "--out", "r"]) == 0
     said = capsys.readouterr().out
     assert f" s; half of the {seconds:g} s is for training all the same." in said

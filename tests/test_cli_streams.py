@@ -254,7 +254,7 @@ def test_an_output_gives_way_to_nowhere_only_where_that_is_wanted() -> None:
     "words",
     ["train {t} --steps 3 --out /proc/x", "compress {r} {t} -o /proc/x",
      "report {r} -o /proc/x", "plot {r} --save /proc/x.png",
-     "why --train {t} --engine scalar --steps 2 --save /proc/x.svg",
+     "why {r} --train --engine scalar --steps 2 --save /proc/x.svg",
      "sweep {t} --steps 5 --budget 9s --out /proc/x"],
 )  # fmt: skip
 def test_a_path_that_cannot_be_made_is_one_sentence_that_names_it(

@@ -17,7 +17,7 @@ from microgpt.scoring.repetition import choose
 
 
 def test_what_is_held_grows_with_the_file_by_a_few_times_its_size(tmp_path: Path) -> None:
-    lines = np.arange(10**9, 10**9 + 1_000_000).astype("S10")
+    lines = np.arange(10**9, 10**9 + 300_000).astype("S10")
     data = b"\n".join(lines.tolist())
     path = tmp_path / "numbers.txt"
     path.write_bytes(data)
@@ -43,7 +43,7 @@ def test_what_is_held_grows_with_the_file_by_a_few_times_its_size(tmp_path: Path
         note()
     finally:
         tracemalloc.stop()
-    assert layout.batch.positions > 9_000_000
+    assert layout.batch.positions > 2_700_000
     # A list of such strings alone is 6 times as large as the file, and one of their ids 50 times.
     assert peaks[0] < 4
     assert max(peaks) < 11, peaks

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from microgpt.errors import UsageError
+from microgpt.scoring import threshold as module
 from microgpt.scoring.reference import ENOUGH, Reference
 from microgpt.scoring.repetition import Repetition
 from microgpt.scoring.threshold import ABOVE, threshold
@@ -17,6 +18,12 @@ from tests.test_reference import drawn
 slow = pytest.mark.slow
 # What lies between others that are tried.
 BETWEEN = ("1 of 20 repeats", "200 templates", "1,000 templates", "Zipf, 2,000")
+
+
+@pytest.fixture
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Find quantiles by less: they are off by 0.25 %, and what is asked of them is 6 % wide."""
+    monkeypatch.setattr(module, "_DRAWS", 4000)
 
 
 def test_of_the_documents_themselves_as_many_are_above_as_were_to_be() -> None:
@@ -39,6 +46,7 @@ def test_of_the_documents_themselves_as_many_are_above_as_were_to_be() -> None:
     "rate",
     [0.002, pytest.param(0.01, marks=slow), 0.05, pytest.param(0.2, marks=slow), 0.5],
 )
+@pytest.mark.usefixtures("few_draws")
 def test_the_share_of_fresh_good_texts_above_is_what_was_promised(rate: float) -> None:
     """The guarantee by simulation: over references, and for each its own interval."""
     rng = np.random.default_rng(int(rate * 1000))
@@ -46,9 +54,9 @@ def test_the_share_of_fresh_good_texts_above_is_what_was_promised(rate: float) -
     inside, promised = 0, 0.0
     for _ in range(100):
         found = threshold(Reference(*drawn(1500, rng)), rate)
-        share = float(found.flags(*drawn(40_000, rng)).mean())
+        share = float(found.flags(*drawn(20_000, rng)).mean())
         shares.append(share)
-        noise = math.sqrt(rate * (1 - rate) / 40_000)
+        noise = math.sqrt(rate * (1 - rate) / 20_000)
         inside += found.low - noise <= share <= found.high + noise
         promised += found.expected / 100
     deviation = float(np.std(shares)) / 10
@@ -61,6 +69,7 @@ def test_the_share_of_fresh_good_texts_above_is_what_was_promised(rate: float) -
     [pytest.param(kind, marks=slow if kind in BETWEEN else ()) for kind in flag_rate.SOURCES],
 )
 @pytest.mark.parametrize("rate", [pytest.param(0.01, marks=slow), 0.05])
+@pytest.mark.usefixtures("few_draws")
 def test_of_lines_that_repeat_or_not_the_share_flagged_is_in_the_interval(
     kind: str, rate: float
 ) -> None:

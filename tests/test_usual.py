@@ -27,7 +27,7 @@ from tests.conftest import TINY
 Capture = pytest.CaptureFixture[str]
 SMALL: dict[str, Any] = {
     "engine": "scalar", "preset": "microgpt", "n_embd": 4, "n_head": 1, "block_size": 6,
-    "steps": 40, "batch_size": 4, "holdout": 0.3,
+    "steps": 25, "batch_size": 4, "holdout": 0.3,
 }  # fmt: skip
 WORDS = [*TINY, *(a + b for a in TINY for b in TINY[:6])]
 SCORED = ["score", "home/run", "--format", "jsonl", "anna", "lea", "xqzwv", "nnnnn"]

@@ -36,7 +36,7 @@ def trained(capsys: Capture, words: str, code: int) -> tuple[str, str]:
     return told.out, told.err
 
 
-@pytest.mark.parametrize("more", ["--lr 10", "--lr 1000", "--lr 10 --steps 1000", "--lr 1e6"])
+@pytest.mark.parametrize("more", ["--lr 10", "--lr 1000", "--lr 10 --steps 300", "--lr 1e6"])
 def test_a_training_that_ends_above_blind_guessing_says_so_and_is_no_success(
     capsys: Capture, more: str
 ) -> None:
