@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from microgpt.data import alike, texts
 from microgpt.data.alike import Alike, Known, among
 from microgpt.data.texts import Gathering, Texts
+from microgpt.scoring.walk import groups
 
 anything = st.lists(
     st.text(st.sampled_from("ab\n\r \0é\u2028😀\ud800"), max_size=5)
@@ -54,6 +55,13 @@ def test_blocks_are_bounded_and_all_of_them(monkeypatch: pytest.MonkeyPatch) -> 
     blocks = list(found.blocks())
     assert [text for block in blocks for text in block] == list(found)
     assert all(len(b) <= 7 and (len(b.data) <= 50 or len(b) == 1) for b in blocks)
+
+
+@given(anything, st.integers(1, 9))
+def test_groups_of_an_array_of_texts_are_those_of_a_list(some, characters) -> None:  # type: ignore[no-untyped-def]
+    expected = list(groups(some, characters))
+    for its in (Texts.of(some), Texts.of(["ab", *some]).take(np.arange(1, len(some) + 1))):
+        assert [list(group) for group in groups(its, characters)] == expected
 
 
 def test_a_million_texts_are_no_million_objects() -> None:

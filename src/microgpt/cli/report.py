@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from microgpt.cli import flags
-from microgpt.cli.evaluate import chosen_from, measured_ladder, progress
+from microgpt.cli.evaluate import measured
 from microgpt.cli.flags import flag, whole
 from microgpt.cli.terminal.say import say
 from microgpt.cli.train.summary import word
@@ -52,16 +52,12 @@ def report(
         raise UsageError(f"number must be a whole number from 0 to 100; got {number}.")
     opened = machine.run(run)
     to = _checked(out or opened.folder / "report.html", opened.folder)
-    source = reading.source(*files)
-    chosen = chosen_from(opened, source, limit)
-    result = opened.evaluate(progress(chosen.texts))
-    ladder, why = measured_ladder(opened, chosen.texts, seen=chosen.seen)
-    gpt = opened.alone(chosen.texts)
-    facts = gather(opened, result, chosen.words, ladder, gpt, why, text, number)
+    found = measured(opened, reading.source(*files), limit)
+    facts = gather(found, text, number)
     page = render(facts).encode("utf-8", "backslashreplace")
     write_atomically(to, page)
     mixed = f", GPT + {facts.mixed_with}" if facts.mixed_with else ""
-    say(f"{figures(result.loss)} nats a {facts.unit} on {chosen.words}{mixed}.")
+    say(f"{figures(facts.result.loss)} nats a {facts.unit} on {found.on.words}{mixed}.")
     say(f"Saved in {word(to)}, {short(len(page))} bytes. Open it in any browser.")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,20 @@ def uniform(vocab_size: int) -> float:
     return math.log(vocab_size)
 
 
+class Rung(NamedTuple):
+    """A model of a ladder.
+
+    Attributes:
+        name: as people read it.
+        sum: of its losses.
+        is_this: whether it is the model that the others stand beside.
+    """
+
+    name: str
+    sum: LossSum
+    is_this: bool
+
+
 @dataclass(frozen=True)
 class Ladder:
     """What a loss is worth: the baselines and the model on the same documents.
@@ -49,6 +63,7 @@ class Ladder:
         n: how many characters the n-gram's longest have; 0: there is none.
         gpt: the GPT's alone, where `model` is that of the GPT mixed with counts.
         mixes: whether it is mixed with any.
+        why: the reason, where there are no baselines.
     """
 
     what: str
@@ -57,6 +72,7 @@ class Ladder:
     n: int = 0
     gpt: LossSum | None = None
     mixes: bool = False
+    why: str = ""
 
     @property
     def name(self) -> str:
@@ -64,12 +80,14 @@ class Ladder:
         return (MIXED if self.gpt else ALONE) if self.mixes else THIS
 
     @property
-    def rungs(self) -> list[tuple[str, LossSum, bool]]:
-        """All of them, the worst first: a name, a loss, and whether it is this model's."""
-        rungs = [(name_of(name, self.n), total, False) for name, total in self.baselines.items()]
-        rungs += [(ALONE, self.gpt, False)] if self.gpt else []
-        rungs.append((self.name, self.model, True))
-        return sorted(rungs, key=lambda rung: -rung[1].mean)
+    def rungs(self) -> list[Rung]:
+        """All of them, the worst first."""
+        rungs = [
+            Rung(name_of(name, self.n), total, False) for name, total in self.baselines.items()
+        ]
+        rungs += [Rung(ALONE, self.gpt, False)] if self.gpt else []
+        rungs.append(Rung(self.name, self.model, True))
+        return sorted(rungs, key=lambda rung: -rung.sum.mean)
 
     def _repr_html_(self) -> str:
         """Show them in a notebook, each with a bar as long as its loss."""

@@ -159,6 +159,23 @@ class Texts(Sequence[str]):
             yield some[: max(n, 1)].packed()
             first += max(n, 1)
 
+    def groups(self, characters: int) -> Iterator[Texts]:
+        """Yield all of them in groups of so many characters at most, line feeds included, or of one
+        text.
+
+        >>> [list(group) for group in Texts.of(["ada", "bo", "eva", "christina"]).groups(7)]
+        [['ada', 'bo'], ['eva'], ['christina']]
+        """
+        first = 0
+        while first < len(self):
+            some = self[first : first + characters]
+            # A character has at most four bytes: there are no more texts in the group than these.
+            most = int(np.searchsorted(np.cumsum(some.sizes + 1), 4 * characters, side="right"))
+            some = some[: max(most, 1)]
+            n = int(np.searchsorted(np.cumsum(some.lengths + 1), characters, side="right"))
+            yield some[: max(n, 1)]
+            first += max(n, 1)
+
     def strings(self) -> list[str]:
         """Return all of them as a list."""
         data = self.data.tobytes()

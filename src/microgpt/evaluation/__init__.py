@@ -8,7 +8,7 @@ are read in windows side by side, as in training.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +25,7 @@ from microgpt.scoring.logits import blocks
 from microgpt.scoring.price import CHARACTERS, Laid, groups
 from microgpt.scoring.score import Character, Score, scores
 
-__all__ = ["Character", "Evaluation", "Score", "evaluate", "scores"]
+__all__ = ["Character", "Evaluation", "Evaluator", "Score", "evaluate", "scores"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,36 +104,64 @@ class Evaluation:
         return html.fragment("evaluation", result=self)
 
 
-def evaluate(
-    predictor: Predictor, tokenizer: Tokenizer, block_size: int, texts: Iterable[str]
-) -> Evaluation:
-    """Price documents, sum up, and compare what was predicted with what came.
+class Evaluator:
+    """Prices documents, sums up, and compares what was predicted with what came.
 
     Memory does not grow with their number.
+
+    Args:
+        predictor: the model.
+        tokenizer: of its ids.
+        block_size: longer documents are read in windows.
     """
-    predictions, parts, n_bytes = Predictions(), Parts(tokenizer), 0
-    for group in groups(texts, CHARACTERS):
-        laid = Laid.of(group, tokenizer, block_size)
+
+    def __init__(self, predictor: Predictor, tokenizer: Tokenizer, block_size: int) -> None:
+        self._predictor, self._tokenizer, self._block_size = predictor, tokenizer, block_size
+        self._predictions, self._parts, self._n_bytes = Predictions(), Parts(tokenizer), 0
+
+    def each(self, texts: Iterable[str]) -> Iterator[int]:
+        """Take in documents, some at a time; yield how many have been taken in so far."""
+        for group in groups(texts, CHARACTERS):
+            self._add(group)
+            yield self._parts.n_documents
+
+    def _add(self, group: Sequence[str]) -> None:
+        parts, laid = self._parts, Laid.of(group, self._tokenizer, self._block_size)
         batch, number_D = laid.batch, parts.n_documents + np.arange(len(group))
         number_N = np.repeat(number_D, np.diff(laid.texts))
         losses_N, likely_N = np.zeros(batch.positions), np.zeros(batch.positions, dtype=np.int64)
-        for its, logits_NV in blocks(predictor, batch, tokenizer.vocab_size):
-            found = predictions.add(logits_NV, batch.targets_N[its], number_N[its])
+        for its, logits_NV in blocks(self._predictor, batch, self._tokenizer.vocab_size):
+            found = self._predictions.add(logits_NV, batch.targets_N[its], number_N[its])
             losses_N[its], likely_N[its] = found
-        charge(losses_N, batch.targets_N, tokenizer)
-        parts.add(group, laid, losses_N, likely_N)
-        n_bytes += len("".join(group).encode()) + len(group)
-    return Evaluation(
-        sum=parts.sum,
-        documents=parts.n_documents,
-        document_loss=parts.document_loss,
-        hits=parts.hits,
-        n_bytes=n_bytes,
-        unknown=parts.unknown,
-        parts=parts,
-        calibration=predictions.every.calibration(),
-        confidence=predictions.likeliest.calibration(),
-        brier=predictions.marks.brier,
-        spherical=predictions.marks.spherical,
-        temperature=predictions.thermometer.temperature(),
-    )
+        charge(losses_N, batch.targets_N, self._tokenizer)
+        parts.add(laid, losses_N, likely_N)
+        self._n_bytes += int((laid.given.sizes + 1).sum())
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """What was found."""
+        parts, predictions = self._parts, self._predictions
+        return Evaluation(
+            sum=parts.sum,
+            documents=parts.n_documents,
+            document_loss=parts.document_loss,
+            hits=parts.hits,
+            n_bytes=self._n_bytes,
+            unknown=parts.unknown,
+            parts=parts,
+            calibration=predictions.every.calibration(),
+            confidence=predictions.likeliest.calibration(),
+            brier=predictions.marks.brier,
+            spherical=predictions.marks.spherical,
+            temperature=predictions.thermometer.temperature(),
+        )
+
+
+def evaluate(
+    predictor: Predictor, tokenizer: Tokenizer, block_size: int, texts: Iterable[str]
+) -> Evaluation:
+    """Price documents, sum up, and compare what was predicted with what came."""
+    evaluator = Evaluator(predictor, tokenizer, block_size)
+    for _ in evaluator.each(texts):
+        pass
+    return evaluator.evaluation

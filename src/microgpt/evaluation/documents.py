@@ -6,7 +6,6 @@ means, with all that is shown of them; of the others nothing is remembered.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,10 +83,9 @@ class Extremes:
         self.dearest: list[Remembered] = []
         self._n = 0
 
-    def add(
-        self, texts: Sequence[str], laid: Laid, losses_N: Floats, means_D: Floats, hits_D: Floats
-    ) -> None:
+    def add(self, laid: Laid, losses_N: Floats, means_D: Floats, hits_D: Floats) -> None:
         """Take in some documents: their texts laid out, the losses, and sums of theirs."""
+        texts = laid.given
 
         def first(kept: list[Remembered], sign: int) -> list[Remembered]:
             rank_D: Floats = sign * means_D

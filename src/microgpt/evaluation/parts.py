@@ -8,7 +8,7 @@ places, characters and pairs of characters, not with the number of positions.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,9 +76,7 @@ class Parts:
         self._means: list[float] = []
         self.n_documents, self.unknown = 0, 0
 
-    def add(
-        self, texts: Sequence[str], laid: Laid, losses_N: Floats, likely_N: NDArray[np.integer]
-    ) -> None:
+    def add(self, laid: Laid, losses_N: Floats, likely_N: NDArray[np.integer]) -> None:
         """Add some texts, their losses, and the likeliest token at each position."""
         hits_N = likely_N == laid.batch.targets_N
         values_N = np.vstack([split(losses_N), hits_N])
@@ -92,9 +90,9 @@ class Parts:
         key_N = (laid.chars_N[wrong].astype(np.int64) - END) * self._tokenizer.vocab_size
         self._confusions.add(key_N + likely_N[wrong], values_N[:3, wrong])
         means_D = values_D[:3].sum(axis=0) / positions_D
-        self._extremes.add(texts, laid, losses_N, means_D, values_D[3])
+        self._extremes.add(laid, losses_N, means_D, values_D[3])
         self._means.append(math.fsum(means_D.tolist()))
-        self.n_documents += len(texts)
+        self.n_documents += len(laid.given)
         self.unknown += int((laid.batch.targets_N < 0).sum())
 
     @property

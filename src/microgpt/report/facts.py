@@ -9,29 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from microgpt.counting.ladder import Ladder
 from microgpt.data.alike import Known
 from microgpt.evaluation import Evaluation
-from microgpt.loss import LossSum
 from microgpt.report.command import DOCUMENTS, command
 from microgpt.runs.learning import Learning
+from microgpt.runs.measurement import Measurement
 from microgpt.runs.prepare import MEMORY
 from microgpt.runs.run import Run
 from microgpt.runs.settings import Settings
 from microgpt.sampling import Choice, Sample
 from microgpt.scoring.heat import Heat, heat
-from microgpt.wording import ALONE, MIXED, THIS, counts_of, name_of, printable
+from microgpt.wording import counts_of, printable
 
 SAMPLES = 24
 _CHOICE = Choice()
-
-
-@dataclass(frozen=True)
-class Rung:
-    """A model on the same documents."""
-
-    name: str
-    sum: LossSum
-    is_this: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,8 +44,7 @@ class Facts:
         result: on these.
         unit: what a position is called.
         mixed_with: counts, in words, if it is.
-        ladder: this model among the baselines, the worst first.
-        why_no_ladder: in a sentence, where they could not be measured.
+        ladder: this model among the baselines.
         learning: the curves of its training.
         chosen: the texts that were asked for.
         worst: the documents that cost most a position.
@@ -72,8 +63,7 @@ class Facts:
     result: Evaluation
     unit: str
     mixed_with: str | None
-    ladder: list[Rung]
-    why_no_ladder: str
+    ladder: Ladder
     learning: Learning
     chosen: list[Heat]
     worst: list[Heat]
@@ -87,34 +77,17 @@ class Facts:
     unknown_nats: float
 
 
-def gather(
-    run: Run,
-    result: Evaluation,
-    what: str,
-    ladder: dict[str, LossSum],
-    gpt: LossSum | None = None,
-    why_no_ladder: str = "",
-    show: Sequence[str] = (),
-    number: int = 6,
-) -> Facts:
+def gather(found: Measurement, show: Sequence[str] = (), number: int = 6) -> Facts:
     """Collect what the page shows.
 
     Args:
-        run: of which.
-        result: its evaluation.
-        what: how many documents of which kind it is of, in words.
-        ladder: the baselines on the same.
-        gpt: what the same cost the GPT alone, where it is mixed with counts.
-        why_no_ladder: in a sentence, if there are none.
+        found: a run, measured.
         show: texts to show beside the best and the worst.
         number: how many of these.
     """
+    run, result, ladder = found.run, found.result, found.ladder
     # Some of them may be the same text.
     best, worst, _ = result.parts.documents(4 * number)
-    n = run.ngram.n if "ngram" in ladder else 0
-    rungs = [Rung(name_of(name, n), total) for name, total in ladder.items()]
-    rungs += [Rung(ALONE, gpt)] if gpt else []
-    rungs.append(Rung(MIXED if gpt else THIS, result.sum, is_this=True))
     log, unit = run.log, run.tokenizer.unit
     counts = run.settings.training.ngram
 
@@ -123,17 +96,16 @@ def gather(
 
     return Facts(
         name=printable(run.folder.resolve().name),
-        what=what,
+        what=found.on.words,
         result=result,
         unit=unit,
-        mixed_with=counts_of(counts, unit, run.weight) if gpt else None,
-        ladder=sorted(rungs, key=lambda rung: -rung.sum.mean),
-        why_no_ladder=why_no_ladder,
+        mixed_with=counts_of(counts, unit, run.weight) if ladder.gpt else None,
+        ladder=ladder,
         learning=Learning.of(log),
         chosen=heats(show),
         worst=heats([*dict.fromkeys(document.text for document in worst)][:number]),
         best=heats([*dict.fromkeys(document.text for document in best)][:number]),
-        samples=_samples(run, known=not why_no_ladder),
+        samples=_samples(run, known=not ladder.why),
         temperature=_CHOICE.temperature,
         settings=run.settings,
         updates=log.steps,

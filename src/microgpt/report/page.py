@@ -30,7 +30,7 @@ def _shown(facts: Facts) -> dict[str, Any]:
     result, learning = facts.result, facts.learning
     parts = result.parts
     by_character, confusions = parts.by_character(), parts.confusions()
-    levels = [(rung.name, rung.sum.mean) for rung in facts.ladder if not rung.is_this]
+    levels = [(rung.name, rung.sum.mean) for rung in facts.ladder.rungs if not rung.is_this]
     return {
         "by_position": parts.by_position(),
         "by_length": parts.by_length(),

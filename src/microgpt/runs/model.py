@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from microgpt import sampling
 from microgpt.config.bounds import Whole
 from microgpt.counting.mixture import Mixture
+from microgpt.data.texts import Texts
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines.contract import Engine, Floats, Predictor
 from microgpt.errors import UsageError
@@ -24,7 +25,7 @@ from microgpt.sampling import Choice, Sample
 if TYPE_CHECKING:
     from microgpt.compress import Codec
     from microgpt.compress.identity import Identity
-    from microgpt.evaluation import Evaluation
+    from microgpt.evaluation import Evaluation, Evaluator
     from microgpt.scoring.price import Pricer
     from microgpt.scoring.score import Score
 
@@ -147,6 +148,13 @@ class Model(ABC):
         pricer = Pricer(self.gpt, self.tokenizer, self.settings.model.block_size)
         return pricer.total(_many(texts))
 
+    @property
+    def evaluator(self) -> Evaluator:
+        """A new one, which takes in documents and sums up what they cost."""
+        from microgpt.evaluation import Evaluator
+
+        return Evaluator(self.predictor, self.tokenizer, self.settings.model.block_size)
+
     def evaluate(self, texts: Iterable[str]) -> Evaluation:
         """Measure on documents.
 
@@ -193,10 +201,14 @@ class Model(ABC):
         return self.codec.decompress(data)
 
 
-def _many(texts: Iterable[Any]) -> Iterator[str]:
-    """Yield texts; raise UsageError if one is not a string."""
+def _many(texts: Iterable[Any]) -> Iterable[str]:
+    """Return texts; raise UsageError, when it is read, if one is not a string."""
     if isinstance(texts, str):
         raise UsageError("texts must be a list of strings; got one string.")
+    return texts if isinstance(texts, Texts) else _strings(texts)
+
+
+def _strings(texts: Iterable[Any]) -> Iterator[str]:
     for i, text in enumerate(texts):
         if not isinstance(text, str):
             raise UsageError(f"text {i} must be a string; got {text!r:.40}.")

@@ -180,12 +180,15 @@ class Pricer:
         return sum(sums, LossSum())
 
 
-def groups(texts: Iterable[str], characters: int) -> Iterator[list[str]]:
+def groups(texts: Iterable[str], characters: int) -> Iterator[Sequence[str]]:
     """Yield texts in groups of so many characters at most, ends included, or of one text.
 
     >>> [*groups(["ada", "bo", "eva", "christina"], characters=7)]
     [['ada', 'bo'], ['eva'], ['christina']]
     """
+    if isinstance(texts, Texts):
+        yield from texts.groups(characters)
+        return
     group: list[str] = []
     left = characters
     for text in texts:

@@ -1,0 +1,70 @@
+"""A run measured on documents, beside models that only count: what `evaluate` prints and a report
+shows.
+
+In: a run, the documents. Out: an `Evaluation` and a `Ladder`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from microgpt.counting.beside import beside
+from microgpt.counting.ladder import Ladder
+from microgpt.errors import DataError, RunError, UsageError
+from microgpt.evaluation import Evaluation
+from microgpt.loss import LossSum
+from microgpt.runs.evaluation_set import EvaluationSet
+from microgpt.runs.run import Run
+
+
+class Measurement:
+    """Iterate over it, which measures; then read `result` and `ladder` off it.
+
+    Args:
+        run: the run to measure.
+        on: the documents.
+
+    Attributes:
+        run: the same.
+        on: the same.
+        result: the evaluation.
+        ladder: the model among those that only count, or alone, with the reason.
+    """
+
+    result: Evaluation
+    ladder: Ladder
+
+    def __init__(self, run: Run, on: EvaluationSet) -> None:
+        self.run, self.on = run, on
+
+    def __iter__(self) -> Iterator[int]:
+        """Measure; yield how many of the documents have been measured so far.
+
+        Raises:
+            UsageError: there are none.
+        """
+        run, texts = self.run, self.on.texts
+        if not texts:
+            raise UsageError("texts must not be empty; got none.")
+        baselines = beside(self._baselines)
+        evaluator = run.evaluator
+        yield from evaluator.each(texts)
+        self.result = evaluator.evaluation
+        gpt = run.alone(texts)
+        found, why = baselines()
+        n = run.ngram.n if "ngram" in found else 0
+        mixes = gpt is not None
+        self.ladder = Ladder(self.on.words, found, self.result.sum, n, gpt, mixes, why)
+
+    def measured(self) -> Measurement:
+        """Return it when all documents have been measured."""
+        for _ in self:
+            pass
+        return self
+
+    def _baselines(self) -> tuple[dict[str, LossSum], str]:
+        """Return the baselines; or none, and why: the training data may be gone."""
+        try:
+            return self.run.baselines(self.on.texts, seen=self.on.seen), ""
+        except (DataError, RunError) as error:
+            return {}, str(error)
