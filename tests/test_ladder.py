@@ -19,7 +19,7 @@ from microgpt.counting.pairs import Counts
 from microgpt.counting.xz import xz
 from microgpt.data.batch import Batch, lay_out
 from microgpt.data.tokenizer import Bytes, Characters, Tokenizer
-from microgpt.data.tokenizer.unknown import losses
+from microgpt.data.tokenizer.unknown import charge, readable
 from microgpt.loss import LN_2, LossSum
 from tests.conftest import TINY, laid_out
 
@@ -153,7 +153,8 @@ def test_sums_are_those_of_all_positions_one_by_one_to_the_last_bit(
     expected = dict.fromkeys(ways, LossSum())
     for _, piece in measured.pieces(at_once):
         for name, way in ways.items():
-            expected[name] += LossSum.of(losses(way, piece, tokenizer).tolist())
+            losses_N = charge(way(readable(piece, tokenizer)), piece.targets_N, tokenizer)
+            expected[name] += LossSum.of(losses_N.tolist())
     assert ladder(counted, measured, tokenizer, model) == expected
 
 

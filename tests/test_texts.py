@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from microgpt.data import alike, texts
 from microgpt.data.alike import Alike, Known, among
 from microgpt.data.texts import Gathering, Texts
-from microgpt.scoring.walk import groups
+from microgpt.scoring.price import groups
 
 anything = st.lists(
     st.text(st.sampled_from("ab\n\r \0é\u2028😀\ud800"), max_size=5)
