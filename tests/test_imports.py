@@ -127,7 +127,7 @@ def test_heavy_libraries_are_imported_where_they_are_used_alone() -> None:
         "cyclopts": "cli", "rich": ("cli", "runs.bar"), "IPython": "runs.bar",
         "plotille": ("cli.plot", "cli.why"),
         "matplotlib": ("cli.plot", "cli.sweep", "cli.why"),
-        "optuna": ("sweep.study", "sweep.storage"),
+        "optuna": ("sweep.study", "sweep.storage", "sweep.heart"),
         "jinja2": ("html",),
         "sqlalchemy": "sweep.storage", "sklearn": "sklearn",
         "safetensors": "runs.files", "filelock": "runs.folder", "msgspec": "schema",

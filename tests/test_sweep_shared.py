@@ -16,9 +16,14 @@ from typing import Any
 import pytest
 
 from microgpt.cli.app import run
+from microgpt.data.corpus import Source
+from microgpt.sweep.settings import SweepSettings
+from microgpt.sweep.study import Study
+from microgpt.sweep.trainer import Report
 
 from .conftest import TINY, required
 
+sqlalchemy = pytest.importorskip("sqlalchemy")
 pytestmark = pytest.mark.slow
 SWEEP = (
     "sweep t.txt --preset microgpt --name shared --steps 30 --holdout 0.2 --jobs 1 --json "
@@ -130,3 +135,29 @@ def test_a_database_that_is_not_there_is_told_in_one_sentence(
     assert 'database "nothing" does not exist' in err
     assert "secret" not in err
     assert err.count("\n") == 1
+
+
+def test_the_trial_of_a_machine_that_died_is_tried_by_another(database: str) -> None:
+    told = SweepSettings(
+        preset="microgpt", tokenizer="characters", source=Source(files=("t.txt",)), fingerprint="",
+        engine="scalar", holdout=0.2, seed=3, knobs=("n_embd=8,16",), seconds=None, steps=100,
+    )  # fmt: skip
+    dead, alive = (Study(database, "heart", told, salt) for salt in ("dead", "alive"))
+    lost, mine = dead.ask(), alive.ask()
+    assert lost
+    assert mine
+    alive.beat()
+    assert alive.ask() is None
+    with alive._storage.engine.begin() as connection:
+        aged = "UPDATE trial_heartbeats SET heartbeat = heartbeat - interval '2 minutes'"
+        connection.execute(sqlalchemy.text(aged))
+    alive._heart._next = 0.0
+    alive.beat()  # which confirms its own first
+    again = alive.ask()
+    assert again
+    assert again[1] == lost[1]
+    assert dead.tell(lost[0], "done", Report(100, 2.0, 100, 0.1)) is None
+    for number in (mine[0], again[0]):
+        assert alive.tell(number, "done", Report(100, 2.0, 100, 0.1))
+    for study in (dead, alive):
+        study.close()

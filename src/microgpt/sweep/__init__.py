@@ -10,6 +10,7 @@ as a run. One process asks Optuna and listens; a process a core trains, and know
     settings   what a sweep was told
     trainer    one training after the other on documents read once
     worker     a process that trains what it is sent
+    heart      which machines of a shared study are alive
     storage    the database of a study
     trial      one training, and what became of it
     effects    how far each knob moves the loss

@@ -33,8 +33,8 @@ from microgpt.runs.files import read_json, write_atomically
 from microgpt.runs.folder import LOCK, check_no_file, claimed, not_empty
 from microgpt.sweep.loop import Sweep
 from microgpt.sweep.settings import SweepSettings
-from microgpt.sweep.storage import hidden, is_hidden, of_file
-from microgpt.sweep.study import Study, check_installed
+from microgpt.sweep.storage import check_installed, hidden, is_hidden, of_file
+from microgpt.sweep.study import Study
 from microgpt.sweep.trainer import TrialTrainer
 
 SWEEPS = Path("sweeps")

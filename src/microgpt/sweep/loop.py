@@ -74,6 +74,7 @@ class Sweep:
         try:
             with Workers(self.settings, self.data, jobs) as workers:
                 while not self.stopped:
+                    self.study.beat()
                     left = self._begin(workers, until, left)
                     now = time.perf_counter()
                     if not workers.busy or now > until + _PATIENCE:
@@ -109,7 +110,7 @@ class Sweep:
         return left
 
     def _take(self, workers: Workers, worker: Worker, message: Message) -> Trial | None:
-        """Handle a worker's message; return its trial if it has ended."""
+        """Handle a worker's message; return its trial if it has ended with a result."""
         number = worker.trial
         if number is None:
             return None  # it was asked to give up a trial that had just ended

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from microgpt import schema
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.data.corpus import Source
-from microgpt.errors import UsageError
+from microgpt.errors import SweepError, UsageError
 from microgpt.runs.settings import check_format
 from microgpt.sweep.knob import Value
 from microgpt.sweep.space import Space, configs
@@ -112,6 +112,22 @@ class SweepSettings:
             "out": out,
         }
         return " ".join(["microgpt train", *map(path_word, source.files), *as_flags(told)])
+
+    def check_same(self, theirs: Mapping[str, Any], name: str) -> None:
+        """Raise SweepError unless others have the same settings.
+
+        Args:
+            theirs: as a JSON object, in the database.
+            name: of the study.
+        """
+        ours = self.to_json()
+        for key in ours:
+            # Files may have other names on another machine: the fingerprints are compared.
+            if key != "source" and theirs.get(key) != ours[key]:
+                raise SweepError(
+                    f'study "{name}": {key} must be {theirs.get(key)}, as it was begun; '
+                    f"got {ours[key]}. Try another --name."
+                )
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` takes."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from microgpt.errors import MissingExtra, SweepError
+from microgpt.sweep.heart import BEAT, GRACE
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -27,6 +28,18 @@ TRIES, PAUSE = 5, 0.4
 
 # Printed in place of a password.
 _HIDDEN = "***"
+
+
+def check_installed() -> None:
+    """Raise MissingExtra unless Optuna is installed."""
+    try:
+        import optuna
+    except ImportError:
+        raise MissingExtra(
+            "sweep needs Optuna, which is not installed. Try: pip install 'microgpt-lm[sweep]'"
+        ) from None
+    # No log lines of Optuna's: the caller reports trials, and errors are raised.
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
 
 
 def of_file(path: Path) -> str:
@@ -46,8 +59,12 @@ def of_file(path: Path) -> str:
         ) from None
 
 
-def connect(address: str) -> Any:
+def connect(address: str, *, beats: bool = False) -> Any:
     """Connect to a database.
+
+    Args:
+        address: of it.
+        beats: whether other machines share it, so that running trials must be confirmed.
 
     Raises:
         SweepError: it is no address, or the database refuses.
@@ -69,7 +86,7 @@ def connect(address: str) -> Any:
         ) from None
     try:
         # Rendered again: this quotes braces, which Optuna would take for placeholders.
-        storage = _connected(url.render_as_string(hide_password=False))
+        storage = _connected(url.render_as_string(hide_password=False), beats=beats)
     except ImportError as error:
         missing = getattr(error.__cause__, "name", None) or url.get_driver_name()
         raise MissingExtra(
@@ -93,14 +110,19 @@ def connect(address: str) -> Any:
     return storage
 
 
-def _connected(address: str) -> Any:
+def _connected(address: str, *, beats: bool) -> Any:
     """Connect, and make missing tables; try again if another machine is making them now."""
     import optuna
     from sqlalchemy.exc import OperationalError
 
+    seconds = (BEAT, GRACE) if beats else (None, None)
     for left in reversed(range(TRIES)):
         try:
-            return optuna.storages.RDBStorage(address)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                return optuna.storages.RDBStorage(
+                    address, heartbeat_interval=seconds[0], grace_period=seconds[1]
+                )
         except (ImportError, OperationalError):
             raise
         except Exception:

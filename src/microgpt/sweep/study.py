@@ -16,11 +16,12 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from microgpt.errors import MissingExtra, SweepError
+from microgpt.errors import SweepError
 from microgpt.sweep.effects import Course, Effects, effects
+from microgpt.sweep.heart import Heart
 from microgpt.sweep.knob import Knob, Value
 from microgpt.sweep.settings import SweepSettings
-from microgpt.sweep.storage import PAUSE, TRIES, connect, told
+from microgpt.sweep.storage import PAUSE, TRIES, check_installed, connect, told
 from microgpt.sweep.trainer import SHARES, Report
 from microgpt.sweep.trial import Key, Outcome, Trial, key_of, recorded, rounded
 
@@ -30,18 +31,6 @@ _STARTUP = 16
 _REDRAWS = 2
 
 
-def check_installed() -> None:
-    """Raise MissingExtra unless Optuna is installed."""
-    try:
-        import optuna
-    except ImportError:
-        raise MissingExtra(
-            "sweep needs Optuna, which is not installed. Try: pip install 'microgpt-lm[sweep]'"
-        ) from None
-    # No log lines of Optuna's: the caller reports trials, and errors are raised.
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-
-
 class Study:
     """A sweep's trials in a database that several machines may share.
 
@@ -49,7 +38,7 @@ class Study:
         address: of the database, as SQLAlchemy has it.
         name: of the study.
         settings: of the sweep.
-        salt: makes the draws of this process differ from those of others.
+        salt: where other machines have part: makes the draws of this one differ from theirs.
 
     Raises:
         SweepError: the database cannot be reached, or has another sweep by this name.
@@ -62,10 +51,12 @@ class Study:
 
         self.settings = settings
         self._optuna: Any = optuna
-        self._storage = connect(address)
+        self._states: Any = optuna.trial.TrialState
+        self._storage = connect(address, beats=bool(salt))
         try:
             self._study: Any = self._open(name, salt)
             self._agree(name)
+            self._heart = Heart(self._study, self._storage) if salt else None
         except BaseException:
             self.close()
             raise
@@ -101,7 +92,6 @@ class Study:
     @told
     def _agree(self, name: str) -> None:
         """Raise SweepError unless the study's trials have these settings."""
-        ours = self.settings.to_json()
         theirs: dict[str, Any] = {}
         for _ in range(TRIES):
             if theirs := self._study.user_attrs.get("microgpt", {}):
@@ -109,13 +99,7 @@ class Study:
             time.sleep(PAUSE)  # another machine may just be making it
         else:
             raise SweepError(f'study "{name}": foreign: it was not made by microgpt sweep.')
-        for key in ours:
-            # Files may have other names on another machine: the fingerprints are compared.
-            if key != "source" and theirs.get(key) != ours[key]:
-                raise SweepError(
-                    f'study "{name}": {key} must be {theirs.get(key)}, as it was begun; '
-                    f"got {ours[key]}. Try another --name."
-                )
+        self.settings.check_same(theirs, name)
 
     def _distribution(self, knob: Knob) -> Any:
         kinds = self._optuna.distributions
@@ -151,20 +135,25 @@ class Study:
                 self._running[trial.number + 1] = trial
                 return trial.number + 1, values
             # A repetition: marked as failed, so that the sampler ignores it.
-            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+            self._study.tell(trial, state=self._states.FAIL)
         raise AssertionError  # never reached
 
     def _begin(self, point: dict[str, Value]) -> Any:
         """Begin a trial with these values; the sampler draws the missing ones."""
         drawing = self._study.sampler
-        # Not by Optuna's queue: two machines might take the same trial from it.
         with warnings.catch_warnings():
+            # Not by Optuna's queue: two machines might take the same trial from it.
             warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
+            # Optuna's loop would send heartbeats by itself; ours sends its own.
+            warnings.filterwarnings("ignore", "Heartbeat of storage is supposed to be used with")
             self._study.sampler = self._optuna.samplers.PartialFixedSampler(point, drawing)
-        try:
-            return self._study.ask(self._distributions)
-        finally:
-            self._study.sampler = drawing
+            try:
+                trial = self._study.ask(self._distributions)
+            finally:
+                self._study.sampler = drawing
+        if self._heart:
+            self._heart.begin(trial)
+        return trial
 
     def _tried(self, but: int = -1) -> set[Key]:
         """Return the values of all trials, ended or running on any machine, except one trial."""
@@ -175,33 +164,46 @@ class Study:
             key = key_of(rounded(trial.params))
             if trial.state.is_finished():
                 self._ended[trial.number] = key if "microgpt" in trial.user_attrs else None
-            elif trial.state == self._optuna.trial.TrialState.RUNNING:
+            elif trial.state == self._states.RUNNING:
                 running.add(key)
         return running | {key for key in self._ended.values() if key}
+
+    @told
+    def beat(self) -> None:
+        """Tell other machines that this one is alive; to be called every second or so."""
+        if self._heart:
+            self._heart.beat(self._running.values())
 
     @told
     def report(self, number: int, report: Report) -> bool:
         """Record a report; return whether the trial is to be pruned."""
         trial = self._running[number]
-        trial.report(report.loss, report.percent)
+        try:
+            trial.report(report.loss, report.percent)
+        except self._optuna.exceptions.UpdateFinishedTrialError:
+            return True  # another machine has given it up
         # The preset's own values are never pruned: the others are compared with them.
         return trial.params != self._own and bool(trial.should_prune())
 
     @told
-    def tell(self, number: int, outcome: Outcome, report: Report | None) -> Trial:
-        """Record the end of a trial: its outcome and last report."""
-        trial, states = self._running.pop(number), self._optuna.trial.TrialState
+    def tell(self, number: int, outcome: Outcome, report: Report | None) -> Trial | None:
+        """Record the end of a trial; return it, or None where another machine has given it up."""
+        trial = self._running.pop(number)
         if outcome in ("done", "pruned") and not (report and math.isfinite(report.loss)):
             outcome = "diverged"
         steps, seconds = (report.steps, round(report.seconds, 3)) if report else (0, 0.0)
-        trial.set_user_attr("microgpt", {"outcome": outcome, "steps": steps, "seconds": seconds})
+        ended = {"outcome": outcome, "steps": steps, "seconds": seconds}
+        try:
+            trial.set_user_attr("microgpt", ended)
+        except self._optuna.exceptions.UpdateFinishedTrialError:
+            return None
         if outcome == "done" and report:
             self._study.tell(trial, report.loss)
         else:
             # The sampler learns from a diverged trial, which counts as pruned; a failed one says
             # nothing about its values.
-            failed = outcome == "failed"
-            self._study.tell(trial, state=states.FAIL if failed else states.PRUNED)
+            state = self._states.FAIL if outcome == "failed" else self._states.PRUNED
+            self._study.tell(trial, state=state)
         loss = report.loss if report else math.nan
         return Trial(number, rounded(trial.params), outcome, loss, steps, seconds)
 
@@ -209,15 +211,14 @@ class Study:
     def abandon(self) -> None:
         """Mark all running trials of this process as failed."""
         for trial in self._running.values():
-            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+            self._study.tell(trial, state=self._states.FAIL, skip_if_finished=True)
         self._running.clear()
 
     @told
     def sweep_up(self) -> None:
         """Mark the trials that a killed process left running as failed; no other may be running."""
-        running = self._optuna.trial.TrialState.RUNNING
-        for trial in self._study.get_trials(deepcopy=False, states=(running,)):
-            self._study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
+        for trial in self._study.get_trials(deepcopy=False, states=(self._states.RUNNING,)):
+            self._study.tell(trial.number, state=self._states.FAIL)
 
     @told
     def trials(self) -> list[Trial]:

@@ -29,7 +29,7 @@ from microgpt.sweep import folder
 from microgpt.sweep.knob import KNOBS
 from microgpt.sweep.loop import Sweep
 from microgpt.sweep.settings import SweepSettings
-from microgpt.sweep.study import check_installed
+from microgpt.sweep.storage import check_installed
 from microgpt.sweep.trial import best
 from microgpt.wording import count, figures
 
