@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 
 from microgpt.config import TrainConfig
-from microgpt.data import batch
-from microgpt.data.batch import Batches
+from microgpt.data import batch, corpus
+from microgpt.data.batch import Batch, Batches
 from microgpt.data.plan import Plan
+from microgpt.engines import why_not_native
 from microgpt.engines.contract import Floats, State
 from microgpt.errors import DivergedError
 from microgpt.loss import LossSum
@@ -21,7 +23,7 @@ from microgpt.loss.sums import Sums
 from microgpt.runs import prepare
 from microgpt.training import pace
 from microgpt.training.loop import Step, Steps, train
-from tests.conftest import Clock
+from tests.conftest import Clock, required
 
 DATA = batch.lay_out([[0], [1, 2], [0, 1, 2]], bos=3, block_size=8).batch
 SHAPE: dict[str, Any] = {"n_embd": 4, "n_head": 1, "block_size": 4}
@@ -60,7 +62,7 @@ def chunks(
     engine: FakeEngine, config: TrainConfig, spent: float = 0.0, **kind: Any
 ) -> Iterator[Steps]:
     its = pace.Pace(config, **kind)
-    its.begin(spent)
+    its.begin(before=spent)
     return train(engine, Plan(DATA), config, its)  # type: ignore[arg-type]
 
 
@@ -151,6 +153,49 @@ def test_the_seconds_of_the_training_that_is_resumed_are_of_the_budget(clock: Cl
     assert 0.5 - 1e-9 <= clock.now - 1000.0 <= 0.6
     assert got[0].lr == pytest.approx(0.1 * 0.25)
     assert got[0].seconds == pytest.approx(1.6)
+
+
+@pytest.mark.parametrize(
+    ("prepared", "closing", "ends"),
+    [(0.0, 0.5, 1.5), (0.25, 0.5, 1.5), (0.75, 0.5, 1.75), (0.25, 4.0, 1.25), (4.0, 4.0, 2.0)],
+)
+def test_preparing_and_closing_are_of_the_budget_but_half_of_it_is_for_training(
+    clock: Clock, prepared: float, closing: float, ends: float
+) -> None:
+    config, engine = TrainConfig(steps=None, seconds=2.0, lr=1.0), FakeEngine(clock, 2**-7)
+    its = pace.Pace(config)
+    its.begin(prepared, closing=closing)
+    got = [*train(engine, Plan(DATA), config, its)]  # type: ignore[arg-type]
+    assert got[-1].seconds == ends
+    assert clock.now - 1000.0 == ends - min(prepared, 1.0) >= 1.0
+    # The rate has fallen to that of the last step, and all is done.
+    assert engine.lr[-1] == pytest.approx(2**-7 / ends)
+    assert its.done(engine.updates) == 1.0
+
+
+@pytest.mark.parametrize(("stream", "times"), [(False, 2), (True, 1)])
+def test_what_follows_the_last_step_is_estimated_by_pricing_a_few_documents(
+    clock: Clock, tiny: list[str], stream: bool, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if why := why_not_native():
+        required("the native engine", why)
+    text = ["anna bea " * 40] if stream else tiny
+    monkeypatch.setattr(corpus, "from_documents", partial(corpus.from_texts, stream=stream))
+    told = {"preset_name": "micro", "seconds": 60.0, "holdout": 0.3, "ngram": 2, **SHAPE}
+    trainer = prepare.in_memory(text, **told).trainer
+    right, measured = trainer.engine.losses, list[int]()
+
+    def losses(batch: Batch) -> Floats:
+        measured.append(batch.positions)
+        clock.now += 0.001 * batch.positions
+        return right(batch)
+
+    monkeypatch.setattr(trainer.engine, "losses", losses)
+    heldout = trainer.task.heldout.positions
+    events = iter(trainer)
+    next(events)
+    assert measured == [heldout, heldout]
+    assert trainer.pace.until == pytest.approx(60.0 - 0.001 * times * heldout)
 
 
 def test_of_two_budgets_the_one_that_ends_first_counts(clock: Clock) -> None:

@@ -69,10 +69,7 @@ def _signals() -> list[int]:
 def _told(trainer: Trainer) -> tuple[float, str]:
     """Return the share done, from 0 to 1, and step, losses and time left in words."""
     training, heldout = trainer.task.training, trainer.last_heldout
-    seconds = trainer.at.seconds if trainer.at else 0.0
-    done = trainer.updates / training.steps if training.steps else 0.0
-    if training.seconds:
-        done = max(done, min(seconds / training.seconds, 1.0))
+    done, seconds = trainer.pace.done(trainer.updates), trainer.pace.seconds
     of = f" of {training.steps:,}" if training.steps else ""
     words = [f"step {trainer.updates:,}{of}", f"loss {figures(trainer.tail.sum.mean, 2)}"]
     if heldout:

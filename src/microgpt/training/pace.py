@@ -7,8 +7,10 @@ reads no clock.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,6 +36,7 @@ class Pace:
 
     Attributes:
         seconds: from the beginning of the training to the end of the last chunk.
+        until: the seconds at which the last step ends, if the budget is in seconds; else infinite.
         is_stopped: whether `stop` was called.
     """
 
@@ -44,13 +47,29 @@ class Pace:
         evaluate_every: int | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        self._training, self._align, self.evaluate_every = training, align, evaluate_every
+        self._asked = self._training = training
+        self._align, self.evaluate_every = align, evaluate_every
         self._clock = clock or time.perf_counter
-        self.is_stopped, self._save_cost = False, 0.0
+        self.is_stopped, self._save_cost, self.until = False, 0.0, math.inf
         self.begin()
 
-    def begin(self, spent: float = 0.0) -> None:
-        """Start the clock at the seconds already spent: on preparing, or before an interruption."""
+    def begin(self, prepared: float = 0.0, before: float = 0.0, closing: float = 0.0) -> None:
+        """Start the clock.
+
+        A budget in seconds is for preparing, training and closing; half of it is for training all
+        the same.
+
+        Args:
+            prepared: seconds spent on preparing.
+            before: seconds at which an interrupted training goes on.
+            closing: seconds that what follows the last step will take.
+        """
+        budget = self._asked.seconds
+        if budget is not None:
+            prepared = min(prepared, budget / 2)
+            self.until = max(budget - closing, budget / 2 + prepared)
+            self._training = replace(self._asked, seconds=self.until)
+        spent = max(prepared, before)
         self._saved = self._started = self._clock()
         self._began = self._started - spent
         self.seconds = self._evaluated = spent
@@ -63,6 +82,11 @@ class Pace:
             return True
         is_late = training.seconds is not None and self._now() >= training.seconds
         return is_late and step > 0
+
+    def done(self, step: int) -> float:
+        """Return the share of the training that is done after a step, from 0 to 1."""
+        of_steps = step / (self._asked.steps or math.inf)
+        return max(of_steps, min(self.seconds / self.until, 1.0))
 
     def chunk(self, step: int) -> Floats:
         """Return the learning rates lr_K of the next chunk of steps, after a step.

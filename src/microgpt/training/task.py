@@ -45,7 +45,7 @@ class Dataset:
     """
 
     def __init__(self, data: Corpus, tokenizer: Tokenizer, holdout: float) -> None:
-        self.tokenizer = tokenizer
+        self.tokenizer, self.stream = tokenizer, data.stream
         self.train_documents, self.heldout_documents = corpus.split(data, holdout)
         self.layout = lru_cache(16)(self._layout)
         self.counts = lru_cache(4)(self._counts)

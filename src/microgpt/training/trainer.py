@@ -36,11 +36,10 @@ class Trainer:
     Args:
         task: what it begins with.
         engine: opened for it, with the state it begins with or goes on from.
-        spent: seconds spent on preparing; of a budget in seconds they take half at most.
+        spent: seconds spent on preparing.
         align: prefer to pause at multiples of this many steps.
 
     Attributes:
-        spent: as given, all of it.
         mixture: the GPT mixed with counts, where it is.
         pace: decides what depends on time.
         tail: the losses of the last 50 steps.
@@ -110,8 +109,7 @@ class Trainer:
         if self.has_ended:
             return
         training, pace = self.task.training, self.pace
-        spent = min(self.spent, (training.seconds or math.inf) / 2)
-        pace.begin(max(self.at.seconds if self.at else 0.0, spent))
+        pace.begin(self.spent, self.at.seconds if self.at else 0.0, self._closing())
         evaluated_at = self.at.step if self.at else 0
         for steps in train(self.engine, self.task.plan, training, pace):
             self.tail.add_steps(steps.sums)
@@ -137,6 +135,23 @@ class Trainer:
         """Say whether to measure after these steps."""
         can_be = steps.settled and len(self.task.heldout) > 0
         return can_be and self.pace.evaluation_is_due(steps.last)
+
+    def _closing(self) -> float:
+        """Estimate the seconds of what follows the last step under a clock.
+
+        Held-out documents are measured, and lines on as many positions again, for what is usual. A
+        slow engine measures few, in proportion to its training.
+        """
+        task = self.task
+        if not task.training.seconds or not task.heldout or not about(self.engine.name).is_fast:
+            return 0.0
+        few = task.heldout.head(ENOUGH)
+        self.predictor.losses(few)  # the first time takes longer
+        began = self.pace.now()
+        self.predictor.losses(few)
+        each = (self.pace.now() - began) / few.positions
+        positions = min(self.last_positions, task.heldout.positions)
+        return each * positions * (1 if task.dataset.stream else 2)
 
     def _end(self, last: Step) -> Iterator[HeldOut]:
         """Choose the state to keep, and measure it on all held-out documents."""

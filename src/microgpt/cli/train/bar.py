@@ -81,9 +81,7 @@ class Bar:
     def _draw(self, step: Step) -> None:
         training, first = self._session.training, self._first or step
         loss = self._nats / self._weight
-        done = step.step / training.steps if training.steps else 0.0
-        if training.seconds:
-            done = max(done, min(step.seconds / training.seconds, 1.0))
+        done = self._session.trainer.pace.done(step.step)
         spent = step.seconds - first.seconds
         speed = f" · {short(self._positions / spent)} char/s" if spent > 0 else ""
         steps_left = (training.steps - step.step) if training.steps else float("inf")
