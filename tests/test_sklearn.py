@@ -10,6 +10,7 @@ import random
 import re
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
 from functools import partial
@@ -316,6 +317,47 @@ def test_blank_texts_are_priced_but_not_trained_on(model: TextDensity) -> None:
     assert blanks.score_samples(TEXTS).tolist() == model.score_samples(TEXTS).tolist()
     with pytest.raises(UsageError, match=r"^X must have a text that is not blank; got 2 blank.$"):
         clone(model).fit(["", " "])
+
+
+def test_it_trains_in_memory_and_writes_a_folder_only_to_be_saved_or_pickled(
+    tmp_path: Path, model: TextDensity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    opened: list[str] = []
+    is_watched = True
+
+    def watch(event: str, given: tuple[Any, ...]) -> None:
+        if is_watched and event in ("open", "os.mkdir") and str(tmp_path) in str(given[0]):
+            opened.append(str(given[0]))
+
+    sys.addaudithook(watch)  # which stays: it looks no more when this test ends
+    fitted = clone(model).fit(TINY)
+    assert fitted.score_samples(TEXTS).tolist() == model.score_samples(TEXTS).tolist()
+    assert opened == []
+    pickle.dumps(fitted)
+    is_watched = False
+    assert any(name.endswith("checkpoint.safetensors") or ".new" in name for name in opened)
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_what_is_saved_is_what_a_training_in_a_folder_writes(
+    tmp_path: Path, model: TextDensity
+) -> None:
+    told = {k: v for k, v in SMALL.items() if k not in ("contamination", "random_state")}
+    made = microgpt.train(TINY, seed=0, out=tmp_path / "r", **told)
+    model.save(tmp_path / "m")
+    theirs = {path.name for path in made.folder.iterdir()} - {".lock", "samples.txt"}
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {*theirs, "estimator.json"}
+
+    def lines(folder: str) -> list[dict[str, Any]]:
+        found = (tmp_path / folder / "log.jsonl").read_text().splitlines()
+        return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in found]
+
+    assert lines("m") == lines("r")
+    for name in theirs - {"log.jsonl", "config.json"}:  # where a default was asked for, it says so
+        same = [(tmp_path / folder / name).read_bytes() for folder in ("m", "r")]
+        assert same[0] == same[1], name
 
 
 def test_a_failed_fit_leaves_what_was_fitted_before_and_no_folder(

@@ -1,6 +1,6 @@
 """A run's folder in memory: files as bytes, which can be copied, pickled and written again.
 
-In: a run's folder. Out: its files as bytes, a `Run` of these, a folder of them.
+In: a run in memory, or its folder. Out: its files as bytes, a `Run` of these, a folder of them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from microgpt.runs.files import write_atomically
 from microgpt.runs.folder import check_no_file, not_empty
+from microgpt.runs.memory import MemoryRun
 from microgpt.runs.run import Run
 
 Files = dict[str, bytes]
@@ -24,6 +25,13 @@ def pack(folder: Path) -> Files:
         for path in sorted(folder.iterdir())
         if path.is_file() and not path.name.startswith(".")
     }
+
+
+def packed(run: MemoryRun) -> Files:
+    """Return the files of a run that has no folder."""
+    with TemporaryDirectory() as place:
+        run.write(Path(place))
+        return pack(Path(place))
 
 
 def open_packed(files: Files, engine: str, threads: int | None) -> Run:

@@ -98,16 +98,10 @@ class Recorder:
             if task.heldout and not self._settings.source.stream:
                 from microgpt.runs import usual  # which loads scoring
 
-                usual.keep(
-                    self.folder,
-                    trainer.predictor,
-                    usual.fingerprint(trainer.engine, trainer.mixture),
-                    task.tokenizer,
-                    self._settings,
-                    (task.dataset.train_documents, task.dataset.heldout_documents),
-                    trainer.last_positions,
-                    task.dataset.alike,
-                )
+                found = usual.at_end(trainer, self._settings)
+                if found:
+                    of = usual.fingerprint(trainer.engine, trainer.mixture)
+                    usual.write(self.folder, found, of)
             self.log.settle()
         self.save()
 

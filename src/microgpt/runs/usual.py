@@ -28,33 +28,29 @@ from microgpt.runs.settings import Settings
 from microgpt.scoring.price import Pricer
 from microgpt.scoring.repetition import Repetition
 from microgpt.scoring.usual import Documents, Usual, measure
+from microgpt.training.trainer import Trainer
 
 
-def keep(
-    folder: Path,
-    predictor: Predictor,
-    of: str,
-    tokens: Tokenizer,
-    settings: Settings,
-    documents: Documents,
-    positions: int,
-    alike: tuple[Alike, Alike],
-) -> None:
-    """Measure what is usual, and write it into a run's folder.
+def at_end(trainer: Trainer, settings: Settings) -> Usual | None:
+    """Measure what is usual when a training has come to its end.
 
     Args:
-        folder: the run's.
-        predictor: the model.
-        of: its fingerprint.
-        tokens: its tokenizer.
+        trainer: the training.
         settings: the run's.
-        documents: the run's.
-        positions: as in `measure`.
-        alike: as in `measure`.
+
+    Returns:
+        None: no lines were held out.
     """
-    found = _measured(predictor, tokens, settings, documents, positions, alike)
-    if found:
-        write(folder, found, of)
+    task = trainer.task
+    documents = (task.dataset.train_documents, task.dataset.heldout_documents)
+    return _measured(
+        trainer.predictor,
+        task.tokenizer,
+        settings,
+        documents,
+        trainer.last_positions,
+        task.dataset.alike,
+    )
 
 
 def find(

@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 
 from microgpt.config import check_count
 from microgpt.errors import MissingExtra, UsageError
-from microgpt.runs.packed import Files, open_packed
-from microgpt.runs.run import Run
+from microgpt.runs.memory import MemoryRun
+from microgpt.runs.model import Model
+from microgpt.runs.packed import Files, open_packed, packed
 from microgpt.sklearn import files
 from microgpt.sklearn.offset import offset
 from microgpt.sklearn.texts import Floats, characters, nats, strings
+from microgpt.sklearn.training import seed_of, trained
 
 try:
     from sklearn.base import BaseEstimator, DensityMixin, OutlierMixin  # pyright: ignore
-    from sklearn.utils import check_random_state  # pyright: ignore
     from sklearn.utils.validation import check_is_fitted  # pyright: ignore
 except ModuleNotFoundError:
     raise MissingExtra(
@@ -60,7 +61,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
             None for a new seed each time.
 
     Attributes:
-        run_: the `Run`, to price character by character; its folder is in memory.
+        run_: the model, in memory, to price character by character: it does what a `Run` does.
         offset_: the threshold.
         n_held_out_: how many texts that was taken from; 0: from those trained on.
 
@@ -121,8 +122,8 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         if not isinstance(share, (int, float)) or not 0.0 < share <= 0.5:
             raise UsageError(f"contamination must be in (0, 0.5]; got {share}.")
         settings = {k: v for k, v in plain.items() if k not in _OWN}
-        settings["seed"] = _seed(self.random_state)
-        kept, trained, held_out = files.trained(texts, self.preset, settings)
+        settings["seed"] = seed_of(self.random_state)
+        run, learnt, held_out = trained(texts, self.preset, settings)
         if self.holdout and not held_out:
             warnings.warn(
                 f"none of {len(texts):,} texts fell into holdout={self.holdout:g}: the threshold "
@@ -130,16 +131,18 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
                 "Try more texts, or a larger holdout.",
                 stacklevel=2,
             )
-        self._take(kept, 0.0, len(held_out))
-        self.offset_ = offset(self._judged, trained, held_out, share)
+        self._take(run, 0.0, len(held_out))
+        self.offset_ = offset(self._judged, learnt, held_out, share)
         return self
 
     @property
-    def run_(self) -> Run:
-        """The run: `run_.score(text)` prices a text character by character."""
+    def run_(self) -> Model:
+        """The model: `run_.score(text)` prices a text character by character."""
         check_is_fitted(self)
+        if isinstance(self._kept, MemoryRun):
+            return self._kept
         if self._run is None:
-            self._run = open_packed(self._files, self.engine, self.threads)
+            self._run = open_packed(self._kept, self.engine, self.threads)
         return self._run
 
     def score_samples(self, X: Iterable[Any]) -> Floats:
@@ -184,7 +187,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
                 likelier texts.
         """
         check_count("n_samples", n_samples)
-        seed = _seed(random_state)
+        seed = seed_of(random_state)
         drawn = self.run_.sample(n_samples, temperature=temperature, seed=seed)
         return np.array(drawn, dtype=object)
 
@@ -218,9 +221,13 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         _ = model.run_
         return model
 
-    def _take(self, kept: Files, offset: float, n_held_out: int) -> None:
-        self._files, self._run = kept, None
+    def _take(self, kept: MemoryRun | Files, offset: float, n_held_out: int) -> None:
+        self._kept, self._run = kept, None
         self.offset_, self.n_held_out_ = offset, n_held_out
+
+    @property
+    def _files(self) -> Files:
+        return packed(self._kept) if isinstance(self._kept, MemoryRun) else self._kept
 
     def _plain(self) -> dict[str, Any]:
         """Return the parameters, numpy scalars as Python's: a parameter grid has numpy's."""
@@ -232,19 +239,12 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         return log_p / characters(texts) if self.per_character else log_p
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state without the run, which is opened again from its files."""
+        """Return the state with the run's files in place of the run, which is opened from them."""
         state = cast("dict[str, Any]", super().__getstate__())
-        return {**state, "_run": None} if "_run" in state else state
+        return {**state, "_kept": self._files, "_run": None} if "_kept" in state else state
 
     def __sklearn_tags__(self) -> Any:
         tags = cast("Any", super().__sklearn_tags__())  # pyright: ignore
         tags.input_tags.string = tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = False
         return tags
-
-
-def _seed(random_state: Any) -> int:
-    """Return an integer as it is; else draw one from the generator, or from numpy's global one."""
-    if isinstance(random_state, (int, np.integer)):
-        return int(cast("int", random_state))
-    return int(check_random_state(random_state).randint(2**31 - 1))

@@ -1,50 +1,26 @@
-"""An estimator's run as files in memory: trained, written to a folder, read from one.
+"""An estimator's run as files: written to a folder, read from one.
 
-In: texts to train on, or a folder. Out: the folder's files as bytes, or a folder. One file is added
-to those of a run: the estimator's parameters.
+In: a run's files as bytes, or a folder. Out: a folder, or the files. One file is added to those of
+a run: the estimator's parameters.
 """
 
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from microgpt import schema
-from microgpt.errors import DivergedError, RunError, TrainingWarning
-from microgpt.runs import prepare
+from microgpt.errors import RunError
 from microgpt.runs.files import read_json
 from microgpt.runs.packed import Files, pack, unpack
 from microgpt.runs.run import Run
 from microgpt.runs.settings import FORMAT, check_format
-from microgpt.training import verdict
 
 FILE = "estimator.json"
 """The file that the estimator adds to a run's folder."""
-
-
-def trained(
-    texts: list[str], preset: str | None, settings: Mapping[str, Any]
-) -> tuple[Files, list[str], list[str]]:
-    """Train; return the run's files, the texts trained on and those held out."""
-    with TemporaryDirectory() as place:
-        out = Path(place, "run")
-        with prepare.new(texts, preset_name=preset, out=out, **settings) as session:
-            try:
-                for _ in session:
-                    pass
-            except (
-                DivergedError
-            ) as error:  # without the saved run, which is deleted with its folder
-                raise DivergedError(error.step, error.loss, error.rates) from None
-            if said := verdict.divergence(session.trainer, session.settings.asked):
-                warnings.warn(said, TrainingWarning, stacklevel=3)
-        dataset = session.trainer.task.dataset
-        return pack(out), list(dataset.train_documents), list(dataset.heldout_documents)
 
 
 def write(files: Files, about: Mapping[str, Any], folder: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.errors import UsageError
-from microgpt.runs.run import Run
+from microgpt.runs.model import Model
 
 Floats = NDArray[np.float64]
 
@@ -69,7 +69,7 @@ def characters(texts: Sequence[str]) -> Floats:
     return np.array([len(text) + 1.0 for text in texts])
 
 
-def nats(run: Run, texts: Sequence[str]) -> Floats:
+def nats(run: Model, texts: Sequence[str]) -> Floats:
     """Return the nats of each text: `Run.score`'s, computed many texts at a time."""
     groups = (texts[i : i + _TEXTS] for i in range(0, len(texts), _TEXTS))
     return np.concatenate([run.pricer.price(group).nats_D for group in groups])

@@ -1,0 +1,70 @@
+"""A training in memory, to its end, and its run's files if somebody asks for them.
+
+In: a training that can begin. Out: a `MemoryRun`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from microgpt.errors import DivergedError
+from microgpt.runs import checkpoint
+from microgpt.runs.counts import save_counts
+from microgpt.runs.files import write_atomically
+from microgpt.runs.log import LOG, Gathered, heldout_line
+from microgpt.runs.trained import Trained
+from microgpt.training.loop import Steps
+from microgpt.training.progress import Checkpoint
+from microgpt.wording import rates
+
+if TYPE_CHECKING:
+    from microgpt.runs.prepare import Prepared
+
+
+class MemoryRun(Trained):
+    """A run without a folder: it trains as it is made, and holds none of the documents.
+
+    Args:
+        made: the training.
+
+    Raises:
+        DivergedError: the loss is not finite.
+    """
+
+    def __init__(self, made: Prepared) -> None:
+        trainer, settings = made.trainer, made.settings
+        gathered = Gathered(settings.log_every)
+        self._lines, self._usual = list[str](), None
+        try:
+            for event in trainer:
+                is_steps = isinstance(event, Steps)
+                self._lines += (
+                    gathered.take(event) if is_steps else [json.dumps(heldout_line(event))]
+                )
+            trainer.check()
+        except DivergedError as error:
+            blamed = rates(settings.training, settings.asked)
+            raise DivergedError(error.step, error.loss, blamed) from None
+        self._lines += gathered.settle()
+        super().__init__(trainer, settings, "the model")
+        if trainer.task.heldout:
+            from microgpt.runs import usual  # which loads scoring
+
+            self._usual = usual.at_end(trainer, settings)
+
+    def write(self, folder: Path) -> None:
+        """Write the files of a run into an empty folder, as a training writes them that has one."""
+        about = checkpoint.fingerprint(folder, self.settings, self.tokenizer)
+        if self.mixture:
+            save_counts(folder, self.mixture.ngram, about)
+        ended = Checkpoint(self.engine.state(), self.weight, settings=about)
+        checkpoint.save(folder, self.settings.model, ended)
+        checkpoint.write_settings(folder, self.settings, self.tokenizer)
+        write_atomically(folder / LOG, "".join(f"{line}\n" for line in self._lines).encode())
+        if self._usual:
+            from microgpt.runs import usual
+
+            of = usual.fingerprint(self.engine, self.mixture)
+            usual.write(folder, self._usual, of)

@@ -1,0 +1,37 @@
+"""The training of an estimator: in memory, with a seed drawn as scikit-learn draws it.
+
+In: texts and settings. Out: a run, the texts trained on and those held out.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+
+from microgpt.errors import TrainingWarning
+from microgpt.runs import prepare
+from microgpt.runs.memory import MemoryRun
+from microgpt.training import verdict
+
+
+def trained(
+    texts: list[str], preset: str | None, settings: Mapping[str, Any]
+) -> tuple[MemoryRun, list[str], list[str]]:
+    """Train; return the run, the texts trained on and those held out."""
+    made = prepare.in_memory(texts, preset_name=preset, **settings)
+    run, dataset = MemoryRun(made), made.trainer.task.dataset
+    if said := verdict.divergence(made.trainer, made.settings.asked):
+        warnings.warn(said, TrainingWarning, stacklevel=3)
+    return run, list(dataset.train_documents), list(dataset.heldout_documents)
+
+
+def seed_of(random_state: Any) -> int:
+    """Return an integer as it is; else draw one from the generator, or from numpy's global one."""
+    from sklearn.utils import check_random_state  # pyright: ignore
+
+    if isinstance(random_state, (int, np.integer)):
+        return int(cast("int", random_state))
+    return int(check_random_state(random_state).randint(2**31 - 1))
