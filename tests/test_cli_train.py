@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from microgpt.cli.app import run
+from microgpt.cli.train import progress
 from microgpt.data.corpus import Source
 from microgpt.engines.scalar import ScalarEngine
 from microgpt.runs import checkpoint, log, prepare
@@ -78,6 +79,28 @@ def test_the_printed_losses_are_those_of_the_log_since_the_line_before(
     # The first step is told of by itself, and is then not in the line of the fifth.
     for step in (10, 15, 20, 23):
         assert told[step] == f"{trained[step]['loss']:.4f}"
+
+
+def test_a_line_a_step_is_the_same_however_steps_are_chunked_and_a_chunk_s_are_written_at_once(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = f"train t.txt {SMALL} --steps 40 --holdout 0.3 --ngram 2 --log-every 1 --out"
+    printed: list[list[str]] = []
+    written: list[str] = []
+    monkeypatch.setattr(progress, "say", lambda text, at_once: written.append(text))
+    for chunk in (0.0, 100.0):  # a step each; as far as the next evaluation
+        monkeypatch.setattr(pace, "CHUNK_SECONDS", chunk)
+        written.clear()
+        out(capsys, f"{words} {chunk}")
+        printed.append("\n".join(written).splitlines())
+    assert len(written) < 25  # of ten chunks
+    first, second = ([re.sub(" · [^ ]+ tok/s", "", line) for line in its] for its in printed)
+    assert first == second
+    assert [line.split(":")[0] for line in first] == [f"step {n}" for n in range(1, 41)]
+    for line, kept in zip(first, (line for line in lines("0.0") if "loss" in line)):
+        assert f": loss {kept['loss']:.4f}  " in line
+        assert f"lr {kept['lr']:.4f}" in line
+    assert sum("val: GPT alone" in line for line in first) == 10
 
 
 def test_a_line_says_bits_rate_and_held_out_loss(capsys: Capture) -> None:

@@ -110,9 +110,7 @@ class TrialTrainer:
             last = steps
             if not steps.settled or (pause and steps.last % pause):
                 continue
-            done = steps.last / training.steps if training.steps else 0.0
-            if training.seconds:
-                done = max(done, steps.seconds / training.seconds)
+            done = pace.done(steps.last)
             passed = [share for share in due if 100 * done >= share]
             if passed and done < 1.0:
                 loss = self.measure(engine, mixture, config, early=True)

@@ -69,6 +69,9 @@ class Lines:
         """Add up steps; a line waits for the evaluation that may belong to it."""
         if self._last is None:
             self._from = event[0].seconds
+        if self._every == 1:
+            self._take_each(event)
+            return
         begin = 0
         while begin < len(event):
             self._flush()
@@ -78,6 +81,18 @@ class Lines:
             self._last = event[stop - 1]
             self._due = None if due is None else self._last
             begin = stop
+
+    def _take_each(self, event: Steps) -> None:
+        """Write the lines of steps that have one each, all at once; the last one waits."""
+        self._flush()
+        *whole, last = event
+        lines: list[str] = []
+        for step in whole:
+            lines.append(_line(step, step.sum, step.seconds - self._from))
+            self._from = step.seconds
+        if lines:
+            say("\n".join(lines), at_once=False)
+        self._sum, self._last, self._due = last.sum, last, last
 
     def _next_due(self, steps: Steps, begin: int) -> int | None:
         """Return the place of the next step that has a line, from a place on; None: none has."""
@@ -95,17 +110,20 @@ class Lines:
         step = self._due or (self._last if measured else None)
         if step is None or step.step == self._told:
             return
-        seconds = step.seconds - self._from
-        # What stands beside the loss of training is the GPT's too; the mixture's has its own name.
-        mixed = measured.sum.mean if measured and measured.gpt else None
-        parts = [heldout("val", measured.own.mean, mixed)] if measured else []
-        parts += [f"{figures(self._sum.bits, 2)} bits", f"lr {figures(step.lr)}"]
-        parts += [f"{short(self._sum.positions / seconds)} tok/s"] if seconds > 0 else []
-        line = f"step {step.step}: loss {figures(self._sum.mean)}  {' · '.join(parts)}"
-        say(line, at_once=False)
+        say(_line(step, self._sum, step.seconds - self._from, measured), at_once=False)
         self._told = step.step
         if self._due:
             self._sum, self._from, self._due = LossSum(), step.seconds, None
+
+
+def _line(step: Step, total: LossSum, seconds: float, measured: HeldOut | None = None) -> str:
+    """Return the line of a step: what it and those before it cost in so many seconds."""
+    # What stands beside the loss of training is the GPT's too; the mixture's has its own name.
+    mixed = measured.sum.mean if measured and measured.gpt else None
+    parts = [heldout("val", measured.own.mean, mixed)] if measured else []
+    parts += [f"{figures(total.bits, 2)} bits", f"lr {figures(step.lr)}"]
+    parts += [f"{short(total.positions / seconds)} tok/s"] if seconds > 0 else []
+    return f"step {step.step}: loss {figures(total.mean)}  {' · '.join(parts)}"
 
 
 class JsonLines:
