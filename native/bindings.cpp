@@ -227,6 +227,18 @@ NB_MODULE(_native, m) {
         const GilReleased released;
         return peak(build.c_str());
     });
+    m.def("log_odds_sums", [](const std::string& build, Array<double> p, double far, Index bins) {
+        if (bins < 1 || bins > 1 << 20 || !(far > 0.0 && far <= 40.0))
+            throw InputError("bins must be from 1 to 1,048,576, as far as 40; got " +
+                             number(bins) + " as far as " + std::to_string(far) + ".");
+        auto sums_3F = allocate(3 * bins);
+        {
+            const GilReleased released;
+            log_odds_sums(build.c_str(), static_cast<Index>(p.size()), p.data(), far, bins,
+                          sums_3F.get());
+        }
+        return as_numpy(std::move(sums_3F), {3, static_cast<std::size_t>(bins)});
+    });
     nb::class_<NativeDecoder>(m, "Decoder").def("push", &NativeDecoder::push);
     nb::class_<NativeEngine>(m, "Engine")
         .def("__init__",

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "decoder.hpp"
+#include "reliability.hpp"
 #include "trainer.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
@@ -199,6 +200,10 @@ Engine* make(const Shape& shape, const Optimizer& optimizer, Index threads) {
         case 128: return new EngineOf<128>(shape, optimizer, threads);
         default: return new EngineOf<0>(shape, optimizer, threads);
     }
+}
+
+void log_odds_sums_here(Index N, const double* p_N, double far, Index bins, double* sums_3F) {
+    log_odds_sums(N, p_N, far, bins, sums_3F);
 }
 
 // The best of several loops of multiply-adds. They are in chains, enough of them to hide the

@@ -45,6 +45,9 @@ const char* const* builds(Index* count);
 bool runs_here(const char* build);
 // Measure the multiply-adds of one core with this build's vectors, in GFLOP/s: two operations each.
 double peak(const char* build);
+// Sums over predictions by their log-odds: see reliability.hpp.
+void log_odds_sums(const char* build, Index N, const double* p_N, double far, Index bins,
+                   double* sums_3F);
 Engine* make_engine(const char* build, const Shape& shape, const Optimizer& optimizer,
                     Index threads);
 

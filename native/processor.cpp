@@ -10,19 +10,23 @@ namespace microgpt {
 namespace v2 {
 Engine* make(const Shape&, const Optimizer&, Index);
 double peak();
+void log_odds_sums_here(Index, const double*, double, Index, double*);
 }  // namespace v2
 namespace v3 {
 Engine* make(const Shape&, const Optimizer&, Index);
 double peak();
+void log_odds_sums_here(Index, const double*, double, Index, double*);
 }  // namespace v3
 namespace v4 {
 Engine* make(const Shape&, const Optimizer&, Index);
 double peak();
+void log_odds_sums_here(Index, const double*, double, Index, double*);
 }  // namespace v4
 #else
 namespace portable {
 Engine* make(const Shape&, const Optimizer&, Index);
 double peak();
+void log_odds_sums_here(Index, const double*, double, Index, double*);
 }  // namespace portable
 #endif
 
@@ -32,22 +36,23 @@ struct Build {
     const char* name;
     Engine* (*make)(const Shape&, const Optimizer&, Index);
     double (*peak)();
+    void (*log_odds_sums)(Index, const double*, double, Index, double*);
     bool (*runs)();
 };
 
 const Build all[] = {
 #if defined(MICROGPT_X86)
-    {"v2", v2::make, v2::peak, [] { return __builtin_cpu_supports("sse4.2") != 0; }},
-    {"v3", v3::make, v3::peak,
+    {"v2", v2::make, v2::peak, v2::log_odds_sums_here, [] { return __builtin_cpu_supports("sse4.2") != 0; }},
+    {"v3", v3::make, v3::peak, v3::log_odds_sums_here,
      [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
-    {"v4", v4::make, v4::peak,
+    {"v4", v4::make, v4::peak, v4::log_odds_sums_here,
      [] {
          return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                 __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                 __builtin_cpu_supports("avx512vl");
      }},
 #else
-    {"portable", portable::make, portable::peak, [] { return true; }},
+    {"portable", portable::make, portable::peak, portable::log_odds_sums_here, [] { return true; }},
 #endif
 };
 constexpr Index n_builds = sizeof all / sizeof *all;
@@ -70,6 +75,11 @@ const char* const* builds(Index* count) {
 bool runs_here(const char* build) { return find(build).runs(); }
 
 double peak(const char* build) { return find(build).peak(); }
+
+void log_odds_sums(const char* build, Index N, const double* p_N, double far, Index bins,
+                   double* sums_3F) {
+    find(build).log_odds_sums(N, p_N, far, bins, sums_3F);
+}
 
 Engine* make_engine(const char* build, const Shape& shape, const Optimizer& optimizer,
                     Index threads) {

@@ -116,16 +116,15 @@ inline Vec exp(Vec x) {
 // As many doubles as a vector has floats.
 typedef double Doubles __attribute__((vector_size(8 * lanes)));
 
-// ln x in double precision for normal x > 0; NaN and infinity stay what they are.
+
+// ln(2^n a / b) in double precision for s = (a - b) / (a + b), with a / b from sqrt(1/2) to sqrt(2).
 //
-// x = 2^n m with m from sqrt(1/2) to sqrt(2); ln m = 2 artanh s with s = (m - 1) / (m + 1), by the
-// series s + s^3 / 3 + ...: s^2 < 0.0295, and the first term left out is below 1e-17 of the sum.
-inline Doubles log(Vec x) {
-    const Ints bits = reinterpret_cast<Ints>(x);
-    const Ints n = (bits - 0x3f3504f3) >> 23;
-    const Doubles m = __builtin_convertvector(reinterpret_cast<Vec>(bits - (n << 23)), Doubles);
-    const Doubles s = (m - 1.0) / (m + 1.0), z = s * s;
-    Doubles series = z * (1.0 / 21.0) + 1.0 / 19.0;
+// ln(a / b) = 2 artanh s, by the series s + s^3 / 3 + ...: s^2 < 0.0295, and the first term left
+// out is below 1e-17 of the sum.
+template <class V>
+inline V log(V n, V s) {
+    const V z = s * s;
+    V series = z * (1.0 / 21.0) + 1.0 / 19.0;
     series = series * z + 1.0 / 17.0;
     series = series * z + 1.0 / 15.0;
     series = series * z + 1.0 / 13.0;
@@ -135,10 +134,38 @@ inline Doubles log(Vec x) {
     series = series * z + 1.0 / 5.0;
     series = series * z + 1.0 / 3.0;
     series = series * z + 1.0;
-    const Doubles found =
-        __builtin_convertvector(n, Doubles) * 0.6931471805599453 + 2.0 * s * series;
+    return n * 0.6931471805599453 + 2.0 * s * series;
+}
+
+// ln x for normal x > 0; NaN and infinity stay what they are. x = 2^n m.
+inline Doubles log(Vec x) {
+    const Ints bits = reinterpret_cast<Ints>(x);
+    const Ints n = (bits - 0x3f3504f3) >> 23;
+    const Doubles m = __builtin_convertvector(reinterpret_cast<Vec>(bits - (n << 23)), Doubles);
+    const Doubles found = log(__builtin_convertvector(n, Doubles), (m - 1.0) / (m + 1.0));
     const Doubles given = __builtin_convertvector(x, Doubles);
     return given < HUGE_VAL ? found : given;
+}
+
+// The doubles of one register.
+typedef double Register __attribute__((vector_size(4 * lanes)));
+typedef std::uint64_t LongWords __attribute__((vector_size(4 * lanes)));
+
+// ln(x / y) for normal finite x and y above 0, with one division: x = 2^n a, y = 2^m b.
+inline Register log_ratio(Register x, Register y) {
+    constexpr double root = 1.4142135623730951;
+    const LongWords x_bits = reinterpret_cast<LongWords>(x), y_bits = reinterpret_cast<LongWords>(y);
+    LongWords n = x_bits >> 52, m = y_bits >> 52;
+    Register a = reinterpret_cast<Register>(x_bits - (n << 52) + 0x3ff0000000000000);
+    Register b = reinterpret_cast<Register>(y_bits - (m << 52) + 0x3ff0000000000000);
+    // Both are from 1 to 2; a comparison's result is -1 or 0.
+    const auto above = a > root * b, below = b > root * a;
+    n += reinterpret_cast<LongWords>(below) - reinterpret_cast<LongWords>(above) - m;
+    b = above ? b + b : b;
+    a = below ? a + a : a;
+    // Whole numbers in the lowest bits of 1.5 * 2^52, as doubles.
+    const Register whole = reinterpret_cast<Register>(n + 0x4338000000000000) - 6755399441055744.0;
+    return log(whole, (a - b) / (a + b));
 }
 
 }  // namespace microgpt::MICROGPT_BUILD

@@ -13,6 +13,7 @@ import numpy as np
 from microgpt import model
 from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.data.batch import Batch, Batches
+from microgpt.engines import _native
 from microgpt.engines._native import Decoder, Engine, builds, peak
 from microgpt.engines.contract import SLOTS, About, Floats, State, Tensors, Tokens
 from microgpt.engines.machine import processors
@@ -20,7 +21,7 @@ from microgpt.errors import UsageError
 from microgpt.loss.sums import Sums
 from microgpt.optim import ITERATIONS, POLYNOMIAL, SMALLEST_NORM, Optimizer
 
-__all__ = ["ABOUT", "BUILDS", "NativeDecoder", "NativeEngine", "peak"]
+__all__ = ["ABOUT", "BUILDS", "NativeDecoder", "NativeEngine", "log_odds_sums", "peak"]
 
 BUILDS: tuple[str, ...] = tuple(builds())
 """The builds that this processor can run, widest vectors last."""
@@ -135,6 +136,11 @@ class NativeEngine:
     def decoder(self, rows: int) -> NativeDecoder:
         """Return a decoder of `rows` rows."""
         return NativeDecoder(self._engine.decoder(rows))
+
+
+def log_odds_sums(p_N: Floats, far: float, bins: int) -> Floats:
+    """Sum up predictions by their log-odds: see `evaluation.calibration.log_odds_sums`."""
+    return _native.log_odds_sums(BUILDS[-1], p_N, far, bins)
 
 
 class NativeDecoder:

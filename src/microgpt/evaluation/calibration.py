@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from microgpt.engines import native_log_odds_sums
 from microgpt.engines.contract import Floats
 
 BINS = 20
@@ -93,6 +94,7 @@ class Reliability:
     """
 
     def __init__(self) -> None:
+        self._sums = native_log_odds_sums() or log_odds_sums
         # Predictions, hits and sums of p by group of texts; sums of p squared over all.
         self._counts: Floats = np.zeros((3, GROUPS, _FINE))
         self._squares: Floats = np.zeros(_FINE)
@@ -105,19 +107,12 @@ class Reliability:
             hits: which of all of them, row after row, came true.
             group: of texts, that they are of.
         """
-        # Their log-odds, within bounds: those of what is certain are infinite.
-        work_BV = 1.0 - p_BV
-        with np.errstate(divide="ignore"):
-            np.log(np.divide(p_BV, work_BV, out=work_BV), out=work_BV)
-        work_BV.clip(-_FAR, _FAR, out=work_BV)
-        work_BV += _FAR
-        work_BV *= (_FINE - 1) / (2 * _FAR)
-        fine_N = work_BV.astype(np.int64).ravel()
-        np.multiply(p_BV, p_BV, out=work_BV)
-        self._squares += np.bincount(fine_N, work_BV.ravel(), _FINE)
-        self._counts[0, group] += np.bincount(fine_N, minlength=_FINE)
-        self._counts[1, group] += np.bincount(fine_N[hits], minlength=_FINE)
-        self._counts[2, group] += np.bincount(fine_N, p_BV.ravel(), _FINE)
+        p_N = p_BV.ravel()
+        n_F, sums_F, squares_F = self._sums(p_N, _FAR, _FINE)
+        self._counts[0, group] += n_F
+        self._counts[1, group] += self._sums(p_N[hits], _FAR, _FINE)[0]
+        self._counts[2, group] += sums_F
+        self._squares += squares_F
 
     def calibration(self) -> Calibration:
         """Return the diagram of all that was counted."""
@@ -153,6 +148,33 @@ class Reliability:
         )
         low, high = max(found - spread, 0.0), min(found + spread, 1.0)
         return Calibration(bins, found, low, high, float(chance))
+
+
+def log_odds_sums(p_N: Floats, far: float, bins: int) -> Floats:
+    """Sum up predictions in bins of their log-odds, ln(p / (1 - p)).
+
+    Args:
+        p_N: the probabilities.
+        far: beyond this, log-odds count as this.
+        bins: of equal width from -far to far.
+
+    Returns:
+        For each bin, in three rows: how many there are, the sum of p, and that of p squared.
+
+    >>> log_odds_sums(np.array([0.5, 0.5, 1.0]), far=3.0, bins=3).tolist()
+    [[0.0, 2.0, 1.0], [0.0, 1.0, 1.0], [0.0, 0.5, 1.0]]
+    """
+    # Those of what is certain are infinite.
+    work_N = 1.0 - p_N
+    with np.errstate(divide="ignore"):
+        np.log(np.divide(p_N, work_N, out=work_N), out=work_N)
+    work_N.clip(-far, far, out=work_N)
+    work_N += far
+    work_N *= (bins - 1) / (2 * far)
+    bin_N = work_N.astype(np.int64)
+    np.multiply(p_N, p_N, out=work_N)
+    n_F = np.bincount(bin_N, minlength=bins).astype(np.float64)
+    return np.stack([n_F, np.bincount(bin_N, p_N, bins), np.bincount(bin_N, work_N, bins)])
 
 
 def wilson(hits: float, n: float, z: float = 1.96) -> tuple[float, float]:
