@@ -114,7 +114,7 @@ def ngram(counted: Batch, tokenizer: Tokenizer, held_out: Batch | None = None) -
             on, which are then counted too.
     """
     V, bos = tokenizer.vocab_size, tokenizer.bos
-    counted = _some(counted, _MOST)
+    counted = enough(counted)
     if held_out is not None and len(held_out):
         return NGram.chosen(counted, V, bos, _some(held_out, _TRIED))
     tenth = np.arange(len(counted)) % 10 == 9
@@ -122,6 +122,11 @@ def ngram(counted: Batch, tokenizer: Tokenizer, held_out: Batch | None = None) -
         return NGram.of(counted, V, bos, n=min(3, len(counted) + 1))
     others, kept = (counted.take(np.flatnonzero(which)) for which in (~tenth, tenth))
     return NGram.of(counted, V, bos, NGram.chosen(others, V, bos, _some(kept, _TRIED)).n)
+
+
+def enough(batch: Batch) -> Batch:
+    """Return as many of the documents as `ngram` counts."""
+    return _some(batch, _MOST)
 
 
 def _some(batch: Batch, positions: int) -> Batch:

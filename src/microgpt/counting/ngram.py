@@ -16,6 +16,7 @@ Ney, Essen and Kneser (1994), d = n1 / (n1 + 2 n2), with n1 and n2 how many coun
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -87,20 +88,21 @@ class NGram:
         counts = [(pairs, times, times)]
         for k in range(most - 1, 0, -1):
             counts.append(shorter(*counts[-1][:2], vocab_size**k))
-        counts.reverse()
+        others = grams(held_out, most, vocab_size, bos)[::-1]
         p_G = np.full(1, 1.0 / vocab_size)
+        orders: list[Order] = []
         below: list[Order] = []
-        costs: list[float] = []
-        others = grams(held_out, most, vocab_size, bos)
-        for k, (pairs, times, _) in enumerate(counts):
-            if k:
-                below.append(Order.of(counts[k - 1][0], counts[k - 1][2], vocab_size))
-                p_G = below[-1].of_grams(others[k - 1], p_G)
+        least = math.inf
+        while counts:  # from the shortest on; what has been tried is forgotten
+            (pairs, times, before), its = counts.pop(), others.pop()
             highest = Order.of(pairs, times, vocab_size)
-            costs.append(-float(np.log(highest.of_grams(others[k], p_G)) @ others[k].times))
-        best = int(np.argmin(costs))
-        longest = Order.of(*counts[best][:2], vocab_size)
-        return cls([*below[:best], longest], vocab_size, bos)
+            cost = -float(np.log(highest.of_grams(its, p_G)) @ its.times)
+            if cost < least:
+                least, orders = cost, [*below, highest]
+            if counts:
+                below.append(Order.of(pairs, before, vocab_size))
+                p_G = below[-1].of_grams(its, p_G)
+        return cls(orders, vocab_size, bos)
 
     @property
     def n(self) -> int:

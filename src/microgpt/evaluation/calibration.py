@@ -173,8 +173,10 @@ def log_odds_sums(p_N: Floats, far: float, bins: int) -> Floats:
     work_N *= (bins - 1) / (2 * far)
     bin_N = work_N.astype(np.int64)
     np.multiply(p_N, p_N, out=work_N)
-    n_F = np.bincount(bin_N, minlength=bins).astype(np.float64)
-    return np.stack([n_F, np.bincount(bin_N, p_N, bins), np.bincount(bin_N, work_N, bins)])
+    sums_3F: Floats = np.zeros((3, bins))
+    sums_3F[0] = np.bincount(bin_N, minlength=bins)
+    sums_3F[1:] = np.bincount(bin_N, p_N, bins), np.bincount(bin_N, work_N, bins)
+    return sums_3F
 
 
 def wilson(hits: float, n: float, z: float = 1.96) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from microgpt.counting.ladder import Ladder, ladder, ngram
+from microgpt.counting.ladder import Ladder, enough, ladder, ngram
 from microgpt.counting.mixture import Mixture
 from microgpt.counting.ngram import NGram
 from microgpt.counting.pairs import Counts
@@ -186,8 +186,10 @@ class Run(Model):
         Raises:
             RunError, DataError: the documents cannot be read any more.
         """
-        trained, held_out = self.documents
-        return ngram(self._lay_out(trained), self.tokenizer, self._lay_out(held_out))
+        return self._ngram(self._lay_out(self.documents[0]))
+
+    def _ngram(self, trained: Batch) -> NGram:
+        return ngram(trained, self.tokenizer, self._lay_out(self.documents[1]))
 
     def ladder(self, texts: Sequence[str] | None = None) -> Ladder:
         """Compare the model with counting models on documents; None: on those held out.
@@ -220,7 +222,11 @@ class Run(Model):
 
         trained, measured = self.documents[0], self._lay_out(texts)
         size = None if seen else beside(lambda: xz(trained, texts, measured.positions))
-        pairs = Counts.of(self._lay_out(trained), self.tokenizer.vocab_size)
+        batch = self._lay_out(trained)
+        pairs = Counts.of(batch, self.tokenizer.vocab_size)
+        batch = enough(batch)  # of many documents the others are forgotten: memory is to stay small
+        if not seen and "ngram" not in vars(self):
+            self.ngram = self._ngram(batch)
         rungs = ladder(pairs, measured, self.tokenizer, None if seen else self.ngram)
         return {**rungs, "xz": size()} if size else rungs
 

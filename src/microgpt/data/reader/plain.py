@@ -82,10 +82,12 @@ def _at_once(text: str) -> tuple[Block, int]:
     stops = np.flatnonzero(buffer == ord("\n")) + 1
     lines = Texts(buffer, np.concatenate([np.zeros(1, np.int64), stops]))
     # A blank line begins as white space does, or has nothing before its end.
-    doubtful = np.flatnonzero(_BLANK[buffer[lines.starts[:-1]]])
+    is_empty = lines.sizes == 0
+    doubtful = np.flatnonzero(_BLANK[buffer[lines.starts[:-1]]] & ~is_empty)
     blank = [at for at in map(int, doubtful) if not lines[at].strip()]
-    if not blank:
+    is_empty[blank] = True
+    if not is_empty.any():
         return Block(lines, ()), len(lines)
     characters = sum(len(lines[at]) for at in blank)
-    others = lines.take(np.delete(np.arange(len(lines)), blank))
-    return Block(others, (), len(blank), characters), len(lines)
+    others = lines.take(np.flatnonzero(~is_empty))
+    return Block(others, (), int(is_empty.sum()), characters), len(lines)
