@@ -1,7 +1,6 @@
 """A trained model and its folder: sampling, scoring, its log, its documents, resuming.
 
-In: a run's folder. Out: a `Run`. This is the package's interface for Python programs; the command
-line prints the same.
+In: a run's folder. Out: a `Run`, the package's interface for Python programs.
 """
 
 from __future__ import annotations
@@ -96,8 +95,8 @@ class Run(Model):
         saved = self._saved
         if saved.weight is None:
             return None
-        ngram = load_counts(self.folder, self.tokenizer, saved.settings)
-        return Mixture(self.gpt, ngram, saved.weight)
+        counts = load_counts(self.folder, self.tokenizer, saved.settings)
+        return Mixture(self.gpt, counts, saved.weight)
 
     @property
     def log(self) -> Log:
@@ -111,8 +110,7 @@ class Run(Model):
         Raises:
             RunError, DataError: they cannot be found any more, or have changed.
         """
-        read = read_again(self.folder, self.settings)
-        return corpus.split(read, self.settings.training.holdout)
+        return corpus.split(read_again(self.folder, self.settings), self.settings.training.holdout)
 
     @cached_property
     def usual(self) -> Usual | None:
@@ -171,11 +169,9 @@ class Run(Model):
         session = prepare.resume(self.folder, documents, engine, threads, device)
         try:
             foreground.finish(session, progress=progress, stacklevel=3)
-        finally:
-            # Cached properties belong to the state before: forget them.
+        finally:  # what is cached belongs to the state before
             for name in ("_saved", "engine", "gpt", "mixture", "pricer", "codec", "usual"):
-                if name in vars(self):
-                    delattr(self, name)
+                vars(self).pop(name, None)
         self.write_samples()
         return self
 
@@ -186,10 +182,8 @@ class Run(Model):
         Raises:
             RunError, DataError: the documents cannot be read any more.
         """
-        return self._ngram(self._lay_out(self.documents[0]))
-
-    def _ngram(self, trained: Batch) -> NGram:
-        return ngram(trained, self.tokenizer, self._lay_out(self.documents[1]))
+        trained, held_out = map(self._lay_out, self.documents)
+        return ngram(trained, self.tokenizer, held_out)
 
     def ladder(self, texts: Sequence[str] | None = None) -> Ladder:
         """Compare the model with counting models on documents; None: on those held out.
@@ -220,13 +214,13 @@ class Run(Model):
         from microgpt.counting.beside import beside
         from microgpt.counting.xz import xz
 
-        trained, measured = self.documents[0], self._lay_out(texts)
+        (trained, held_out), measured = self.documents, self._lay_out(texts)
         size = None if seen else beside(lambda: xz(trained, texts, measured.positions))
         batch = self._lay_out(trained)
         pairs = Counts.of(batch, self.tokenizer.vocab_size)
         batch = enough(batch)  # of many documents the others are forgotten: memory is to stay small
         if not seen and "ngram" not in vars(self):
-            self.ngram = self._ngram(batch)
+            self.ngram = ngram(batch, self.tokenizer, self._lay_out(held_out))
         rungs = ladder(pairs, measured, self.tokenizer, None if seen else self.ngram)
         return {**rungs, "xz": size()} if size else rungs
 
