@@ -1,1 +1,1 @@
-"""The one reader of files: bytes into documents, whatever format they are in."""
+"""The one reader of files: it makes documents of bytes, for each format of file."""

@@ -1,4 +1,4 @@
-"""Some documents in the order of a file, and what each stood in."""
+"""A block: consecutive documents of a file, each with the row that it comes from."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ Row = str | Object | None
 
 @dataclass(frozen=True)
 class Block:
-    """Some documents in the order of the file.
+    """Consecutive documents of a file.
 
     Attributes:
-        texts: none of them blank.
-        rows: what each stood in: a row of a table as it stands, line end included; an object; None:
-            nothing but itself. Of plain text whose lines may be of any length there are none.
-        blank: documents of white space only, skipped.
+        texts: the documents; none is blank.
+        rows: for each document, the row that it comes from: a table's row as written, line end
+            included; a JSON object; None for a line of text or a string. Empty for plain text read
+            without a limit on a line's length.
+        blank: how many documents were skipped because they are white space only.
         blank_characters: the characters in those.
-        columns: of the whole file: the headings of a table, the first object's fields.
-        table: how such rows are written.
+        columns: a table's headings, or the fields of the first object.
+        table: the table's format, with which `rows` are parsed; None: not a table.
     """
 
     texts: Sequence[str]
@@ -36,7 +37,7 @@ class Block:
 
     @property
     def objects(self) -> list[Object | None]:
-        """What each stood in by column; None: nothing but itself."""
+        """The row of each document as {column: value}; None: it is a line of text or a string."""
         if self.table is None:
             return [None if isinstance(row, str) else row for row in self.rows]
         rows = self.table.dialect.cells(row for row in self.rows if isinstance(row, str))
@@ -45,7 +46,7 @@ class Block:
 
 @dataclass
 class Found:
-    """Documents that are being found, one after the other."""
+    """Collects the documents of a block one by one."""
 
     texts: list[str] = field(default_factory=list[str])
     rows: list[Row] = field(default_factory=list[Row])
@@ -53,7 +54,7 @@ class Found:
     blank_characters: int = 0
 
     def add(self, text: str, row: Row) -> None:
-        """Add a document, or count it if it is blank."""
+        """Add a document and its row; only count it if it is blank."""
         if text and not text.isspace():
             self.texts.append(text)
             self.rows.append(row)
@@ -62,5 +63,5 @@ class Found:
             self.blank_characters += len(text)
 
     def block(self, columns: Sequence[str], table: Table | None = None) -> Block:
-        """Return them as a block."""
+        """Return the documents as a block."""
         return Block(self.texts, self.rows, self.blank, self.blank_characters, columns, table)

@@ -1,7 +1,7 @@
-"""A file as it is: how it is to be read, and its bytes, of a gzipped one those that are packed.
+"""Files before they are decoded: which format a file is read as, and its bytes, unzipped.
 
-In: a path or "-". Out: what its name and what was asked for say of its form; an open file. What
-cannot be read is one `DataError` that says where.
+In: a path, or "-" for standard input. Out: the format, chosen by the settings and the file's name;
+an open file. A file that cannot be read raises a `DataError` that names it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Form = Literal["text", "csv", "lines of JSON", "JSON"]
 
 
 def form_of(file: str, source: Source) -> Form:
-    """Say how a file is to be read: by what was asked for, or by its name.
+    """Return which format to read a file as: by the settings of `source`, or else by its name.
 
     Raises:
-        UsageError: what was asked for does not go together.
+        UsageError: a setting is invalid, or two of them exclude each other.
     """
     suffix = _suffix(file)
     is_table = source.column is not None or source.delimiter is not None
@@ -58,7 +58,7 @@ def form_of(file: str, source: Source) -> Form:
 
 
 def delimiter_of(file: str) -> str:
-    """Return the delimiter of a table by the file's name."""
+    """Return the delimiter that a table's file name implies: a tab for .tsv, else a comma."""
     return "\t" if _suffix(file) == ".tsv" else ","
 
 
@@ -67,19 +67,19 @@ def _suffix(file: str) -> str:
 
 
 def name_of(file: str) -> str:
-    """Return what a message calls a file."""
+    """Return the name of a file for messages."""
     return "standard input" if file == "-" else file
 
 
 def raw(file: str, expected: str = "a file") -> bytes:
-    """Return a file's bytes as they are.
+    """Return all bytes of a file, without unzipping.
 
     Args:
-        file: a path, or "-".
-        expected: what a message says if it is a folder.
+        file: a path, or "-" for standard input.
+        expected: what the error message says was expected, if `file` is a folder.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: the file cannot be read.
     """
     with opened(file, expected) as found:
         return b"".join(chunks(found, name_of(file), -1))
@@ -87,10 +87,11 @@ def raw(file: str, expected: str = "a file") -> bytes:
 
 @contextmanager
 def opened(file: str, expected: str = "a file") -> Generator[BinaryIO]:
-    """Open a file, or standard input, which is left open.
+    """Open a file and close it at the end; standard input stays open.
 
     Raises:
-        DataError: it cannot be opened.
+        DataError: the file cannot be opened.
+        UsageError: its name is empty.
     """
     if not file:
         raise UsageError("a file must have a name; got an empty one.")
@@ -107,10 +108,16 @@ def opened(file: str, expected: str = "a file") -> Generator[BinaryIO]:
 
 
 def chunks(source: IO[bytes], name: str, size: int) -> Iterator[bytes]:
-    """Yield the bytes of an open file, at most `size` at once; of a pipe, those that have come.
+    """Yield the bytes of an open file in chunks.
+
+    Args:
+        source: the file.
+        name: its name, for messages.
+        size: the most bytes of a chunk; a pipe may yield fewer, without waiting for more. -1: all
+            bytes in one chunk.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: the file cannot be read.
     """
     read = source.read if size < 0 else getattr(source, "read1", source.read)
     while True:
@@ -122,8 +129,11 @@ def chunks(source: IO[bytes], name: str, size: int) -> Iterator[bytes]:
 
 
 def unpacked(source: BinaryIO, name: str) -> tuple[bytes, IO[bytes]]:
-    """Return how a file begins, and the file, unpacked if it is gzipped; nothing is read of it."""
-    # In memory there may be one that cannot be looked into.
+    """Return the first bytes of a file, and the file itself, both unzipped if it is gzip data.
+
+    The position in the file does not change: the first bytes are read again from it.
+    """
+    # A file in memory may lack `peek`.
     found: Any = source if hasattr(source, "peek") else io.BufferedReader(cast("Any", source))
     with _reading(name):
         start = found.peek()
@@ -144,7 +154,7 @@ def _reading(name: str) -> Generator[None]:
 
 
 def _standard_input() -> BinaryIO:
-    # Python has none at all where it was closed before.
+    # sys.stdin is None where the parent process closed standard input.
     found: BinaryIO | None = getattr(sys.stdin, "buffer", None)
     if found is None:
         raise DataError("standard input: closed. Expected text, a document a line.")
@@ -156,7 +166,7 @@ def _unreadable(name: str, error: Exception) -> DataError:
 
 
 def did_you_mean(file: str) -> str:
-    """Ask whether the file beside a missing one was meant whose name is most like it."""
+    """Return " Did you mean FILE?" with the most similar name in its folder; "" if none is."""
     path = Path(file)
     try:
         neighbours = [p.name for p in path.parent.iterdir()]

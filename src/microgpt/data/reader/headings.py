@@ -1,6 +1,6 @@
-"""The first lines of a table: what stands between cells, and what is odd about the headings.
+"""What the first lines of a table say: its delimiter, the chosen column, doubtful headings.
 
-In: lines as they stand. Out: a delimiter, a column, sentences.
+In: the first lines, as written. Out: a delimiter; the index of a column; sentences for the user.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from itertools import islice
 from microgpt.data.reader.dialect import Dialect
 from microgpt.errors import DataError
 
-# What may stand between cells instead.
+# Delimiters to try where the usual one finds a single column.
 _OTHERS = ";\t|"
 _SHOWN = 30
 _NUMBER = re.compile(r"\s*[-+]?[\d.,]*\d[\d.,]*\s*")
 
 
 def choose(lines: list[str], default: str, column: str | None, *, quoted: bool) -> str:
-    """Return what stands between cells: the default, unless another splits the lines alike.
+    """Return the delimiter: the default, unless it finds one column and another finds several.
 
     Args:
-        lines: the first of a table.
-        default: by the name of the file.
-        column: that is asked for.
-        quoted: whether cells may be.
+        lines: the first lines of a table.
+        default: the delimiter that the file's name implies.
+        column: the column that was asked for: the default is right if it is a heading with it.
+        quoted: whether cells may be quoted.
     """
     usual = Dialect(default, quoted)
     if _width(lines, usual) > 1 or column in next(_some(lines, usual), list[str]()):
@@ -37,14 +37,14 @@ def choose(lines: list[str], default: str, column: str | None, *, quoted: bool) 
 
 
 def _width(lines: list[str], dialect: Dialect) -> int:
-    """Return how many cells the heading and most rows have; 0: they differ."""
+    """Return how many cells the heading has; 0: most rows have another number."""
     widths = [*map(len, _some(lines, dialect))]
     same = sum(width == widths[0] for width in widths[1:])
     return widths[0] if widths and 2 * same > len(widths) - 1 else 0
 
 
 def _some(lines: list[str], dialect: Dialect) -> Iterator[list[str]]:
-    """Yield the rows of lines, but those that are blank or none."""
+    """Yield the cells of each row; skip blank lines and those that are no CSV."""
     rows = dialect.cells(lines)
     while True:
         try:
@@ -58,10 +58,18 @@ def _some(lines: list[str], dialect: Dialect) -> Iterator[list[str]]:
 
 
 def index_of(headings: Sequence[str], name: str, column: str | None) -> int:
-    """Return which of the columns is meant: by its heading, or its number from 1.
+    """Return the index of a column, from 0.
+
+    Args:
+        headings: of the table.
+        name: the file's name, for messages.
+        column: a heading, or a column's number from 1; None: the only column.
 
     Raises:
-        DataError: there is no such column, or none is asked for where there are several.
+        DataError: there is no such column, or `column` is None and there are several.
+
+    >>> index_of(["id", "name"], "table.csv", "name"), index_of(["id", "name"], "table.csv", "1")
+    (1, 0)
     """
     if column is None:
         if len(headings) == 1:
@@ -69,7 +77,7 @@ def index_of(headings: Sequence[str], name: str, column: str | None) -> int:
         raise DataError(f"{name}: has columns {', '.join(headings)}. Say which with --column NAME.")
     if column in headings:
         return headings.index(column)
-    # Python reads no number of thousands of digits.
+    # int() refuses numbers of thousands of digits.
     if column.isdecimal() and len(column) < 10 and 1 <= int(column) <= len(headings):
         return int(column) - 1
     raise DataError(f'{name}: no column "{column}". It has {", ".join(headings)}.')
@@ -78,7 +86,14 @@ def index_of(headings: Sequence[str], name: str, column: str | None) -> int:
 def doubts(
     headings: Sequence[str], lines: list[str], dialect: Dialect, column: str | None
 ) -> Iterator[str]:
-    """Yield what a person should know of headings, given the first lines of the table."""
+    """Yield sentences that warn the user of doubtful headings: repeated, or like the rows below.
+
+    Args:
+        headings: of the table.
+        lines: its first lines, as written.
+        dialect: how its cells are written.
+        column: the column that was asked for.
+    """
     first = ", ".join(headings)
     first = f"({first[:_SHOWN]}{'...' if len(first) > _SHOWN else ''})"
     rows = [row for row in islice(_some(lines, dialect), 1, None) if len(row) == len(headings)]
@@ -96,7 +111,7 @@ def doubts(
 
 
 def _is_like(heading: str, cells: Sequence[str]) -> bool:
-    """Say whether a heading may be one of the cells below it."""
+    """Return whether a heading looks like the cells below it: equal to one, or all are numbers."""
     return heading in cells or bool(
         _NUMBER.fullmatch(heading) and all(not cell or _NUMBER.fullmatch(cell) for cell in cells)
     )

@@ -1,8 +1,9 @@
-"""Bytes into lines, some at a time: what is no text, or too long, is marked and ends nothing.
+"""Bytes to lines: decoded and split in pieces, so that a file need not fit in memory.
 
-In: the bytes of a file as they come, in an encoding. Out: `Piece`s of numbered lines. Lines end at
-LF, CRLF or CR, and nowhere else: U+2028, form feeds and the like are characters of the text, where
-str.splitlines would end a line.
+In: the bytes of a file in chunks, and its encoding. Out: `Piece`s of numbered lines. A line that
+cannot be decoded or is too long is marked as broken, and reading goes on behind it. Lines end at
+LF, CRLF or CR only: str.splitlines would also split at U+2028, form feeds and the like, which are
+characters of a document.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 _BYTES_END = re.compile(rb"\r\n|\n|\r")
 _BYTES_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 MARK = "\ufeff"
-"""Of the order of bytes; at the beginning of a file it is none of its characters."""
+"""The byte order mark: at the beginning of a file it is not part of the text."""
 
 
 class Spoilt(NamedTuple):
-    """Why a line cannot be read, and what may help."""
+    """Why a line cannot be read, and the remedy to suggest."""
 
     why: str
     remedy: str = ""
@@ -34,12 +35,12 @@ class Spoilt(NamedTuple):
 
 @dataclass(frozen=True)
 class Piece:
-    """Some lines in the order of the file.
+    """Consecutive lines of a file.
 
     Attributes:
-        number: of the first one.
-        lines: without their ends, or as they stand.
-        spoilt: those of them that are no text, by their place.
+        number: the first line's number in the file, from 1.
+        lines: with or without line ends, as `pieces` was asked for.
+        spoilt: why a line cannot be read, by its index in `lines`.
     """
 
     number: int
@@ -48,7 +49,7 @@ class Piece:
 
 
 def lines(text: str) -> list[str]:
-    r"""Split at LF, CRLF and CR only; a line end at the very end starts no further line.
+    r"""Split text at LF, CRLF and CR only; a line end at the end of the text starts no new line.
 
     >>> lines("a\u2028b\r\nc\rd\n")
     ['a\u2028b', 'c', 'd']
@@ -58,7 +59,7 @@ def lines(text: str) -> list[str]:
 
 
 def with_ends(text: str) -> list[str]:
-    r"""Split as `lines` does, and leave the ends where they are.
+    r"""Split text as `lines` does, and keep the line ends.
 
     >>> with_ends("a\u2028b\r\nc\rd\n")
     ['a\u2028b\r\n', 'c\r', 'd\n']
@@ -67,7 +68,7 @@ def with_ends(text: str) -> list[str]:
 
 
 def joined(text: str) -> str:
-    r"""Write every line end as LF.
+    r"""Replace every CRLF and CR by LF.
 
     >>> joined("a\r\nb\rc")
     'a\nb\nc'
@@ -86,14 +87,15 @@ def pieces(
     """Yield the lines of a file.
 
     Args:
-        chunks: its bytes.
-        name: of the file.
+        chunks: the file's bytes.
+        name: the file's name, for messages.
         encoding: of the text.
-        longest: a line of more bytes is spoilt.
-        as_they_stand: with their ends, and the first one with its byte order mark.
+        longest: the most bytes of a line; a longer one is marked as broken.
+        as_they_stand: keep the line ends, and the byte order mark of the first line.
 
     Raises:
-        DataError: in an encoding whose line ends are no bytes of their own, it is no text.
+        DataError: the bytes cannot be decoded, in an encoding such as UTF-16 in which lines cannot
+            be split before decoding: no line can be skipped there.
     """
     chunks, encoding = by_bytes(chunks, name, encoding)
     number = 1
@@ -112,28 +114,30 @@ def pieces(
 
 
 def by_bytes(chunks: Iterator[bytes], name: str, encoding: str) -> tuple[Iterator[bytes], str]:
-    """Return chunks, and their encoding, whose line ends are bytes of their own.
+    """Return chunks that can be split at the bytes CR and LF, and their encoding.
+
+    Text in an encoding such as UTF-16, where these bytes occur in other characters, is recoded to
+    UTF-8.
 
     Raises:
-        DataError: what comes is no text in an encoding where they are not.
+        DataError: such text cannot be decoded.
     """
     if "\r\n".encode(encoding) == b"\r\n":
         return chunks, encoding
-    # Nothing can be cut before it is decoded.
     texts = decoded_texts(chunks, name, encoding)
     return (text.encode("utf-8", "surrogatepass") for text in texts), "utf-8"
 
 
 def whole_lines(chunks: Iterator[bytes], longest: float) -> Iterator[tuple[bytes, bool]]:
-    """Yield whole lines, some at a time, and whether of the first only the end has been kept.
+    """Yield blocks of whole lines, and whether the first of each was too long.
 
     Args:
         chunks: the bytes of a file.
-        longest: of a line of more bytes only the end is kept.
+        longest: the most bytes of a line; of a longer one only the end is yielded.
     """
     held, size, too_long = list[bytes](), 0, False
-    for data in chain(chunks, [b""]):  # which is the end
-        # A return at the very end may be half of a line's end.
+    for data in chain(chunks, [b""]):  # b"": the end of the file
+        # A CR at the end of a chunk may be the first half of a CRLF.
         cut = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
         if data and not cut:
             held.append(data)
@@ -149,7 +153,7 @@ def whole_lines(chunks: Iterator[bytes], longest: float) -> Iterator[tuple[bytes
 
 
 def add(piece: Piece, data: bytes, encoding: str, *, as_they_stand: bool) -> None:
-    """Add lines to a piece."""
+    """Decode whole lines and add them to a piece; mark those that cannot be decoded."""
     try:
         text = decoded(data, encoding)
         piece.lines.extend(with_ends(text) if as_they_stand else lines(text))
@@ -166,10 +170,10 @@ def add(piece: Piece, data: bytes, encoding: str, *, as_they_stand: bool) -> Non
 
 
 def decoded(data: bytes, encoding: str) -> str:
-    """Decode bytes; a UnicodeError if they are no text."""
+    """Decode bytes; raise UnicodeError if they are not text in the encoding."""
     text = data.decode(encoding)
     if encoding != "utf-8":
-        text.encode()  # some encodings can write halves of a surrogate pair
+        text.encode()  # raises for a lone surrogate, which some encodings such as UTF-7 can hold
     return text
 
 
@@ -179,10 +183,10 @@ def _which(error: UnicodeError) -> str:
 
 
 def whole(data: bytes, name: str, encoding: str) -> str:
-    """Return all of a file as text, without its byte order mark.
+    """Decode all bytes of a file and remove the byte order mark.
 
     Raises:
-        DataError: it is not in the encoding; the line and the byte are named.
+        DataError: they cannot be decoded; the message has the line and the byte.
     """
     try:
         return decoded(data, encoding).removeprefix(MARK)
@@ -197,10 +201,10 @@ def whole(data: bytes, name: str, encoding: str) -> str:
 
 
 def decoded_texts(chunks: Iterator[bytes], name: str, encoding: str) -> Iterator[str]:
-    """Yield text as it comes, without regard to lines.
+    """Decode the chunks of a file, without regard to lines.
 
     Raises:
-        DataError: it is not in the encoding.
+        DataError: they cannot be decoded.
     """
     try:
         decoder = codecs.getincrementaldecoder(encoding)()

@@ -1,7 +1,7 @@
-"""JSON into texts: an object a line, or an array of objects or strings.
+"""JSON to documents: an object a line, or one array of objects or strings.
 
-In: lines, or text as it comes. Out: the texts of a field, each with its object. What has none is
-skipped, and counted.
+In: lines, or the text of an array in chunks. Out: `Block`s of the texts of one field, each with its
+object. An object without that field is skipped and counted.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from microgpt.data.reader.skipped import Tally
 from microgpt.errors import DataError
 
 _HALF = re.compile("[\ud800-\udfff]")
-# What stands between the values of an array, and around it.
+# White space of JSON, between the values of an array and around it.
 _GAP = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 
 
 class Objects:
-    """Finds the texts of objects.
+    """Reads one field of JSON objects.
 
     Args:
-        field: of each that has its text.
-        tally: of what is skipped.
-        longest: an element of an array that has more characters is refused.
+        field: the name of the field; "a.b" is the field b of the object in field a.
+        tally: counts and reports what is skipped.
+        longest: the most characters of an element of an array; a longer one is refused.
     """
 
     def __init__(self, field: str, tally: Tally, longest: float) -> None:
@@ -37,7 +37,7 @@ class Objects:
         self._columns: Sequence[str] = ()
 
     def of_lines(self, piece: Piece) -> Block:
-        """Return the documents of lines with an object each."""
+        """Return the documents of lines, each of which is an object."""
         found = Found()
         for number, line in enumerate(piece.lines, piece.number):
             where = f"line {number}"
@@ -56,7 +56,7 @@ class Objects:
         """Yield the documents of an array of objects or strings.
 
         Raises:
-            DataError: it is none.
+            DataError: the text is not a JSON array.
         """
         first = 1
         for values in _elements(texts, self._tally.name, self._longest):
@@ -76,15 +76,15 @@ class Objects:
 
 
 def is_array(start: str) -> bool:
-    """Say whether text begins as an array does."""
+    """Return whether JSON text begins with an array."""
     return start.lstrip("\ufeff \t\r\n")[:1] == "["
 
 
 def _parsed(line: str) -> object:
-    """Return the value of a line.
+    """Return the JSON value of a line.
 
     Raises:
-        DataError: it is no JSON.
+        DataError: the line is not JSON.
     """
     try:
         return json.loads(line)
@@ -95,15 +95,16 @@ def _parsed(line: str) -> object:
 
 
 def _text_of(value: object, field: str, *, strings: bool = False) -> tuple[Object | None, str]:
-    """Return an object and its text; of a string, None and itself.
+    """Return an object and the text of its field; for a string, None and the string.
 
     Args:
-        value: of JSON.
-        field: a name; "a.b" is the b of the object at a, where no name has the dot itself.
-        strings: whether a string will do.
+        value: a JSON value.
+        field: the name of a field. If there is none named "a.b", it is the field b of the object in
+            field a.
+        strings: whether the value may be a string.
 
     Raises:
-        DataError: it is no object, or has no such text.
+        DataError: the value is no object, or its field is no text.
     """
     if strings and isinstance(value, str):
         return None, _whole(value, "a string")
@@ -122,7 +123,7 @@ def _text_of(value: object, field: str, *, strings: bool = False) -> tuple[Objec
 
 
 def _inside(record: Object, field: str) -> object:
-    """Return the value of a field, which may be one of an object inside; else a KeyError."""
+    """Return the value of a field, perhaps of a nested object; raise KeyError if there is none."""
     if field in record:
         return record[field]
     outer, _, rest = field.partition(".")
@@ -143,18 +144,19 @@ def _short(value: object) -> str:
 
 
 def _elements(texts: Iterator[str], name: str, longest: float) -> Iterator[list[object]]:
-    """Yield the values of an array, some at a time.
+    """Yield the values of a JSON array, as many at a time as each chunk of text completes.
 
     Args:
-        texts: of the file, as they come.
-        name: of the file.
-        longest: a value of more characters is refused.
+        texts: the file's text in chunks.
+        name: the file's name, for messages.
+        longest: the most characters of a value; a longer one is refused.
 
     Raises:
-        DataError: it is no array, or not a whole one.
+        DataError: the text is not a whole JSON array.
     """
+    # `sign` is the character that must come before the next value; "" after the end of the array.
     rest, sign, number, least = "", "[", 1, 0
-    for text in chain(texts, [""]):  # which is the end
+    for text in chain(texts, [""]):  # "": the end of the file
         rest = (rest + text).removeprefix("\ufeff") if sign == "[" else rest + text
         if text and len(rest) < least:
             continue
@@ -183,13 +185,14 @@ def _elements(texts: Iterator[str], name: str, longest: float) -> Iterator[list[
             except RecursionError:
                 raise DataError(f"{name}: element {number}: nested too deep.") from None
             if text and _skip_gap(rest, end) == len(rest):
-                break  # a number may go on
+                break  # the next chunk may have more digits of this number
             found.append(value)
             at, sign, number = end, ",", number + 1
         if found:
             yield found
         rest = rest[at:]
-        # What was no value yet is not looked at again for each piece that comes.
+        # An unfinished value is parsed again only when the text has doubled: parsing it again for
+        # each chunk would take quadratic time.
         least = 2 * len(rest)
         if not sign and rest.strip():
             raise DataError(f"{name}: not a JSON array (more comes after its end).")

@@ -1,7 +1,7 @@
-"""Plain text into documents, a block at a time: by arrays, without a string for each line.
+"""Plain text to documents, by array operations on whole blocks: no Python string for each line.
 
-In: the bytes of a file as they come. Out: `Block`s, the same that lines taken one by one make. So
-are taken those that are no text.
+In: the bytes of a file in chunks. Out: `Block`s, the same as if each line were read by itself. A
+block with bytes that are no text is read that way, so that only the broken lines are skipped.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from microgpt.data.reader.lines import MARK, Piece, add, by_bytes, decoded, whol
 from microgpt.data.reader.skipped import Tally
 from microgpt.data.texts import Texts
 
-# How white space begins in UTF-8: all of it in ASCII, U+0085 and U+00A0, U+1680, U+2000 and the
-# like, U+3000.
+# The first bytes of white space in UTF-8: those of ASCII; 0xC2 of U+0085 and U+00A0; 0xE1 of
+# U+1680; 0xE2 of U+2000 and others; 0xE3 of U+3000.
 _BLANK = np.isin(np.arange(256), [*range(9, 14), *range(28, 33), 0xC2, 0xE1, 0xE2, 0xE3])
 
 
@@ -25,13 +25,14 @@ def blocks(chunks: Iterator[bytes], name: str, encoding: str, tally: Tally) -> I
     """Yield the documents of a file whose lines may be of any length.
 
     Args:
-        chunks: its bytes.
-        name: of the file.
+        chunks: the file's bytes.
+        name: the file's name, for messages.
         encoding: of the text.
-        tally: of what is skipped.
+        tally: counts and reports what is skipped.
 
     Raises:
-        DataError: in an encoding whose line ends are no bytes of their own, it is no text.
+        DataError: the bytes cannot be decoded, in an encoding such as UTF-16 in which lines cannot
+            be split before decoding.
     """
     chunks, encoding = by_bytes(chunks, name, encoding)
     number = 1
@@ -49,13 +50,13 @@ def blocks(chunks: Iterator[bytes], name: str, encoding: str, tally: Tally) -> I
 
 
 def one_by_one(piece: Piece, tally: Tally) -> Block:
-    """Return the documents of lines; what is no text is skipped."""
+    """Return the documents of a piece; skip the lines that could not be decoded."""
     texts = piece.lines
     for at, (why, remedy) in piece.spoilt.items():
         tally.skip(f"line {piece.number + at}", why, remedy)
     if piece.spoilt:
         texts = [text for at, text in enumerate(texts) if at not in piece.spoilt]
-    # Nearly always none is blank, which is seen sooner than each line is looked at.
+    # The usual case, no blank line, is checked without a loop in Python.
     if "" not in texts and not any(map(str.isspace, texts)):
         return Block(texts, [None] * len(texts))
     found = Found()
@@ -73,7 +74,7 @@ def _one_by_one(data: bytes, encoding: str, number: int, tally: Tally) -> tuple[
 
 
 def _at_once(text: str) -> tuple[Block, int]:
-    """Return the documents of whole lines, and how many lines they are."""
+    """Return the documents of whole lines, and the number of lines."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.endswith("\n"):
@@ -81,7 +82,7 @@ def _at_once(text: str) -> tuple[Block, int]:
     buffer = np.frombuffer(text.encode(), dtype=np.uint8)
     stops = np.flatnonzero(buffer == ord("\n")) + 1
     lines = Texts(buffer, np.concatenate([np.zeros(1, np.int64), stops]))
-    # A blank line begins as white space does, or has nothing before its end.
+    # A blank line is empty, or its first byte may begin white space.
     is_empty = lines.sizes == 0
     doubtful = np.flatnonzero(_BLANK[buffer[lines.starts[:-1]]] & ~is_empty)
     blank = [at for at in map(int, doubtful) if not lines[at].strip()]

@@ -1,8 +1,8 @@
-"""Lines into rows: strict CSV, or cells without quotes.
+"""Lines to rows of cells: strict CSV, or cells without quoting.
 
-In: lines as they stand. Out: rows, each as cells and as it stands in the file. A quoted cell keeps
-its line ends. What is no row is skipped up to the end of the line in which it goes wrong, and the
-next line begins another: a stray quote takes nothing with it.
+In: lines as written. Out: the cells of each row, and the row as written. A quoted cell keeps its
+line ends. A malformed row is skipped up to the end of the line with its fault, and the next line
+begins a new row: so a stray quote costs one line, not the rest of the file.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from microgpt.errors import DataError
 
 REMEDY = "Try --delimiter, or --quoting none."
 
-# Lines after the heading that are read to detect the delimiter.
+# Lines after the heading by which the delimiter is detected, at most.
 _SAMPLE = 100
-# A quoted cell of more lines than this, each with as many cells as the heading, is reported.
+# A row over more lines than this, each with as many delimiters as the heading, is reported.
 _LINES = 8
 _SHOWN = 30
 
@@ -31,17 +31,18 @@ _NOT_CLOSED = "the quote that opens here is not closed where a cell ends"
 
 
 class Rows:
-    """The rows of a file, the first of which are its headings.
+    """Reads the rows of a table; the first one holds the headings.
 
     Args:
-        pieces: its lines as they stand.
-        tally: of what is skipped.
-        longest: a row of more characters is broken.
+        pieces: the file's lines, as written.
+        tally: counts and reports what is skipped.
+        longest: the most characters of a row; a longer one is skipped.
 
     Attributes:
-        waiting: the lines that have come and are no rows yet.
-        mark: the byte order mark, if the first one has it.
-        width: how many cells a row should have; 0: the headings are still to come.
+        waiting: lines that have been read from `pieces` and not yet parsed.
+        mark: the byte order mark, if the file has one.
+        width: cells of a row, which the caller sets; 0: the headings have not been read yet, and a
+            malformed row is an error.
     """
 
     def __init__(self, pieces: Iterator[Piece], tally: Tally, longest: float) -> None:
@@ -49,10 +50,10 @@ class Rows:
         self.waiting, self.mark, self.width = deque[str](), "", 0
         self._spoilt: dict[int, Spoilt] = {}
         self._number, self._row = 1, list[str]()
-        self._told = False
+        self._has_noted = False
 
     def sample(self) -> list[str]:
-        """Return the first lines, two at least where there are as many."""
+        """Return the first lines for detecting the format, without consuming them."""
         while len(self.waiting) < 2 and self._more():
             pass
         if self.waiting and self.waiting[0].startswith("\ufeff"):
@@ -60,7 +61,11 @@ class Rows:
         return [*islice(self.waiting, _SAMPLE + 1)]
 
     def read(self, dialect: Dialect) -> Iterator[tuple[int, list[str], str]]:
-        """Yield the line a row begins in, its cells and the row as it stands; tell of no rows."""
+        """Yield (number of its first line, cells, row as written); report and skip malformed rows.
+
+        Raises:
+            DataError: the headings are malformed.
+        """
         rows = dialect.cells(self._lines())
         while True:
             try:
@@ -73,7 +78,7 @@ class Rows:
                 return
             number, lines = self._number, self._row
             self._number, self._row = number + len(lines), []
-            if len(lines) > _LINES and not self._told:
+            if len(lines) > _LINES and not self._has_noted:
                 self._suspect(number, lines, dialect)
             if self._spoilt and self._is_spoilt(number, len(lines)):
                 continue
@@ -98,7 +103,7 @@ class Rows:
         return True
 
     def _skip(self, dialect: Dialect, error: csv.Error) -> None:
-        """Skip a row that is none, up to the end of the line in which it goes wrong."""
+        """Skip a malformed row up to the end of the line with its fault; report it."""
         text = "".join(self._row)
         at, why = _wrong(text, dialect.delimiter)
         lines = len(with_ends(text[: at + 1]))
@@ -124,10 +129,10 @@ class Rows:
         self._tally.skip(f"line {number}", why, remedy)
 
     def _suspect(self, number: int, lines: list[str], dialect: Dialect) -> None:
-        """Tell of a cell with many lines that might be rows, whose quotes are perhaps none."""
+        """Report a row of many lines that look like rows: its quotes may be only characters."""
         most = self.width - 1
         if most > 0 and all(line.count(dialect.delimiter) == most for line in lines[1:-1]):
-            self._told = True
+            self._has_noted = True
             self._tally.note(
                 f"lines {number} to {number + len(lines) - 1} are one row, by their quotes, but "
                 "look like rows of their own. If quotes are only characters, add --quoting none."
@@ -135,7 +140,7 @@ class Rows:
 
 
 def _wrong(text: str, delimiter: str) -> tuple[int, str]:
-    """Return where the cell begins that makes text no row, and what is wrong with it."""
+    """Return where the first malformed cell begins, and what is wrong with it."""
     ends, at = re.compile(f"[{re.escape(delimiter)}\r\n]"), 0
     while at < len(text):
         end = _closed(text, at) if text[at] == '"' else at
@@ -148,7 +153,7 @@ def _wrong(text: str, delimiter: str) -> tuple[int, str]:
 
 
 def _closed(text: str, at: int) -> int:
-    """Return what follows the quote that closes the one at a place; -1: none does."""
+    """Return the index behind the quote that closes the one at index `at`; -1: there is none."""
     while (at := text.find('"', at + 1)) >= 0 and text.startswith('"', at + 1):
         at += 1
     return at + 1 if at >= 0 else -1

@@ -1,6 +1,6 @@
-"""What the first bytes of a file say it is: text in which encoding, or no text at all.
+"""What the first bytes of a file say: its encoding, or that it is not text.
 
-In: some bytes. Out: the encoding to read them in, or a `DataError` that says what they are.
+In: the first bytes. Out: the encoding to read the file in, or a `DataError` that says what it is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from microgpt.errors import DataError, UsageError
 
 _AS_TEXT = "Write its text as .txt, .csv or .jsonl first."
 
-# Signatures, what has them, and what to do.
+# (signature, kind of file, remedy).
 _SIGNS = (
     (b"PAR1", "a Parquet file", _AS_TEXT),
     (b"ARROW1", "an Arrow file", _AS_TEXT),
@@ -37,7 +37,7 @@ _SIGNS = (
     (b"PK\x03\x04", "a ZIP archive", "Unpack it first, or, if it is a workbook, save it as CSV."),
 )
 
-# The longer ones first: a mark of UTF-32 begins as one of UTF-16 does.
+# UTF-32 first: its little-endian mark begins with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -45,32 +45,32 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
-# Bytes that are no character of cp1252, and hardly one of latin-1.
+# Bytes that cp1252 does not define; in latin-1 they are rare control characters.
 _NO_CP1252 = {0x81, 0x8D, 0x8F, 0x90, 0x9D}
 
-# So many bytes at least show a pattern.
+# The fewest bytes on which the share of NUL bytes is judged.
 _PATTERN = 16
 
 
 def encoding_of(
     start: bytes, name: str, encoding: str, note: Callable[[str], None] = lambda _: None
 ) -> str:
-    """Return the encoding of a file that begins so: the one given, unless the bytes know better.
+    """Return the encoding of a file: that of its byte order mark, or else the one given.
 
     Args:
-        start: some bytes.
-        name: of the file.
-        encoding: as it was given.
-        note: is told if it is another one.
+        start: the file's first bytes.
+        name: the file's name, for messages.
+        encoding: the one given.
+        note: receives a sentence if a byte order mark overrides the encoding given.
 
     Raises:
-        DataError: it is no text.
+        DataError: the file is not text, or in another encoding.
         UsageError: there is no such encoding.
     """
     try:
         known = codecs.lookup(encoding).name
         single = "\r\n".encode(encoding) == b"\r\n"
-        b"a".decode(encoding, "ignore")  # those for other things than text cannot leave out any
+        b"a".decode(encoding, "ignore")  # raises for codecs that are no text encodings
     except (LookupError, ValueError):
         raise UsageError(f'encoding must be one that Python knows; got "{encoding}".') from None
     for sign, what, remedy in _SIGNS:
@@ -81,7 +81,7 @@ def encoding_of(
             if start.startswith(mark):
                 note(f"its first bytes are the mark of {marked}, which it is read in.")
                 return marked
-        encoding = "utf-8"  # its own mark is taken off in any case
+        encoding = "utf-8"  # also for "utf-8-sig": the reader removes the mark itself
     wide = _wide(start) if single else None
     if wide:
         raise DataError(
@@ -92,7 +92,11 @@ def encoding_of(
 
 
 def remedy_for(data: bytes, encoding: str) -> str:
-    """Say what may help where bytes are no text in an encoding."""
+    r"""Return the remedy to suggest where bytes cannot be decoded: another encoding.
+
+    >>> remedy_for("caf\u00e9".encode("latin-1"), "utf-8")
+    'Try --encoding latin-1, or the one it was written in.'
+    """
     written = "the one it was written in."
     if encoding != "utf-8":
         return f"Try --encoding with {written}"
@@ -100,12 +104,13 @@ def remedy_for(data: bytes, encoding: str) -> str:
     odd = {ord(c) - 0xDC00 for c in escaped if "\udc80" <= c <= "\udcff"}
     if odd & _NO_CP1252:
         return f"Try --encoding with {written}"
-    # What is a control character in latin-1 is a quotation mark, a dash or the euro in cp1252.
+    # Bytes 0x80 to 0x9F are quotation marks, dashes and the euro in cp1252, but control characters
+    # in latin-1.
     return f"Try --encoding {'cp1252' if min(odd) < 0xA0 else 'latin-1'}, or {written}"
 
 
 def _is_binary(start: bytes) -> bool:
-    """Say whether bytes hold what no text does; the last character may be cut."""
+    """Return whether bytes have control characters or are not UTF-8; the end may be cut off."""
     if any(byte < 9 or 13 < byte < 27 for byte in start):
         return True
     try:
@@ -116,11 +121,11 @@ def _is_binary(start: bytes) -> bool:
 
 
 def _wide(start: bytes) -> str | None:
-    """Return the encoding, of several bytes a character, in which NUL bytes make sense."""
+    """Return the UTF-16 or UTF-32 encoding that the NUL bytes suggest; None: there is none."""
     size = len(start) // 4 * 4
     if size < _PATTERN:
         return None
-    # Whether text is mostly ASCII: of each four bytes, how often which are NUL.
+    # Text that is mostly ASCII has NUL bytes at fixed places of each four bytes.
     nulls = [start[at:size:4].count(0) / (size / 4) for at in range(4)]
     for encoding, pattern in (
         ("utf-32-le", (0, 1, 1, 1)),

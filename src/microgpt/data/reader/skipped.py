@@ -1,7 +1,7 @@
-"""What is skipped of files: told, counted, and refused where it is too much.
+"""Broken rows: counted, the first of them reported, and the file refused if they are too many.
 
-In: of each row that cannot be read, its place and why. Out: sentences, at most a few, and counts; a
-`DataError` where so much is broken that the file must be meant otherwise.
+In: the place of each broken row and why it cannot be read. Out: at most ten sentences, and counts;
+a `DataError` where so many rows are broken that the file must have another format.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from collections.abc import Callable
 
 from microgpt.errors import DataError
 
-TOLD = 10
-"""This many broken rows are reported one by one; no fewer are ever too many."""
+REPORTED = 10
+"""Broken rows that are reported one by one; so few never make a file be refused."""
 
 SHARE = 0.05
-"""More of a file than this is not broken by chance: it is not what it is read as."""
+"""Share of broken rows above which a file is refused: it is read as the wrong format."""
 
-# A pipe may have no end: it is also judged after this many rows.
+# A pipe may never end, so the share is also checked after this many rows.
 _ENOUGH = 1000
 
 
 class Skipped:
-    """Counts the rows skipped of all files that are read, and says the first of them.
+    """Counts the broken rows of all files, and reports the first of them.
 
     Args:
-        say: is given each sentence.
+        say: receives each sentence.
 
     Attributes:
         broken: how many so far.
@@ -34,19 +34,19 @@ class Skipped:
         self.say, self.broken = say, 0
 
     def add(self, sentence: str) -> None:
-        """Count a row, and say why it is skipped if it is among the first."""
+        """Count a broken row; report it if it is among the first."""
         self.broken += 1
-        if self.broken <= TOLD:
+        if self.broken <= REPORTED:
             self.say(f"{sentence} Skipped.")
 
 
 class Tally:
-    """Counts the rows of one file.
+    """Counts the rows of one file and decides whether too many are broken.
 
     Args:
-        name: of the file.
-        skipped: of all files.
-        endless: whether it may have no end.
+        name: the file's name, for messages.
+        skipped: counts the broken rows of all files.
+        endless: whether the file may never end, as a pipe.
     """
 
     def __init__(self, name: str, skipped: Skipped, *, endless: bool = False) -> None:
@@ -56,17 +56,17 @@ class Tally:
         self._judged = not endless
 
     def note(self, sentence: str) -> None:
-        """Say something of the whole file."""
+        """Report something that concerns the whole file."""
         self._skipped.say(f"{self.name}: {sentence}")
 
     def skip(self, where: str, why: str, remedy: str = "") -> None:
-        """Count a broken row.
+        """Count and report a broken row.
 
         Args:
-            where: it stands, as "line 3".
-            why: it cannot be read, with a full stop.
-            remedy: what may help if the whole file is meant otherwise; said once. Of rows without
-                one no number is too many.
+            where: its place, as "line 3".
+            why: the reason, a sentence with its full stop.
+            remedy: what to try if the file has another format; shown once. Only rows with a remedy
+                count towards refusing the file.
         """
         self._broken += 1
         sentence = f"{self.name}: {where}: {why}"
@@ -80,20 +80,20 @@ class Tally:
         self._skipped.add(sentence)
 
     def count(self, found: int, blank: int) -> None:
-        """Count rows that can be read.
+        """Count rows that were read.
 
         Raises:
-            DataError: too many of those before are broken.
+            DataError: too many rows so far are broken.
         """
         self._found, self._blank = self._found + found, self._blank + blank
         if not self._judged and self._rows >= _ENOUGH:
             self._judge()
 
     def end(self) -> None:
-        """Judge the whole file.
+        """Check the whole file, at its end.
 
         Raises:
-            DataError: too many rows are broken, or all.
+            DataError: too many rows are broken, or all of them.
         """
         if self._broken and not self._found:
             others = f" None of its {self._rows:,} rows can be read."
@@ -106,7 +106,7 @@ class Tally:
 
     def _judge(self) -> None:
         self._judged = True
-        if self._doubtful > max(TOLD, SHARE * self._rows):
+        if self._doubtful > max(REPORTED, SHARE * self._rows):
             raise DataError(
                 f"{self.name}: {self._doubtful:,} of {self._rows:,} rows are broken; the first: "
                 f"{self._doubt} {self._remedy}"

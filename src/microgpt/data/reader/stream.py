@@ -1,8 +1,9 @@
-"""Documents as they come, from a file or a pipe without end: some at a time, none of them all.
+"""The documents of a file in blocks: a file of any size, or a pipe that never ends.
 
-In: a path or "-". Out: `Block`s of documents with the rows they stood in. This is the one reader:
-`score` takes its blocks as they come, in bounded memory, and `data.corpus.read` gathers them. What
-is broken (bytes that are no text, a row without its column) is told of and skipped.
+In: a path, or "-" for standard input. Out: `Block`s of documents, with the rows that they come
+from. This is the one reader: `score` handles each block as it arrives, in bounded memory, and
+`data.corpus.read` collects them. Broken rows (bytes that are no text, a row without its column) are
+reported and skipped.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from microgpt.data.corpus import Source
 
 BYTES = 1 << 15
-"""Read at once, at most, where memory is bounded."""
+"""The most bytes read at once where memory is bounded."""
 
 LONGEST = 1 << 24
-"""A line of more bytes is broken there, and so is a row."""
+"""The most bytes of a line, and characters of a row, where memory is bounded."""
 
 _AT_ONCE = 1 << 20
 
@@ -35,9 +36,10 @@ class Stream:
 
     Args:
         file: a path, or "-" for standard input.
-        source: how to read it.
+        source: how to read the file.
         skipped: counts and reports broken rows.
-        bounded: whether memory is; else a line or a row may be of any length.
+        bounded: True: in bounded memory, a line over `LONGEST` is broken. False: lines and rows may
+            be of any length.
     """
 
     def __init__(
@@ -49,10 +51,10 @@ class Stream:
         self._size, self._longest = (BYTES, LONGEST) if bounded else (_AT_ONCE, math.inf)
 
     def __iter__(self) -> Iterator[Block]:
-        """Yield blocks; of a pipe, what has come.
+        """Yield blocks; from a pipe, what has arrived.
 
         Raises:
-            DataError: it cannot be read, its heading lacks the column, or too much is broken.
+            DataError: the file cannot be read, lacks the column, or has too many broken rows.
         """
         with opened(self._file, "a file of text, one document a line") as found:
             start, file = unpacked(found, self._name)

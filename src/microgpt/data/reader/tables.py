@@ -1,4 +1,4 @@
-"""A table into documents: those of one of its columns, each with its row as it stands."""
+"""A table to documents: the cells of one column, each with its row as written."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def table(
     """Yield the documents of a table.
 
     Args:
-        pieces: its lines as they stand.
-        tally: of what is skipped.
-        longest: a row of more characters is broken.
-        file: its name says what stands between cells.
-        source: may say otherwise.
+        pieces: its lines, as written.
+        tally: counts and reports what is skipped.
+        longest: the most characters of a row; a longer one is skipped.
+        file: its path; the suffix implies a delimiter.
+        source: which column to read; its delimiter, if set, and its quoting.
 
     Raises:
-        DataError: its heading is broken, or lacks the column.
+        DataError: the headings are malformed, or lack the column.
     """
     rows = Rows(pieces, tally, longest)
     lines, quoted = rows.sample(), source.quoting == "strict"
@@ -70,7 +70,7 @@ def table(
 
 
 def _where(number: int, row: str) -> str:
-    """Say in which lines a row stands."""
+    """Return which lines a row occupies, in words."""
     lines = len(with_ends(row))
     return f"line {number}" if lines < 2 else f"lines {number} to {number + lines - 1}"
 
