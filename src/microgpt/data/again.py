@@ -1,7 +1,7 @@
-"""Documents read again: where they were, seen from here or from there, or where they moved to.
+"""The documents of a run, read again, also after its folder or the working directory has moved.
 
-In: a source, the folder of what was made of it, a fingerprint. Out: its documents, if a file with
-that text can be found.
+In: a source, the run's folder, the fingerprint of the documents. Out: the documents, if the files
+are found.
 """
 
 from __future__ import annotations
@@ -17,26 +17,28 @@ from microgpt.errors import DataError
 
 
 def absolute(source: Source) -> tuple[str, ...]:
-    """Return the paths of a source's files, seen from anywhere."""
+    """Return the absolute paths of a source's files; "-" as it is."""
     return tuple(file if file == "-" else str(Path(file).absolute()) for file in source.files)
 
 
 def read(
     source: Source, fingerprint: str, folder: Path, paths: Sequence[str] = ()
 ) -> Corpus | None:
-    """Read the documents of a source; None: its files are nowhere.
+    """Return the documents of a source; None: its files are not found.
 
-    They are looked for as the source names them, from the working directory; at their absolute
-    paths; and from each folder above the one that was made of them, which may have moved with it.
+    The files are looked for at the source's paths from the working directory; at their absolute
+    paths; and at the source's paths from each folder above `folder`, with which they may have
+    moved.
 
     Args:
-        source: where they were.
-        fingerprint: theirs. If no file has it, the first that is found is returned.
-        folder: made of them.
-        paths: absolute ones of the files, if they are known.
+        source: the files, as they were named for the training.
+        fingerprint: of the documents. If none of these places has it, the first files found are
+            returned: the caller compares.
+        folder: the run's folder.
+        paths: the files' absolute paths at the training, if known.
 
     Raises:
-        DataError: files were found, and cannot be read.
+        DataError: files were found, but none can be read.
     """
     other: Corpus | None = None
     failed: DataError | None = None

@@ -1,6 +1,6 @@
-"""Which of many texts are the same: by a hash of each, and by their bytes where hashes are equal.
+"""Equal texts among many: found by a hash of each, and compared byte by byte where hashes agree.
 
-In: `Texts`. Out: a number for each, the same for those that are alike; or whether one is there.
+In: `Texts`. Out: for each text, a number that equal texts share; or whether a text is among them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _PRIME = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True, eq=False)
 class Alike:
-    """The different ones of some texts, in the order in which they first come.
+    """The distinct texts among D texts, numbered in the order in which they first occur.
 
     Attributes:
-        number_D: of each text, which of the different ones it is.
-        firsts_U: of each different one, the first text that it is.
+        number_D: for each text, the number of the distinct text that it equals.
+        firsts_U: for each distinct text, the index of the first text equal to it.
     """
 
     number_D: Ints
@@ -35,13 +35,13 @@ class Alike:
 
     @cached_property
     def times_U(self) -> Ints:
-        """How often each is there."""
+        """How often each distinct text occurs."""
         times = np.bincount(self.number_D, minlength=len(self.firsts_U))
         return times.astype(np.int32)
 
     @classmethod
     def of(cls, texts: Texts) -> Alike:
-        """Find them.
+        """Find the distinct texts.
 
         >>> found = Alike.of(Texts.of(["bob", "ada", "bob", "eva"]))
         >>> found.number_D.tolist(), found.firsts_U.tolist(), found.times_U.tolist()
@@ -50,11 +50,11 @@ class Alike:
         order, same = next(filter(None, (_by_hash(texts, seed) for seed in count())))
         is_first = np.ones(len(order), dtype=bool)
         is_first[1:] = ~same
-        by_hash = order[is_first]  # of equal texts the first stands first
+        by_hash = order[is_first]  # the sort is stable: the first of equal texts comes first
         number: Ints = np.zeros(len(order), dtype=np.int32)
         number[by_hash] = 1
         firsts = np.flatnonzero(number).astype(np.int32)
-        number = np.cumsum(number, dtype=np.int32) - 1  # right for those that come first
+        number = np.cumsum(number, dtype=np.int32) - 1  # right for the first of equal texts only
         number[order] = np.repeat(
             number[by_hash], np.diff(np.flatnonzero(is_first), append=len(order))
         )
@@ -62,7 +62,7 @@ class Alike:
 
 
 class Known(Container[str]):
-    """Says whether a text is among many.
+    """A set of many texts, in little memory: says whether a text is one of them.
 
     >>> known = Known(["emma", "ava"])
     >>> "ava" in known, "av" in known
@@ -86,7 +86,7 @@ class Known(Container[str]):
 
 
 def among(some: Sequence[str], texts: Texts) -> list[bool]:
-    """Say which of a few texts are among many, which are read once: nothing is hashed or sorted.
+    """Return which of a few texts are among many, in one pass over these, without hashing.
 
     >>> among(["ava", "av"], Texts.of(["emma", "ava"]))
     [True, False]
@@ -100,7 +100,10 @@ def among(some: Sequence[str], texts: Texts) -> list[bool]:
 
 
 def _has(texts: Texts, data: bytes, line: bytes) -> bool:
-    """Say whether a text, between line feeds, is one of a few; they may have line feeds inside."""
+    """Return whether `line`, a text between line feeds, is one of `texts`.
+
+    Texts may contain line feeds: a match counts only where it has the bounds of a text.
+    """
     place = data.find(line)
     while place >= 0:
         at = int(np.searchsorted(texts.starts, place))
@@ -111,9 +114,9 @@ def _has(texts: Texts, data: bytes, line: bytes) -> bool:
 
 
 def _by_hash(texts: Texts, seed: int) -> tuple[Ints, NDArray[np.bool_]] | None:
-    """Sort texts by a hash; say of each but the first whether it is the one before.
+    """Sort texts by a hash; return their order, and whether each equals the one before it.
 
-    None: two that differ have the same hash; nearly always the first seed will do.
+    None: two different texts have the same hash, so another seed must be tried. That is rare.
     """
     hashes = _hashes(texts, seed)
     order: Ints = np.argsort(hashes, kind="stable").astype(np.int32)
@@ -124,7 +127,7 @@ def _by_hash(texts: Texts, seed: int) -> tuple[Ints, NDArray[np.bool_]] | None:
 
 
 def _hashes(texts: Texts, seed: int) -> Hashes:
-    """Return a hash of each: the sum of a random number for each byte, by its place."""
+    """Return a hash of each text: the sum of random_B[byte] * prime^(index + 1), modulo 2^64."""
     random_B = np.random.RandomState(seed).randint(0, 2**64, 256, dtype=np.uint64)
     parts: list[Hashes] = [np.zeros(0, np.uint64)]
     for block in texts.blocks():
@@ -137,7 +140,7 @@ def _hashes(texts: Texts, seed: int) -> Hashes:
 
 
 def _are_equal(some: Texts, others: Texts) -> bool:
-    """Say whether two sequences are, byte for byte."""
+    """Return whether two sequences of texts are equal, byte for byte."""
     first = 0
     for block in some.blocks():
         its = others[first : first + len(block)]

@@ -1,12 +1,11 @@
-"""Token ids to batches: a pure function of the step.
+"""Batches: documents as token ids, end to end, with the offset of each.
 
-In: documents as token ids. Out: `Batches`, documents laid end to end with offsets. There is no
-padding, so nobody computes or averages over positions that do not exist; and no loader with a
-state, so that a resumed training sees what the uninterrupted one would have.
+In: documents as token ids. Out: `Batch`, and `Batches` of several steps. There is no padding: an
+average over N positions has N real positions.
 
-A document of n tokens has n + 1 positions: BOS and all tokens are read, all tokens and BOS are
-predicted. One with more positions than the block is laid out in windows side by side, each position
-once, or cut, as the original does; what is cut is counted.
+A document of n tokens has n + 1 positions: the model reads BOS and all tokens, and predicts all
+tokens and BOS. A document with more positions than the block is split into windows side by side,
+each position once, or it is cut, as the original does; the tokens cut off are counted.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from microgpt.data.encoded import Encoded, Ids, Offsets
 
-# So many positions are copied at once.
+# Positions copied at once.
 _AT_ONCE = 1 << 20
 
 
@@ -29,9 +28,9 @@ class Batch:
     """Documents, or windows of long ones, end to end.
 
     Attributes:
-        tokens_N: what is read at each position.
-        targets_N: the next token at each position.
-        documents: offsets into the positions; document d is documents[d] to documents[d + 1].
+        tokens_N: the token read at each position.
+        targets_N: the token to predict at each position: the next one.
+        documents: document d has the positions documents[d] to documents[d + 1].
     """
 
     tokens_N: Ids
@@ -43,7 +42,7 @@ class Batch:
 
     @property
     def positions(self) -> int:
-        """N."""
+        """N, the number of positions."""
         return len(self.tokens_N)
 
     def document(self, d: int) -> tuple[Ids, Ids]:
@@ -52,7 +51,7 @@ class Batch:
         return self.tokens_N[start:stop], self.targets_N[start:stop]
 
     def take(self, order: NDArray[np.integer]) -> Batch:
-        """Return these documents, in this order."""
+        """Return the documents with these indices, in this order."""
         starts: Offsets = self.documents[:-1][order]
         lengths: Offsets = self.documents[1:][order] - starts
         documents: Offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -74,16 +73,16 @@ class Batch:
         return Batch(tokens_N, targets_N, documents)
 
     def head(self, positions: int) -> Batch:
-        """Return the first documents that fit in a number of positions, at least one."""
+        """Return the first documents that fit in `positions` positions, at least one."""
         fit = int(np.searchsorted(self.documents, positions, side="right")) - 1
         count = min(max(fit, 1), len(self))
         stop = int(self.documents[count])
         return Batch(self.tokens_N[:stop], self.targets_N[:stop], self.documents[: count + 1])
 
     def pieces(self, positions: int) -> Iterator[tuple[slice, Batch]]:
-        """Yield where some documents stand among the positions, and these, until all have come.
+        """Yield the batch in pieces of whole documents: (their slice of the positions, the piece).
 
-        So many come at once that they have no more positions than that, or one document.
+        A piece has at most `positions` positions, unless it is a single longer document.
         """
         first = 0
         while first < len(self):
@@ -97,24 +96,24 @@ class Batch:
 
 
 def _places(starts: Offsets, lengths: Offsets, documents: Offsets) -> Offsets:
-    """Return where the positions of documents are taken from that are laid end to end."""
+    """Return the source index of each position, for documents copied from `starts` end to end."""
     places: Offsets = np.arange(documents[-1], dtype=np.int64)
     return places + np.repeat(starts - documents[:-1], lengths)
 
 
 @dataclass(frozen=True, eq=False)
 class Batches(Batch):
-    """The batches of K steps in one piece.
+    """The batches of K steps in the same arrays.
 
     Attributes:
-        steps: offsets into the documents; step k has documents steps[k] to steps[k + 1].
+        steps: step k has the documents steps[k] to steps[k + 1].
     """
 
     steps: Offsets
 
     @property
     def n_steps(self) -> int:
-        """K."""
+        """K, the number of steps."""
         return len(self.steps) - 1
 
     def step(self, k: int) -> Batch:
@@ -126,12 +125,12 @@ class Batches(Batch):
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Documents laid out for a block size.
+    """Documents fitted to a block size.
 
     Attributes:
-        batch: all of them; those longer than the block in several windows.
-        windowed: documents that became more than one window.
-        dropped: tokens predicted nowhere, because they were cut.
+        batch: all documents; one longer than the block as several windows, or cut.
+        windowed: how many documents became several windows.
+        dropped: how many tokens are never predicted, because they were cut off.
     """
 
     batch: Batch
@@ -145,7 +144,13 @@ def lay_out(
     block_size: int,
     long: Literal["window", "cut"] = "window",
 ) -> Layout:
-    """Lay documents end to end, none longer than the block.
+    """Fit documents to a block size and lay them end to end.
+
+    Args:
+        encoded: the documents.
+        bos: the id that begins and ends each document; used only if `encoded` is lists of ids.
+        block_size: the most positions of a window.
+        long: what happens to a document with more positions: "window" splits it, "cut" cuts it.
 
     >>> layout = lay_out([[0, 1, 2], [1]], bos=9, block_size=3)
     >>> layout.batch.tokens_N.tolist(), layout.batch.targets_N.tolist()
@@ -155,7 +160,7 @@ def lay_out(
     """
     if not isinstance(encoded, Encoded):
         encoded = Encoded.of(encoded, bos)
-    # The token read at a position is the target of the one before; after an end it is BOS.
+    # One array serves both: the token read at a position is the target of the one before it.
     tokens_N, targets_N = encoded.stream[:-1], encoded.stream[1:]
     positions_D = np.diff(encoded.offsets)
     fit = Fit.of(positions_D, block_size)
@@ -163,7 +168,7 @@ def lay_out(
         documents = windows(encoded.offsets, block_size)
         return Layout(Batch(tokens_N, targets_N, documents), fit.longer, 0)
     kept_D = np.minimum(positions_D, block_size)
-    # For each document, in turn: how many positions are kept, and how many are cut.
+    # For each document: the number of positions kept, then the number cut off.
     parts = np.stack([kept_D, positions_D - kept_D], axis=1).ravel()
     kept_N = np.repeat(np.arange(len(parts)) % 2 == 0, parts)
     documents: Offsets = np.concatenate([[0], np.cumsum(kept_D)]).astype(np.int64)
@@ -175,9 +180,9 @@ class Fit:
     """How documents fit a block size.
 
     Attributes:
-        longer: those with more positions than it.
-        windows: all of them become, where those are read in windows.
-        cut: tokens predicted nowhere, where those are cut.
+        longer: documents with more positions than the block.
+        windows: windows of all documents, if long ones are split.
+        cut: tokens never predicted, if long ones are cut.
     """
 
     longer: int
@@ -186,19 +191,20 @@ class Fit:
 
     @classmethod
     def of(cls, positions_D: Offsets, block_size: int) -> Fit:
-        """Count.
+        """Count for documents with positions_D positions each.
 
         >>> Fit.of(np.array([4, 2]), block_size=3)
         Fit(longer=1, windows=3, cut=0)
         """
         longer = int(np.count_nonzero(positions_D > block_size))
         all_windows = int((-(-positions_D // block_size)).sum())
-        # The end of a document that is cut is no token.
+        # Of a document that is cut, the final BOS is not counted: it is no token of the text.
         return cls(longer, all_windows, int(np.maximum(positions_D - 1 - block_size, 0).sum()))
 
 
 def windows(texts: Offsets, block_size: int) -> Offsets:
-    """Cut texts into windows side by side, none longer than the block.
+    """Return the offsets of windows: texts, given by offsets, split at every `block_size`
+    positions.
 
     >>> windows(np.array([0, 5, 7]), block_size=2).tolist()
     [0, 2, 4, 5, 7]

@@ -1,8 +1,8 @@
-"""Text into documents: read, count, split.
+"""The documents of a data set: read them, count them, split them.
 
 In: a `Source` (files, or the embedded names). Out: a `Corpus` of documents, exactly as written, and
-its split into what is trained on and what is held out. Nothing is dropped in silence: characters
-in = characters of the documents + those of the blank ones, which are counted, as are broken rows.
+its split into training and held-out documents. Nothing is dropped silently: blank documents, their
+characters, and broken rows are counted.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from microgpt.errors import DataError, UsageError
 
 EMBEDDED = "names"
 
-# A line of more characters may be one long text.
+# A line of more characters, if it is most of a file, is probably one long text.
 _LONG = 20_000
+# With this many documents none can be most of the text.
 _MANY = 10_000
 _AT_ONCE = 1 << 16
 
@@ -40,15 +41,15 @@ class Source:
     """Where documents come from, and how to read them.
 
     Args:
-        files: paths, "-" for standard input; none for the embedded names.
+        files: paths, "-" for standard input; empty: the embedded names.
         column: of a .csv or .tsv file, its heading or its number from 1.
-        field: of a .jsonl or .json file; "a.b" is the b of the object at a.
+        field: of a .jsonl or .json file; "a.b" is the field b of the object in field a.
         encoding: of the text; a byte order mark is skipped.
-        stream: read each file as one long text rather than a document a line.
-        delimiter: what stands between the cells of a table; None: by the name of the file, or else
-            by its first lines.
-        quoting: "strict": a cell that begins with a quote ends with one; "none": quotes are
-            characters as others are.
+        stream: whether each file is one long text; otherwise each line is a document.
+        delimiter: the character between the cells of a table; None: implied by the file's name, or
+            detected from its first lines.
+        quoting: "strict": a cell that begins with a quote must end with one. "none": a quote is a
+            character like any other.
     """
 
     files: tuple[str, ...] = ()
@@ -68,7 +69,7 @@ class Source:
 
     @property
     def asked(self) -> dict[str, Any]:
-        """What is set otherwise than it is by itself, but the files."""
+        """The settings that differ from their defaults, without `files`."""
         usual = vars(Source(files=self.files))
         return {name: value for name, value in vars(self).items() if value != usual[name]}
 
@@ -78,7 +79,7 @@ class Source:
 
     @classmethod
     def from_json(cls, data: Any, name: str = "data") -> Source:
-        """Make a source from a JSON object that may hold more; `name` is what a message calls it.
+        """Make a source of a JSON object, ignoring other keys; messages call the object `name`.
 
         >>> Source.from_json(Source(files=("a.txt",)).to_json(), "data").files
         ('a.txt',)
@@ -88,15 +89,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Documents in the order of the file, and what was skipped.
+    """The documents of a data set, and what was skipped.
 
     Attributes:
-        documents: none of them blank.
-        blank: documents of white space only, skipped.
+        documents: in the order of the files; none is blank.
+        blank: how many documents were skipped because they are white space only.
         blank_characters: the characters in those.
         stream: whether each document is one long text.
-        broken: rows that could not be read, skipped.
-        notes: what a person should know of the files, and of the first broken rows.
+        broken: how many rows were skipped because they could not be read.
+        notes: sentences for the user about the files and the first broken rows.
     """
 
     documents: Texts
@@ -108,12 +109,12 @@ class Corpus:
 
     @property
     def characters(self) -> int:
-        """Characters in the documents, line ends not counted."""
+        """Characters of all documents, without line ends."""
         return self.documents.characters
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all documents in order: the same text, the same fingerprint."""
+        """A hash of all documents in order, by which the same data is recognised."""
         digest = hashlib.blake2b(digest_size=16)
         for block in self.documents.blocks():
             digest.update(block.data)
@@ -124,8 +125,8 @@ def read(source: Source) -> Corpus:
     """Read all documents of a source.
 
     Raises:
-        DataError: a file is missing, not text in the encoding given, lacks the column or field, or
-            there is no document in it. One sentence, with file, line and byte where there is one.
+        DataError: a file is missing, is not text in the encoding given, lacks the column or field,
+            or there is no document. The message has file, line and byte, where they are known.
 
     >>> len(read(Source()).documents)
     32000
@@ -146,7 +147,7 @@ def read(source: Source) -> Corpus:
     if not documents:
         but = f" but blank ones ({blank})" if blank else ""
         raise DataError(f"{where}: no documents{but}. Expected text, one document a line.")
-    # To look at each of a million takes as long as to read them, and none is most of the text.
+    # The lengths of a million documents take as long to compute as reading them did.
     longest = int(documents.lengths.max()) if len(documents) < _MANY else 0
     if not source.stream and longest > max(_LONG, documents.characters // 2):
         notes.append(
@@ -158,7 +159,7 @@ def read(source: Source) -> Corpus:
 
 
 def from_texts(all_texts: Iterable[str], *, stream: bool = False) -> Corpus:
-    """Keep the texts that are not blank, count the others.
+    """Make a corpus of texts: skip and count the blank ones.
 
     >>> from_texts(["emma", " ", "ava"])  # doctest: +ELLIPSIS
     Corpus(documents=Texts(['emma', 'ava']), blank=1, blank_characters=1, ...)
@@ -174,11 +175,11 @@ def from_texts(all_texts: Iterable[str], *, stream: bool = False) -> Corpus:
 
 
 def from_documents(documents: Iterable[str]) -> Corpus:
-    """Take documents from a Python program.
+    """Make a corpus of the strings that a Python program passes.
 
     Raises:
-        UsageError: one is no string.
-        DataError: there are none.
+        UsageError: one of them is not a string.
+        DataError: all are blank, or there are none.
 
     >>> from_documents(["emma"]).characters
     4
@@ -197,14 +198,14 @@ def _strings(documents: Iterable[str]) -> Iterator[str]:
 
 
 def split(corpus: Corpus, holdout: float) -> tuple[Texts, Texts]:
-    """Split into documents to train on and documents held out.
+    """Split into training documents and held-out documents: a share `holdout`, in [0, 1).
 
-    A document is held out if a hash of its text, read as a number in [0, 1), is below `holdout`:
-    duplicates never straddle the split, and it stays put when lines are added or reordered. Of a
-    stream, the last part of each text is held out.
+    A document is held out if a hash of its text, read as a number in [0, 1), is below `holdout`: so
+    duplicates are on the same side, and a document stays on its side when lines are added or
+    reordered. Of a stream, the last share of each text is held out.
 
     Raises:
-        DataError: nothing is left to train on.
+        DataError: no document is left to train on.
 
     >>> split(from_texts(["emma", "zoe", "ava", "zoe"]), 0.2)
     (Texts(['emma', 'ava']), Texts(['zoe', 'zoe']))
@@ -240,7 +241,7 @@ def _numbers(documents: Texts) -> NDArray[np.float64]:
     for block in documents.blocks():
         data = block.data.tobytes()
         lines = data.split(b"\n")[:-1]
-        if len(lines) != len(block):  # there are line feeds inside
+        if len(lines) != len(block):  # some documents contain line feeds
             starts: list[int] = block.starts.tolist()
             lines = [data[start : stop - 1] for start, stop in pairwise(starts)]
         digests = b"".join([hashlib.blake2b(line, digest_size=8).digest() for line in lines])

@@ -1,4 +1,8 @@
-"""Texts as token ids, end to end, in the smallest integers that hold them."""
+"""Texts as token ids: one array with the ids of all texts, and the offset of each text.
+
+In: ids, or encoded blocks of texts. Out: `Encoded`, in the smallest integer type that holds the
+ids.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ Places = NDArray[np.int32]
 
 
 def smallest(vocab_size: int) -> type[np.uint8] | type[np.uint16] | type[np.int32]:
-    """Return the smallest integer type that holds all ids below V, and V.
+    """Return the smallest integer type that holds 0 to V: all ids, and V as a mark.
 
     >>> [smallest(n).__name__ for n in (27, 255, 256, 65_536)]
     ['uint8', 'uint8', 'uint16', 'int32']
@@ -28,9 +32,10 @@ class Encoded:
     """Texts as token ids.
 
     Attributes:
-        stream: BOS; then the ids of all texts, each text closed by BOS. Unknown ones are negative.
-        offsets: text d has the positions offsets[d] to offsets[d + 1]: what is read there begins in
-            `stream` at offsets[d], what is predicted one further.
+        stream: BOS, then the ids of each text followed by BOS. The ids of unknown characters are
+            negative.
+        offsets: text d has the positions offsets[d] to offsets[d + 1]. At position i the model
+            reads stream[i] and predicts stream[i + 1].
     """
 
     stream: Ids
@@ -41,7 +46,7 @@ class Encoded:
 
     @classmethod
     def of(cls, ids: Iterable[Sequence[int]], bos: int) -> Encoded:
-        """Lay the ids of texts end to end.
+        """Concatenate the ids of texts, with BOS around each.
 
         >>> Encoded.of([[0, 1], [2]], bos=9).stream.tolist()
         [9, 0, 1, 9, 2, 9]
@@ -57,7 +62,7 @@ class Encoded:
 
     @classmethod
     def joined(cls, parts: Iterable[Encoded], bos: int) -> Encoded:
-        """Concatenate them."""
+        """Concatenate encoded blocks of texts."""
         streams, offsets = list[Ids](), [np.zeros(1, np.int64)]
         before = 0
         for part in parts:
@@ -70,11 +75,11 @@ class Encoded:
 
 @dataclass(frozen=True, eq=False)
 class Placed(Encoded):
-    """Texts as token ids, and where in its text each token begins.
+    """Texts as token ids, with the character at which each token begins.
 
     Attributes:
-        starts_N: of each token the number of the character it begins in; of the end of a text the
-            number of its characters.
+        starts_N: for each target, the index in its text of the character in which it begins; for
+            the BOS after a text, the number of the text's characters.
     """
 
     starts_N: Places

@@ -1,7 +1,7 @@
-"""Which documents each step sees: a pure function of the step.
+"""The plan of a training: which documents each step trains on, a pure function of the step.
 
-In: documents laid out, the number of a step. Out: its batch. There is no loader with a state, so
-that a resumed training sees what the uninterrupted one would have.
+In: documents as token ids; the first step, how many steps. Out: their batches. There is no loader
+with a state: a resumed training gets the same batches as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Plan:
     """The documents of each step.
 
     Args:
-        data: all documents to train on.
+        data: all training documents.
         batch_size: documents a step.
         seed: of the order.
-        order: "per-epoch" draws a new permutation for every pass, "once" repeats the first.
+        order: "per-epoch" draws a new permutation for every epoch, "once" repeats the first one.
     """
 
     data: Batch
@@ -40,7 +40,7 @@ class Plan:
             first: the first step, counted from 0.
             steps: how many.
             rank: whose share, in [0, world).
-            world: among how many ranks each batch is shared out, in their order; a share may be
+            world: how many ranks share each batch: rank r takes the r-th part of it, which may be
                 empty.
 
         >>> from microgpt.data.batch import lay_out
@@ -66,8 +66,8 @@ class Plan:
 
 @lru_cache(maxsize=2)
 def _permutation(n: int, seed: int, epoch: int) -> Order:
-    # Epoch 0 is the original's: the generator that goes on to draw the initial numbers. For the
-    # others numpy's old one, which is frozen.
+    # Epoch 0 is ordered as the original does, by the generator that then draws the initial values.
+    # Later epochs use numpy's RandomState, whose results are guaranteed not to change.
     if epoch == 0:
         return shuffled(n, random.Random(seed))
     words = [seed >> 32 * i & 0xFFFFFFFF for i in range(seed.bit_length() // 32 + 1)]

@@ -1,7 +1,8 @@
-"""What Python's `random.shuffle` does to a list, of millions, by arrays.
+"""Python's `random.shuffle` for millions of items, computed by arrays.
 
-In: how many, a generator. Out: their order, the same as `shuffle` makes, and the generator where
-`shuffle` leaves it. The order of the original's documents is that, so it must be the same.
+In: a number of items, a generator. Out: the same order as `random.shuffle` makes, and the generator
+in the state in which `shuffle` leaves it: the original microgpt orders its documents so, and then
+draws its initial values from the same generator.
 """
 
 from __future__ import annotations
@@ -15,15 +16,19 @@ from numpy.typing import NDArray
 
 Order = NDArray[np.int32]
 
-# Below this a list is quicker.
+# For fewer items `random.shuffle` itself is quicker.
 _MANY = 1 << 16
 
-# Draws made at once.
+# 32-bit words drawn from the generator at once.
 _DRAWS = 1 << 15
 
 
 def shuffled(n: int, rng: random.Random) -> Order:
-    """Return the numbers below n, shuffled: what `rng.shuffle` does to a list of n documents.
+    """Return the numbers 0 to n - 1 in the order that `rng.shuffle` gives to a list of them.
+
+    Args:
+        n: how many.
+        rng: the generator; it advances as by `rng.shuffle`.
 
     >>> shuffled(5, random.Random(42)).tolist()
     [3, 1, 2, 4, 0]
@@ -37,7 +42,8 @@ def shuffled(n: int, rng: random.Random) -> Order:
 def _shuffled(n: int, state: tuple[Any, ...]) -> tuple[Order, tuple[Any, ...]]:
     """Return the order, and the generator's state after it.
 
-    A training asks twice for the same: for its order, and for what the generator draws next.
+    It is cached because a training needs the same order twice: for its plan, and to advance the
+    generator that draws the initial values.
     """
     if n < _MANY:
         rng = random.Random()
@@ -51,7 +57,7 @@ def _shuffled(n: int, state: tuple[Any, ...]) -> tuple[Order, tuple[Any, ...]]:
 
 
 def _few(n: int, rng: random.Random) -> list[int]:
-    """Return what `rng.shuffle` makes of a list, in half of its time: a bound of bits is kept."""
+    """Return the order that `rng.shuffle` makes, in half the time: a bit length serves many i."""
     numbers, draw = list(range(n)), rng.getrandbits
     last = n - 1
     while last > 0:
@@ -67,13 +73,13 @@ def _few(n: int, rng: random.Random) -> list[int]:
 
 
 def _frozen(order: Order) -> Order:
-    """Keep an order from being changed: it is answered again."""
+    """Make an order read-only: the cache returns it again."""
     order.setflags(write=False)
     return order
 
 
 def _twister(state: tuple[Any, ...]) -> np.random.MT19937:
-    """Return numpy's Mersenne Twister where Python's stands."""
+    """Return numpy's Mersenne Twister in the state of Python's."""
     twister = np.random.MT19937()
     key = np.array(state[1][:-1], dtype=np.uint32)
     twister.state = {"bit_generator": "MT19937", "state": {"key": key, "pos": state[1][-1]}}
@@ -81,9 +87,10 @@ def _twister(state: tuple[Any, ...]) -> np.random.MT19937:
 
 
 def _draws(n: int, twister: np.random.MT19937) -> tuple[Order, int]:
-    """Draw j <= i for each i from n - 1 down to 1; return j_i at i, and how many words that took.
+    """Draw j_i <= i for each i from n - 1 down to 1; return (j, how many words were drawn).
 
-    `shuffle` takes as many bits as i + 1 has, again and again until they are no more than i.
+    As `shuffle` does, by rejection: of each word it takes as many bits as i + 1 has, and draws
+    again while they exceed i.
     """
     draws, words = np.zeros(n, dtype=np.int32), 0
     drawn = np.zeros(0, dtype=np.uint32)
@@ -93,16 +100,17 @@ def _draws(n: int, twister: np.random.MT19937) -> tuple[Order, int]:
             drawn = twister.random_raw(_DRAWS).astype(np.uint32)
         bits = below.bit_length()
         numbers = (drawn >> np.uint32(32 - bits)).astype(np.int32)
-        # Each number that is taken lowers the bound of those behind it. A first guess of which are
-        # taken is made better until it does not change: what is before a mistake stays right.
+        # A number is accepted if it is below a bound that falls by 1 with each accepted number
+        # before it. Which are accepted is found as a fixed point: guess the bounds, accept, compute
+        # the bounds anew. Each pass makes at least one more number right, from the first on.
         bounds = np.full(len(numbers), below, dtype=np.int32)
         while True:
             is_taken = numbers < bounds
-            told = below - np.cumsum(is_taken, dtype=np.int32) + is_taken
-            if np.array_equal(told, bounds):
+            corrected = below - np.cumsum(is_taken, dtype=np.int32) + is_taken
+            if np.array_equal(corrected, bounds):
                 break
-            bounds = told
-        # As far as numbers have so many bits.
+            bounds = corrected
+        # Only while i + 1 has this many bits: below that, words are cut to fewer.
         taken = np.flatnonzero(is_taken)[: below - max(1 << (bits - 1), 2) + 1]
         draws[below - len(taken) : below] = numbers[taken][::-1]
         is_last = below - len(taken) < max(1 << (bits - 1), 2)
@@ -114,15 +122,15 @@ def _draws(n: int, twister: np.random.MT19937) -> tuple[Order, int]:
 
 
 def _swapped(draws: Order) -> Order:
-    """Swap i with its draw j, for each i from the last down to 1.
+    """Return the numbers 0 to n - 1 after swapping items i and j_i for each i from n - 1 down to 1.
 
-    A place is written to by the swaps that have drawn it, each with what stands at its own i. So
-    what stands at i when its turn comes is what stood, at its turn, at the last one that drew i;
-    what ends at i is what stood at the last one before it that drew the same j. Where nobody has
-    drawn a place, its own number still stands there.
+    Swap i moves the item at i to j_i, for all later swaps, and the item at j_i to i, for good. Let
+    stood[i] be the item at i just before swap i. If swap k is the latest before it with j_k = i,
+    then stood[i] = stood[k]; if there is none, stood[i] = i. The item that stays at i is the one at
+    j_i before swap i: stood[k] of the latest earlier swap k with j_k = j_i, or else j_i itself.
     """
     n = len(draws)
-    # By place, and of one place the swap that came last first.
+    # Sort the swaps by j; of equal j, the swap with the least i, which came last, is first.
     keys = (draws[1:].astype(np.int64) << 32) | np.arange(1, n, dtype=np.int64)
     keys.sort()
     swap = keys.astype(np.int32)  # the lower half
@@ -130,13 +138,13 @@ def _swapped(draws: Order) -> Order:
     place = keys.astype(np.int32)
     del keys
     alike = place[1:] == place[:-1]
-    earlier = np.full(n, -1, dtype=np.int32)  # the last one before a swap that drew the same
+    earlier = np.full(n, -1, dtype=np.int32)  # the latest earlier swap with the same j; -1: none
     earlier[swap[:-1][alike]] = swap[1:][alike]
     firsts = np.concatenate([[True], ~alike])
     stood = np.arange(n, dtype=np.int32)
     stood[place[firsts]] = swap[firsts]
     del place, swap, alike, firsts
-    # A swap of i with itself changes nothing.
+    # If j_i = i, the latest swap with j = i is swap i itself: take the one before it, if any.
     own = np.flatnonzero((stood == draws) & (earlier >= 0))
     own = own[draws[own] == own]
     stood[own] = earlier[own]

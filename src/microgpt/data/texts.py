@@ -1,7 +1,7 @@
-"""Many texts in little memory: their bytes end to end, and where each begins.
+"""Many texts in little memory: their bytes end to end, and the offset of each.
 
-In: strings, or the bytes of a file. Out: `Texts`, a sequence of strings to whoever asks for one,
-arrays to whoever works on all of them. There is no Python object for each text.
+In: strings, or the bytes of a file. Out: `Texts`, a sequence that makes a string when it is
+indexed, and gives arrays to code that works on all texts. There is no Python object for each text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Buffer = NDArray[np.uint8]
 Offsets = NDArray[np.int64]
 
-# The bytes, or texts, of a block: its arrays stay in a processor's cache.
+# The most bytes, and the most texts, of a block: its arrays then fit in a processor's cache.
 _BYTES = 1 << 20
 _TEXTS = 1 << 16
 _SHOWN = 3
@@ -24,12 +24,12 @@ _END = b"\n"
 
 
 class Texts(Sequence[str]):
-    r"""A sequence of strings that are made when they are asked for.
+    r"""A sequence of strings, each made when it is indexed.
 
     Args:
-        buffer: UTF-8, a surrogate as three bytes; behind each text a line feed.
-        starts: where in it each text begins, and the last one's line feed ends.
-        at: which of these texts, in this order; None: all.
+        buffer: the texts in UTF-8 (a lone surrogate takes three bytes), a line feed after each.
+        starts: the offset of each text in `buffer`, and the end of the last line feed.
+        at: the indices of the texts that belong to the sequence, in its order; None: all.
 
     >>> texts = Texts.of(["emma", "zoë"])
     >>> texts[1], list(texts[:1]), len(texts), texts.lengths.tolist()
@@ -45,7 +45,7 @@ class Texts(Sequence[str]):
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Texts:
-        """Take over strings."""
+        """Make a sequence of strings; `Texts` are returned unchanged."""
         if isinstance(texts, Texts):
             return texts
         some = texts if isinstance(texts, list) else list(texts)
@@ -72,7 +72,7 @@ class Texts(Sequence[str]):
             if step == 1:
                 return Texts(self._buffer, self._starts[first : max(first, stop) + 1])
             return self.take(np.arange(first, stop, step))
-        place = range(len(self))[index]  # which knows what an index from the end is
+        place = range(len(self))[index]  # resolves a negative index, raises IndexError
         place = place if self._at is None else int(self._at[place])
         start, stop = self._starts[place : place + 2].tolist()
         return _text(self._buffer[start : stop - 1].tobytes())
@@ -87,7 +87,7 @@ class Texts(Sequence[str]):
         others = cast("Sequence[Any]", other)
         return len(self) == len(others) and all(a == b for a, b in zip(self, others))
 
-    __hash__ = None  # type: ignore[assignment]  # as a list, which it stands for
+    __hash__ = None  # type: ignore[assignment]  # it equals a list, which has no hash either
 
     def __repr__(self) -> str:
         shown = ", ".join(map(repr, islice(self, _SHOWN)))
@@ -96,50 +96,50 @@ class Texts(Sequence[str]):
 
     @property
     def is_packed(self) -> bool:
-        """Whether the buffer has these texts and nothing else."""
+        """Whether the buffer holds exactly these texts, in this order."""
         return (
             self._at is None and int(self._starts[0]) == 0 and self._starts[-1] == len(self._buffer)
         )
 
     @property
     def data(self) -> memoryview:
-        """The bytes of all of them, each closed by a line feed."""
+        """The bytes of all texts, a line feed after each."""
         return self.packed()._buffer.data
 
     @property
     def buffer(self) -> Buffer:
-        """The same as an array."""
+        """The bytes of all texts, a line feed after each, as an array."""
         return self.packed()._buffer
 
     @property
     def starts(self) -> Offsets:
-        """Where in `data` each begins; one more than there are."""
+        """The offset of each text in `data`, and the end of the last; one more than texts."""
         return self.packed()._starts
 
     @property
     def sizes(self) -> Offsets:
-        """Bytes of each, its line feed not counted."""
+        """Bytes of each text, without its line feed."""
         if self._at is None:
             return np.diff(self._starts) - 1
         return self._starts[self._at + 1] - self._starts[self._at] - 1
 
     @property
     def lengths(self) -> Offsets:
-        """Characters of each."""
+        """Characters of each text."""
         parts = [block._lengths() for block in self.blocks()]
         return np.concatenate([np.zeros(0, np.int64), *parts])
 
     @property
     def characters(self) -> int:
-        """Characters of all of them together."""
+        """Characters of all texts together."""
         return sum(int(np.count_nonzero(begins(b._buffer))) - len(b) for b in self.blocks())
 
     def take(self, at: NDArray[np.integer]) -> Texts:
-        """Return those at these places, in this order; their bytes are not copied."""
+        """Return the texts at these indices, in this order, without copying their bytes."""
         return Texts(self._buffer, self._starts, at if self._at is None else self._at[at])
 
     def packed(self) -> Texts:
-        """Return the same with a buffer that has nothing else."""
+        """Return these texts with a buffer that holds nothing else; copy only if necessary."""
         if self.is_packed:
             return self
         if self._at is None:
@@ -151,7 +151,7 @@ class Texts(Sequence[str]):
         return Texts(self._buffer[places], starts)
 
     def blocks(self) -> Iterator[Texts]:
-        """Yield all of them, a few at a time, packed."""
+        """Yield the texts in packed blocks of about a megabyte."""
         first = 0
         while first < len(self):
             some = self[first : first + _TEXTS]
@@ -160,8 +160,7 @@ class Texts(Sequence[str]):
             first += max(n, 1)
 
     def groups(self, characters: int) -> Iterator[Texts]:
-        """Yield all of them in groups of so many characters at most, line feeds included, or of one
-        text.
+        """Yield groups of at most `characters` characters, line feeds included, or of one text.
 
         >>> [list(group) for group in Texts.of(["ada", "bo", "eva", "christina"]).groups(7)]
         [['ada', 'bo'], ['eva'], ['christina']]
@@ -169,7 +168,7 @@ class Texts(Sequence[str]):
         first = 0
         while first < len(self):
             some = self[first : first + characters]
-            # A character has at most four bytes: there are no more texts in the group than these.
+            # A character has at most four bytes, which bounds the number of texts in the group.
             most = int(np.searchsorted(np.cumsum(some.sizes + 1), 4 * characters, side="right"))
             some = some[: max(most, 1)]
             n = int(np.searchsorted(np.cumsum(some.lengths + 1), characters, side="right"))
@@ -177,7 +176,7 @@ class Texts(Sequence[str]):
             first += max(n, 1)
 
     def strings(self) -> list[str]:
-        """Return all of them as a list."""
+        """Return all texts as a list of strings."""
         data = self.data.tobytes()
         text = _text(data)
         if data.count(_END) == len(self):
@@ -186,16 +185,16 @@ class Texts(Sequence[str]):
         return [text[start : stop - 1] for start, stop in zip([0, *stops.tolist()], stops.tolist())]
 
     def _lengths(self) -> Offsets:
-        """Return the characters of each; few texts, packed."""
+        """Return the characters of each text of one packed block."""
         starts = self._starts
         if self.data.tobytes().isascii():
             return np.diff(starts) - 1
         return np.add.reduceat(begins(self._buffer), starts[:-1], dtype=np.int64) - 1
 
     def code_points(self) -> tuple[NDArray[np.integer], Offsets]:
-        """Return the code points of all of them, a line feed behind each, and where each begins.
+        """Return the code points of all texts, a line feed after each, and the offset of each text.
 
-        For few texts: there are four bytes to each character, or one where all are ASCII.
+        For one block: it takes four bytes a character, or one where all are ASCII.
         """
         some = self.packed()
         data = some.data.tobytes()
@@ -207,26 +206,26 @@ class Texts(Sequence[str]):
 
 
 class Gathering:
-    """Collects texts that come in blocks."""
+    """Collects texts that arrive in blocks."""
 
     def __init__(self) -> None:
         self._data, self._starts, self.texts = bytearray(), [np.zeros(1, np.int64)], 0
 
     def add(self, texts: Iterable[str]) -> None:
-        """Add some."""
+        """Append a block of texts."""
         some = Texts.of(texts)
         self._starts.append(some.starts[1:] + len(self._data))
         self._data += some.data
         self.texts += len(some)
 
     def done(self) -> Texts:
-        """Return all of them; nothing can be added any more."""
+        """Return all texts; nothing can be added afterwards."""
         starts, self._starts = np.concatenate(self._starts), []
         return Texts(np.frombuffer(self._data, dtype=np.uint8), starts)
 
 
 def begins(buffer: Buffer) -> NDArray[np.bool_]:
-    """Return for each byte of UTF-8 whether a character begins there."""
+    """Return for each byte of UTF-8 whether a character begins with it."""
     return (buffer & 0xC0) != 0x80
 
 

@@ -1,4 +1,4 @@
-"""Texts that come with the package: `names.txt`, 32,000 US surnames (see README.md beside it)."""
+"""The data that the package contains: `names.txt`, 32,000 US surnames (README.md describes it)."""
 
 from __future__ import annotations
 

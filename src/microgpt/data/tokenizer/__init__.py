@@ -1,7 +1,7 @@
 """Documents to token ids and back.
 
-In: text. Out: ids in [0, V), one of which, BOS, begins and ends each document. `Characters` has one
-for each code point of the training data, `Bytes` for each byte. Encoding and decoding are inverse.
+In: text. Out: ids in [0, V); one of them, BOS, begins and ends each document. `Characters` has an
+id for each code point of the training data, `Bytes` for each byte. Decoding inverts encoding.
 """
 
 from __future__ import annotations
@@ -23,19 +23,22 @@ __all__ = [
 
 
 def from_json(data: Any) -> Tokenizer:
-    """Make the tokenizer that wrote this object; a foreign one is a UsageError.
+    """Make a tokenizer of the object that its `to_json` returned.
+
+    Raises:
+        UsageError: the object does not describe a tokenizer.
 
     >>> from_json(Bytes().to_json()).vocab_size
     257
     """
-    told = schema.convert(_Written, data)
-    if told.kind == "bytes":
-        return Bytes(told.bos)
-    known, counts = [*told.characters], told.counts
+    written = schema.convert(_Written, data)
+    if written.kind == "bytes":
+        return Bytes(written.bos)
+    known, counts = [*written.characters], written.counts
     counted = len(known) == len(counts) and all(0 < count < 2**63 for count in counts)
     if not known or not counted or known != sorted(set(known)):
         raise UsageError("a tokenizer must have characters in order, each once, and their counts.")
-    return Characters(told.characters, counts, told.bos)
+    return Characters(written.characters, counts, written.bos)
 
 
 @dataclass(frozen=True)

@@ -72,12 +72,12 @@ class Bytes(WithBOS):
         stream = np.empty(len(buffer) + 1, dtype=np.uint16)
         np.add(buffer, self.first, out=stream[1:], dtype=np.uint16)
         stream[offsets] = self.bos
-        number_N = np.cumsum(begins(buffer), dtype=np.int32) - 1  # of the character among all
+        number_N = np.cumsum(begins(buffer), dtype=np.int32) - 1  # each byte's character, of all
         starts_N: Places = number_N - np.repeat(number_N[offsets[:-1]], np.diff(offsets))
         return Placed(stream, offsets, starts_N)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of ids; bytes that are no UTF-8 become U+FFFD, BOS nothing."""
+        """Return the text of ids; invalid UTF-8 becomes U+FFFD, and BOS is left out."""
         data = bytes(i - self.first for i in ids if i != self.bos)
         try:
             return data.decode("utf-8", "surrogatepass")

@@ -1,6 +1,6 @@
 """A token id for each code point of the training data.
 
-In: text. Out: ids; what the vocabulary lacks is refused, or has a price.
+In: text. Out: ids; an unknown character has the id UNKNOWN, and a fixed loss.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from microgpt.data.texts import Texts
 from microgpt.data.tokenizer.contract import UNKNOWN, BosPlace, WithBOS
 from microgpt.wording import ranges
 
-# The end of a text among the code points of many.
+# `Texts` puts a line feed after each text.
 _END = ord("\n")
 
-# Code points that may stand in text: all 1,114,112 but the 2,048 surrogates.
+# Code points that text can have: all 1,114,112 but the 2,048 surrogates.
 _CODE_POINTS = 0x110000 - 2048
 
 
@@ -31,7 +31,7 @@ class Characters(WithBOS):
 
     Args:
         characters: the vocabulary in order of code points.
-        counts: how often each stands in the data.
+        counts: how often each occurs in the data.
         bos_place: whether BOS is the "last" id or the "first".
 
     >>> tokenizer = Characters.of(["emma", "ava"])
@@ -47,7 +47,7 @@ class Characters(WithBOS):
 
     @classmethod
     def of(cls, documents: Iterable[str], bos_place: BosPlace = "last") -> Characters:
-        """Take the vocabulary from documents."""
+        """Make the tokenizer of the characters in documents."""
         counts = np.zeros(1, dtype=np.int64)
         for block in Texts.of(documents).blocks():
             found = np.bincount(block.code_points()[0], minlength=len(counts))
@@ -60,9 +60,10 @@ class Characters(WithBOS):
 
     @cached_property
     def _ids(self) -> Ids:
-        """Return the id of each code point up to the first that is none and above all that are.
+        """The id of each code point; V for an unknown one.
 
-        In place of an id those unknown have V.
+        The array ends with an unknown code point above all known ones: larger code points are
+        clipped to it.
         """
         codes = [*map(ord, self.characters)]
         ids = np.full(max(255, *codes) + 2, self.vocab_size, dtype=smallest(self.vocab_size))
@@ -83,7 +84,7 @@ class Characters(WithBOS):
 
     @property
     def alphabet(self) -> str:
-        """The characters, runs of neighbours shortened.
+        """The known characters, with runs as ranges.
 
         >>> Characters.of(["abcxyz 1"]).alphabet
         "' ', 1, a-c, x-z"
@@ -104,19 +105,19 @@ class Characters(WithBOS):
 
     @property
     def p_unseen(self) -> float:
-        """The probability that the next character of such text is none of these.
+        """The estimated probability that the next character is unknown.
 
-        Good and Turing: the share of characters seen exactly once, N1 / N. Where nothing was seen
-        once, N1 is taken as 1: the price is then a lower bound of the surprise, never infinite.
+        The Good-Turing estimate: the share of characters seen exactly once, N1 / N. If none was
+        seen once, N1 is taken as 1, so that the loss of an unknown character is finite.
         """
         return max(1, self.counts.count(1)) / (sum(self.counts) + 1)
 
     @property
     def unknown_nats(self) -> float:
-        """The loss of an unknown character: of its being unseen, and of which one it is.
+        """The loss of an unknown character, in nats: that it is unknown, and which one it is.
 
-        ``-log p_unseen + log(code points not in the vocabulary)``. The known characters are not
-        charged ``-log(1 - p_unseen)``, so that the loss of known text is the model's.
+        ``-log p_unseen + log(code points not in the vocabulary)``. Known characters are not charged
+        ``-log(1 - p_unseen)``, so that the loss of known text is the model's own.
 
         Source: Good, "The population frequencies of species", Biometrika 40 (1953).
         """
@@ -124,7 +125,7 @@ class Characters(WithBOS):
 
     @property
     def stand_in(self) -> int:
-        """The most frequent character's id, which the model reads in place of an unknown one."""
+        """The id that the model reads for an unknown character: the most frequent character's."""
         return self.first + max(range(len(self.counts)), key=self.counts.__getitem__)
 
     def encode_many(self, texts: Sequence[str]) -> Placed:
@@ -159,7 +160,7 @@ class Characters(WithBOS):
 
 
 def _inside(offsets: Offsets) -> Places:
-    """Return the number of each position in its text, from 0.
+    """Return each position's index in its own text, from 0.
 
     >>> _inside(np.array([0, 3, 4])).tolist()
     [0, 1, 2, 0]

@@ -1,6 +1,6 @@
-"""The contract of a tokenizer, and the place of BOS among its ids.
+"""The contract of a tokenizer, and whether BOS is its first id or its last.
 
-In: text. Out: ids in [0, V), one of which, BOS, begins and ends each document.
+In: text. Out: ids in [0, V); one of them, BOS, begins and ends each document.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from microgpt.data.encoded import Ids, Placed, Places
 
 BosPlace = Literal["first", "last"]
 
-# The id of a character the vocabulary lacks.
+# The id of an unknown character: one that is not in the vocabulary.
 UNKNOWN = -1
 
 
@@ -41,17 +41,17 @@ class Tokenizer(Protocol):
 
     @property
     def asked(self) -> dict[str, Any]:
-        """The settings by which `train` makes it, but those that are so by themselves."""
+        """The settings of `train` that make this tokenizer, except those with default values."""
         ...
 
     @property
     def pieces(self) -> Sequence[bytes]:
-        """The bytes of UTF-8 that each id stands for, of a character or of a part; BOS has none."""
+        """The bytes of each id in UTF-8, a character's or a part of one; empty for BOS."""
         ...
 
     @property
     def any_bytes(self) -> bool:
-        """Whether it encodes what is no UTF-8, too: ids may end inside a character."""
+        """Whether it encodes any bytes, not only UTF-8: ids may then end inside a character."""
         ...
 
     @property
@@ -65,25 +65,25 @@ class Tokenizer(Protocol):
         ...
 
     def encode(self, text: str) -> tuple[Ids, Places]:
-        """Return the ids of a text, without BOS, and the character that each token begins in.
+        """Return the ids of a text, without BOS, and the index of each token's first character.
 
-        What it lacks has the id UNKNOWN, one for each character.
+        Each unknown character has the id UNKNOWN.
         """
         ...
 
     def encode_many(self, texts: Sequence[str]) -> Placed:
-        """Return the same of some texts at once, in the smallest integers that hold V.
+        """Encode several texts at once, in the smallest integer type that holds V.
 
-        Where something is unknown they are signed.
+        If a character is unknown, the type is signed.
         """
         ...
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of ids; BOS is nothing."""
+        """Return the text of ids; BOS is left out."""
         ...
 
     def decode_many(self, ids_BT: Ids, lengths_B: Sequence[int]) -> list[str]:
-        """Return the text of each row's first ids, none of them BOS."""
+        """Return the text of the first lengths_B ids of each row, none of which is BOS."""
         ...
 
     def to_json(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Tokenizer(Protocol):
 
 
 class WithBOS:
-    """What tokenizers share: BOS stands before all other ids or behind them; one text of many."""
+    """The part that tokenizers share: BOS is the first id or the last; encoding a single text."""
 
     bos_place: BosPlace
 

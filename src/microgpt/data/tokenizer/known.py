@@ -1,6 +1,6 @@
-"""Texts to ids: one whose characters must all be known, or any number of them.
+"""Texts to ids: one text that must have known characters only, or any number of texts.
 
-In: a tokenizer, text. Out: ids; or a sentence that says what is unknown.
+In: a tokenizer, text. Out: ids, or a `UsageError` that names the unknown character.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from microgpt.wording import printable
 
 
 def known_ids(tokenizer: Tokenizer, text: str, subject: str = "text") -> Ids:
-    """Return the ids of a text.
+    """Return the ids of a text, none of them unknown.
 
     Args:
-        tokenizer: makes them.
-        text: what it is given.
-        subject: what a message calls that.
+        tokenizer: encodes the text.
+        text: for example a prefix to sample from.
+        subject: what a message calls the text.
 
     Raises:
-        UsageError: it has a character that the vocabulary lacks.
+        UsageError: the text has an unknown character.
 
     >>> from microgpt.data.tokenizer import Characters
     >>> known_ids(Characters.of(["emma"]), "am").tolist()
@@ -40,7 +40,7 @@ def known_ids(tokenizer: Tokenizer, text: str, subject: str = "text") -> Ids:
 
 
 def encode_all(tokenizer: Tokenizer, texts: Iterable[str]) -> Encoded:
-    """Return the ids of any number of texts, in the smallest integers that hold the vocabulary.
+    """Return the ids of any number of texts, in the smallest integer type that holds them.
 
     >>> from microgpt.data.tokenizer import Characters
     >>> encode_all(Characters.of(["emma"]), ["am", "e"]).stream.tolist()
@@ -52,4 +52,4 @@ def encode_all(tokenizer: Tokenizer, texts: Iterable[str]) -> Encoded:
 def _blocks(tokenizer: Tokenizer, texts: Texts) -> Iterator[Encoded]:
     for block in texts.blocks():
         encoded = tokenizer.encode_many(block)
-        yield Encoded(encoded.stream, encoded.offsets)  # without where each token begins
+        yield Encoded(encoded.stream, encoded.offsets)  # without `starts_N`, to save memory

@@ -1,7 +1,7 @@
-"""Unknown characters: replaced by a known one for the model, and charged a fixed loss, only here.
+"""Unknown characters: the one place that replaces them for the model and sets their loss.
 
 In: a batch in which unknown ids are negative. Out: a batch that a model can read; losses that
-include the cost of unknown characters.
+include those of unknown characters.
 """
 
 from __future__ import annotations
