@@ -1,1 +1,1 @@
-"""Models that only count: baselines to compare with, and the counts a GPT is mixed with."""
+"""Count-based language models: the baselines, and the n-gram model that a GPT is mixed with."""

@@ -1,6 +1,6 @@
-"""Work in a thread beside one's own: numpy and `lzma` compute without holding Python's lock.
+"""Work in a second thread: numpy and `lzma` release Python's global lock while they compute.
 
-In: a function. Out: another that waits for what it answers.
+In: a function. Out: another one that waits for its result.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 def beside(work: Callable[[], T]) -> Callable[[], T]:
-    """Begin some work; what is returned waits for its answer, or raises what it has raised.
+    """Run a function in a thread; return a function that waits for its result, or its exception.
 
-    Nobody has to ask: a program that ends, or is interrupted, does not wait for it.
+    If the result is never asked for, the program does not wait for the thread at its end.
 
     >>> answer = beside(lambda: sum(range(10)))
     >>> answer()
@@ -27,7 +27,7 @@ def beside(work: Callable[[], T]) -> Callable[[], T]:
     def run() -> None:
         try:
             future.set_result(work())
-        except BaseException as error:  # whoever asks gets it
+        except BaseException as error:  # raised again where the result is asked for
             future.set_exception(error)
 
     Thread(target=run, daemon=True).start()

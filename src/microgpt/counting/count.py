@@ -18,8 +18,8 @@ from microgpt.data.batch import Batch
 Ints = NDArray[np.int64]
 Counts = NDArray[np.integer]
 
-# Positions whose n-grams are sorted at once, and numbered at once: the second stay in a processor's
-# cache.
+# Positions whose n-grams are sorted at once; and those whose numbers are computed at once, which
+# fit in a processor's cache.
 AT_ONCE = 1 << 20
 _IN_CACHE = 1 << 16
 
@@ -33,7 +33,7 @@ _BLOCKS = 16
 def counted(batch: Batch, n: int, vocab_size: int, bos: int) -> tuple[Ints, Counts]:
     """Count n-grams, including those that begin before a document, where all tokens are BOS.
 
-    Those that end in an unknown token, whose id is negative, are left out.
+    N-grams that end in an unknown token, whose id is negative, are left out.
 
     >>> from microgpt.data.batch import lay_out
     >>> batch = lay_out([[0, 1], [1]], bos=2, block_size=8).batch
@@ -75,15 +75,15 @@ def shorter(pairs: Ints, counts: Counts, size: int) -> tuple[Ints, Counts, Count
 
 
 def suffixes(pairs: Ints, size: int) -> tuple[Ints, Ints, Ints]:
-    """Group n-grams by all of their tokens but the first.
+    """Group n-grams by their tokens without the first one.
 
     Args:
         pairs: the numbers of the n-grams.
         size: how many shorter n-grams are possible.
 
     Returns:
-        The shorter n-grams' numbers, ascending; the n-grams' places in their order; where among
-        these the n-grams of each shorter one begin.
+        The shorter n-grams' numbers, ascending; the indices of the n-grams sorted by these; where
+        in this order the n-grams of each shorter one begin.
 
     >>> [found.tolist() for found in suffixes(np.array([1, 5, 6, 7]), size=3)]
     [[0, 1, 2], [2, 0, 3, 1], [0, 1, 3]]
@@ -139,13 +139,13 @@ def _numbers(batch: Batch, n: int, vocab_size: int, bos: int) -> Iterator[Ints]:
 
 
 def blocks(batch: Batch, at_once: int = AT_ONCE) -> Iterator[slice]:
-    """Yield all positions, some at a time."""
+    """Yield slices that cover all positions, `at_once` each."""
     for first in range(0, batch.positions, at_once):
         yield slice(first, min(first + at_once, batch.positions))
 
 
 def contexts(batch: Batch, its: slice, n: int, vocab_size: int, bos: int) -> Iterator[Ints]:
-    """Yield the numbers of some positions' contexts of 0, 1, ... n - 1 tokens."""
+    """Yield the numbers of the contexts at the positions `its`: of 0, 1, ... n - 1 tokens."""
     first, size = its.start, its.stop - its.start
     rows = np.searchsorted(batch.documents, [first, its.stop - 1], side="right") - 1
     edges: Ints = batch.documents[rows[0] : rows[1] + 2]

@@ -1,8 +1,8 @@
-"""The distinct n-grams of documents: a model that counts gives each of them one probability.
+"""The distinct n-grams of documents: an n-gram model gives each of them one probability.
 
-In: a batch. Out: for each length the distinct n-grams, how often each comes, and where the n-gram
-without its first token stands among the shorter ones. Text repeats itself: a million characters of
-a play have 150,000 distinct n-grams of six, whose numbers are searched for in ascending order.
+In: a batch. Out: for each length the distinct n-grams, the count of each, and the index of the
+n-gram without its first token among the shorter ones. There are few, because text repeats: a
+million characters of a play have 150,000 distinct n-grams of six characters.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class Grams:
     """The distinct n-grams of one length.
 
     Attributes:
-        pairs: context * V + token of each, ascending.
-        times: how often each comes.
-        suffixes: where each stands without its first token among those one token shorter.
+        pairs: the number of each, context * V + token, ascending.
+        times: how often each occurs.
+        suffixes: the index of each without its first token, among the n-grams one token shorter.
     """
 
     pairs: Ints
@@ -31,7 +31,7 @@ class Grams:
 
 
 def grams(batch: Batch, n: int, vocab_size: int, bos: int) -> list[Grams]:
-    """Return those of 1, 2, ... n tokens.
+    """Return the distinct n-grams of 1, 2, ... n tokens.
 
     >>> from microgpt.data.batch import lay_out
     >>> batch = lay_out([[0, 1], [1]], bos=2, block_size=8).batch

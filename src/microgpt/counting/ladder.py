@@ -1,7 +1,7 @@
-"""What a loss is to be compared with: models that only count.
+"""The ladder: the losses of count-based baselines, beside which a model's loss is shown.
 
-In: the documents to count, the documents to be measured on. Out: a `LossSum` for each rung of the
-ladder: uniform ("blind"), unigram ("letters"), bigram ("pairs"), the best n-gram.
+In: the training documents, and documents to measure on. Out: a `LossSum` for each rung: uniform
+("blind"), unigram ("letters"), bigram ("pairs"), n-gram.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 
 def uniform(vocab_size: int) -> float:
-    """Return the loss of guessing blindly among all token ids, ln V nats.
+    """Return the loss of a uniform guess among V token ids: ln V nats a position.
 
     >>> round(uniform(27), 4)
     3.2958
@@ -39,12 +39,12 @@ def uniform(vocab_size: int) -> float:
 
 
 class Rung(NamedTuple):
-    """A model of a ladder.
+    """A baseline or a model in a ladder.
 
     Attributes:
-        name: as people read it.
+        name: its name for people.
         sum: of its losses.
-        is_this: whether it is the model that the others stand beside.
+        is_this: whether it is the model, and not a baseline.
     """
 
     name: str
@@ -54,16 +54,16 @@ class Rung(NamedTuple):
 
 @dataclass(frozen=True)
 class Ladder:
-    """What a loss is worth: the baselines and the model on the same documents.
+    """The losses of the baselines and of a model on the same documents.
 
     Attributes:
         what: the documents, in words.
-        baselines: by name, from the worst.
-        model: this model's.
-        n: how many characters the n-gram's longest have; 0: there is none.
-        gpt: the GPT's alone, where `model` is that of the GPT mixed with counts.
-        mixes: whether it is mixed with any.
-        why: the reason, where there are no baselines.
+        baselines: the losses of the baselines, by name, highest first.
+        model: the loss of the model.
+        n: the length of the n-gram baseline's longest n-grams, in tokens; 0: there is no n-gram.
+        gpt: the GPT's own loss, if `model` is that of a mixture with counts.
+        mixes: whether the GPT is mixed with counts, even if `model` is the GPT's own loss.
+        why: why there are no baselines, a sentence; else "".
     """
 
     what: str
@@ -76,12 +76,12 @@ class Ladder:
 
     @property
     def name(self) -> str:
-        """What this model is called: where none was held out the loss is the GPT's, as trained."""
+        """The model's name beside its loss; if no document was held out, it is the GPT's alone."""
         return (MIXED if self.gpt else ALONE) if self.mixes else THIS
 
     @property
     def rungs(self) -> list[Rung]:
-        """All of them, the worst first."""
+        """All rungs, the highest loss first."""
         rungs = [
             Rung(name_of(name, self.n), total, False) for name, total in self.baselines.items()
         ]
@@ -90,28 +90,28 @@ class Ladder:
         return sorted(rungs, key=lambda rung: -rung.sum.mean)
 
     def _repr_html_(self) -> str:
-        """Show them in a notebook, each with a bar as long as its loss."""
+        """Return HTML for a notebook: each loss with a bar of its length."""
         from microgpt import html
 
         return html.fragment("ladder", what=self.what, rungs=self.rungs)
 
 
-# Positions whose n-grams are counted: more would take long, and memory without end. Where there are
-# more, every second document is counted, or every third, and so on.
+# The most positions whose n-grams are counted, to bound time and memory. Of more positions, every
+# second document is counted, or every third, and so on.
 _MOST = 1 << 24
 
-# Positions of held-out documents that a length is chosen on: each costs two searches a length.
+# The most held-out positions on which n is chosen: each takes two binary searches for each n.
 _TRIED = 1 << 20
 
 
 def ngram(counted: Batch, tokenizer: Tokenizer, held_out: Batch | None = None) -> NGram:
-    """Count n-grams of the length that held-out documents cost least with.
+    """Return the n-gram model whose n has the lowest held-out loss.
 
     Args:
-        counted: the documents trained on; of more than 16.8 million positions some.
-        tokenizer: what made the ids.
-        held_out: others, of more than a million positions some; None: every tenth of those trained
-            on, which are then counted too.
+        counted: the training documents; of more than 16.8 million positions, a part is counted.
+        tokenizer: made the ids.
+        held_out: documents to choose n on; of more than a million positions, a part is used. None:
+            n is chosen on every tenth training document, and these are counted afterwards.
     """
     V, bos = tokenizer.vocab_size, tokenizer.bos
     counted = enough(counted)
@@ -130,12 +130,12 @@ def enough(batch: Batch) -> Batch:
 
 
 def _some(batch: Batch, positions: int) -> Batch:
-    """Return all documents, or every second, or third: those have about so many positions."""
+    """Return every document, or every k-th, so that they have about `positions` positions."""
     step = -(-batch.positions // positions)
     return batch.take(np.arange(0, len(batch), step)) if step > 1 else batch
 
 
-# Positions measured at once: a model that counts needs a dozen arrays of them.
+# Positions measured at once: a count-based model needs a dozen arrays of that size.
 _AT_ONCE = 1 << 20
 
 
@@ -147,16 +147,17 @@ def ladder(
     *,
     whole: bool = False,
 ) -> dict[str, LossSum]:
-    """Return the losses of uniform, unigram, bigram and n-gram on the same documents.
+    """Return the losses of uniform, unigram, bigram and n-gram models on the same documents.
 
-    Characters that the vocabulary lacks cost `tokenizer.unknown_nats`, as they cost the model.
+    The loss of an unknown character is `tokenizer.unknown_nats`, as it is for a GPT.
 
     Args:
-        counted: the documents trained on, or what they were counted to.
-        measured: the documents to compare on; unknown characters are negative ids.
-        tokenizer: what made the ids.
-        counts: the n-gram; None: there is no such rung.
-        whole: whether that has counted all of the documents trained on, and none else.
+        counted: the training documents, or their bigram counts.
+        measured: the documents to measure on; the ids of unknown characters are negative.
+        tokenizer: made the ids.
+        counts: the n-gram model; None: no such rung.
+        whole: whether `counts` has counted exactly the training documents: bigram counts are then
+            summed from it.
     """
     if isinstance(counted, Counts):
         pairs = counted
@@ -174,7 +175,10 @@ def ladder(
 def _measured(
     piece: Batch, pairs: Counts, counts: NGram | None, tokenizer: Tokenizer
 ) -> Iterator[tuple[str, LossSum]]:
-    """Yield each model's name and loss on some documents: each distinct n-gram is priced once."""
+    """Yield the name and the loss of each baseline on some documents.
+
+    Each distinct n-gram is measured once, and its loss multiplied by its count.
+    """
     V, unknown = tokenizer.vocab_size, 0
     if piece.targets_N.dtype.kind != "u":
         unknown = int((piece.targets_N < 0).sum())
@@ -193,13 +197,13 @@ def _measured(
         yield "ngram", total(*counts.priced(piece))
 
 
-# A float64 times this keeps its upper 26 bits: the rest, and products with numbers below 2^27, are
-# exact.
+# Multiplying by this splits a float64 into an upper half of 26 bits and a rest, so that products of
+# either with integers below 2^27 are exact.
 _HALF = 2.0**27 + 1.0
 
 
 def exact(values_K: Floats, times_K: Times) -> float:
-    """Return the sum of values that each come a number of times, rounded once, as of all of them.
+    """Return the exact sum of values, each times_K times, rounded once.
 
     Source: the splitting of Veltkamp and Dekker, "A floating-point technique for extending the
     available precision", Numer. Math. 18 (1971).

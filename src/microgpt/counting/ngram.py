@@ -1,17 +1,19 @@
-"""A model that counts: what has followed the last few tokens; where that is rare, fewer of them.
+"""The n-gram model: interpolated Kneser-Ney smoothing.
 
-In: documents. Out: the probability of every next token. Interpolated Kneser-Ney smoothing::
+In: documents. Out: the probability of each next token::
 
     p_k(c | a) = (max(n(a, c) - d, 0) + d types(a) p_k-1(c | a')) / n(a)
 
-with `a` the last k tokens, a' all of them but the first, d the order's discount, and types(a) how
-many different tokens have followed a. n counts how often; but in the orders below the highest, how
-many different tokens have stood before: Francisco is frequent and follows one word. A context never
-seen leaves the word to the shorter one; below the last, all tokens are equally likely. There is
-nothing to tune, no probability is 0, and it works on ten documents as on ten million.
+where a is the last k tokens, a' is a without its first token, d is the order's discount, and
+types(a) is the number of different tokens that have followed a. In the highest order n(a, c) counts
+occurrences; in lower orders it counts the different tokens that have preceded (a, c): "Francisco"
+is frequent, but follows one word only. An unseen context has p_k = p_k-1, and below the empty
+context all tokens are equally likely. So there is nothing to tune, no probability is 0, and the
+model works on ten documents as on ten million.
 
-Source: Kneser and Ney, "Improved backing-off for m-gram language modeling" (1995); the discounts of
-Ney, Essen and Kneser (1994), d = n1 / (n1 + 2 n2), with n1 and n2 how many counts are 1 and 2.
+Source: Kneser and Ney, "Improved backing-off for m-gram language modeling" (1995); the discount of
+Ney, Essen and Kneser (1994), d = n1 / (n1 + 2 n2), where n1 and n2 are the numbers of n-grams with
+count 1 and 2.
 """
 
 from __future__ import annotations
@@ -29,19 +31,19 @@ from microgpt.data.batch import Batch
 from microgpt.errors import UsageError
 
 MOST = 8
-"""Longer n-grams gain nothing on names, and cost memory."""
+"""The longest n-grams to try: longer ones gain nothing on names, and take memory."""
 
-# Positions priced at once: a dozen arrays of them stay in a processor's cache.
+# Positions measured at once: a dozen arrays of that size fit in a processor's cache.
 _IN_CACHE = 1 << 17
 
 
 class NGram:
-    """Counts of all orders.
+    """An n-gram model: the counts of all orders.
 
     Args:
-        orders: from the empty context up.
+        orders: from the empty context to the longest.
         vocab_size: V.
-        bos: what stands before a document.
+        bos: the id of BOS, of which the contexts before a document consist.
     """
 
     def __init__(self, orders: list[Order], vocab_size: int, bos: int) -> None:
@@ -49,7 +51,7 @@ class NGram:
 
     @classmethod
     def of(cls, batch: Batch, vocab_size: int, bos: int, n: int = 5) -> NGram:
-        """Count n-grams, or shorter ones where their numbers would not fit in 63 bits.
+        """Count n-grams; reduce n until V^n fits in 62 bits.
 
         >>> from microgpt.data.batch import lay_out
         >>> batch = lay_out([[0, 1], [0, 1], [1]], bos=2, block_size=8).batch
@@ -69,21 +71,21 @@ class NGram:
     def chosen(
         cls, batch: Batch, vocab_size: int, bos: int, held_out: Batch, most: int = MOST
     ) -> NGram:
-        """Count n-grams of the length under which held-out documents cost least.
+        """Count n-grams, with the n that has the lowest held-out loss.
 
-        The orders below the highest are the same whichever that is, so that all are tried for
-        little more than the longest costs.
+        The lower orders are the same for every n, so trying all n takes little longer than the
+        largest alone.
 
         Args:
             batch: the documents to count.
             vocab_size: V.
-            bos: what stands before a document.
-            held_out: documents that are not among them.
-            most: the longest to try.
+            bos: the id of BOS.
+            held_out: documents that are not in `batch`.
+            most: the largest n to try.
         """
         most = max(1, min(most, int(62 / np.log2(max(vocab_size, 2)))))
-        # Of each length, as the highest order counts and as one below it does, the longest first:
-        # what has been counted of one length gives the counts of the next shorter one.
+        # For each n: the n-grams, their occurrences (the counts of a highest order), and how many
+        # tokens precede them (those of a lower one). Each n's are summed from those of n + 1.
         pairs, times = counted(batch, most, vocab_size, bos)
         counts = [(pairs, times, times)]
         for k in range(most - 1, 0, -1):
@@ -106,19 +108,16 @@ class NGram:
 
     @property
     def n(self) -> int:
-        """How many tokens the longest n-gram has."""
+        """The length of the longest n-grams, in tokens."""
         return len(self._orders)
 
     @property
     def longest(self) -> tuple[Ints, Counts]:
-        """The numbers of the longest n-grams, and how often each comes."""
+        """The numbers of the longest n-grams, and the count of each."""
         return self._orders[-1].pairs, self._orders[-1].counts
 
     def priced(self, batch: Batch) -> tuple[Floats, Counts]:
-        """Return the loss of each distinct n-gram of a batch, in nats, and how often it comes.
-
-        These are the numbers in `losses`, each once.
-        """
+        """Return the loss of each distinct n-gram of a batch, in nats, and how often it occurs."""
         p_G, times_G = np.full(1, 1.0 / self.vocab_size), cast("Counts", np.zeros(0, np.int32))
         for order, its in zip(self._orders, grams(batch, self.n, self.vocab_size, self.bos)):
             p_G, times_G = order.of_grams(its, p_G), its.times
@@ -136,10 +135,10 @@ class NGram:
         return losses_N
 
     def probabilities(self, last: Ints) -> Floats:
-        """Return p_BV of what comes next.
+        """Return p_BV, the probabilities of the next token.
 
         Args:
-            last: (B, n - 1), the last tokens, the newest last; before a document stands BOS.
+            last: (B, n - 1), the last tokens of each row, the newest last; BOS before a document.
         """
         B = len(last)
         p_BV = np.full((B, self.vocab_size), 1.0 / self.vocab_size)
@@ -160,11 +159,11 @@ class NGram:
         return p_BV
 
     def logits(self, batch: Batch) -> Floats:
-        """Return the logarithms of p_NV of what comes next at each position."""
+        """Return logits_NV: the logarithms of p_NV, the probabilities of the next token."""
         return np.log(self.probabilities(self.contexts(batch)))
 
     def contexts(self, batch: Batch) -> Ints:
-        """Return the last n - 1 tokens at each position, as `probabilities` takes them."""
+        """Return the last n - 1 tokens at each position, (N, n - 1), for `probabilities`."""
         contexts = np.full((batch.positions, self.n - 1), self.bos, dtype=np.int64)
         starts = np.repeat(batch.documents[:-1], np.diff(batch.documents))
         for k in range(1, self.n):
@@ -174,11 +173,11 @@ class NGram:
         return contexts
 
     def decoder(self, rows: int) -> NGramDecoder:
-        """Return a decoder of so many rows."""
+        """Return a decoder of this many rows."""
         return NGramDecoder(self, rows)
 
     def arrays(self) -> dict[str, Ints]:
-        """Return all that must be kept."""
+        """Return the arrays that `from_arrays` takes: pairs and counts of each order."""
         return {
             f"{what}{k}": values
             for k, order in enumerate(self._orders)
@@ -187,10 +186,10 @@ class NGram:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Ints], vocab_size: int, bos: int) -> NGram:
-        """Make it again from what was kept.
+        """Make a model of the arrays that `arrays` returned.
 
         Raises:
-            UsageError: that cannot be counts of n-grams of such tokens.
+            UsageError: they are not counts of n-grams over V tokens.
         """
         n = len(arrays) // 2
         if n > 1 and n * np.log2(vocab_size) > 62:
@@ -214,20 +213,20 @@ class NGram:
 
 
 class NGramDecoder:
-    """Rows that advance together, and the last tokens of each."""
+    """Decodes several rows side by side; it holds the last tokens of each."""
 
     def __init__(self, ngram: NGram, rows: int) -> None:
         self._ngram = ngram
         self._contexts: Ints = np.full((rows, ngram.n - 1), ngram.bos, dtype=np.int64)
 
     def push(self, tokens_B: Sequence[int] | Ints) -> Floats:
-        """Read one token a row; return the logarithms of p_BV, 0 of a row that rests."""
+        """Read one token a row, negative to skip the row; return log p_BV, 0 in skipped rows."""
         logits_BV = np.zeros((len(self._contexts), self._ngram.vocab_size))
         logits_BV[np.asarray(tokens_B) >= 0] = np.log(self.probabilities(tokens_B))
         return logits_BV
 
     def probabilities(self, tokens_B: Sequence[int] | Ints) -> Floats:
-        """Read one token a row; return p of what comes next, of the rows that do not rest."""
+        """Read one token a row, negative to skip the row; return p_BV of the rows not skipped."""
         tokens_B = np.asarray(tokens_B, dtype=np.int64)
         read = tokens_B >= 0
         if self._contexts.shape[1]:

@@ -1,6 +1,6 @@
-"""What follows contexts of one length: one order of an n-gram model.
+"""One order of an n-gram model: the tokens that follow contexts of one length.
 
-In: the numbers of n-grams, and how often each comes. Out: probabilities, given those of the order
+In: the numbers of n-grams, and the count of each. Out: probabilities, given those of the order
 below.
 """
 
@@ -18,20 +18,20 @@ from microgpt.counting.grams import Grams
 Floats = NDArray[np.float64]
 Places = NDArray[np.int32]
 
-# Numbers below this are looked up in a table, in a third of the time that a search takes.
+# Numbers below this are looked up in a table, which takes a third of a binary search's time.
 _TABLE = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """What follows contexts of one length.
+    """The tokens that follow contexts of one length.
 
     Attributes:
-        pairs: context * V + token, ascending.
-        counts: of each pair.
-        contexts: those seen, ascending.
-        totals: counts summed over a context's pairs.
-        types: how many pairs it has.
+        pairs: the numbers of (context, token), context * V + token, ascending.
+        counts: n(a, c) of each pair.
+        contexts: the numbers of the contexts, ascending.
+        totals: n(a), the sum of the counts of a context's pairs.
+        types: how many different tokens follow each context.
         discount: d.
         vocab_size: V.
     """
@@ -46,10 +46,10 @@ class Order:
 
     @classmethod
     def of(cls, pairs: Ints, counts: Counts, vocab_size: int) -> Order:
-        """Sum up pairs and their counts."""
+        """Make an order of ascending pairs and their counts."""
         contexts, first = np.unique(pairs // vocab_size, return_index=True)
         once, twice = (int((counts == n).sum()) for n in (1, 2))
-        # Of a few documents all counts may be 1, or none: then half is as good a guess as any.
+        # In a few documents all counts may be 1, or none: the estimate fails, so d is 0.5.
         discount = once / (once + 2 * twice) if once and twice else 0.5
         types = np.diff(np.append(first, len(pairs))).astype(np.float64)
         totals = np.add.reduceat(counts, first, dtype=np.float64) if len(pairs) else np.zeros(0)
@@ -64,21 +64,21 @@ class Order:
         return _table(self.contexts)
 
     def mixed(self, contexts_N: Ints, targets_N: NDArray[np.integer], p_N: Floats) -> Floats:
-        """Return the probabilities of targets, given those by the contexts one token shorter."""
+        """Return p_N of the targets in these contexts, given p_N in contexts a token shorter."""
         totals_N, back_N = self.backing(contexts_N)
         at, known_N = _found(self._pairs_at, self.pairs, contexts_N * self.vocab_size + targets_N)
         seen_N = np.where(known_N, self.counts[at] - self.discount, 0.0)
         return (seen_N + back_N * p_N) / totals_N
 
     def of_grams(self, its: Grams, p_G: Floats) -> Floats:
-        """Return the probabilities of n-grams, given those of the n-grams one token shorter."""
+        """Return p_G of distinct n-grams, given p_G of those one token shorter."""
         contexts, targets = np.divmod(its.pairs, self.vocab_size)
         return self.mixed(contexts, targets, p_G[its.suffixes])
 
     def backing(self, contexts: Ints) -> tuple[Floats, Floats]:
-        """Return each context's total, and how much of it is left to the shorter one.
+        """Return n(a) of each context, and the part d types(a) left to the order below.
 
-        Of a context never seen that is 1 of 1.
+        Both are 1 for an unseen context, so that the order below decides alone.
         """
         at, known = _found(self._contexts_at, self.contexts, contexts)
         totals = np.where(known, self.totals[at], 1.0)
@@ -86,7 +86,7 @@ class Order:
 
 
 def _table(numbers: Ints) -> Places | None:
-    """Return where in ascending numbers each stands, -1: nowhere; None: they are too large."""
+    """Return the index of each number in ascending `numbers`, -1: not there; None: too large."""
     if not len(numbers) or numbers[-1] >= _TABLE:
         return None
     table: Places = np.full(int(numbers[-1]) + 2, -1, dtype=np.int32)
@@ -95,7 +95,9 @@ def _table(numbers: Ints) -> Places | None:
 
 
 def _found(table: Places | None, numbers: Ints, keys: Ints) -> tuple[Ints, NDArray[np.bool_]]:
-    """Return where among ascending numbers keys stand, anywhere if they do not, and whether."""
+    """Return the index of each key in ascending `numbers` (any, if it is not there), and whether
+    it is there.
+    """
     if table is None:
         at = np.minimum(np.searchsorted(numbers, keys), len(numbers) - 1)
         return at, numbers[at] == keys

@@ -1,6 +1,6 @@
-"""Models of the letters' and of the pairs' frequencies.
+"""The unigram and the bigram model, smoothed by Witten and Bell's rule.
 
-In: documents, or what an n-gram has counted of them. Out: what each position costs.
+In: documents, or an n-gram model that has counted them. Out: the loss at each position.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 def unigrams(counts_V: Floats) -> Floats:
-    """Return p_V of the letters' frequencies (see `Counts`).
+    """Return p_V, the smoothed unigram probabilities (formula in `Counts`).
 
     >>> unigrams(np.array([3.0, 1.0, 0.0])).round(3).tolist()
     [0.611, 0.278, 0.111]
@@ -38,9 +38,9 @@ class Counts:
         p(c)     = (n(c)    + types     / V   ) / (n    + types)
         p(c | a) = (n(a, c) + types(a) * p(c)) / (n(a) + types(a))
 
-    where types is how many different ids were seen, in all or after a: what has been new often is
-    expected to be new again. There is nothing to tune, no probability is 0, and it works on ten
-    documents as on ten million.
+    where types is the number of different ids seen, and types(a) of those seen after a: the more
+    often a new id came, the more probable are unseen ones. There is nothing to tune, no probability
+    is 0, and it works on ten documents as on ten million.
 
     Source: Witten and Bell, "The zero-frequency problem", IEEE Trans. Inf. Theory 37 (1991).
     """
@@ -54,7 +54,7 @@ class Counts:
 
     @classmethod
     def of(cls, batch: Batch, vocab_size: int) -> Counts:
-        """Count what follows what.
+        """Count the pairs in documents.
 
         >>> from microgpt.data.batch import lay_out
         >>> batch = lay_out([[0, 1], [0, 1]], bos=2, block_size=8).batch
@@ -67,7 +67,7 @@ class Counts:
 
     @classmethod
     def of_ngram(cls, ngram: NGram) -> Counts:
-        """Add up what an n-gram of two tokens or more has counted, which are far fewer numbers.
+        """Sum the pairs' counts from an n-gram model, n >= 2: quicker than counting documents.
 
         >>> from microgpt.data.batch import lay_out
         >>> from microgpt.counting.ngram import NGram
@@ -82,7 +82,7 @@ class Counts:
     @classmethod
     def _of_pairs(cls, pairs: Ints, pair_counts: Times, vocab_size: int) -> Counts:
         V = vocab_size
-        # Every token ends one pair.
+        # The second tokens of all pairs are all targets: their counts are those of the unigram.
         counts_V = np.bincount(pairs % V, pair_counts, minlength=V).astype(np.float64)
         return cls(
             V,
@@ -94,16 +94,16 @@ class Counts:
         )
 
     def unigram(self, batch: Batch) -> Floats:
-        """Return losses_N of the letters' frequencies."""
+        """Return losses_N of the unigram model, nats."""
         return -np.log(self.unigrams_V[batch.targets_N])
 
     def bigram(self, batch: Batch) -> Floats:
-        """Return losses_N of the pairs' frequencies."""
+        """Return losses_N of the bigram model, nats."""
         tokens, targets = batch.tokens_N.astype(np.int64), batch.targets_N.astype(np.int64)
         keys = tokens * self.vocab_size + targets
         at = np.minimum(np.searchsorted(self.pairs, keys), len(self.pairs) - 1)
         seen = np.where(self.pairs[at] == keys, self.pair_counts[at], 0.0)
-        # A context never seen has no types: then there is nothing but the unigram.
+        # An unseen context has n(a) = types(a) = 0: with types 1 in its place, p is the unigram's.
         types = np.where(self.contexts_V[tokens] > 0, self.types_V[tokens], 1.0)
         p = (seen + types * self.unigrams_V[targets]) / (self.contexts_V[tokens] + types)
         return -np.log(p)

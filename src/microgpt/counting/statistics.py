@@ -1,6 +1,6 @@
-"""What is in a data set, and what training would make of it: counted by arrays, in bounded memory.
+"""The statistics of a data set, and what a training would make of it, in bounded memory.
 
-In: a corpus, the share that would be held out. Out: one JSON object.
+In: a corpus, the share of documents to hold out. Out: the object that `data --json` prints.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SHOWN = 80
 
 
 def statistics(read: Corpus, holdout: float) -> tuple[dict[str, Any], str]:
-    """Return the object, and a sentence if nothing would be left to train on, else "".
+    """Return the object; and a warning if no document would be left to train on, else "".
 
     >>> found, _ = statistics(corpus.from_texts(["emma", "ava", "emma"]), 0.1)
     >>> found["documents"], found["duplicates"], found["most_common"]
@@ -75,11 +75,11 @@ def _block(lengths: Offsets, size: int) -> dict[str, int]:
 
 
 def _losses(tokens: Characters, documents: int) -> dict[str, float]:
-    """Return the mean losses of guessing blindly, and by how frequent each character is."""
+    """Return the mean losses of the uniform and the unigram model, in nats a position."""
     times_V = [*tokens.counts, documents]  # each document has one end
     positions = sum(times_V)
     blind = Fraction(uniform(tokens.vocab_size)) * positions
     nats_V = (-np.log(unigrams(np.array(times_V, dtype=np.float64)))).tolist()
     nats = sum(Fraction(nats) * times for nats, times in zip(nats_V, times_V))
-    # Summed exactly, as the losses of all positions are, one by one.
+    # Exact sums, rounded once: `LossSum` sums the losses of all positions with the same result.
     return {"uniform": float(blind) / positions, "unigram": float(nats) / positions}

@@ -1,6 +1,7 @@
-"""What `xz` takes for texts: a size in the unit of losses, to compare a model's with.
+"""The baseline `xz`: how far a general compressor shrinks the measured documents.
 
-In: the documents trained on, those measured. Out: what the second add to a file of the first.
+In: the training documents, the measured ones. Out: by how much the second enlarge a compressed file
+of the first, as a `LossSum`.
 """
 
 from __future__ import annotations
@@ -13,19 +14,24 @@ import numpy as np
 from microgpt.data.texts import Texts
 from microgpt.loss import LN_2, LossSum
 
-# `xz` packs at about 1 MB a second: so many bytes trained on, and as many measured.
+# `xz` compresses about 1 MB a second: the most bytes of training documents, and of measured ones.
 _PACKED = 1 << 21
 
-# So many bytes of a file are unpacked at once, until it is known in which of them a text ends.
+# Bytes unpacked at once, until the block is found in which the training documents end.
 _COARSE = 512
 
 
 def xz(trained: Sequence[str], texts: Sequence[str], positions: int) -> LossSum:
-    """Return what `xz -9e` takes for texts behind those trained on: what they add to its file.
+    """Return the size that texts add to a file of the training documents under `xz -9e`, in nats.
 
-    It has seen what the model has seen, or the last 2 MB of it; of more than 2 MB of texts the
-    first are packed, and the others are taken to be like them. No loss, but a size in the same
-    unit.
+    Like the model, `xz` has read the training documents: the last 2 MB of them. Of more than 2 MB
+    of texts the first 2 MB are compressed, and the rest is assumed to shrink as much. It is a file
+    size, not a loss, but in the same unit.
+
+    Args:
+        trained: the training documents.
+        texts: the measured documents.
+        positions: how many positions `texts` have.
 
     >>> xz(["emma"] * 9, ["emma", "ava"], positions=9).nats > 0
     True
@@ -40,25 +46,25 @@ def xz(trained: Sequence[str], texts: Sequence[str], positions: int) -> LossSum:
 
 
 def _added(before: bytes, after: bytes) -> int:
-    """Return how many bytes of a file of both are of the second.
+    """Return how many bytes of a compressed file of both texts belong to the second.
 
-    Unpacking shows it, in a tenth of the time in which a file of the first would be packed.
-    By as much is the file of both larger than one of the first, give or take a few bytes.
+    Unpacking the file shows it, in a tenth of the time that compressing the first text alone would
+    take. It is, to within a few bytes, by how much the second text enlarges a file of the first.
 
     >>> _added(b"emma" * 9, b"emma") < _added(b"emma" * 9, b"olivia") < _added(b"", b"emma, olivia")
     True
     """
-    # Tables for 64 MB, the preset's, take time and memory; where there is less, smaller ones find
-    # the same.
+    # The preset's dictionary of 64 MB takes time and memory; for less data a smaller one finds the
+    # same matches.
     most = max(1 << len(before + after).bit_length(), 1 << 16)
     preset = 9 | lzma.PRESET_EXTREME
     filters = [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": most}]
     packed = lzma.compress(before + after, lzma.FORMAT_RAW, filters=filters)
     front = 0
-    for step in (_COARSE, 1):  # in steps as long as nothing behind it comes out
+    for step in (_COARSE, 1):  # first by blocks, then within the block byte by byte
         unpacker = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
         unpacked, behind = len(unpacker.decompress(packed[:front])), front
         while unpacked < len(before):
             front, behind = behind, behind + step
             unpacked += len(unpacker.decompress(packed[front:behind]))
-    return max(len(packed) - behind - 1, 0)  # a byte ends the file
+    return max(len(packed) - behind - 1, 0)  # the last byte marks the end of the file

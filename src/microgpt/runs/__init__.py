@@ -1,1 +1,1 @@
-"""Runs on the disk: their folders, what stands in them, and how they are made and read."""
+"""Runs on the disk: making, writing, finding and reading their folders."""

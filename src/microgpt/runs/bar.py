@@ -27,7 +27,7 @@ def bar() -> Generator[Bar]:
 
 
 def _is_notebook() -> bool:
-    """Whether a notebook's kernel runs this: then the bar belongs in the notebook."""
+    """Return whether a notebook's kernel runs this program."""
     shell = sys.modules.get("IPython")
     return shell is not None and hasattr(shell.get_ipython(), "kernel")
 

@@ -10,7 +10,7 @@ is replaced atomically: a reader, or a power cut, finds the old file or the new 
     ├── tokenizer.json
     ├── checkpoint.safetensors   parameters by name, their moments, progress, a checksum
     ├── counts.safetensors       the n-gram counts that the GPT is mixed with, if it is
-    ├── reference.safetensors    the losses of usual texts, for percentiles of others
+    ├── reference.safetensors    the losses of held-out documents, for percentiles of other texts
     ├── log.jsonl                a line for each step or evaluation
     └── samples.txt
 """
@@ -143,16 +143,16 @@ def _noted(folder: Path) -> str | None:
         return None
 
 
-def save(folder: Path, config: GPTConfig, kept: Checkpoint) -> None:
+def save(folder: Path, config: GPTConfig, made: Checkpoint) -> None:
     """Replace the checkpoint. Equal checkpoints have equal bytes."""
-    progress = kept.progress
+    progress = made.progress
     notes = {
-        "updates": kept.state.updates,
-        "weight": kept.weight,
+        "updates": made.state.updates,
+        "weight": made.weight,
         "progress": dataclasses.asdict(progress) if progress else None,
-        "settings": kept.settings,
+        "settings": made.settings,
     }
-    files.write_tensors(folder / CHECKPOINT, _tensors(config, kept.state, kept.best), notes)
+    files.write_tensors(folder / CHECKPOINT, _tensors(config, made.state, made.best), notes)
 
 
 def load(folder: Path, config: GPTConfig) -> Checkpoint:

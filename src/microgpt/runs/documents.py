@@ -1,6 +1,6 @@
-"""The documents of a run, read again where they lie, or given again.
+"""The documents of a run, read again from their files, or passed again by the caller.
 
-In: a run's folder and settings. Out: a `Corpus`, the very text that it was trained on.
+In: a run's folder and settings. Out: a `Corpus`, exactly the documents that it was trained on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from microgpt.errors import RunError
 from microgpt.runs.settings import Settings
 from microgpt.wording import count
 
-# In place of a file's name: the documents came from a Python program.
+# The source of documents that a Python program passed, in place of a file's name.
 MEMORY = Source(files=("(documents)",))
 
 
@@ -25,16 +25,16 @@ def read_again(
     *,
     piped: bool = False,
 ) -> Corpus:
-    """Read the documents of a run.
+    """Read the documents of a run again.
 
     Args:
         folder: the run's.
         settings: the run's.
-        documents: the documents, if they came from no file.
-        piped: whether standard input has them, if they came from there.
+        documents: the documents, if they did not come from a file.
+        piped: whether documents that came through a pipe can be read from standard input now.
 
     Raises:
-        RunError: they are not those it was trained on, or cannot be had again.
+        RunError: they are missing, or not those that the run was trained on.
     """
     source = settings.source
     if documents is not None:

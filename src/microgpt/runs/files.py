@@ -1,7 +1,7 @@
 """Files on the disk: written atomically, validated when they are read.
 
-In: bytes, or tensors with notes. Out: files; after a crash there is the old one or the new one,
-whole. Nothing is pickled.
+In: bytes; or tensors with notes, a JSON object in the file's header. Out: files; after a crash a
+file is the old one or the new one, complete. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -125,10 +125,10 @@ def _opened(path: Path) -> Generator[tuple[dict[str, Any], Any]]:
         path.open("rb").close()
         opened: Any = safe_open(path, "numpy")  # it has no types
         with opened as file:
-            told: dict[str, str] = file.metadata() or {}
-            if "microgpt" not in told:
+            header: dict[str, str] = file.metadata() or {}
+            if "microgpt" not in header:
                 raise RunError(f"{path}: damaged or foreign: not as microgpt writes it.")
-            about = schema.parse(told["microgpt"].encode())
+            about = schema.parse(header["microgpt"].encode())
             schema.convert(_Frame, about)
             if about.pop("of_this") != _hash(about):
                 raise schema.Foreign("its notes are not as they were written")
@@ -199,7 +199,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def temporary_of(path: Path) -> Path:
-    """Return the file beside it that `write_atomically` writes first."""
+    """Return the temporary file that `write_atomically` writes before it replaces `path`."""
     return path.with_name(f".{path.name}.new")
 
 

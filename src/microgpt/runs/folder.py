@@ -100,7 +100,7 @@ def new_folder(out: Path | None, name: str) -> Generator[Path]:
 
 
 def _make_room(out: Path) -> None:
-    """Empty a locked folder of what a training left that was killed before its first save.
+    """Remove from a locked folder the files of a training that was killed before its first save.
 
     Raises:
         RunError: the folder holds anything else; another training may have just made it a run.
@@ -116,7 +116,7 @@ def _make_room(out: Path) -> None:
 
 
 def _is_of_a_beginning(path: Path) -> bool:
-    """Whether a file is one that a training writes before its config.json, and not a user's."""
+    """Return whether a training wrote a file before its config.json, so that it may be removed."""
     if path.name == LOG:
         return not path.stat().st_size
     if path.name == TOKENIZER:  # a training writes it after the checkpoint

@@ -38,7 +38,7 @@ def finish(session: Session, *, progress: bool, stacklevel: int) -> None:
     ):
         for _ in session:
             if show:
-                show(*_told(session.trainer))
+                show(*_shown(session.trainer))
     if interrupted:
         raise KeyboardInterrupt(_where(session))
     verdict.warn(session.trainer, session.settings.asked, stacklevel=stacklevel + 1)
@@ -66,7 +66,7 @@ def _signals() -> list[int]:
     return [signal.SIGINT] if is_free else []
 
 
-def _told(trainer: Trainer) -> tuple[float, str]:
+def _shown(trainer: Trainer) -> tuple[float, str]:
     """Return the share done, from 0 to 1, and step, losses and time left in words."""
     training, heldout = trainer.task.training, trainer.last_heldout
     done, seconds = trainer.pace.done(trainer.updates), trainer.pace.seconds

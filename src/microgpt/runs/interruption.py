@@ -1,6 +1,6 @@
-"""What an interruption does to work that has something to save.
+"""Interruption by a signal of work that saves before it stops.
 
-In: signals, and what stops the work. Out: whether one of them came.
+In: signals, a function that stops the work. Out: whether one of the signals came.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def interruptible(stop: Callable[[], None], numbers: Iterable[int]) -> Generator
 
     Args:
         stop: asks the work to stop.
-        numbers: of the signals; none: nothing is changed.
+        numbers: of the signals; empty: no handler is installed.
 
     Yields:
         A list that is empty until the first signal.

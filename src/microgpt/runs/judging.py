@@ -1,7 +1,7 @@
-"""The judge of texts by a run: percentiles among its held-out documents, and which to flag.
+"""The judge of texts by a run: percentiles among its held-out documents, and which texts to flag.
 
-In: a run, perhaps a share of good texts to flag. Out: a `Judge`, and sentences on its reliability,
-which the caller prints.
+In: a run, perhaps the share of good texts to flag. Out: a `Judge`, and sentences for the user on
+its reliability.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from microgpt.scoring.price import Pricer
 from microgpt.scoring.reference import Judge
 from microgpt.scoring.threshold import promise, threshold
 
-# Percentiles among fewer texts mean little.
+# Below this many held-out documents no percentiles are shown: they would be too coarse.
 _FEW = 20
 
 
 @dataclass(frozen=True, eq=False)
 class Judging:
-    """A judge, and what its user should know.
+    """A judge, and sentences for its user.
 
     Attributes:
         judge: of texts.
@@ -74,5 +74,5 @@ def _none_held_out(run: Run) -> str:
 def open_pricer(
     folder: Path, engine: str = "auto", threads: int | None = None, device: str | None = None
 ) -> Pricer:
-    """Return what prices texts by a run: a function that another process can be sent."""
+    """Open a run and return its pricer; a function of the module, so that it can be pickled."""
     return Run(folder, engine, threads, device).pricer

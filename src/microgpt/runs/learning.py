@@ -36,6 +36,6 @@ class Learning:
         measured = [(line["step"], line["heldout"]) for line in log.heldout]
         return cls(
             log.curve(points),
-            [(step, told.get("gpt", told["loss"])) for step, told in measured],
-            [(step, told["loss"]) for step, told in measured if "gpt" in told],
+            [(step, found.get("gpt", found["loss"])) for step, found in measured],
+            [(step, found["loss"]) for step, found in measured if "gpt" in found],
         )

@@ -1,7 +1,7 @@
-"""A training's log: JSON lines that plots, pages and notebooks read.
+"""A training's log, `log.jsonl`: a JSON line for each step or several steps, and each evaluation.
 
-In: steps and evaluations as they come. Out: `log.jsonl`. Only the field `seconds` depends on the
-clock: without it the logs of two equal trainings are equal.
+In: steps and evaluations; or the file. Out: the file; or a `Log`. Only the field `seconds` depends
+on the clock: without it the logs of two equal trainings are equal.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _LINE = '{{"step": {}, "loss": {!r}, "positions": {}, "lr": {!r}, "seconds": {!r
 
 
 class Gathered:
-    """Gathers the losses of steps into lines of several steps.
+    """Gathers the losses of steps into log lines of several steps.
 
     Args:
         every: steps a line.
         pending: the losses of steps that are in no line yet.
-        last: the step made last.
+        last: the last step made.
     """
 
     def __init__(
@@ -87,15 +87,15 @@ def heldout_line(heldout: HeldOut) -> dict[str, Any]:
     >>> heldout_line(HeldOut(100, LossSum(48.0, 20), documents=4, gpt=LossSum(50.0, 20)))
     {'step': 100, 'heldout': {'loss': 2.4, 'gpt': 2.5, 'positions': 20}}
     """
-    told: dict[str, Any] = {"loss": heldout.sum.mean}
+    found: dict[str, Any] = {"loss": heldout.sum.mean}
     if heldout.gpt:
-        told["gpt"] = heldout.gpt.mean
-    told["positions"] = heldout.sum.positions
+        found["gpt"] = heldout.gpt.mean
+    found["positions"] = heldout.sum.positions
     if math.isfinite(heldout.error):
-        told["standard_error"] = heldout.error
+        found["standard_error"] = heldout.error
     if heldout.kept:
-        told["kept"] = heldout.kept
-    return {"step": heldout.step, "heldout": told}
+        found["kept"] = heldout.kept
+    return {"step": heldout.step, "heldout": found}
 
 
 @dataclass
@@ -122,8 +122,8 @@ class Log:
 
     def tail(self, steps: int) -> LossSum:
         """Return the losses of the last `steps` steps, or of the lines that cover them."""
-        kept = [line for line in self.lines if line["step"] > self.steps - steps]
-        return sum(map(loss_sum, kept), LossSum())
+        lines = [line for line in self.lines if line["step"] > self.steps - steps]
+        return sum(map(loss_sum, lines), LossSum())
 
     def curve(self, points: int) -> list[tuple[float, float]]:
         """Return at most `points` steps and losses, each the mean per position of some lines."""
@@ -148,7 +148,7 @@ def loss_sum(line: dict[str, Any]) -> LossSum:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a log, if there is one: a new training loads nothing that checks them."""
+    """Yield the lines of a log; import the modules that check them only if there is one."""
     if path.exists() or path.is_symlink():
         from microgpt.runs import events
 
@@ -180,23 +180,23 @@ class LogWriter:
         progress: of its training; None: it has ended, and the log is complete.
 
     Attributes:
-        before: the lines that were kept.
+        before: the lines that the file had already and the checkpoint counts.
         lines: how many lines the log has.
     """
 
     def __init__(self, folder: Path, every: int, updates: int, progress: Progress | None) -> None:
         path = folder / LOG
         # Later lines are not read: a crash may have damaged them.
-        told = islice(_lines(path), progress.lines if progress else None)
-        kept = [line for line in told if line["step"] <= updates]
+        counted = islice(_lines(path), progress.lines if progress else None)
+        lines = [line for line in counted if line["step"] <= updates]
         last = Step(updates, LossSum(), progress.lr, progress.seconds) if progress else None
         self._gathered = Gathered(every, progress.pending if progress else None, last)
         self.before = Log(
-            [line for line in kept if "heldout" not in line],
-            [line for line in kept if "heldout" in line],
+            [line for line in lines if "heldout" not in line],
+            [line for line in lines if "heldout" in line],
         )
-        self.lines = len(kept)
-        data = "".join(json.dumps(line) + "\n" for line in kept).encode()
+        self.lines = len(lines)
+        data = "".join(json.dumps(line) + "\n" for line in lines).encode()
         if data != (path.read_bytes() if path.exists() else b""):
             write_atomically(path, data)
         self._file = path.open("a", encoding="utf-8", newline="\n")

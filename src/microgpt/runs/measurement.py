@@ -1,5 +1,4 @@
-"""A run measured on documents, beside models that only count: what `evaluate` prints and a report
-shows.
+"""A run measured on documents, with the baselines: what `evaluate` prints and a report shows.
 
 In: a run, the documents. Out: an `Evaluation` and a `Ladder`.
 """
@@ -18,17 +17,17 @@ from microgpt.runs.run import Run
 
 
 class Measurement:
-    """Iterate over it, which measures; then read `result` and `ladder` off it.
+    """An evaluation of a run with its ladder; iterating over it measures.
 
     Args:
         run: the run to measure.
         on: the documents.
 
     Attributes:
-        run: the same.
-        on: the same.
-        result: the evaluation.
-        ladder: the model among those that only count, or alone, with the reason.
+        run: as given.
+        on: as given.
+        result: the evaluation, after the iteration.
+        ladder: the model and the baselines, after the iteration; without baselines, `ladder.why`.
     """
 
     result: Evaluation
@@ -38,10 +37,10 @@ class Measurement:
         self.run, self.on = run, on
 
     def __iter__(self) -> Iterator[int]:
-        """Measure; yield how many of the documents have been measured so far.
+        """Measure; yield how many documents have been measured so far.
 
         Raises:
-            UsageError: there are none.
+            UsageError: there are no documents.
         """
         run, texts = self.run, self.on.texts
         if not texts:
@@ -57,13 +56,15 @@ class Measurement:
         self.ladder = Ladder(self.on.words, found, self.result.sum, n, gpt, mixes, why)
 
     def measured(self) -> Measurement:
-        """Return it when all documents have been measured."""
+        """Measure all documents, and return the measurement."""
         for _ in self:
             pass
         return self
 
     def _baselines(self) -> tuple[dict[str, LossSum], str]:
-        """Return the baselines; or none, and why: the training data may be gone."""
+        """Return the baselines' losses, and ""; or none and the reason, if training data is
+        missing.
+        """
         try:
             return self.run.baselines(self.on.texts, seen=self.on.seen), ""
         except (DataError, RunError) as error:

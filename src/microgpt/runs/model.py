@@ -33,7 +33,7 @@ _NUMBER = Whole(0, 2**63 - 1)
 
 
 class Model(ABC):
-    """All that a trained model can do without its folder.
+    """A trained model, without the folder that it is stored in.
 
     Attributes:
         settings: of its training.
@@ -46,7 +46,7 @@ class Model(ABC):
     @cached_property
     @abstractmethod
     def engine(self) -> Engine:
-        """The GPT, ready to compute, or to be trained on."""
+        """The engine with the GPT's parameters."""
 
     @cached_property
     @abstractmethod
@@ -60,7 +60,7 @@ class Model(ABC):
 
     @property
     def predictor(self) -> Predictor:
-        """The model: the mixture, or the GPT where it is not mixed."""
+        """The model that is measured: the mixture, or the GPT if it is not mixed."""
         return self.mixture or self.gpt
 
     @property
@@ -70,7 +70,7 @@ class Model(ABC):
 
     @cached_property
     def pricer(self) -> Pricer:
-        """What prices texts, many at once."""
+        """Measures the losses of many texts at once."""
         from microgpt.scoring.price import Pricer
 
         return Pricer(self.predictor, self.tokenizer, self.settings.model.block_size)
@@ -96,12 +96,13 @@ class Model(ABC):
 
         Args:
             number: how many.
-            temperature: divides the logits; below 1 bolder, above 1 wilder, 0 always the likeliest.
-            top_k: only the k likeliest tokens; None: all.
-            top_p: only the likeliest that together reach this probability.
-            min_p: only those at least this many times as probable as the likeliest.
-            prompt: how every text begins.
-            seed: of the drawing; the same gives the same texts.
+            temperature: divides the logits: below 1 likely tokens become likelier, above 1 less so;
+                0: always the likeliest.
+            top_k: draw from the k likeliest tokens only; None: from all.
+            top_p: draw from the fewest likeliest tokens that together reach this probability.
+            min_p: draw from tokens at least this many times as probable as the likeliest.
+            prompt: the beginning of every text.
+            seed: of the generator; the same seed gives the same texts.
 
         Raises:
             UsageError: a value outside its domain, or a prompt the model cannot read.
@@ -113,13 +114,13 @@ class Model(ABC):
         return [drawn.text for drawn in islice(self.samples(choice), number)]
 
     def scores(self, texts: Iterable[str]) -> Iterator[Score]:
-        """Price texts character by character, in their order."""
+        """Yield the losses of texts character by character, in their order."""
         from microgpt.scoring.score import scores
 
         return scores(self.predictor, self.tokenizer, self.settings.model.block_size, _many(texts))
 
     def score(self, text: str) -> Score:
-        """Price one text character by character."""
+        """Return the losses of one text character by character."""
         return next(self.scores([text]))
 
     def losses(self, texts: Iterable[str]) -> list[Floats]:
@@ -150,16 +151,16 @@ class Model(ABC):
 
     @property
     def evaluator(self) -> Evaluator:
-        """A new one, which takes in documents and sums up what they cost."""
+        """A new evaluator, to which documents are added."""
         from microgpt.evaluation import Evaluator
 
         return Evaluator(self.predictor, self.tokenizer, self.settings.model.block_size)
 
     def evaluate(self, texts: Iterable[str]) -> Evaluation:
-        """Measure on documents.
+        """Evaluate the model on documents.
 
         Raises:
-            UsageError: there are none.
+            UsageError: `texts` is empty.
         """
         from microgpt.evaluation import evaluate
 
@@ -185,15 +186,15 @@ class Model(ABC):
         return Codec(self.predictor, self.tokenizer, model, identity, stream=stream)
 
     def compress(self, data: bytes) -> bytes:
-        """Compress a file to as many bits as its losses, and a header.
+        """Compress a file: to about its loss in bits, plus a header.
 
         Raises:
-            UsageError, DataError: the vocabulary lacks one of its characters.
+            UsageError, DataError: the file has an unknown character.
         """
         return self.codec.compress(data).data
 
     def decompress(self, data: bytes) -> bytes:
-        """Return the file that `compress` has compressed.
+        """Return the file whose compressed form `data` is.
 
         Raises:
             DataError: the data is damaged, or made by another run, build or machine.
@@ -202,7 +203,7 @@ class Model(ABC):
 
 
 def _many(texts: Iterable[Any]) -> Iterable[str]:
-    """Return texts; raise UsageError, when it is read, if one is not a string."""
+    """Return texts; iterating over them raises UsageError if one is not a string."""
     if isinstance(texts, str):
         raise UsageError("texts must be a list of strings; got one string.")
     return texts if isinstance(texts, Texts) else _strings(texts)

@@ -1,4 +1,4 @@
-"""A run's folder in memory: files as bytes, which can be copied, pickled and written again.
+"""A run's folder in memory: its files as bytes, to copy, pickle or write to another folder.
 
 In: a run in memory, or its folder. Out: its files as bytes, a `Run` of these, a folder of them.
 """
@@ -35,7 +35,7 @@ def packed(run: MemoryRun) -> Files:
 
 
 def open_packed(files: Files, engine: str, threads: int | None) -> Run:
-    """Open the run of some files; its model is loaded, but its folder does not exist."""
+    """Open a run of packed files: its model is loaded, its folder is temporary and gone again."""
     with TemporaryDirectory() as place:
         folder = Path(place)
         for name, data in files.items():
@@ -46,7 +46,7 @@ def open_packed(files: Files, engine: str, threads: int | None) -> Run:
 
 
 def unpack(files: Files, folder: Path) -> None:
-    """Write files into a folder that is new or empty, all of them or none.
+    """Write files into a folder that is new or empty: all of them, or none after an error.
 
     Raises:
         RunError: the folder holds anything, or is a file.

@@ -1,7 +1,8 @@
-"""From what a person says to a training that can begin: a new one, or one to be resumed.
+"""The preparation of a training: a new one, or an interrupted one to resume.
 
-In: data and a preset with what is set differently, or a run's folder. Out: a `Prepared`, or with a
-folder a `Session`. All that can be wrong is found here, before a folder is made.
+In: data, a preset and the settings that override it; or a run's folder. Out: a `Prepared` training
+in memory, or a `Session` with a folder. All mistakes in the input are found here, before a folder
+is made.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from microgpt.training.trainer import Trainer
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A training that can begin; it has no folder.
+    """A training that is ready to begin, without a folder.
 
     Attributes:
         settings: of its run.
@@ -50,18 +51,18 @@ class Prepared:
     reading: float = 0.0
 
 
-def new(data: Source | Sequence[str], *, out: Path | None = None, **told: Any) -> Session:
-    """Prepare a training and claim its folder.
+def new(data: Source | Sequence[str], *, out: Path | None = None, **others: Any) -> Session:
+    """Prepare a training and lock its folder.
 
     Args:
         data: where the documents are, or the documents.
         out: the folder; None: the first free of runs/NAME-1, runs/NAME-2, ...
-        told: as of `in_memory`.
+        others: the other arguments of `in_memory`.
 
     Raises:
         UsageError, DataError, RunError: what is wrong, in one sentence.
     """
-    made = in_memory(data, **told)
+    made = in_memory(data, **others)
     settings, trainer = made.settings, made.trainer
     with ExitStack() as stack:
         folder = stack.enter_context(new_folder(out, settings.source.name))
@@ -69,12 +70,12 @@ def new(data: Source | Sequence[str], *, out: Path | None = None, **told: Any) -
             recorder = Recorder(folder, trainer, settings)
             stack.callback(recorder.log.close)
             recorder.save()
-            # With this it is a run.
+            # Last: a folder with a config.json counts as a run.
             checkpoint.write_settings(folder, settings, trainer.task.tokenizer)
         except BaseException:
             import shutil
 
-            # It was empty and is ours. What could not begin is no run.
+            # The folder was empty and is locked: remove it rather than leave an incomplete run.
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return Session(made, recorder, stack.pop_all())
@@ -91,19 +92,20 @@ def in_memory(
     log_every: int = 1,
     **overrides: Any,
 ) -> Prepared:
-    """Prepare a training that nothing on the disk is written of.
+    """Prepare a training in memory; nothing is written to disk.
 
     Args:
         data: where the documents are, or the documents.
-        preset_name: where all numbers begin. None: with `seconds` alone the recipe is chosen for
-            this machine and this data (`budget`); else "micro", or, without the native engine,
-            "microgpt".
+        preset_name: the recipe that `overrides` change. None: with `seconds` alone the recipe is
+            chosen for this machine and this data (`budget`); else "micro", or, without the native
+            engine, "microgpt".
         tokenizer: "characters" or "bytes".
         engine: by name, or "auto".
         threads: for the engine.
         device: for the engine.
         log_every: steps a line of the log.
-        overrides: fields of GPTConfig and TrainConfig set differently from the preset; None: not.
+        overrides: fields of GPTConfig and TrainConfig that differ from the preset's; None: as
+            there.
 
     Raises:
         UsageError, DataError: what is wrong, in one sentence.
@@ -120,9 +122,9 @@ def in_memory(
     preset_name = preset_name or (recipe.CHOSEN if is_chosen else recipe.default(engine))
     begin = budget.ALWAYS if is_chosen else preset(preset_name)
     if isinstance(data, Source) and data.stream:
-        how.setdefault("long", "window")  # of a book cut to one block nothing would be left
+        how.setdefault("long", "window")  # "cut" would leave one block of a whole book
     training = TrainConfig(**{**begin.training, **how})
-    # A mistake is told before a long file is read.
+    # Only to validate the settings before a long file is read.
     GPTConfig(vocab_size=1, **{**begin.model, **shape})
     began = time.perf_counter()
     read = corpus.read(data) if isinstance(data, Source) else corpus.from_documents(data)
@@ -161,17 +163,17 @@ def resume(
     threads: int | None = None,
     device: str | None = None,
 ) -> Session:
-    """Go on where a run's checkpoint stands, exactly as if it had never stopped.
+    """Prepare to resume a run from its checkpoint, exactly as if it had never stopped.
 
     Args:
         folder: the run's.
-        documents: the documents, if they came from no file.
-        engine: another one than before, if wanted.
+        documents: the documents, if they did not come from a file.
+        engine: by name; None: the run's.
         threads: for the engine.
         device: for the engine.
 
     Raises:
-        RunError: no run, damaged, in use, or its data has changed.
+        RunError: the folder is no run, damaged, or in use, or the documents have changed.
     """
     settings, tokens = checkpoint.read_settings(folder)
     with ExitStack() as stack:
@@ -196,14 +198,14 @@ def resume(
 def _begin(
     task: Task, engine: Engine, settings: Settings, state: State | None = None, spent: float = 0.0
 ) -> Trainer:
-    """Do before the first step all that need not wait: under a clock it counts, too.
+    """Make the trainer; do all work that can be done before the first step, and time it.
 
     Args:
         task: the training's.
-        engine: opened for it.
+        engine: opened for the task.
         settings: the run's.
-        state: that the training goes on from; None: it begins.
-        spent: seconds spent already.
+        state: the state to resume from; None: the training is new.
+        spent: seconds spent on preparing so far.
     """
     began = time.perf_counter()
     engine.load(state or task.first_state())
@@ -214,7 +216,7 @@ def _begin(
 
 
 def _sort(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Sort what was set into the model's and the training's."""
+    """Split overrides into fields of GPTConfig and of TrainConfig; leave out None values."""
     given = {name: value for name, value in overrides.items() if value is not None}
     # A budget in seconds replaces the preset's in steps, unless both are given.
     if "seconds" in given:

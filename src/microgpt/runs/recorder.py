@@ -1,11 +1,10 @@
-"""A training's events into its folder: the log, the checkpoint, what usual lines cost.
+"""The recorder of a training: it writes the training's events to a run's folder.
 
-In: a `Trainer`, the files of its folder. Out: the same events, written down as they pass.
+In: a `Trainer`, a folder. Out: the trainer's events, passed on once they are written to the log.
 
-All that a training is lies in one file, replaced at once: parameters, moments, the best state, how
-many lines of the log tell of it, and whether it has ended. Whatever else is on the disk (lines of
-steps that came later, an evaluation of an end that was not reached) a resumed training takes away
-and makes again, the same.
+The checkpoint, one file that is replaced atomically, has all that resuming needs: parameters,
+moments, the best state, how many lines of the log belong to it, whether the training has ended. A
+resumed training removes log lines of later steps and makes these steps again, with the same result.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ from microgpt.wording import rates
 
 
 class Recorder:
-    """Writes down what a training does.
+    """Writes a training's events to its folder.
 
     Args:
-        folder: the run's, held against other trainings.
+        folder: the run's, locked by the caller.
         trainer: the training.
         settings: the run's.
-        saved: the checkpoint that the training goes on from; None: it begins.
+        saved: the checkpoint to resume from; None: the training is new.
 
     Attributes:
-        log: the lines.
-        updates: how many the newest checkpoint has made.
+        log: writes the log.
+        updates: how many updates the newest checkpoint has.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class Recorder:
             self._recall(self.log.before, progress)
 
     def _recall(self, log: Log, progress: Progress | None) -> None:
-        """Tell the training what the log has of its earlier part."""
+        """Restore the trainer's last losses and last evaluation from the log."""
         trainer = self.trainer
         for before, line in zip([{"step": 0}, *log.lines], log.lines):
             trainer.tail.add(line["step"] - before["step"], loss_sum(line))
@@ -65,11 +64,11 @@ class Recorder:
             trainer.last_heldout = trainer.task.heldout.told(log.heldout[-1])
 
     def __iter__(self) -> Iterator[Steps | HeldOut]:
-        """Pass on the events of the training, each when it is written down.
+        """Train, and yield each event once it is written to the log.
 
         Raises:
-            DivergedError: the loss is not finite; the last good checkpoint is kept and named.
-            OSError: the disk is full, say; the last good checkpoint is kept.
+            DivergedError: the loss is not finite; the message names the last good checkpoint.
+            OSError: a file cannot be written; the last good checkpoint stays.
         """
         trainer = self.trainer
         has_begun = not trainer.has_ended
@@ -91,10 +90,10 @@ class Recorder:
             raise DivergedError(error.step, error.loss, blamed, kept) from None
 
     def _finish(self) -> None:
-        """Save at the end: of a training that has come to its own, what usual lines cost too."""
+        """Save at the end; of a complete training, measure and write the usual losses too."""
         trainer, task = self.trainer, self.trainer.task
         if trainer.has_ended:
-            # What is held out of a stream is the end of one text: it is no line among others.
+            # The held-out part of a stream is a single text: it has no percentiles.
             if task.heldout and not self._settings.source.stream:
                 from microgpt.runs import usual  # which loads scoring
 
@@ -106,15 +105,15 @@ class Recorder:
         self.save()
 
     def save(self) -> None:
-        """Write log and checkpoint; the checkpoint before stays until the new one is whole.
+        """Write log and checkpoint; the old checkpoint stays until the new one is complete.
 
         Raises:
-            DivergedError: the state is no good one.
-            OSError: the disk is full, say.
+            DivergedError: the state is not finite.
+            OSError: a file cannot be written.
         """
         pace = self.trainer.pace
         began = pace.now()
-        # The log first: it must tell of every step that the checkpoint has made.
+        # The log first: it must have a line for every step of the checkpoint, or pending losses.
         self.log.flush()
         made = self.trainer.checkpoint(self.log.lines, self.log.pending)
         checkpoint.save(self.folder, self._settings.model, replace(made, settings=self._about))

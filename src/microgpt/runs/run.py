@@ -67,7 +67,7 @@ class Run(Model):
         return f"Run({str(self.folder)!r})"
 
     def _repr_html_(self) -> str:
-        """Show in a notebook what was trained, and its learning curve."""
+        """Return HTML for a notebook: the run's settings and its learning curve."""
         from microgpt.runs.shown import shown
 
         return shown(self.folder, self.settings, self.log, self.tokenizer.unit)
@@ -78,7 +78,7 @@ class Run(Model):
 
     @cached_property
     def engine(self) -> Engine:
-        """The GPT, ready to compute, or to be trained on."""
+        """The engine with the GPT's parameters."""
         name, threads, device = self._engine
         opened = open_engine(name, self.settings.model, threads=threads, device=device)
         opened.load(self._saved.state)
@@ -105,19 +105,19 @@ class Run(Model):
 
     @cached_property
     def documents(self) -> tuple[Texts, Texts]:
-        """The documents trained on and those held out, read again.
+        """The training documents and the held-out ones, read again.
 
         Raises:
-            RunError, DataError: they cannot be found any more, or have changed.
+            RunError, DataError: they are missing, or have changed.
         """
         return corpus.split(read_again(self.folder, self.settings), self.settings.training.holdout)
 
     @cached_property
     def usual(self) -> Usual | None:
-        """The losses of usual texts, read, or measured on the documents; None: none was held out.
+        """The losses of the held-out documents, read or measured; None: no document was held out.
 
         Raises:
-            RunError, DataError: the folder lacks them, and the documents cannot be read any more.
+            RunError, DataError: the folder lacks them, and the documents are missing.
         """
         from microgpt.runs import usual  # which loads scoring
 
@@ -131,7 +131,7 @@ class Run(Model):
         checkpoint.write_samples(self.folder, self.sample(20))
 
     def evaluate(self, texts: Iterable[str] | None = None) -> Evaluation:
-        """Measure on documents; None: on those held out.
+        """Evaluate the model on documents; None: on the held-out ones.
 
         Raises:
             UsageError: there are none.
@@ -144,21 +144,21 @@ class Run(Model):
         return self.documents[1]
 
     def resume(self, documents: Sequence[str] | None = None, *, progress: bool = False) -> Run:
-        """Go on with an interrupted training to its end, exactly as if it had never stopped.
+        """Resume an interrupted training to its end, exactly as if it had never stopped.
 
-        An interruption saves it again. A finished training is not changed.
+        An interruption saves the run again. A complete training is not changed.
 
         Args:
-            documents: those trained on, if they did not come from a file.
+            documents: the run's documents, if they did not come from a file.
             progress: whether to show a progress bar, in a terminal or a notebook.
 
         Returns:
             This run, with its new parameters.
 
         Raises:
-            RunError: it is in use, its data has changed, or they must be given again.
-            DivergedError: the loss is no longer finite.
-            KeyboardInterrupt: it was interrupted, and is saved.
+            RunError: the run is in use, or its documents are missing or have changed.
+            DivergedError: the loss is not finite.
+            KeyboardInterrupt: the training was interrupted; it is saved.
         """
         from microgpt.runs import foreground, prepare  # which load all that trains
 
@@ -169,7 +169,7 @@ class Run(Model):
         session = prepare.resume(self.folder, documents, engine, threads, device)
         try:
             foreground.finish(session, progress=progress, stacklevel=3)
-        finally:  # what is cached belongs to the state before
+        finally:  # the cached properties are of the old parameters
             for name in ("_saved", "engine", "gpt", "mixture", "pricer", "codec", "usual"):
                 vars(self).pop(name, None)
         self.write_samples()
@@ -177,20 +177,20 @@ class Run(Model):
 
     @cached_property
     def ngram(self) -> NGram:
-        """The best n-gram model: its n minimises the held-out loss.
+        """The n-gram model of the training documents whose n has the lowest held-out loss.
 
         Raises:
-            RunError, DataError: the documents cannot be read any more.
+            RunError, DataError: the documents are missing, or have changed.
         """
         trained, held_out = map(self._lay_out, self.documents)
         return ngram(trained, self.tokenizer, held_out)
 
     def ladder(self, texts: Sequence[str] | None = None) -> Ladder:
-        """Compare the model with counting models on documents; None: on those held out.
+        """Compare the model with baselines on documents; None: on the held-out ones.
 
         Raises:
             UsageError: there are none.
-            RunError, DataError: the documents trained on cannot be read any more.
+            RunError, DataError: the training documents are missing, or have changed.
         """
         what = "document" if texts is not None else "held-out document"
         texts = self._held_out() if texts is None else list(texts)
@@ -201,15 +201,15 @@ class Run(Model):
         return Ladder(count(len(texts), what), baselines, model, self.ngram.n, alone, mixes)
 
     def baselines(self, texts: Sequence[str], *, seen: bool = False) -> dict[str, LossSum]:
-        """Measure counting models, fitted to the documents trained on.
+        """Return the losses of the baselines, which have counted the training documents.
 
         Args:
             texts: the documents to measure.
-            seen: whether they are among those trained on: then n-grams and `xz`, which would have
+            seen: whether they are training documents: then the n-gram and `xz`, which would have
                 memorised them, are left out.
 
         Raises:
-            RunError, DataError: the documents trained on cannot be read any more.
+            RunError, DataError: the training documents are missing, or have changed.
         """
         from microgpt.counting.beside import beside
         from microgpt.counting.xz import xz
@@ -239,9 +239,9 @@ def load(
     """Open a run.
 
     Args:
-        run: its folder, or its name in runs/; None: the newest there.
-        engine: what computes: "auto", "native" or "scalar".
-        threads: to use at most; None: one for each processor.
+        run: its folder, or its name in runs/; None: the newest run in runs/.
+        engine: "auto", "native" or "scalar".
+        threads: the most threads to use; None: one for each processor.
         device: "cpu".
 
     Raises:

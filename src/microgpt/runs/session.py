@@ -1,6 +1,6 @@
-"""A training and the folder that it is recorded in.
+"""A training with the folder that it is recorded in.
 
-In: the parts that `prepare` has made. Out: `Steps` and `HeldOut`s, one after the other.
+In: the parts that `prepare` makes. Out: the training's events, `Steps` and `HeldOut`, in order.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """A training in its folder. Iterate over it; `stop` it; read `trainer` and `ladder` off it.
+    """A training in its folder: iterating over it trains, records and yields events.
 
-    `prepare.new` and `prepare.resume` make one. It locks its folder until it is closed: use it in a
-    `with` statement.
+    `prepare.new` and `prepare.resume` make one. Its folder is locked until it is closed: use it in
+    a `with` statement.
 
     Attributes:
         settings: the run's.
@@ -59,17 +59,17 @@ class Session:
 
     @property
     def task(self) -> Task:
-        """The documents and the recipe of the training."""
+        """The documents and the settings of the training."""
         return self.trainer.task
 
     @property
     def model(self) -> GPTConfig:
-        """The model's shape."""
+        """The model's settings."""
         return self.settings.model
 
     @property
     def training(self) -> TrainConfig:
-        """The recipe."""
+        """The training's settings."""
         return self.settings.training
 
     @property
@@ -87,5 +87,5 @@ class Session:
         self.trainer.stop()
 
     def ladder(self) -> Ladder:
-        """Compare the model with counting models: see `Trainer.ladder`."""
+        """Return the losses of the model and of the baselines: see `Trainer.ladder`."""
         return self.trainer.ladder()

@@ -1,7 +1,6 @@
 """The settings of a run: the content of its `config.json`.
 
-In: a model's shape, a training's recipe, where the documents are. Out: the same as a JSON object,
-and back.
+In: the settings of a model, of a training and of its data. Out: a JSON object, and back.
 """
 
 from __future__ import annotations
@@ -33,10 +32,10 @@ class Settings:
 
     Attributes:
         preset: the preset that `model` and `training` were made from.
-        model: the model's shape.
-        training: the training's recipe.
+        model: the model's settings.
+        training: the training's settings.
         source: where the documents are.
-        fingerprint: of the documents, to recognise them.
+        fingerprint: a hash of the documents, to recognise them.
         documents: how many there are.
         engine: the engine that trained it.
         log_every: steps a line of the log.
@@ -64,13 +63,13 @@ class Settings:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object."""
-        told = dataclasses.asdict(self)
-        of_the_data = {name: told.pop(name) for name in _OF_THE_DATA}
-        del told["source"]
+        values = dataclasses.asdict(self)
+        of_the_data = {name: values.pop(name) for name in _OF_THE_DATA}
+        del values["source"]
         return {
             "format": FORMAT,
-            # Single values first, as a person reads them.
-            **dict(sorted(told.items(), key=lambda item: isinstance(item[1], dict))),
+            # Single values before objects: easier to read.
+            **dict(sorted(values.items(), key=lambda item: isinstance(item[1], dict))),
             "data": {**self.source.to_json(), **of_the_data, "paths": [*self.paths]},
             "versions": {
                 "microgpt": microgpt.__version__,
@@ -88,14 +87,14 @@ class Settings:
         """
         check_format(data)
         parts = schema.convert(_Parts, data)
-        told = {
+        values = {
             **data,
             "model": from_json(GPTConfig, parts.model, "model"),
             "training": from_json(TrainConfig, parts.training, "training"),
             "source": Source.from_json(parts.data, "data"),
         }
-        told |= {name: parts.data[name] for name in _OF_THE_DATA if name in parts.data}
-        return schema.convert(cls, told)
+        values |= {name: parts.data[name] for name in _OF_THE_DATA if name in parts.data}
+        return schema.convert(cls, values)
 
 
 @dataclass
@@ -107,7 +106,7 @@ class _Parts:
     data: dict[str, Any]
 
 
-# The fields of "data" that are not the source's.
+# The fields of "data" in the JSON object that are not fields of `Source`.
 _OF_THE_DATA = ("paths", "documents", "fingerprint")
 
 
@@ -121,7 +120,7 @@ def sealed(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def recipe_of(data: Mapping[str, Any]) -> str:
-    """Return the hash of a recipe: equal for two runs whose trainings are the same.
+    """Return a hash of the settings that a training's result depends on.
 
     Raises:
         UsageError: the object is not the one that was sealed.

@@ -17,7 +17,7 @@ from microgpt.wording import counts_of, name_of, printable
 
 
 def shown(folder: Path, settings: Settings, log: Log, unit: str) -> str:
-    """Return the HTML; nothing is measured for it, so that it is displayed at once."""
+    """Return the HTML of a run; it only reads the log, so that it is displayed at once."""
     learning, counts = Learning.of(log), settings.training.ngram
     blind = [(name_of("uniform", 0), uniform(settings.model.vocab_size))]
     curve = charts.learning_curve(learning.training, learning.held_out, blind, learning.mixed)

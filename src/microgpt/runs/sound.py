@@ -25,8 +25,8 @@ class Sound:
     """A predictor that raises a RunError where a loss or a logit is not finite.
 
     Args:
-        predictor: what computes.
-        name: what the message calls it: its run's folder, if it has one.
+        predictor: the predictor to check.
+        name: the model's name in messages: its run's folder, if it has one.
     """
 
     def __init__(self, predictor: Predictor, name: str | Path) -> None:
@@ -46,7 +46,7 @@ class Sound:
 
 
 class SoundDecoder:
-    """Sequences decoded side by side, whose logits are finite."""
+    """A decoder that raises a RunError where a logit is not finite."""
 
     def __init__(self, decoder: Decoder, name: str | Path) -> None:
         self._decoder, self._name = decoder, name

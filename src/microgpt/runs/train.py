@@ -78,9 +78,9 @@ def train(
 ) -> Run:
     """Train on lines of text and return the run; nothing is printed unless `progress` is set.
 
-    A setting that is None is the preset's. An interruption (Ctrl-C, or a notebook's stop button)
-    saves the run, and raises KeyboardInterrupt with the call that goes on with it. What is odd
-    about a file, rows that cannot be read say, is a warning.
+    A setting that is None has the preset's value. An interruption (Ctrl-C, or a notebook's stop
+    button) saves the run, and raises KeyboardInterrupt with the call that resumes it. Doubts about
+    a file, such as rows that cannot be read, are issued as warnings.
 
     Args:
         data: a file with a document a line (or .csv, .tsv, .jsonl, .json, any gzipped), or a list
@@ -106,9 +106,9 @@ def train(
         loss: what is minimised: "cross-entropy", -log p; "linear", 1 - p; "quadratic", (1 - p)^2.
         holdout: the share of documents held out of training, to measure on, in [0, 1).
         seed: of the order of the documents and the initial values.
-        order: whether documents are shuffled anew "per-epoch" or "once".
-        long: whether documents longer than the block are read in a "window" after the other or
-            "cut".
+        order: documents are shuffled again for each epoch ("per-epoch"), or "once".
+        long: what happens to documents longer than the block: they are split into windows
+            ("window"), or cut ("cut").
         block_size: the context length, in tokens.
         n_layer: layers of attention and MLP.
         n_head: attention heads; divides `n_embd`.
@@ -129,15 +129,15 @@ def train(
         delimiter: between the cells of a table; None: by the file's name and first lines.
         quoting: of cells: "strict" (CSV), or "none": quotes are ordinary characters.
         stream: whether to read the file as one long text, a book for example, in windows.
-        engine: what computes: "auto", "native" or "scalar".
-        threads: to use at most; None: one for each processor. The result is the same.
+        engine: "auto", "native" or "scalar".
+        threads: the most threads to use; None: one for each processor. The result is the same.
         device: "cpu".
         log_every: steps a line of the log.
 
     Raises:
         UsageError, DataError, RunError: what is wrong, in one sentence.
-        DivergedError: the loss is no longer finite.
-        KeyboardInterrupt: it was interrupted, and is saved.
+        DivergedError: the loss is not finite.
+        KeyboardInterrupt: the training was interrupted; it is saved.
 
     Warns:
         TrainingWarning: the loss ended above that of blind guessing, or the counts that the GPT is

@@ -1,6 +1,6 @@
-"""The model of a training as it stands in memory: what its folder has is not read again.
+"""The model of a training that is still in memory: its folder is not read again.
 
-In: a training. Out: a `Trained`.
+In: a training. Out: a `Trained` model.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class Trained(Model):
     """The model of a training.
 
     Args:
-        trainer: the training; nothing but its engine and its counts is held.
+        trainer: the training; only its engine and its counts are referenced.
         settings: of its run.
-        name: what a message calls the model: its folder, if it has one.
+        name: the model's name in messages: its folder, if it has one.
     """
 
     def __init__(self, trainer: Trainer, settings: Settings, name: str | Path) -> None:
@@ -31,7 +31,7 @@ class Trained(Model):
 
     @cached_property
     def engine(self) -> Engine:
-        """The GPT, ready to compute, or to be trained on."""
+        """The engine with the GPT's parameters."""
         return self._engine
 
     @cached_property
@@ -41,6 +41,6 @@ class Trained(Model):
 
     @cached_property
     def mixture(self) -> Mixture | None:
-        """The GPT mixed with counts; None: it is not."""
+        """The GPT mixed with counts; None: it is not mixed."""
         mixed = self._mixture
         return Mixture(self.gpt, mixed.ngram, mixed.weight) if mixed else None

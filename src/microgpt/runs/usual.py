@@ -1,8 +1,8 @@
-"""What usual texts of a run cost, in its folder: judging new texts does not need the training data.
+"""The losses of a run's held-out documents, stored in its folder: the reference for new texts.
 
-In: a model and the documents. Out: a `Usual`, in `reference.safetensors`, with the fingerprint of
-the parameters that it was measured with. A file with another fingerprint, as an earlier part of a
-training leaves it, counts as none.
+In: a model and its documents. Out: a `Usual`, in `reference.safetensors`, so that judging new texts
+does not need the documents. The file has the fingerprint of the parameters it was measured with:
+one with another fingerprint, from before the training was resumed, is ignored.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from microgpt.training.trainer import Trainer
 
 
 def at_end(trainer: Trainer, settings: Settings) -> Usual | None:
-    """Measure what is usual when a training has come to its end.
+    """Measure the losses of the held-out documents at a training's end.
 
     Args:
         trainer: the training.
@@ -61,19 +61,18 @@ def find(
     settings: Settings,
     documents: Callable[[], Documents],
 ) -> Usual | None:
-    """Read what is usual, or measure it if the documents are there; None: none were held out.
+    """Read the losses of the held-out documents, or measure them; None: no document was held out.
 
     Args:
-        folder: the run's; what is measured is written there, if that can be.
+        folder: the run's; measured losses are written to it, if it can be written to.
         predictor: the model.
-        of: its fingerprint.
+        of: the fingerprint of its parameters.
         tokens: its tokenizer.
         settings: the run's.
-        documents: reads them.
+        documents: reads the training documents and the held-out ones.
 
     Raises:
-        RunError, DataError: the folder has no such file, or a damaged one, and the documents are
-            not there any more.
+        RunError, DataError: the file is missing or damaged, and the documents are missing too.
     """
     if not settings.training.holdout or settings.source.stream:
         return None
@@ -93,7 +92,7 @@ def find(
             raise
         return found
     if measured:
-        with suppress(OSError):  # the folder may be another's, or on a disk that is only read
+        with suppress(OSError):  # the folder may be read-only
             write(folder, measured, of)
     return measured
 
@@ -106,7 +105,7 @@ def _measured(
     positions: int | None = None,
     alike: tuple[Alike, Alike] | None = None,
 ) -> Usual | None:
-    # What is held out of a stream is the end of one text.
+    # The held-out part of a stream is a single text: it has no percentiles.
     if not documents[1] or settings.source.stream:
         return None
     pricer = Pricer(predictor, tokens, settings.model.block_size)
@@ -114,11 +113,12 @@ def _measured(
 
 
 def fingerprint(engine: Engine, mixture: Mixture | None) -> str:
-    """Return a hash of a model's weights, those of the counts it is mixed with among them.
+    """Return a hash of a model's parameters, and of the counts' weight in a mixture.
 
-    It is of float32: an engine of that precision holds what another has trained so.
+    Parameters are rounded to float32, so that engines of either precision have the same
+    fingerprint.
     """
-    with np.errstate(over="ignore"):  # of a training that has run away
+    with np.errstate(over="ignore"):  # parameters of a diverged training may overflow
         parameters = engine.state().parameters.astype("<f4")
     digest = hashlib.blake2b(parameters.tobytes(), digest_size=16)
     digest.update(repr(mixture.weight if mixture else None).encode())
@@ -126,12 +126,12 @@ def fingerprint(engine: Engine, mixture: Mixture | None) -> str:
 
 
 def write(folder: Path, usual: Usual, of: str) -> None:
-    """Write it into a run's folder.
+    """Write the losses into a run's folder.
 
     Args:
         folder: the run's.
-        usual: what was measured.
-        of: the fingerprint of the weights.
+        usual: the losses.
+        of: the fingerprint of the parameters.
     """
     tensors = {"lengths": usual.lengths_D, "means": usual.means_D, "lines": usual.lines_D}
     about = {"of": of, **asdict(usual.repetition), "nats": usual.nats, "whole": usual.whole}
@@ -139,10 +139,10 @@ def write(folder: Path, usual: Usual, of: str) -> None:
 
 
 def read(folder: Path, of: str) -> Usual | None:
-    """Read it; None: it is not there, or of other weights.
+    """Read the losses; None: there is no file, or it is of other parameters.
 
     Raises:
-        RunError: it is damaged.
+        RunError: the file is damaged.
     """
 
     def make(about: dict[str, Any], layout: Layout) -> _InFile:
@@ -169,7 +169,7 @@ def read(folder: Path, of: str) -> Usual | None:
 
 @dataclass(frozen=True)
 class _InFile:
-    """What stands in the header beside the tensors."""
+    """The header of the file, beside its tensors."""
 
     of: str
     lines: int
@@ -180,7 +180,7 @@ class _InFile:
 
 
 def _is_sound(usual: Usual) -> bool:
-    """Say whether the numbers can be what was measured."""
+    """Return whether the numbers are in the ranges that `measure` can return."""
     lengths_D, means_D, lines_D = usual.lengths_D, usual.means_D, usual.lines_D
     repetition = usual.repetition
     return (

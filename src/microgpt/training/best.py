@@ -30,7 +30,7 @@ class Best:
 
     @classmethod
     def of(cls, saved: Checkpoint) -> Best:
-        """Restore it from a checkpoint; if that has no other parameters its state is the best."""
+        """Restore from a checkpoint: its best parameters, or those of its state if it has none."""
         if not saved.progress or not saved.progress.best:
             return cls()
         parameters = saved.state.parameters if saved.best is None else saved.best

@@ -5,10 +5,10 @@ settings, and the reason in a line. Nothing is searched when the program runs: a
 fitted once on names and on Shakespeare, decide; docs/race.md has the measurements.
 
 **Size.** With W floating-point operations a model of P parameters reads W / (6 P) positions. A
-model too small cannot learn more; one too large has not read enough. The best is near
-P = sqrt(W / 100), 17 positions a parameter, at the widths at which the engines are fastest:
-`SHAPES`. **Regularisation.** A text read E times is overfitted: dropout and weight decay grow with
-E. **Batch size.** It grows with the length of the training.
+smaller model lacks capacity; a larger one reads too few positions. The best is near
+P = sqrt(W / 100), 17 positions a parameter; `SHAPES` has the widths near it at which the engines
+are fastest. **Regularisation.** Training for more epochs overfits more: dropout and weight decay
+grow with the number of epochs. **Batch size.** It grows with the length of the training.
 
 Source of the first law's form: Hoffmann et al., "Training compute-optimal large language models"
 (2022), who found some 20 positions a parameter, for models ten million times as large.
@@ -46,16 +46,16 @@ SHAPES = (
     (4e14, 256, 4),
     (1e15, 256, 8),
 )
-"""The fewest floating-point operations of a training, and the width and layers from there on."""
+"""(fewest floating-point operations of a training, width, layers)."""
 
 
 ALWAYS = Preset(
     "what every choice has", model={**MODERN, "n_head": 4}, training={**MUON, "ngram": 5}
 )
-"""The settings that every chosen recipe shares; it is mixed with counts, which lowers the loss."""
+"""The settings of every chosen recipe; it mixes in counts, because they lower the loss."""
 
 MEASURED = ("n_layer", "n_embd", "block_size", "batch_size", "weight_decay", "dropout")
-"""The settings that are chosen by the machine's speed and the text."""
+"""The settings that depend on the machine's speed and on the documents."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class ChosenRecipe:
     Attributes:
         model: fields of GPTConfig.
         training: fields of TrainConfig.
-        why: the reason, in a line.
+        why: the reason, one line.
     """
 
     model: dict[str, Any]
@@ -79,8 +79,8 @@ def choose(
     """Choose a recipe for an amount of work on documents of these lengths.
 
     Args:
-        work: floating-point operations that fit in the time.
-        lengths: positions of each document trained on.
+        work: floating-point operations that the budget allows.
+        lengths: positions of each training document.
         vocab_size: V.
 
     >>> for seconds in (1, 5, 20, 60):
@@ -118,7 +118,7 @@ def speed(engine: Engine, config: GPTConfig, data: Batch, seconds: float) -> flo
     Args:
         engine: opened for the config.
         config: the model's shape.
-        data: documents like those to come.
+        data: documents like those of the training.
         seconds: about how long to measure.
     """
     drawn = np.random.RandomState(1).normal(0.0, 0.1, model.size(config))

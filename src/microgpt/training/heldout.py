@@ -107,11 +107,11 @@ class HeldOutDocuments:
 
     def told(self, line: Mapping[str, Any]) -> HeldOut:
         """Return the evaluation that a line of the log records."""
-        told = line["heldout"]
-        total = LossSum(told["loss"] * told["positions"], told["positions"])
-        documents, error = self._documents(total.positions), told.get("standard_error", math.nan)
-        gpt = LossSum(told["gpt"] * total.positions, total.positions) if "gpt" in told else None
-        return HeldOut(line["step"], total, documents, error, told.get("kept"), gpt)
+        logged = line["heldout"]
+        total = LossSum(logged["loss"] * logged["positions"], logged["positions"])
+        documents, error = self._documents(total.positions), logged.get("standard_error", math.nan)
+        gpt = LossSum(logged["gpt"] * total.positions, total.positions) if "gpt" in logged else None
+        return HeldOut(line["step"], total, documents, error, logged.get("kept"), gpt)
 
     def _documents(self, positions: int) -> int:
         return len(np.unique(self._document_W[: len(self.head(positions))]))
@@ -129,10 +129,10 @@ class HeldOutDocuments:
 
 
 ENOUGH = 4000
-"""Enough positions for a mean within about 0.02 nats of the mean of all."""
+"""Positions that are enough for a mean within about 0.02 nats of that over all positions."""
 
 MOST = 1 << 18
-"""The most positions of the last evaluation."""
+"""The most positions of the closing evaluation."""
 
 
 class Timetable:
@@ -154,18 +154,18 @@ class Timetable:
         self.every = None if timed or not documents else max(1, (training.steps or 0) // 10)
 
     def positions(self, steps: int) -> int:
-        """Return how many positions to measure after some steps: a quarter of those trained on.
+        """Return how many positions to measure after `steps` steps: a quarter of those trained on.
 
-        With a budget in seconds, a tenth, as measuring takes time from training; but at least
+        With a budget in seconds a tenth, because measuring takes time from training; at least
         ENOUGH.
         """
         return self._seen(steps) // 4 if self.every else max(self._seen(steps) // 10, ENOUGH)
 
     def last(self, steps: int, *, is_fast: bool) -> int:
-        """Return how many positions the last evaluation measures: all, up to `MOST`.
+        """Return how many positions the closing evaluation measures: all, up to `MOST`.
 
-        The number depends on nothing else, so that runs can be compared; but a slow engine measures
-        half as many as it has trained on, which takes a sixth of the training's time or less.
+        Every fast engine measures the same number, so that runs can be compared. A slow engine
+        measures at most half as many as it was trained on: a sixth of the training's time or less.
         """
         return MOST if is_fast else min(MOST, self._seen(steps) // 2)
 

@@ -1,7 +1,7 @@
-"""The training loop: chunks of steps, as they come.
+"""The training loop, in chunks of steps.
 
-In: an engine, a plan of batches, a recipe, a pace. Out: a `Steps` for each chunk. Nothing is
-printed or saved here: the caller does that.
+In: an engine, a plan of batches, the training's settings, a pace. Out: a `Steps` after each chunk.
+Nothing is printed or saved here: the caller does that.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The one clock of a training: all that depends on time is decided here.
+"""The one clock of a training: everything that depends on time is decided here.
 
-In: a recipe, and notes of steps made, evaluations and saves. Out: how many steps to make at once,
-their learning rates, whether to evaluate, save or stop now. The rest of a training asks here, and
-reads no clock.
+In: the training's settings; calls that record steps, evaluations and saves. Out: how many steps to
+make at once, their learning rates, whether to evaluate, save or stop now. No other part of a
+training reads a clock.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from microgpt.engines.contract import Floats
 from microgpt.optim import learning_rate
 
 CHUNK_SECONDS = 0.05
-"""About how long a chunk of steps takes."""
+"""The duration of a chunk of steps to aim at."""
 
 SAVE_SECONDS, SAVE_SHARE = 2.0, 0.01
-"""The seconds between two checkpoints, at least; and the share of time saving may take, at most."""
+"""The least seconds between two checkpoints; the largest share of the time to spend on saving."""
 
 
 class Pace:
     """Decides how many steps to make at once, and when to evaluate, save and stop.
 
     Args:
-        training: the recipe, with the budget and the learning rate.
+        training: the settings, with the budget and the learning rate.
         align: chunks end at multiples of this many steps, if they are long enough.
-        evaluate_every: chunks end at each multiple of this, to evaluate; None: the clock decides.
+        evaluate_every: steps between evaluations, at which chunks end; None: the clock decides.
         clock: returns seconds; None: `time.perf_counter`.
 
     Attributes:
@@ -138,7 +138,7 @@ class Pace:
         return self._clock() - self._saved > max(SAVE_SECONDS, self._save_cost / SAVE_SHARE)
 
     def saved(self, began: float) -> None:
-        """Record that a checkpoint has been written; `began` is `now()` before it was."""
+        """Record that a checkpoint has been written; `began` is what `now()` returned before it."""
         self._saved = self._clock()
         self._save_cost = self._saved - began
 
@@ -154,7 +154,7 @@ class Pace:
         return self._clock() - self._began
 
     def _budget(self) -> float:
-        """Return how many seconds the next chunk may take: no more than are left."""
+        """Return how many seconds the next chunk may take: at most those left of the budget."""
         if self._training.seconds is None:
             return CHUNK_SECONDS
         return min(CHUNK_SECONDS, self._training.seconds - self.seconds)

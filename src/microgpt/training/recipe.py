@@ -1,8 +1,8 @@
-"""The recipe of a training for which the caller names no preset.
+"""The recipe of a training without a preset: the default one, or one chosen for a budget in
+seconds.
 
-In: the documents, the training's config, an engine's name. Out: a preset's name; or, for a budget
-in seconds, the recipe that `budget` chooses for this machine, after a short measurement of its
-speed.
+In: the documents, the training's settings, an engine's name. Out: a preset's name; or a recipe that
+`budget` chooses, for which this machine's speed is measured for a moment.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from microgpt.training.presets import MODERN
 from microgpt.training.task import Dataset, open_for
 
 CHOSEN = "chosen"
-"""Stands in place of a preset's name where the recipe was chosen for a budget in seconds."""
+"""The preset's name of a run whose recipe was chosen for a budget in seconds."""
 
 
 def default(engine: str) -> str:
-    """Return the default preset's name: on the slow engine the original."""
+    """Return the default preset's name: the original for a slow engine, else micro."""
     return "micro" if about(engine).is_fast else "microgpt"
 
 

@@ -1,6 +1,7 @@
-"""The losses of the last steps of a training, whose mean is reported, and of the first one.
+"""The losses of a training's last steps, whose mean is reported at the end, and of its first step.
 
-In: steps, or lines of a log that each sum several, as they come. Out: the sums of their losses.
+In: the losses of steps, or of log lines that each sum several steps. Out: the sum over the last
+ones.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ class Tail:
     """The losses of the last steps.
 
     Args:
-        least: how many steps to cover, at least, once there are as many.
+        least: the fewest steps to hold, once so many were added; a log line may make it hold more.
 
     Attributes:
-        first: the loss of the first step, or of the first line; None: none has come.
+        first: the loss of the first step, or of the first log line; None: nothing was added.
 
     >>> tail = Tail(2)
     >>> for n in (1, 2, 3):
@@ -31,7 +32,7 @@ class Tail:
         self._parts: list[tuple[int, LossSum]] = []
 
     def add(self, steps: int, total: LossSum) -> None:
-        """Add the sum of some steps."""
+        """Add the summed loss of one step, or of several that a log line sums."""
         self.first = self.first or total
         self._parts.append((steps, total))
         while sum(n for n, _ in self._parts[1:]) >= self._least:
@@ -46,15 +47,15 @@ class Tail:
 
     @property
     def steps(self) -> int:
-        """How many steps it covers."""
+        """How many steps are held."""
         return sum(n for n, _ in self._parts)
 
     @property
     def parts(self) -> list[LossSum]:
-        """The sums added, each of a step or of a line of several steps."""
+        """The sums held, each of a step or of a log line."""
         return [total for _, total in self._parts]
 
     @property
     def sum(self) -> LossSum:
-        """The sum of all of them."""
+        """The sum over all steps held."""
         return sum((total for _, total in self._parts), LossSum())

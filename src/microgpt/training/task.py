@@ -1,7 +1,7 @@
-"""What a training begins with: which documents each step sees, what is held out, a first state.
+"""A training before its first step: the plan of its batches, held-out documents, the first state.
 
 In: documents, a tokenizer, two configs. Out: a `Task`. `train`, `sweep`, `experiment` and
-`sklearn` all prepare their trainings here; nothing is read from a disk or written to one.
+`sklearn` all prepare their trainings here. Nothing is read from disk or written to it.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from microgpt.training.heldout import HeldOutDocuments
 
 
 class Dataset:
-    """Documents split into those trained on and those held out, and their tokenizer.
+    """Training documents, held-out documents and their tokenizer.
 
-    What is laid out or counted is kept, for trainings that differ in other things.
+    Layouts and counts are cached, for trainings on the same documents with other settings.
 
     Args:
         data: the documents.
-        tokenizer: makes token ids of them.
-        holdout: the share to hold out.
+        tokenizer: encodes them.
+        holdout: the share of documents to hold out, in [0, 1).
 
     Raises:
-        DataError: nothing is left to train on.
+        DataError: no document is left to train on.
     """
 
     def __init__(self, data: Corpus, tokenizer: Tokenizer, holdout: float) -> None:
@@ -52,32 +52,32 @@ class Dataset:
 
     @cached_property
     def alike(self) -> tuple[Alike, Alike]:
-        """Which of the documents trained on are the same, and which of those held out."""
+        """The distinct training documents, and the distinct held-out ones."""
         return Alike.of(self.train_documents), Alike.of(self.heldout_documents)
 
     @cached_property
     def encoded(self) -> Encoded:
-        """The token ids of the documents trained on."""
+        """The token ids of the training documents."""
         return encode_all(self.tokenizer, self.train_documents)
 
     def _layout(self, block_size: int, long: LongDocuments) -> Layout:
-        """Lay the documents trained on end to end."""
+        """Fit the training documents to a block size."""
         return lay_out(self.encoded, self.tokenizer.bos, block_size, long)
 
     def _counts(self, block_size: int, long: LongDocuments, n: int) -> NGram:
-        """Count n-grams of the documents trained on."""
+        """Count the n-grams of the training documents."""
         batch = self.layout(block_size, long).batch
         return NGram.of(batch, self.tokenizer.vocab_size, self.tokenizer.bos, n)
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One training before its first step.
+    """A training before its first step.
 
     Attributes:
-        dataset: the documents.
-        model: the model's shape.
-        training: the recipe.
+        dataset: the documents and their tokenizer.
+        model: the model's settings.
+        training: the training's settings.
     """
 
     dataset: Dataset
@@ -86,34 +86,34 @@ class Task:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """What makes token ids of text."""
+        """The tokenizer of the documents."""
         return self.dataset.tokenizer
 
     @property
     def layout(self) -> Layout:
-        """The documents trained on, laid out for the block size."""
+        """The training documents, fitted to the block size."""
         return self.dataset.layout(self.model.block_size, self.training.long)
 
     @cached_property
     def plan(self) -> Plan:
-        """Which documents each step sees."""
+        """The plan: which documents each step trains on."""
         training = self.training
         return Plan(self.layout.batch, training.batch_size, training.seed, training.order)
 
     @property
     def counts(self) -> NGram | None:
-        """The counts that the GPT is mixed with; None: it is not."""
+        """The n-gram model that the GPT is mixed with; None: it is not mixed."""
         n = self.training.ngram
         return self.dataset.counts(self.model.block_size, self.training.long, n) if n else None
 
     @cached_property
     def heldout(self) -> HeldOutDocuments:
-        """The documents held out, in an order that is the same for all trainings on them."""
+        """The held-out documents, in an order that is the same for all trainings on them."""
         documents = self.dataset.heldout_documents
         return HeldOutDocuments(documents, self.tokenizer, self.model.block_size)
 
     def prepare(self) -> None:
-        """Shuffle and count, once for all steps."""
+        """Shuffle the documents and count n-grams now, so that the first step does not."""
         self.plan.batches(0, 1)
         _ = self.counts
 
@@ -138,8 +138,14 @@ def open_for(
 
 
 def first_state(config: GPTConfig, seed: int, documents: int) -> State:
-    """Draw the state that a training of so many documents, or windows, begins with."""
-    # One generator, as in the original: it shuffles the documents, then draws the first numbers.
+    """Draw the state before the first update.
+
+    Args:
+        config: the model's settings.
+        seed: of the generator.
+        documents: how many training documents, or windows of them, the generator shuffles first.
+    """
+    # As in the original, one generator shuffles the documents and then draws the initial values.
     rng = random.Random(seed)
     shuffled(documents, rng)
     return State.fresh(model.initial(config, rng))
@@ -148,7 +154,16 @@ def first_state(config: GPTConfig, seed: int, documents: int) -> State:
 def tokenizer_for(
     name: Literal["characters", "bytes"], documents: Sequence[str], bos: Literal["first", "last"]
 ) -> Tokenizer:
-    """Make the tokenizer of documents."""
+    """Make the tokenizer of documents.
+
+    Args:
+        name: the kind of tokenizer.
+        documents: their characters are the vocabulary of "characters".
+        bos: whether BOS is the first id or the last.
+
+    Raises:
+        UsageError: there is no tokenizer of this name.
+    """
     if name not in ("characters", "bytes"):
         raise UsageError(f'tokenizer must be one of characters, bytes; got "{name}".')
     return Bytes(bos) if name == "bytes" else Characters.of(documents, bos)

@@ -1,7 +1,7 @@
-"""A training in memory: the loop, its held-out documents, the state that is kept at the end.
+"""A training in memory: the loop, its evaluations, and the choice of the final state.
 
-In: a task and an engine. Out: `Steps` and `HeldOut`s, one after the other. Nothing is printed or
-saved here; `checkpoint` returns all that a training is, for whoever saves it.
+In: a task and an engine. Out: events, `Steps` and `HeldOut`, in order. Nothing is printed or saved
+here: `checkpoint` returns all that must be saved to resume the training.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from microgpt.training.task import Task
 from microgpt.wording import count, rates
 
 TAIL = 50
-"""The closing mean is over so many steps."""
+"""The number of last steps whose mean loss is reported at the end."""
 
 
 class Trainer:
-    """A training. Iterate over it; `stop` it; read `ladder` off it.
+    """A training: iterating over it trains and yields events.
 
     Args:
-        task: what it begins with.
-        engine: opened for it, with the state it begins with or goes on from.
+        task: the documents and the settings.
+        engine: opened for the task, with the state to train from.
         spent: seconds spent on preparing.
-        align: prefer to pause at multiples of this many steps.
+        align: chunks end at multiples of this many steps, if they are long enough.
 
     Attributes:
-        mixture: the GPT mixed with counts, where it is.
+        mixture: the GPT mixed with counts; None: it is not mixed.
         pace: decides what depends on time.
         tail: the losses of the last 50 steps.
-        best: the state to keep if what comes is worse.
-        at: the step made last.
-        last_heldout: the newest evaluation.
-        is_settled: whether it may be saved now: no evaluation of the last step is to come.
-        has_ended: whether it has come to its end.
+        best: the state with the lowest held-out loss so far.
+        at: the last step made; None: none.
+        last_heldout: the last evaluation; None: none.
+        is_settled: whether the training may be saved now: no evaluation of the last step is due.
+        has_ended: whether the training is complete.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Trainer:
 
     @property
     def predictor(self) -> Predictor:
-        """What is measured: the mixture, or the GPT where it is not mixed."""
+        """The predictor that is evaluated: the mixture, or the GPT if it is not mixed."""
         return self.mixture or self.engine
 
     @property
@@ -79,16 +79,16 @@ class Trainer:
 
     @property
     def kept(self) -> int | None:
-        """The step whose state was kept at the end, where that was not the last."""
+        """The step of the final state, if that is not the last step's; else None."""
         return self.last_heldout.kept if self.last_heldout else None
 
     @property
     def last_positions(self) -> int:
-        """How many held-out positions the last evaluation is worth."""
+        """The most held-out positions that the closing evaluation measures."""
         return self.timetable.last(self.updates, is_fast=about(self.engine.name).is_fast)
 
     def resume(self, saved: Checkpoint) -> None:
-        """Take up what a checkpoint tells beside the engine's state."""
+        """Restore what a checkpoint holds beside the engine's state, which is loaded already."""
         self.best, self.has_ended = Best.of(saved), saved.progress is None
         if self.mixture and saved.weight is not None:
             self.mixture.weight = saved.weight
@@ -97,11 +97,11 @@ class Trainer:
             self.at = Step(updates, progress.pending, progress.lr, progress.seconds)
 
     def stop(self) -> None:
-        """End at the next step where the engine stands still."""
+        """Stop after the current chunk of steps."""
         self.pace.stop()
 
     def __iter__(self) -> Iterator[Steps | HeldOut]:
-        """Train and yield what happens.
+        """Train, and yield `Steps` after each chunk and `HeldOut` after each evaluation.
 
         Raises:
             DivergedError: the loss is not finite.
@@ -118,7 +118,7 @@ class Trainer:
             self.is_settled = steps.settled and not is_due
             yield steps
             if is_due:
-                # The first one decides how many, so that the others can be compared with it.
+                # All evaluations measure as many positions as the first, to be comparable.
                 since = self.timetable.every or steps.last - evaluated_at
                 sample = self.best.loss.positions if self.best.loss else None
                 heldout = self._measure(sample or self.timetable.positions(since))
@@ -132,15 +132,15 @@ class Trainer:
             yield from self._end(self.at)
 
     def _is_due(self, steps: Steps) -> bool:
-        """Say whether to measure after these steps."""
+        """Return whether to evaluate after these steps."""
         can_be = steps.settled and len(self.task.heldout) > 0
         return can_be and self.pace.evaluation_is_due(steps.last)
 
     def _closing(self) -> float:
-        """Estimate the seconds of what follows the last step under a clock.
+        """Estimate the seconds from the last step to the end of a timed training; else 0.
 
-        Held-out documents are measured, and lines on as many positions again, for what is usual. A
-        slow engine measures few, in proportion to its training.
+        Held-out documents are evaluated, and the reference losses are measured on as many positions.
+        A slow engine measures few, in proportion to its training.
         """
         task = self.task
         if not task.training.seconds or not task.heldout or not about(self.engine.name).is_fast:
@@ -154,13 +154,13 @@ class Trainer:
         return each * positions * (1 if task.dataset.stream else 2)
 
     def _end(self, last: Step) -> Iterator[HeldOut]:
-        """Choose the state to keep, and measure it on all held-out documents."""
+        """Choose the final state, and evaluate it on all held-out documents."""
         self.is_settled = False
         self.check()
         best, heldout = self.best, self.task.heldout
         if heldout:
             kept = None
-            # Too few positions to tell which state is the best.
+            # With fewer positions than this a state may have the lowest loss by chance.
             if best.loss and best.loss.positions >= min(ENOUGH, heldout.positions):
                 same = heldout.measure(self.engine, self.mixture, last.step, best.loss.positions)
                 best.see(same.sum, self.engine)
@@ -171,7 +171,7 @@ class Trainer:
         self.has_ended = True
 
     def _measure(self, positions: int, kept: int | None = None) -> HeldOut:
-        """Measure on the first held-out documents."""
+        """Evaluate on the first held-out documents, those with this many positions."""
         step = self.updates
         found = self.task.heldout.measure(self.engine, self.mixture, step, positions, kept)
         if not math.isfinite(found.own.nats):
@@ -181,10 +181,10 @@ class Trainer:
         return found
 
     def check(self) -> State:
-        """Return the state, if it is a good one: the loss of one more document tells.
+        """Return the state if it is finite: it must give the next document a finite loss.
 
         Raises:
-            DivergedError: it is not.
+            DivergedError: a parameter, a moment or that loss is not finite.
         """
         state, training = self.engine.state(), self.task.training
         if not state.updates:
@@ -194,35 +194,35 @@ class Trainer:
         if not math.isfinite(loss) or not all(
             np.isfinite(buffer).all() for buffer in state.buffers.values()
         ):
-            # The loss is that of the step to come, where there is one.
+            # The loss measured is that of the next step, unless the last one was made.
             step = min(state.updates + 1, training.steps or state.updates + 1)
             raise DivergedError(step, loss, rates(training))
         return state
 
     def checkpoint(self, lines: int = 0, pending: LossSum | None = None) -> Checkpoint:
-        """Return all that this training is at this moment.
+        """Return all that must be saved to resume the training at this moment.
 
         Args:
-            lines: how many lines of a log tell of it.
-            pending: the losses that no line has told of yet.
+            lines: how many lines the log has.
+            pending: the losses of steps that are in no line of the log yet.
 
         Raises:
-            DivergedError: the state is no good one.
+            DivergedError: the state is not finite.
         """
         state, best, progress = self.check(), self.best, None
         if not self.has_ended:
             lr, seconds = (self.at.lr, self.at.seconds) if self.at else (0.0, 0.0)
-            told = (lines, pending or LossSum())
-            progress = Progress(*told, lr, seconds, best.loss, best.step)
+            logged = (lines, pending or LossSum())
+            progress = Progress(*logged, lr, seconds, best.loss, best.step)
         weight = self.mixture.weight if self.mixture else None
         parameters = best.parameters if progress and best.step < state.updates else None
         return Checkpoint(state, weight, progress, parameters)
 
     def ladder(self) -> Ladder:
-        """Compare the model with counting, on the same documents.
+        """Return the losses of the model and of the baselines on the same documents.
 
-        They are the held-out ones of the last evaluation; without any, those of the last 50 steps,
-        which n-grams would know by heart.
+        These are the held-out documents of the last evaluation. If none are held out, they are the
+        documents of the last 50 steps, without an n-gram, which would have memorised them.
         """
         task, counts, gpt = self.task, None, None
         if self.last_heldout:
@@ -233,7 +233,8 @@ class Trainer:
         else:
             n = self.tail.steps or min(TAIL, self.updates)
             measured = task.plan.batches(self.updates - n, n)
-            # Where the log is lost they cost what they cost now; it is the GPT's loss either way.
+            # Without the log the losses at those steps are unknown: measure them now. Either way
+            # they are the GPT's own.
             loss = self.tail.sum
             if not self.tail.steps:
                 loss = LossSum.of(self.engine.losses(measured))

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 # A loss this many times the first one is far above it; this many times ln V, above blind guessing.
 _FAR, _ABOVE = 3.0, 1.05
-# After fewer steps a loss above blind guessing means nothing: it has not fallen yet.
+# After fewer steps the loss may be above blind guessing only because it has not fallen yet.
 _ENOUGH = 50
-# If the first loss is this many times ln V the initial values are too large.
+# If the first loss is more than this many times ln V, the initial values are too large.
 _LARGE = 1.5
 # Standard errors by which a mean may differ by chance.
 _ERRORS = 3.0
@@ -61,9 +61,9 @@ def overweight(trainer: Trainer) -> str | None:
     mixture = trainer.mixture
     if not mixture or mixture.weight <= 0.5:
         return None
-    told = counts_of(mixture.ngram.n, trainer.task.tokenizer.unit, mixture.weight)
+    counts = counts_of(mixture.ngram.n, trainer.task.tokenizer.unit, mixture.weight)
     return (
-        f"{told} weigh more than the GPT: most of what this model knows is counted. "
+        f"{counts} weigh more than the GPT: most of what this model knows is counted. "
         "Train for longer, or see the GPT alone with --ngram 0."
     )
 
