@@ -21,7 +21,7 @@ MODEL = [
     ({"activation": "gelu"}, 'activation must be one of relu, squared-relu; got "gelu".'),
     (
         {"position": "rotary", "n_embd": 12},
-        "n_embd / n_head must be even for rotary positions, which turn pairs; got 12 / 4.",
+        "n_embd / n_head must be even for rotary positions, which rotate pairs; got 12 / 4.",
     ),
     ({"position": "x"}, 'position must be one of learned, rotary; got "x".'),
     ({"init": "x"}, 'init must be one of normal, fan-in; got "x".'),

@@ -1,7 +1,6 @@
 """Train a GPT on your own lines of text in seconds, and see exactly how wrong it is.
 
-The names below stand in the order in which data flows through them. Each is loaded when it is first
-asked for: `import microgpt` alone loads nothing.
+Each public name is imported when it is first used: `import microgpt` alone loads nothing.
 """
 
 from importlib import import_module

@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line; an interruption is quiet even while it loads."""
+    """Run the command line; Ctrl-C exits without a traceback even during the imports."""
     try:
         from microgpt.cli.app import main as run
 

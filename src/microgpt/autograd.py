@@ -1,4 +1,4 @@
-"""Reverse-mode differentiation of scalars: a number that remembers how it was made.
+"""Reverse-mode differentiation of scalars: each number records the operation that made it.
 
 In: numbers and operations on them. Out: the gradient of the result with respect to every input.
 Each node stores its inputs and its local derivative with respect to each of these, so that one loop

@@ -1,11 +1,11 @@
-"""How fast an engine trains: rows of one model each, timed within one run.
+"""A benchmark of engines: how fast each trains some models, timed within one run.
 
-In: cases, text to train on. Out: `Row`s. Speed is counted in floating-point operations, so that it
-can be compared with what the processor could do at most::
+In: cases, text to train on. Out: `Row`s. Speed is in floating-point operations a second, to compare
+it with the processor's peak; counted are::
 
-    6 (12 L D^2 + V D)      a position: products there, and twice that back
-    12 L D                  a pair of positions, one of which attends to the other
-    14                      a parameter and step: Adam
+    6 (12 L D^2 + V D)      for each position: matrix products, forward and twice that backward
+    12 L D                  for each pair of positions, one of which attends to the other
+    14                      for each parameter and step: Adam
 
 A multiply-add is two operations; norms, softmax and the loss are not counted.
 """
@@ -36,7 +36,7 @@ ROUNDS = 7
 
 @dataclass(frozen=True)
 class Case:
-    """A model and a batch size; a stream is one long text, read in windows of the block."""
+    """A model and a batch size; a `stream` is one long text, read in windows of the block."""
 
     n_embd: int
     batch_size: int
@@ -46,7 +46,7 @@ class Case:
 
     @property
     def label(self) -> str:
-        """What it is, in words."""
+        """A description of the case."""
         layers = f"{self.n_layer} x " if self.n_layer > 1 else ""
         return f"{layers}{self.n_embd}, block {self.block_size}, batch {self.batch_size}"
 
@@ -60,17 +60,17 @@ CASES = (
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured of a case.
+    """The measurements of a case.
 
     Attributes:
         label: the case.
-        engine: by name.
-        threads: how many it used.
+        engine: the engine's name.
+        threads: how many threads it used.
         document: seconds a document, the median of the rounds.
-        low, high: the least and the most.
+        low, high: the least and the most seconds a document of a round.
         token: seconds a position.
         speed: GFLOP/s, by the formula above.
-        limit: seconds a document at the multiply-add peak of one core, if that is known.
+        limit: seconds a document at one core's peak of multiply-adds; None: the peak is unknown.
     """
 
     label: str
@@ -102,7 +102,7 @@ def operations(config: GPTConfig, batches: Batches) -> float:
 
 
 def task(case: Case, names: Sequence[str], text: str) -> Task:
-    """Return the training of a case."""
+    """Return the task of a case: a training before its first step."""
     documents = from_texts([text] if case.stream else names)
     tokens = Characters.of(documents.documents)
     config = GPTConfig(
@@ -115,19 +115,19 @@ def task(case: Case, names: Sequence[str], text: str) -> Task:
 
 
 class Trains(Protocol):
-    """What can be measured: the half of an engine that trains."""
+    """The methods of an engine that the benchmark calls."""
 
     def load(self, state: State) -> None:
-        """Take parameters and moments."""
+        """Load a copy of a state."""
         ...
 
     def train(self, batches: Batches, lr_K: Floats) -> Sums:
-        """Do K updates."""
+        """Make K updates."""
         ...
 
 
 def engine(name: str, config: GPTConfig, threads: int) -> Trains:
-    """Open one of our engines."""
+    """Open an engine."""
     return open_engine(name, config, threads=threads)
 
 
@@ -140,19 +140,19 @@ def rows(
     seconds: float = 0.1,
     opened: Callable[[str, GPTConfig, int], Trains] = engine,
 ) -> Iterator[Row]:
-    """Measure each case under each engine, the engines in turn in every round.
+    """Measure each case with each engine; in every round each engine is timed once.
 
     Args:
-        cases: what to train.
-        names: the documents of those that are no stream.
-        text: the stream.
-        engines: names, with threads.
-        peak: GFLOP/s of one core at most, if it is known.
+        cases: the models to train.
+        names: the documents of cases that are not streams.
+        text: the text of streams.
+        engines: (name, threads) of each engine.
+        peak: GFLOP/s of one core at most; None: unknown.
         seconds: about how long a round of one engine takes.
-        opened: what opens an engine.
+        opened: opens an engine.
 
     Raises:
-        ArithmeticError: engines disagree about the loss, so that they do not compute the same.
+        ArithmeticError: the engines' losses differ, so that they do not compute the same model.
     """
     for case in cases:
         trained = task(case, names, text)
@@ -185,13 +185,13 @@ def rows(
 
 
 def _first_loss(trains: Trains, start: State, plan: Plan) -> float:
-    """Return the loss of the second step, which the first update has changed."""
+    """Return the loss of the second step, which depends on the first update."""
     trains.load(start)
     return trains.train(plan.batches(0, 2), np.full(2, 1e-4))[-1].mean
 
 
 def _work(trains: Trains, plan: Plan, seconds: float) -> tuple[Batches, Callable[[], object]]:
-    """Return some steps and what trains on them, warm."""
+    """Return batches that take about `seconds`, and a function that trains on them, warmed up."""
     few = plan.batches(0, 2)
     began = time.perf_counter()
     trains.train(few, np.full(2, 1e-4))

@@ -1,22 +1,22 @@
-"""What can go wrong, as types.
+"""The errors and warnings that microgpt raises.
 
 ::
 
     ValueError
     └── UsageError        a caller's mistake: a value outside its domain
-    MicroGPTError         the world's: what was met is not what it should be
+    MicroGPTError         a fault outside the program: in a file, a folder, a package, a training
     ├── DataError         text that cannot be read or has nothing to learn from
     ├── RunError          a run's folder that is missing, damaged or foreign
-    │   └── InUseError    ... or that another process is writing to
+    │   └── InUseError    a folder that another process is writing to
     ├── SweepError        a sweep's folder or database that cannot be used
     ├── MissingExtra      an optional part that is not installed; an ImportError too
-    └── DivergedError     a loss that is no longer a number
+    └── DivergedError     a loss that is not finite
     UserWarning
-    └── TrainingWarning   a training that came to its end, but to no good one
+    └── TrainingWarning   a training that ended with a bad result
 
 Every message reads ``<subject> must <condition>; got <value>.``, then the remedy if there is one.
-The command line prints these as one line and ends with exit code 2, or 1 where a training came to
-no good; anything else is a bug of ours and keeps its traceback.
+The command line prints one line and exits with code 2, or 1 for a training with a bad result. Any
+other exception is a bug, and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class UsageError(ValueError):
 
 
 class MicroGPTError(Exception):
-    """The world is not as it should be: a file, a folder, a missing package."""
+    """A fault outside the program: in a file, a folder, an optional package, a training."""
 
 
 class DataError(MicroGPTError):
@@ -53,13 +53,13 @@ class MissingExtra(MicroGPTError, ImportError):  # noqa: N818  (it names what is
 
 
 class DivergedError(MicroGPTError):
-    """The loss is no longer a finite number.
+    """A loss is not finite.
 
     Args:
-        step: whose loss it was.
-        loss: nan or infinite.
-        rates: the learning rates as they were set, in words: `wording.rates`.
-        checkpoint: the last good one, in words.
+        step: the step of the loss.
+        loss: NaN or infinity.
+        rates: the learning rates, as flags: see `wording.rates`.
+        checkpoint: the last good checkpoint, in words.
 
     >>> print(DivergedError(step=412, loss=float("nan"), rates="--lr 0.3"))
     the loss became nan at step 412. Try a smaller learning rate than --lr 0.3.
@@ -68,12 +68,12 @@ class DivergedError(MicroGPTError):
     def __init__(self, step: int, loss: float, rates: str, checkpoint: str = "") -> None:
         self.step, self.loss, self.rates = step, loss, rates
         became = "nan" if math.isnan(loss) else "infinite"
-        kept = f"; the last good checkpoint is {checkpoint}" if checkpoint else ""
+        last = f"; the last good checkpoint is {checkpoint}" if checkpoint else ""
         super().__init__(
             f"the loss became {became} at step {step}. "
-            f"Try a smaller learning rate than {rates}{kept}."
+            f"Try a smaller learning rate than {rates}{last}."
         )
 
 
 class TrainingWarning(UserWarning):
-    """A training came to its end, but to no good one: its loss is above blind guessing, say."""
+    """A training ended with a bad result: its loss is above blind guessing, for example."""

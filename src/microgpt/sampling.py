@@ -24,10 +24,10 @@ from microgpt.wording import count
 Floats = NDArray[np.float64]
 
 ROWS = 2048
-"""How many samples are drawn side by side, at most."""
+"""The most samples drawn side by side."""
 
 _POSITIONS = 32_768
-"""How many positions their caches may hold in all: this bounds the memory."""
+"""The most positions in the caches of samples drawn side by side: it bounds the memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +35,13 @@ class Choice:
     """How the next token is chosen.
 
     Args:
-        temperature: divides the logits; below 1 bolder, above 1 wilder, 0 always the likeliest.
-        top_k: only the k likeliest.
-        top_p: only the likeliest that together reach this probability.
-        min_p: only those at least this many times as probable as the likeliest.
-        prompt: how every sample begins.
-        seed: of the drawing.
+        temperature: divides the logits: below 1 likely tokens become likelier, above 1 less so; 0:
+            always the likeliest.
+        top_k: draw from the k likeliest tokens only; None: from all.
+        top_p: draw from the fewest likeliest tokens that together reach this probability.
+        min_p: draw from tokens at least this many times as probable as the likeliest.
+        prompt: the beginning of every sample.
+        seed: of the generator.
 
     Raises:
         UsageError: a value outside its domain.
@@ -71,12 +72,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class Sample:
-    """A text that the model made.
+    """A text drawn from the model.
 
     Attributes:
-        text: prompt included.
-        sum: its loss by the model's own probabilities (temperature 1, no token excluded).
-        ended: whether the model ended it ("end"), or it filled the block ("block").
+        text: with the prompt.
+        sum: its loss under the model's own probabilities (temperature 1, no token excluded).
+        ended: why it ended: the model drew its end ("end"), or it filled the block ("block").
     """
 
     text: str
@@ -132,7 +133,7 @@ def samples(
     """Yield samples endlessly; the caller takes as many as it needs.
 
     Raises:
-        UsageError: the prompt has a character the vocabulary lacks, or does not fit the block.
+        UsageError: the prompt has an unknown character, or does not fit the block.
     """
     prompt: list[int] = known_ids(tokenizer, choice.prompt, "prompt").tolist()
     if len(prompt) >= block_size:

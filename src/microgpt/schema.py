@@ -1,8 +1,8 @@
-"""What stands in a file of ours, by its type: the one place where JSON becomes values.
+"""JSON to typed values, validated: the one place where files of ours are decoded.
 
-In: bytes, and the type that their content must have, a dataclass say. Out: a value of just that
-type, or a `Foreign` that says which part is not. msgspec decodes: 1.0 is no whole number to it, and
-NaN no JSON; and it makes dataclasses, which then check themselves.
+In: bytes, and the type that their content must have, for example a dataclass. Out: a value of that
+type, or a `Foreign` error that names the part which is of another type. msgspec decodes strictly:
+1.0 is no whole number, NaN is no JSON. The dataclasses that it makes check their own values.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 
 class Foreign(UsageError):  # noqa: N818  (it says what content is)
-    """Content that is not as microgpt writes it; the message is a phrase, to stand in brackets."""
+    """Content that microgpt does not write; the message is a phrase, for use in brackets."""
 
 
 def parse(data: bytes) -> Any:
-    """Return the JSON value that bytes are.
+    """Decode JSON.
 
     Raises:
-        Foreign: they are none.
+        Foreign: the bytes are not JSON.
 
     >>> parse(b'{"step": 3}')
     {'step': 3}
@@ -46,16 +46,16 @@ def parse(data: bytes) -> Any:
 
 
 def convert(kind: type[T], value: Any, name: str = "") -> T:
-    """Return a JSON value as one of a type; keys that the type lacks are passed over.
+    """Convert a JSON value to a type; keys that the type does not have are ignored.
 
     Args:
-        kind: the type; of a dataclass, fields with a default may be missing.
+        kind: the type; fields of a dataclass that have a default may be missing.
         value: as `parse` returns it.
-        name: what a message calls it; "" for a whole file.
+        name: the value's name in messages; "" for a whole file.
 
     Raises:
-        Foreign: it is of another type.
-        UsageError: it is, but the dataclass refuses it.
+        Foreign: the value is of another type.
+        UsageError: the dataclass refuses the value of a field.
 
     >>> convert(tuple[int, ...], [1, "b"], "counts")
     Traceback (most recent call last):
@@ -72,7 +72,7 @@ def convert(kind: type[T], value: Any, name: str = "") -> T:
 
 
 def fingerprint(value: Any) -> str:
-    """Return a hash of a JSON value: of what it says, whatever the order of keys.
+    """Return a hash of a JSON value that does not depend on the order of keys.
 
     >>> fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
     True
@@ -92,21 +92,21 @@ def _kind(words: str) -> str:
 
 
 def _phrase(message: str, name: str) -> str:
-    """Say in our words what msgspec says.
+    """Rewrite a message of msgspec in the words of this package.
 
     >>> _phrase("Expected `int | null`, got `str` - at `$.data.files[0]`", "")
     'data.files[0] must be a whole number or null; got text'
     >>> _phrase("Object missing required field `model`", "")
     'it lacks model'
     """
-    told, _, at = message.partition(" - at ")
+    reason, _, at = message.partition(" - at ")
     where = name + at.replace("`", "").replace("key in ", "a key of ").replace("$", "", 1)
     where = where.replace("a key of .", "a key of ").removeprefix(".") or "it"
-    if expected := re.fullmatch("Expected `(.+?)`( of length .+?)?(?:, got `?(.+?)`?)?", told):
+    if expected := re.fullmatch("Expected `(.+?)`( of length .+?)?(?:, got `?(.+?)`?)?", reason):
         must, length, got = (part or "" for part in expected.groups())
         return f"{where} must be {_kind(must)}{length}" + (f"; got {_kind(got)}" if got else "")
-    if lacks := re.fullmatch("Object missing required field `(.+)`", told):
+    if lacks := re.fullmatch("Object missing required field `(.+)`", reason):
         return f"it lacks {lacks[1] if where == 'it' else f'{where}.{lacks[1]}'}"
-    if choice := re.fullmatch("Invalid enum value '?(.*?)'?", told, re.DOTALL):
+    if choice := re.fullmatch("Invalid enum value '?(.*?)'?", reason, re.DOTALL):
         return f'{where} must be one of its choices; got "{choice[1][:40]}"'
-    return f"{where}: {told[:1].lower()}{told[1:]}"
+    return f"{where}: {reason[:1].lower()}{reason[1:]}"

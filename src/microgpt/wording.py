@@ -1,4 +1,4 @@
-"""How numbers, names, text and settings are shown to people, on a terminal and on a page."""
+"""How numbers, names, text and settings are written for people, on a terminal and on a page."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from microgpt.loss import LossSum
 
 END = "⏎"
-"""Stands for the end of a document."""
+"""The symbol for the end of a document."""
 
 STEP, STRONGEST = 1.2, 5
-"""A `level` is so many nats more than the one below, up to the strongest."""
+"""The nats between two levels of colour (`level`), and the highest level."""
 
 
 def name_of(baseline: str, n: int) -> str:
-    """Return what a baseline is called among people.
+    """Return the name of a baseline for people.
 
     >>> name_of("uniform", n=5), name_of("ngram", n=5), name_of("xz", n=5)
     ('blind', '5-grams', 'xz')
@@ -41,7 +41,7 @@ def short(number: float) -> str:
 
 
 def count(number: int, noun: str, many: str = "") -> str:
-    """Write a number of things.
+    """Write a number with its noun, in the singular or plural.
 
     >>> count(1, "document"), count(32_000, "document"), count(2, "stretch", "stretches")
     ('1 document', '32,000 documents', '2 stretches')
@@ -50,12 +50,12 @@ def count(number: int, noun: str, many: str = "") -> str:
 
 
 def figures(value: float, decimals: int = 4, absurd: float = 1e6) -> str:
-    """Write a loss or a perplexity; one that is absurdly large in powers of ten.
+    """Write a loss or a perplexity, in scientific notation if it is very large.
 
     Args:
         value: the number.
-        decimals: how many.
-        absurd: from here on nobody can read so many digits.
+        decimals: how many decimals.
+        absurd: from this value on scientific notation is used.
 
     >>> figures(559.51), figures(7.46, 1), figures(1.234e240, 1)
     ('559.5100', '7.5', '1.2e+240')
@@ -64,16 +64,16 @@ def figures(value: float, decimals: int = 4, absurd: float = 1e6) -> str:
 
 
 ALONE, MIXED, THIS = "GPT alone", "GPT + counts", "this model"
-"""What a model is called beside others: the GPT of a mixture, the mixture, and a GPT not mixed."""
+"""The names of the GPT in a mixture, of a mixture, and of a GPT that is not mixed."""
 
 
 def counts_of(n: int, unit: str = "character", weight: float | None = None) -> str:
-    """Say what a GPT is mixed with.
+    """Name the counts that a GPT is mixed with.
 
     Args:
-        n: how many tokens in a row are counted.
-        unit: what a token is called.
-        weight: the share of the counts, if it is known.
+        n: the length of the longest n-grams, in tokens.
+        unit: the name of a token.
+        weight: of the counts in the mixture; None: not shown.
 
     >>> counts_of(5), counts_of(3, "byte", 0.374)
     ('counts of 5 characters', 'counts of 3 bytes (37 %)')
@@ -83,7 +83,7 @@ def counts_of(n: int, unit: str = "character", weight: float | None = None) -> s
 
 
 def heldout(what: str, gpt: float, mixed: float | None = None, decimals: int = 4) -> str:
-    """Write what held-out documents cost: of a mixture, its GPT's and its own by their names.
+    """Write a held-out loss; of a mixture, the GPT's and the mixture's under their own names.
 
     >>> print(heldout("val", 2.4), heldout("val", 2.4, 2.3, decimals=2), sep=" | ")
     val 2.4000 | val: GPT alone 2.40 · GPT + counts 2.30
@@ -94,7 +94,7 @@ def heldout(what: str, gpt: float, mixed: float | None = None, decimals: int = 4
 
 
 def units(loss: LossSum, unit: str = "character") -> str:
-    """Say a mean loss in nats, bits and choices.
+    """Write a mean loss in nats, in bits and as a perplexity.
 
     >>> from microgpt.loss import LossSum
     >>> units(LossSum(6.0, 2))
@@ -107,7 +107,7 @@ def units(loss: LossSum, unit: str = "character") -> str:
 
 
 def glyph(char: str | None, *, unknown: bool = False) -> str:
-    r"""Return what stands for a character; None is the end of a document.
+    r"""Return the symbol that shows a character; None is the end of a document.
 
     >>> glyph("a"), glyph(" "), glyph("\n"), glyph(None), glyph("é", unknown=True)
     ('a', '␣', '\\n', '⏎', 'é?')
@@ -117,7 +117,7 @@ def glyph(char: str | None, *, unknown: bool = False) -> str:
 
 
 def expected(tokens: Iterable[str]) -> str:
-    """Return what stands for the likeliest tokens, the end of a document among them as "".
+    """Return symbols for the likeliest tokens; "" is the end of a document.
 
     >>> expected(["a", "", " "])
     'a ⏎ ␣'
@@ -126,7 +126,7 @@ def expected(tokens: Iterable[str]) -> str:
 
 
 def level(nats: float) -> int:
-    """Return how strongly a number of nats is coloured, from 0.
+    """Return the level of colour for a loss in nats, from 0 to STRONGEST.
 
     >>> level(0.5), level(3.0), level(40.0)
     (0, 2, 5)
@@ -135,7 +135,7 @@ def level(nats: float) -> int:
 
 
 def printable(text: str) -> str:
-    r"""Return text with what cannot be seen, or would move the cursor, as an escape.
+    r"""Return text with escapes for characters that are invisible or would move the cursor.
 
     >>> printable("a\x00\nb")
     'a\\x00\\nb'
@@ -146,7 +146,7 @@ def printable(text: str) -> str:
 
 
 def clipped(text: str, most: int = 60) -> str:
-    """Return text as `printable` shows it, or the beginning of a long one.
+    """Return `printable` text, cut to its first `most` characters.
 
     >>> clipped("abcdef", most=4)
     'abc…'
@@ -155,7 +155,7 @@ def clipped(text: str, most: int = 60) -> str:
 
 
 def shell_word(text: str) -> str:
-    r"""Write text as one word of a command, on one line, that can be copied.
+    r"""Quote text as one word of a shell command, on one line.
 
     >>> print(shell_word("a b"), shell_word("a\nb"), shell_word("plain"))
     'a b' $'a\nb' plain
@@ -169,7 +169,7 @@ def shell_word(text: str) -> str:
 
 
 def path_word(path: object) -> str:
-    """Write a path as one word of a command, never as one that looks like a flag.
+    """Quote a path as one word of a shell command that cannot be taken for a flag.
 
     >>> path_word("-d/best"), path_word("runs/a")
     ('./-d/best', 'runs/a')
@@ -179,19 +179,19 @@ def path_word(path: object) -> str:
 
 
 def nearest(word: str, known: Iterable[str], alike: float = 0.6) -> str | None:
-    """Return which of some words was probably meant; none if none is near.
+    """Return the known word that is most similar to `word`; None: none is similar enough.
 
     >>> nearest("trian", ["train", "plot"]), nearest("--frob", ["train"])
     ('train', None)
     """
-    import difflib  # seldom, and not quick to load
+    import difflib  # slow to import, and rarely needed
 
     found = difflib.get_close_matches(word, known, 1, alike)
     return found[0] if found else None
 
 
 def readable(text: str) -> str:
-    r"""Return text of several lines, each as `printable` shows it.
+    r"""Return text of several lines, each of them `printable`.
 
     >>> readable("a\tb\nc")
     'a\\tb\nc'
@@ -200,7 +200,7 @@ def readable(text: str) -> str:
 
 
 def ranges(characters: str) -> str:
-    """Name sorted characters, neighbours as a range.
+    """List sorted characters, with runs of consecutive ones as ranges.
 
     >>> ranges(" abcdz")
     "' ', a-d, z"
@@ -232,12 +232,12 @@ def as_flag(name: str, value: Any) -> str:
 
 
 def as_flags(values: Mapping[str, Any]) -> list[str]:
-    """Write settings as flags; those that are None are not set."""
+    """Write settings as flags of `microgpt train`; leave out those that are None."""
     return [as_flag(name, value) for name, value in values.items() if value is not None]
 
 
 def rates(training: TrainConfig, asked: Collection[str] = ()) -> str:
-    """Write the learning rates as they were set: those that were asked for, or else all.
+    """Write the learning rates as flags: those in `asked`, or else all.
 
     >>> from microgpt.config import TrainConfig
     >>> rates(TrainConfig(lr=0.3)), rates(TrainConfig(optimizer="muon"))

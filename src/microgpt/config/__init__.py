@@ -1,7 +1,7 @@
-"""What a model is and how it is trained: two frozen records, checked at birth, and from JSON.
+"""The settings of a model and of its training: two frozen dataclasses that check their values.
 
-In: keywords, or a JSON object. Out: `GPTConfig` and `TrainConfig`. Which values a field may have
-and what it does stands in its type: `config.setting` makes checks, flags and their help of it.
+In: keywords, or a JSON object. Out: `GPTConfig` and `TrainConfig`. The annotation of a field has
+its type, bounds and help text: `config.setting` makes checks, flags and help of it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OptimizerName = Literal["adam", "muon"]
 
 @dataclass(frozen=True, kw_only=True)
 class GPTConfig:
-    """The shape of a model and the spread of its initial weights.
+    """The settings of a model: its shape, and its initial values.
 
     Raises:
         UsageError: a value outside its domain.
@@ -38,28 +38,28 @@ class GPTConfig:
 
     # Unicode has 1,114,112 code points.
     vocab_size: Annotated[
-        int, Whole(1, 2**21), "Number of different tokens, the one for a document's ends included."
+        int, Whole(1, 2**21), "Number of token ids, BOS (the ends of a document) included."
     ]
     block_size: Annotated[
         int, Whole(1, 2**20), "Context length: the most tokens the model sees at once."
     ] = 16
     n_layer: Annotated[int, Whole(1, 4096), "Number of layers, each of attention and an MLP."] = 1
     n_head: Annotated[int, Whole(1, 2**16), "Attention heads a layer; they share the width."] = 4
-    n_embd: Annotated[int, Whole(1, 2**16), "Width: the numbers a layer hands on for a token."] = 16
+    n_embd: Annotated[int, Whole(1, 2**16), "Width: the length of a token's vector."] = 16
     activation: Annotated[Activation, "Activation function of the MLP."] = "relu"
     position: Annotated[
         Position,
-        "Position encoding: a learned vector for each place, or queries and keys that are rotated.",
+        "Position encoding: a learned vector for each position, or rotated queries and keys.",
     ] = "learned"
     qk_norm: Annotated[bool, "Normalise each head's queries and keys (RMSNorm)."] = False
-    final_norm: Annotated[bool, "Normalise what enters lm_head (RMSNorm)."] = False
+    final_norm: Annotated[bool, "Normalise the input of lm_head (RMSNorm)."] = False
     init: Annotated[
         Init,
-        "Initial weights: all of one standard deviation; or the layers' of 1 / sqrt(inputs), the "
-        "head's 0.",
+        "Initial values: one standard deviation for all; or 1 / sqrt(inputs) in the layers, and 0 "
+        "in lm_head.",
     ] = "normal"
     init_std: Annotated[
-        float, FROM_0, "Standard deviation of the initial weights; with fan-in, of the embeddings."
+        float, FROM_0, "Standard deviation of the initial values; with fan-in, of the embeddings."
     ] = 0.08
     zero_init: Annotated[
         bool, "Start each layer's output matrices, attn_wo and mlp_fc2, at zero."
@@ -74,14 +74,14 @@ class GPTConfig:
             )
         if self.position == "rotary" and self.n_embd // self.n_head % 2:
             raise UsageError(
-                "n_embd / n_head must be even for rotary positions, which turn pairs; "
+                "n_embd / n_head must be even for rotary positions, which rotate pairs; "
                 f"got {self.n_embd} / {self.n_head}."
             )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How a model is trained.
+    """The settings of a training.
 
     Raises:
         UsageError: a value outside its domain.
@@ -99,7 +99,7 @@ class TrainConfig:
         "Seconds to train for, in place of steps; with both, whichever ends first.",
     ] = None
     batch_size: Annotated[
-        int, Whole(1, 2**20), "Documents a step; of a long one each window counts."
+        int, Whole(1, 2**20), "Documents a step; each window of a long document counts as one."
     ] = 1
     lr: Annotated[float, ABOVE_0, "Initial learning rate; it falls linearly to 0."] = 0.01
     beta1: Annotated[float, SHARE, "Adam's decay rate of the gradients' mean, a step."] = 0.85
@@ -108,7 +108,7 @@ class TrainConfig:
     )
     eps: Annotated[float, ABOVE_0, "Added to Adam's divisor, so that it is never 0."] = 1e-8
     optimizer: Annotated[
-        OptimizerName, "Optimizer of the layers' matrices; everything else is Adam's."
+        OptimizerName, "Optimizer of the layers' matrices; Adam updates all other parameters."
     ] = "adam"
     muon_lr: Annotated[float, ABOVE_0, "Muon's initial learning rate; it falls linearly to 0."] = (
         0.02
@@ -117,28 +117,30 @@ class TrainConfig:
     weight_decay: Annotated[
         float,
         FROM_0,
-        "Share by which a step shrinks the layers' matrices, times their learning rate.",
+        "Weight decay: a step multiplies the layers' matrices by 1 - learning rate * weight decay.",
     ] = 0.0
     dropout: Annotated[
         float, SHARE, "Share of the layers' outputs that a training step sets to 0."
     ] = 0.0
     loss: Annotated[
-        ObjectiveName, "Training objective: -log p, 1 - p or (1 - p)^2. Reported is always -log p."
+        ObjectiveName, "Training objective: -log p, 1 - p or (1 - p)^2; -log p is what is reported."
     ] = "cross-entropy"
-    # Of two tokens, as many as 63 bits can count.
+    # n-grams are numbered in 63 bits: the limit for a vocabulary of two tokens.
     ngram: Annotated[
-        int, Whole(0, 62), "Mix the GPT with counts of this many tokens in a row; 0: do not."
+        int,
+        Whole(0, 62),
+        "Mix the GPT with counts of n-grams of this length, in tokens; 0: do not.",
     ] = 0
     holdout: Annotated[
         float, SHARE, "Share of documents held out from training, to measure on."
     ] = 0.1
     seed: Annotated[
-        int, Whole(0, 2**63 - 1), "Random seed of the order of documents and the initial weights."
+        int, Whole(0, 2**63 - 1), "Random seed of the order of documents and the initial values."
     ] = 42
-    order: Annotated[Order, "Shuffle the documents anew in every epoch, or once."] = "per-epoch"
-    long: Annotated[LongDocuments, "Documents longer than the block: read in windows, or cut."] = (
-        "window"
-    )
+    order: Annotated[Order, "Shuffle the documents again in every epoch, or once."] = "per-epoch"
+    long: Annotated[
+        LongDocuments, "Documents longer than the block: split into windows, or cut."
+    ] = "window"
 
     def __post_init__(self) -> None:
         if self.steps is None and self.seconds is None:
@@ -150,12 +152,12 @@ Config = TypeVar("Config", GPTConfig, TrainConfig)
 
 
 def from_json(kind: type[Config], data: Any, name: str) -> Config:
-    """Make a config from a JSON object that has no fields but its own.
+    """Make a config of a JSON object, which must not have other fields.
 
     Args:
-        kind: of config.
-        data: the object; what it lacks is as by default.
-        name: what a message calls it.
+        kind: the type of config.
+        data: the object; missing fields have their defaults.
+        name: the object's name in messages.
 
     Raises:
         UsageError: a field is unknown, of another type, or out of its domain.

@@ -1,4 +1,4 @@
-"""Which numbers a setting, or a number in a file of ours, may be.
+"""Bounds of numbers: of settings, and of the numbers in a run's files.
 
 In: a name and a value. Out: nothing, or a UsageError in one sentence.
 """
@@ -11,19 +11,19 @@ from dataclasses import dataclass
 
 from microgpt.errors import UsageError
 
-# A longer value is not shown whole.
+# A message shows this many characters of a value.
 _SHOWN = 40
 
 
 @dataclass(frozen=True)
 class Whole:
-    """The whole numbers that a setting may be, both ends among them."""
+    """The whole numbers from `low` to `high`, both included."""
 
     low: int
     high: int
 
     def check(self, name: str, value: object) -> None:
-        """Raise UsageError unless the value is one of them.
+        """Raise UsageError unless the value is one of these numbers.
 
         >>> Whole(1, 4096).check("n_layer", 10**9)
         Traceback (most recent call last):
@@ -37,14 +37,14 @@ class Whole:
 
 @dataclass(frozen=True)
 class Real:
-    """The numbers that a setting may be: from the lower end, or above it, to below the higher."""
+    """The numbers from `low` (or above it, if `low_open`) to below `high`."""
 
     low: float
     high: float
     low_open: bool = False
 
     def check(self, name: str, value: object) -> None:
-        """Raise UsageError unless the value is one of them."""
+        """Raise UsageError unless the value is one of these numbers."""
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             above = self.low < value if self.low_open else self.low <= value
             if above and value < self.high:
@@ -71,17 +71,17 @@ RECORDED: Mapping[str, Whole | Real] = {
     "positions": Whole(0, 2**62),
     "weight": SHARE,
 }
-"""What the numbers in a run's files may be that no config has: all that a machine can count."""
+"""The bounds of the numbers in a run's files that are not settings."""
 
 
 def check(name: str, value: object, called: str | None = None) -> None:
-    """Raise UsageError unless a number of RECORDED may be so; a message may call it else."""
+    """Raise UsageError unless a value is within RECORDED[name]; messages call it `called`."""
     RECORDED[name].check(called or name, value)
 
 
 def _short(value: object) -> str:
-    """Write a value; of a long one the beginning."""
+    """Write the first characters of a value."""
     if isinstance(value, int) and abs(value) >= 10**_SHOWN:
-        return f"a number of more than {_SHOWN} digits"  # Python does not write thousands of them
+        return f"a number of more than {_SHOWN} digits"  # str() refuses thousands of digits
     text = str(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -1,7 +1,7 @@
-"""What a setting may be and what it does, for people: as its field in a config declares it.
+"""The type, bounds, choices and help text of each setting, as its field in a config declares them.
 
-In: a config, each of whose fields is annotated with its bounds, if it is a number, and its help.
-Out: its settings by name. Checks, flags, help texts and a sweep's knobs are made of these.
+In: a config, whose fields are annotated with a type, bounds (of a number) and a help text. Out: its
+settings by name. Checks, flags, help texts and a sweep's search space are made of these.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Setting:
 
     Attributes:
         type: of its values, without None.
-        bounds: of a number.
-        choices: the words that it may be; none: it is no word.
+        bounds: of a number; None: it is not a number.
+        choices: the words that it may be; empty: it is not a word.
         optional: whether it may be None.
-        help: what it does: a sentence.
+        help: what it does, a sentence.
     """
 
     type: Any
@@ -37,7 +37,7 @@ class Setting:
     help: str
 
     def check(self, name: str, value: object) -> None:
-        """Raise UsageError unless the value is one that it may be."""
+        """Raise UsageError unless the setting may have this value."""
         if self.optional and value is None:
             return
         if self.bounds:
@@ -68,7 +68,7 @@ def _setting(hint: Any) -> Setting:
 
 
 def check(config: object) -> None:
-    """Raise UsageError unless each field of a config is what it may be."""
+    """Raise UsageError unless each field of a config has a value that it may have."""
     for name, setting in settings(type(config)).items():
         setting.check(name, getattr(config, name))
 

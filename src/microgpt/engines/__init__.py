@@ -1,4 +1,4 @@
-"""The engines by name: the only place that imports one, and only when asked."""
+"""Opening an engine by its name: the only place that imports engines, each when it is needed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from microgpt.model import size
 from microgpt.optim import Optimizer
 
 ENGINES = ("native", "scalar")
-"""The names that `open_engine` knows, best first."""
+"""The names of all engines, the fastest first."""
 
 MOST_THREADS = 1024
-"""Each thread has buffers of its own."""
+"""The most threads: each has its own buffers in memory."""
 
 
 def about(name: str) -> About:
@@ -40,7 +40,7 @@ def about(name: str) -> About:
 
 
 def _resolved(name: str) -> str:
-    """Return the name that "auto" stands for, or the name itself if it is one."""
+    """Return an engine's name; "auto" is resolved to the best engine installed."""
     if name not in ("auto", *ENGINES):
         raise UsageError(f'engine must be one of auto, {", ".join(ENGINES)}; got "{name}".')
     return ("scalar" if why_not_native() else "native") if name == "auto" else name
@@ -61,11 +61,11 @@ def open_engine(
         config: the model's shape.
         optimizer: the optimizer's constants.
         loss: the objective that `gradients` and `train` follow.
-        threads: to use at most; None: one for each processor. The scalar engine uses one.
-        device: "cpu", the only one that these engines support.
+        threads: the most threads to use; None: one for each processor. The scalar engine uses one.
+        device: "cpu", the only device that these engines support.
 
     Raises:
-        UsageError: no such engine, or not on that device, or the model does not fit in memory.
+        UsageError: there is no such engine or device, or the model does not fit in memory.
         MissingExtra: the engine is not installed.
 
     >>> open_engine("scalar", GPTConfig(vocab_size=27)).threads
@@ -100,7 +100,7 @@ _REMEDY = (
 def why_not_native() -> str | None:
     """Return why the native engine cannot be used; None: it can.
 
-    Without it "auto" is the scalar engine: it computes the same, thousands of times slower.
+    "auto" is then the scalar engine, which computes the same, thousands of times slower.
     """
     try:
         from microgpt.engines import native
@@ -123,7 +123,7 @@ def _unbuilt() -> str:
 def native_peak() -> float | None:
     """Measure a core's peak rate of multiply-adds, with the widest vectors, in GFLOP/s.
 
-    A multiply-add counts as two operations. None: the native engine, which measures, is missing.
+    A multiply-add counts as two operations. None: there is no native engine to measure with.
     """
     if why_not_native():
         return None
@@ -145,7 +145,7 @@ def native_log_odds_sums() -> Callable[[Floats, float, int], Floats] | None:
 
 
 def build_of(name: str) -> str:
-    """Name what an engine's last bits depend on beside its version: a build, or a Python version.
+    """Return what an engine's rounding depends on: its build, or the version of Python.
 
     >>> build_of("scalar").startswith("Python 3.")
     True

@@ -1,7 +1,7 @@
 """The contract of a predictor, and of an engine: a GPT that can be trained.
 
-An engine computes; it decides nothing. Names, shapes, initial values, order, rates and averages
-come from the modules above, so that an engine can resume from a state that another one saved.
+An engine computes; it decides nothing. Names, shapes, initial values, the order of documents and
+learning rates are passed to it, so that an engine can resume from a state that another one saved.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ A = TypeVar("A")
 
 
 SLOTS = ("adam.m", "adam.v")
-"""An optimizer's moments of each parameter: the running mean of its gradients, which Muon has too,
-and the running mean of their squares."""
+"""The optimizer's moments of each parameter: the running mean of its gradients, which Muon uses
+too, and that of their squares."""
 
 
 @dataclass(eq=False)
@@ -59,10 +59,10 @@ class About:
     """An engine's properties, which its own module states.
 
     Attributes:
-        name: as `--engine` has it.
+        name: the value of `--engine`.
         is_fast: whether it trains in seconds what plain Python takes hours for.
         bytes_per_parameter: of memory, with gradients, moments and copies.
-        build: what its last bits depend on beside its version.
+        build: what its rounding depends on, beside its version.
     """
 
     name: str
@@ -110,7 +110,7 @@ class Engine(Predictor, Protocol):
 
     @property
     def name(self) -> str:
-        """As `--engine` has it."""
+        """The value of `--engine`."""
         ...
 
     @property

@@ -39,8 +39,8 @@ class NativeEngine:
         config: the model's shape.
         optimizer: the optimizer's constants.
         loss: the objective that `gradients` and `train` follow.
-        threads: to use at most; None: one for each processor.
-        build: one of BUILDS; None: the widest.
+        threads: the most threads to use; None: one for each processor.
+        build: one of BUILDS; None: the one with the widest vectors.
 
     Raises:
         UsageError: a vocabulary of more than 65,536 tokens.
@@ -97,7 +97,7 @@ class NativeEngine:
 
     def load(self, state: State) -> None:
         """Load a copy of a state, rounded to float32."""
-        # Numbers beyond float32 become infinite.
+        # Numbers too large for float32 become infinity.
         with np.errstate(over="ignore"):
             parameters, m, v = (
                 np.ascontiguousarray(buffer, dtype=np.float32)

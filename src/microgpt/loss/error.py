@@ -1,6 +1,7 @@
-"""How far a mean loss may be from that of all documents there could be.
+"""The standard error of a mean loss.
 
-In: the sums of the documents that were measured. Out: the standard error of their mean.
+In: each measured document's sum of losses, and its positions. Out: the standard error of the mean
+loss over all positions, as an estimate for other documents of the same source.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ Offsets = NDArray[np.int64]
 def standard_error(nats_D: Floats, positions_D: Offsets) -> float:
     """Return the standard error of sum(nats) / sum(positions), in nats per position.
 
-    Positions of one document are not drawn independently of each other, documents are: the mean is
-    a ratio of two sums over documents.
+    Documents are assumed to be drawn independently, positions are not: the mean is a ratio of two
+    sums over documents.
 
     Args:
         nats_D: the sum of each document's losses.
-        positions_D: how many there are in each.
+        positions_D: how many positions each document has.
 
     Returns:
         NaN for fewer than two documents.
@@ -31,7 +32,7 @@ def standard_error(nats_D: Floats, positions_D: Offsets) -> float:
 
     >>> standard_error(np.array([2.0, 4.0]), np.array([1, 1]))
     1.0
-    >>> standard_error(np.array([2.0, 4.0]), np.array([2, 4]))  # both of them cost 1.0 a position
+    >>> standard_error(np.array([2.0, 4.0]), np.array([2, 4]))  # both have a mean of 1.0
     0.0
     """
     n, positions = len(nats_D), float(positions_D.sum())

@@ -25,10 +25,10 @@ class Objective:
     that trainings can be compared.
 
     Attributes:
-        name: as `--loss` has it.
+        name: the value of `--loss`.
         formula: in p.
-        value: the objective at a position of so many nats.
-        weight: w(p) there.
+        value: the objective, as a function of a position's nats.
+        weight: w(p), as a function of a position's nats.
         domain: of p and of the value.
         proper: whether it is a proper score, in a sentence.
         source: where the formula is from.

@@ -56,7 +56,7 @@ class LossSum:
     def of(cls, losses_N: Sequence[float] | NDArray[np.floating[Any]]) -> LossSum:
         """Sum losses exactly (one rounding), so that their order does not matter."""
         try:
-            # Of an array its buffer: Python's floats come of it one by one, in no list.
+            # The buffer of an array yields Python floats one by one, without a list of all.
             return cls(math.fsum(getattr(losses_N, "data", losses_N)), len(losses_N))
         except OverflowError:  # the sum of finite losses exceeds the largest float
             return cls(math.inf, len(losses_N))

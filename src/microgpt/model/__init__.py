@@ -1,9 +1,9 @@
 """The GPT's definition: its table of parameters, and its forward pass in eight operations.
 
-In: a config; an engine's operations on its own arrays. Out: logits. The legend of all shape
-suffixes: `B` rows, `T` positions, `S` positions attended to, `D` width (n_embd), `H` heads, `K`
-width per head, `F` hidden width 4D, `V` vocabulary, `L` layers, `N` positions of a ragged batch. A
-weight matrix is (out, in).
+In: a config; an engine's operations on its own arrays. Out: logits. A tensor's name ends in its
+shape: `B` rows, `T` positions, `S` positions attended to, `D` width (n_embd), `H` heads, `K` width
+per head, `F` hidden width 4D, `V` vocabulary, `L` layers, `N` positions of a ragged batch. A weight
+matrix is (out, in).
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def gpt(
         ops: the operations of an engine.
         config: the model's shape.
         weights: the matrices by name.
-        tokens_T: the tokens to read; the first stands at position 0, or follows the past.
+        tokens_T: the tokens to read; the first is at position 0, or follows the past.
         past: the keys and values of earlier positions; those of these tokens are appended.
         dropping: the dropout masks of this training step; None: no dropout.
 

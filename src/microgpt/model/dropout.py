@@ -1,8 +1,8 @@
-"""Dropout: which activations a training step sets to 0, so that no others come to rely on them.
+"""Dropout: which activations a training step sets to 0, so that units do not co-adapt.
 
 In: a share, a seed, an update. Out: a mask: for every activation, whether it is kept. The mask is a
-hash of seed, update, place in the model, position and channel, and depends on no order of
-computation: engines agree to the last bit, and so does a training that was interrupted.
+hash of seed, update, place in the model, position and channel, independent of the order of
+computation: all engines, and a resumed training, compute the same mask.
 
 Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting",
 JMLR 15 (2014); in the inverted form: in training the kept activations are multiplied by
@@ -17,7 +17,7 @@ _MASK = 0xFFFFFFFF
 
 
 def mix(x: int) -> int:
-    """Hash 32 bits to 32 bits, each bit of the result depending on all.
+    """Hash 32 bits to 32 bits, so that each bit of the result depends on all bits of x.
 
     Source: Wellons, "Prospecting for hash functions" (2018), the function named lowbias32.
 
@@ -36,9 +36,9 @@ class Dropping:
     """The dropout masks of one step, for one document.
 
     Args:
-        share: of the activations set to 0, in [0, 1).
+        share: the share of activations set to 0, in [0, 1).
         seed: of the training.
-        update: the step's, counted from 1.
+        update: the number of the update, counted from 1.
         first: how many positions of the batch come before the document.
     """
 
@@ -48,14 +48,14 @@ class Dropping:
     first: int = 0
 
     def scale(self) -> float:
-        """Return the factor of a kept activation."""
+        """Return the factor by which kept activations are multiplied."""
         return 1.0 / (1.0 - self.share)
 
     def keeps(self, place: int, position: int, width: int) -> list[bool]:
         """Return the mask of a position: for each channel, whether it is kept.
 
         Args:
-            place: in the model: 2 i is the attention of layer i, 2 i + 1 its hidden layer.
+            place: where in the model: 2 i after the attention of layer i, 2 i + 1 after its relu.
             position: in the document.
             width: how many channels there are.
 

@@ -1,4 +1,4 @@
-"""The operations in which `model.gpt` is written: what an engine has to provide.
+"""The eight operations in which `model.gpt` is written, and the loss: what an engine must provide.
 
 In and out: an engine's own arrays, of the shapes that the names end in.
 """
@@ -14,12 +14,12 @@ A = TypeVar("A")
 
 
 class Ops(Protocol[A]):
-    """The operations of the model, and the loss, on arrays of type A."""
+    """The eight operations of the model, and `cross_entropy`, on arrays of type A."""
 
     def embed(self, tokens_T: Sequence[int], wte_VD: A, wpe_TD: A | None, start: int) -> A:
-        """Add each token's row of `wte` to its position's of `wpe`, if there is one.
+        """Return each token's row of `wte`, plus its position's row of `wpe` if that is given.
 
-        The first token stands at position `start`.
+        The first token is at position `start`.
         """
         ...
 
@@ -48,11 +48,11 @@ class Ops(Protocol[A]):
         ...
 
     def dropout(self, x_TD: A, dropping: Dropping, place: int) -> A:
-        """Set what `dropping` does not keep to 0, and multiply the others by its scale."""
+        """Set activations that `dropping` does not keep to 0; multiply the others by its scale."""
         ...
 
     def add(self, x_TD: A, y_TD: A) -> A:
-        """Add two of the same shape."""
+        """Add two arrays of the same shape."""
         ...
 
     def cross_entropy(self, logits_TV: A, targets_T: Sequence[int]) -> Any:

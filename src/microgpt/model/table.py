@@ -1,7 +1,7 @@
 """The table of parameters: names, shapes, order, standard deviations of the initial values.
 
-In: a config. Out: one row a matrix; flat buffers in the table's order, and views by name. The
-legend of shapes is in `model`.
+In: a config. Out: one row a matrix; initial values in one flat buffer, in the table's order; views
+of such a buffer by name. `model` explains the shape suffixes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Parameter:
         name: of the matrix.
         shape: (out, in).
         std: the standard deviation of its initial values.
-        hidden: whether it is a layer's: those have Muon's updates and weight decay.
+        hidden: whether it belongs to a layer: Muon and weight decay apply to these only.
     """
 
     name: str
@@ -73,7 +73,7 @@ def size(config: GPTConfig) -> int:
     >>> size(GPTConfig(vocab_size=27))
     4192
     """
-    # All layers are of one size: a table of a million layers need not be built to be counted.
+    # All layers have the same size, so the whole table of a very deep model is not needed.
     short = (parameters(dataclasses.replace(config, n_layer=n)) for n in (1, 2))
     one, two = (sum(p.size for p in table) for table in short)
     return one + (config.n_layer - 1) * (two - one)
@@ -93,7 +93,7 @@ def flops(n_layer: int, n_embd: int, vocab_size: int) -> int:
 def initial(config: GPTConfig, rng: random.Random) -> NDArray[np.float64]:
     """Draw all initial values from N(0, std), in the table's order.
 
-    Where std is 0 values are drawn too: what follows then draws the same for either setting.
+    Values are drawn also where std is 0, so that later matrices do not depend on that setting.
     """
     return np.array(
         [rng.gauss(0.0, p.std) for p in parameters(config) for _ in range(p.size)], dtype=np.float64

@@ -1,7 +1,7 @@
 """The reference engine: the model over lists of floats, or of Values when gradients are wanted.
 
-In: batches. Out: losses, gradients, updates, in float64. Every intermediate number can be looked
-at here; the tests compare the other engines with this one.
+In: batches. Out: losses, gradients, updates, in float64. Every intermediate number can be
+inspected; the tests compare the other engines with this one.
 """
 
 from __future__ import annotations

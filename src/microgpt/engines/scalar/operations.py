@@ -21,7 +21,7 @@ Memory = tuple[Matrix, Matrix]
 
 
 class ScalarOps:
-    """The eight operations of the model, and the loss, over rows of scalars."""
+    """The eight operations of the model, and `cross_entropy`, over rows of scalars."""
 
     def embed(
         self, tokens_T: Sequence[int], wte_VD: Matrix, wpe_TD: Matrix | None, start: int

@@ -23,8 +23,8 @@ class Update:
     Args:
         optimizer: the optimizer's constants.
         lr: Adam's learning rate.
-        number: which update it is, counted from 1.
-        positions: of the batch, by which the sum's gradient is divided.
+        number: the number of the update, counted from 1.
+        positions: how many the batch has; the gradient of the sum is divided by it.
     """
 
     def __init__(self, optimizer: Optimizer, lr: float, number: int, positions: int) -> None:
@@ -64,12 +64,12 @@ class Update:
         self, values: Sequence[Value], ms: list[float], start: int, shape: tuple[int, int]
     ) -> None:
         rows, columns = shape
-        keep = self._optimizer.momentum
+        momentum = self._optimizer.momentum
         ahead: list[float] = []
         for i in range(start, start + rows * columns):
             grad = values[i].grad / self._positions
-            m = ms[i] = keep * ms[i] + (1.0 - keep) * grad
-            ahead.append(keep * m + (1.0 - keep) * grad)
+            m = ms[i] = momentum * ms[i] + (1.0 - momentum) * grad
+            ahead.append(momentum * m + (1.0 - momentum) * grad)
         lr = self._lr * self._optimizer.muon * max(1.0, rows / columns) ** 0.5
         matrix = [ahead[r * columns : (r + 1) * columns] for r in range(rows)]
         for i, step in enumerate(chain.from_iterable(orthogonal(matrix)), start):
