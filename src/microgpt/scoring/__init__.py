@@ -1,1 +1,1 @@
-"""The price of many texts: what each character costs, and whether that is unusual."""
+"""Scoring: the losses of texts, character by character, and whether they are unusual."""

@@ -1,7 +1,7 @@
-"""A text as cells, each with what its character cost: what a heat map shows, in numbers.
+"""The heat map of a text: a cell for each character, with its loss.
 
-In: a `Score`, and what a position usually costs. Out: a `Heat`. Of a long text it shows the part
-around what surprises most.
+In: a `Score`, and the usual loss. Out: a `Heat`; of a long text, the part around its most
+surprising span.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from microgpt.scoring.spans import spans
 from microgpt.wording import clipped
 
 MOST = 160
-"""Cells shown of a text."""
+"""The most cells of a heat map."""
 
 
 @dataclass(frozen=True)
 class Cell(Character):
-    """A character of a text that is shown.
+    """A character in a heat map.
 
     Attributes:
-        in_span: whether it is of the most surprising part.
+        in_span: whether it belongs to the most surprising span.
     """
 
     in_span: bool = False
@@ -31,15 +31,15 @@ class Cell(Character):
 
 @dataclass(frozen=True)
 class Heat:
-    """A text.
+    """The heat map of a text.
 
     Attributes:
-        text: as it is shown, or its beginning.
+        text: the text as `wording.clipped` shows it.
         loss: nats per position.
         bits: bits per position.
-        cells: some or all of its characters, and its end.
-        first: how many characters stand before these.
-        rest: how many characters follow these.
+        cells: its characters and its end, or a part of them.
+        first: how many characters precede the cells.
+        rest: how many follow them.
     """
 
     text: str
@@ -51,11 +51,11 @@ class Heat:
 
 
 def heat(score: Score, usual: float) -> Heat:
-    """Return a text's cells.
+    """Return the heat map of a text.
 
     Args:
-        score: of the text.
-        usual: nats a position.
+        score: the text's losses.
+        usual: the usual loss, nats a position.
     """
     losses = np.array([c.nats for c in score.characters])
     ends = np.array([0, len(losses)], dtype=np.int64)

@@ -12,14 +12,14 @@ from microgpt.data.batch import Batch
 from microgpt.engines.contract import Floats, Predictor
 
 NUMBERS = 1 << 20
-"""How many logits are held at once: memory is to stay small."""
+"""The most logits in memory at once."""
 
 
 def blocks(predictor: Predictor, batch: Batch, vocab_size: int) -> Iterator[tuple[slice, Floats]]:
-    """Yield where some windows stand among the positions, and logits_NV there, until all have come.
+    """Yield (slice of the positions, logits_NV there) for all windows of a batch, some at a time.
 
-    So many come at once that their logits are NUMBERS at most, or one window's. The next ones are
-    computed while a caller works on those that it has.
+    At most NUMBERS logits, or those of one window. The next ones are computed in a thread while the
+    caller works on those yielded.
     """
     pieces = batch.pieces(max(NUMBERS // vocab_size, 1))
     found = ((its, predictor.logits(piece)) for its, piece in pieces)

@@ -1,7 +1,7 @@
-"""Texts laid end to end, and what each of their positions costs, at the full speed of the engine.
+"""Texts laid end to end, and their losses at the full speed of the engine.
 
-In: texts. Out: `Laid`, which has for every position what came and where it stands; and `Priced`,
-the nats there, with the sums and spans that are read off them. Texts longer than the block are read
+In: texts. Out: `Laid`, with the token and the character at every position; and `Priced`, with the
+nats there, and each text's sum, mean and most surprising span. Texts longer than the block are read
 in windows, as in training.
 """
 
@@ -29,10 +29,10 @@ END = -1
 """In place of a code point: the end of a text."""
 
 MANY = 0x110000
-"""In place of a code point: a token of several characters; its id is added."""
+"""In place of a code point: MANY plus the id of a token of several characters."""
 
 CHARACTERS = 1 << 17
-"""How many characters of texts are laid out together."""
+"""The most characters of texts that are laid out together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +40,11 @@ class Laid:
     """Texts laid end to end, the end of each included.
 
     Attributes:
-        batch: their windows; what the vocabulary lacks is read as its stand-in, and is a negative
-            target.
-        texts: offsets into the positions; text d is texts[d] to texts[d + 1].
-        places_N: of each position the number of the character it begins in; at the end of a text
-            that of its characters.
+        batch: their windows; an unknown character is a negative target, and is read as the
+            tokenizer's stand-in.
+        texts: text d has the positions texts[d] to texts[d + 1].
+        places_N: for each position, the index in its text of the character in which its target
+            begins; for the end of a text, the number of the text's characters.
         given: the texts.
 
     >>> from microgpt.data.tokenizer import Characters
@@ -60,7 +60,7 @@ class Laid:
 
     @classmethod
     def of(cls, texts: Sequence[str], tokenizer: Tokenizer, block_size: int) -> Laid:
-        """Lay out some texts, those longer than the block in windows."""
+        """Lay texts end to end; those longer than the block are split into windows."""
         given = Texts.of(texts)
         encoded = tokenizer.encode_many(given)
         batch = lay_out(encoded, tokenizer.bos, block_size).batch
@@ -69,18 +69,19 @@ class Laid:
 
     @cached_property
     def lengths_D(self) -> Offsets:
-        """Of the texts, in characters."""
+        """Characters of each text."""
         return self.places_N[self.texts[1:] - 1].astype(np.int64)
 
     @cached_property
     def chars_N(self) -> Ints:
-        """What each position is part of: a code point; END at the end of a text; where a token
-        has several characters, MANY and its id.
+        """The code point to which each position's target belongs.
+
+        END for the end of a text; MANY plus its id for a token of several characters.
         """
         codes, offsets = self.given.code_points()
         chars: Ints = codes.astype(np.int32)
         chars[offsets[1:] - 1] = END
-        if len(chars) == self.batch.positions:  # one a character
+        if len(chars) == self.batch.positions:  # each character is one token
             return chars
         chars_N = chars[np.repeat(offsets[:-1], np.diff(self.texts)) + self.places_N]
         many_N = ends(self.places_N) - self.places_N > 1
@@ -89,28 +90,28 @@ class Laid:
 
     @cached_property
     def unknown_D(self) -> Offsets:
-        """How many characters of each text the vocabulary lacks."""
+        """Unknown characters of each text."""
         unknown_N: Offsets = (self.batch.targets_N < 0).astype(np.int64)
         return np.add.reduceat(unknown_N, self.texts[:-1])
 
 
 def ends(places_N: Ints) -> Ints:
-    """Return the number of the character behind each position's last one.
+    """Return for each position the index of the character after the last one of its target.
 
     Args:
-        places_N: the number of the character that each position of some texts begins in.
+        places_N: for each position, the index of the character in which its target begins.
 
     >>> ends(np.array([0, 2, 3, 0, 0, 1])).tolist()  # "abc" as ab, c, end; "é" as two bytes, end
     [2, 3, 4, 1, 1, 2]
     """
     ends_N = places_N + 1
-    # Behind the end of a text a smaller number follows.
+    # At the end of a text the next index is smaller, and is not taken.
     np.maximum(ends_N[:-1], places_N[1:], out=ends_N[:-1])
     return ends_N
 
 
 def label(key: int, tokenizer: Tokenizer) -> str | None:
-    """Return the text that a number in `Laid.chars_N` stands for; None: the end of one."""
+    """Return the text of a number in `Laid.chars_N`; None: the end of a text."""
     if key == END:
         return None
     return chr(key) if key < MANY else tokenizer.decode([key - MANY])
@@ -118,7 +119,7 @@ def label(key: int, tokenizer: Tokenizer) -> str | None:
 
 @dataclass(frozen=True, eq=False)
 class Priced:
-    """Texts and the losses of all of their positions.
+    """Texts and the losses at all their positions.
 
     Attributes:
         laid: the texts, end to end.
@@ -130,7 +131,7 @@ class Priced:
 
     @cached_property
     def nats_D(self) -> Floats:
-        """What each text cost."""
+        """The sum of each text's losses, in nats."""
         return np.add.reduceat(self.losses_N, self.laid.texts[:-1])
 
     @cached_property
@@ -140,12 +141,13 @@ class Priced:
 
     @cached_property
     def means_D(self) -> Floats:
-        """Each text's own mean: nats per position."""
+        """The loss of each text: nats per position."""
         return self.nats_D / self.positions_D
 
     def spans(self, usual: float) -> tuple[Offsets, Offsets]:
-        """Return where each text surprises most, as numbers of characters: the first, and behind
-        the last. The end of a text is the number len(text).
+        """Return the most surprising span of each text: (first character, the one after the last).
+
+        The end of a text counts as the character len(text).
         """
         starts, stops = spans(self.losses_N, self.laid.texts, usual)
         places_N = self.laid.places_N
@@ -153,11 +155,11 @@ class Priced:
 
 
 class Pricer:
-    """Prices texts.
+    """Measures the losses of texts.
 
     Args:
         predictor: computes the losses.
-        tokenizer: of its ids; what it lacks costs its `unknown_nats`.
+        tokenizer: encodes the texts; the loss of an unknown character is its `unknown_nats`.
         block_size: longer texts are read in windows.
     """
 
@@ -165,23 +167,23 @@ class Pricer:
         self._predictor, self._tokenizer, self._block_size = predictor, tokenizer, block_size
 
     def price(self, texts: Sequence[str]) -> Priced:
-        """Price some texts, at least one."""
+        """Measure some texts, at least one, all at once."""
         laid = Laid.of(texts, self._tokenizer, self._block_size)
         losses_N = self._predictor.losses(readable(laid.batch, self._tokenizer))
         return Priced(laid, charge(losses_N, laid.batch.targets_N, self._tokenizer))
 
     def each(self, texts: Iterable[str]) -> Iterator[Priced]:
-        """Price any number of texts, as many at once as are laid out together."""
+        """Measure any number of texts, some at a time."""
         return map(self.price, groups(texts, CHARACTERS))
 
     def total(self, texts: Iterable[str]) -> LossSum:
-        """Sum up what any number of texts cost, in memory that does not grow with it."""
+        """Return the sum of the losses of any number of texts, in bounded memory."""
         sums = (LossSum.of(priced.losses_N) for priced in self.each(texts))
         return sum(sums, LossSum())
 
 
 def groups(texts: Iterable[str], characters: int) -> Iterator[Sequence[str]]:
-    """Yield texts in groups of so many characters at most, ends included, or of one text.
+    """Yield groups of texts with at most `characters` characters, ends included, or one text.
 
     >>> [*groups(["ada", "bo", "eva", "christina"], characters=7)]
     [['ada', 'bo'], ['eva'], ['christina']]

@@ -1,8 +1,8 @@
-"""What is usual: what the lines of a file cost, by length, and how rare a text is beside them.
+"""The reference: the losses of usual texts by length, and percentiles of other texts among them.
 
-In: lengths and means of texts, and how many lines each stands for (see `repetition`). Out: a
-`Reference`; and a `Judge`, which says of many other texts at once their percentiles among those of
-similar length, and which are flagged.
+In: the lengths and losses of texts, and how many lines each represents (see `repetition`). Out: a
+`Reference`; and a `Judge`, which computes for many other texts at once their percentiles among the
+texts of similar length, and which of them are flagged.
 """
 
 from __future__ import annotations
@@ -22,28 +22,29 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 
 ENOUGH = 200
-"""Texts in a class, at least: neighbouring lengths are joined until there are as many."""
+"""The fewest texts of a class: neighbouring lengths are joined until there are as many."""
 
 ALIKE = 5e-5
-"""Means as near as this are the same: they print alike, and another machine rounds otherwise."""
+"""Means that differ by less count as equal: they print alike, and machines round differently."""
 
 
 class Reference:
-    """Usual texts, sorted within classes of similar length.
+    """Usual texts, sorted by loss within classes of similar length.
 
     Args:
         lengths_D: in characters.
-        means_D: nats per position.
-        lines_D: how many lines of a file each stands for; 0: it is new. None: all are.
-        repetition: of the file; None: nothing repeats.
-        enough: texts in a class, at least.
+        means_D: the losses, nats per position.
+        lines_D: how many lines of the file each text represents; 0: the text is new (held out, and
+            once in the file). None: all are new.
+        repetition: how the lines of the file repeat; None: they do not.
+        enough: the fewest texts of a class.
 
     Attributes:
-        means_D: in the order of their classes, and within these of means; so are
-        lines_D: and
-        classes_D: the class of each.
-        firsts_C: where each class begins; one more than there are.
-        weights_C: of each class; a new text weighs 1.
+        means_D: the losses, sorted by class and within a class ascending.
+        lines_D: in the same order.
+        classes_D: the class of each text, in the same order.
+        firsts_C: the index of each class's first text, and the number of texts.
+        weights_C: the sum of the weights of each class's texts; a new text has weight 1.
 
     >>> usual = Reference(np.array([3, 3, 3, 3]), np.array([1.0, 2.0, 3.0, 4.0]))
     >>> usual.percentiles(np.array([3, 9]), np.array([2.5, 9.0])).tolist()
@@ -62,7 +63,7 @@ class Reference:
         self._given = lengths_D, means_D, lines_D
         self.repetition = repetition or Repetition(len(means_D), len(means_D), 0)
         weights_D = weights(lines_D, self.repetition)
-        # A text that repeats is one observation, as a new one is.
+        # A repeating text counts as one observation in a class, as a new one does.
         self._tops = _tops(lengths_D, np.minimum(weights_D, 1.0), enough)
         classes_D = self.classes(lengths_D)
         order = np.lexsort((means_D, classes_D))
@@ -83,7 +84,7 @@ class Reference:
         return int((self.lines_D == 0).sum())
 
     def with_classes_of(self, enough: float) -> Reference:
-        """Return the same with wider classes."""
+        """Return the same texts in wider classes."""
         return Reference(*self._given, self.repetition, enough)
 
     def classes(self, lengths_D: Ints) -> Ints:
@@ -91,31 +92,31 @@ class Reference:
         return np.searchsorted(self._tops, lengths_D).astype(np.int64)
 
     def percentiles(self, lengths_D: Ints, means_D: Floats) -> Floats:
-        """Return how many of 100 usual lines of similar length cost less a position.
+        """Return the percentage of usual lines of similar length that have a lower loss.
 
-        Never 100: of n, one that costs more than all is rarer than n of n + 1.
+        It is below 100: a loss above all n others has the percentile 100 n / (n + 1).
         """
         classes_D = self.classes(lengths_D)
         return self.above(classes_D, self.cheaper(classes_D, means_D))
 
     def cheaper(self, classes_D: Ints, means_D: Floats) -> Ints:
-        """Return how many texts, in the order of classes and means, come before these means."""
+        """Return how many texts, sorted by class and loss, come before these losses."""
         return np.searchsorted(self._keys, _keys(classes_D, means_D - ALIKE)).astype(np.int64)
 
     def above(self, classes_D: Ints, reach_D: Ints) -> Floats:
-        """Return the percentile of what costs more than all texts of its class up to a reach."""
+        """Return the percentile of a loss above those of its class's texts before index reach_D."""
         below_D = self._before[reach_D] - self._before[self.firsts_C[classes_D]]
         return below_D * self._percent_C[classes_D]
 
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """Holds means against usual ones.
+    """Compares texts' losses with those of usual texts.
 
     Attributes:
-        usual: nats a position of usual text.
-        reference: None: it is not known what is usual.
-        threshold: None: nothing is flagged.
+        usual: the loss of usual text, nats a position.
+        reference: usual texts; None: none are known.
+        threshold: None: no texts are flagged.
     """
 
     usual: float
@@ -123,13 +124,13 @@ class Judge:
     threshold: Threshold | None = None
 
     def percentiles(self, lengths_D: Ints, means_D: Floats) -> Floats | None:
-        """Return how many of 100 usual lines of similar length cost less."""
-        # Where there is a threshold, what is flagged and how rare it is must agree.
+        """Return the percentage of usual lines of similar length that have a lower loss."""
+        # The threshold's reference, if there is one: percentiles and flags must agree.
         usual = self.threshold.usual if self.threshold else self.reference
         return usual.percentiles(lengths_D, means_D) if usual else None
 
     def flags(self, lengths_D: Ints, means_D: Floats) -> NDArray[np.bool_] | None:
-        """Say which texts are flagged."""
+        """Return which texts are flagged; None: there is no threshold."""
         return self.threshold.flags(lengths_D, means_D) if self.threshold else None
 
 
@@ -143,12 +144,12 @@ def _tops(lengths_D: Ints, texts_D: Floats, enough: float) -> Ints:
         if waiting >= enough:
             tops.append(length)
             waiting = 0.0
-    # The longest ones, too few for a class of their own, join the last.
+    # The longest texts, too few for a class of their own, belong to the last one.
     return np.array(tops[:-1], dtype=np.int64)
 
 
 def _keys(classes_D: Ints, means_D: Floats) -> Floats:
-    """Return numbers that are sorted as classes are, and within these as means."""
+    """Return numbers that sort by class, and within a class by mean."""
     return np.asarray(
         classes_D * 1e6 + np.minimum(np.maximum(means_D, -1e5), 1e5), dtype=np.float64
     )

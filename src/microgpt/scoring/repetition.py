@@ -1,16 +1,16 @@
-"""How the lines of a file repeat, and which of them predict what a new line will cost.
+"""Repetition: which texts of a file show the losses to expect of new lines, where lines repeat.
 
-In: the documents trained on and those held out. Out: texts to price, and what each stands for.
+In: the training documents and the held-out ones. Out: texts to measure, and the weight of each.
 
-A new line either repeats a text of the file or is new. What a new text costs, the held-out texts
-tell that stand in the file once: the model has not learnt from them. A line that repeats stands for
-itself, held out or not, for so would it come again; only that one line fewer would have been learnt
-from. A text that was learnt from once stands for a new one, which it no longer is: it is left out.
-Where no two lines are alike, that leaves the held-out documents, each one of n.
+A future line is either a new text or repeats a text of the file. The losses of new texts are
+estimated from the held-out texts that occur once: the model was not trained on them. The loss of a
+repeating line is estimated from the text itself, corrected as if it had been trained on one line
+fewer. Training texts that occur once are left out: they would represent new texts, but the model
+was trained on them. If no two lines are equal, the held-out documents remain, all of equal weight.
 
-Source: take a line away, and it is new if its text stood there once. So of n lines as many are new
-as stand there once: Good, "The population frequencies of species and the estimation of population
-parameters" (1953).
+Source: of n lines, remove one: its text is new if it occurred once. So the share of new lines is
+the share of texts that occur once: Good, "The population frequencies of species and the estimation
+of population parameters" (1953).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from microgpt.engines.contract import Floats
 Ints = NDArray[np.int64]
 
 MOST = 50_000
-"""Texts priced at most, of those held out and of those that repeat each."""
+"""The most new texts, and the most repeating texts, that are measured."""
 
-# What learning from a text once more gains falls with log(lines + one of these).
+# The loss of a repeating text is assumed to fall with log(lines + s), with s one of these.
 _HEAD_STARTS = (0, 1, 3, 10, 30, 100)
 
 
@@ -41,9 +41,9 @@ class Repetition:
     """How the lines of a file repeat.
 
     Attributes:
-        lines: how many there are, held out or not.
-        once: those whose text stands there once.
-        twice: the texts that stand there twice.
+        lines: how many lines there are, held out or not.
+        once: how many texts occur once.
+        twice: how many texts occur twice.
     """
 
     lines: int
@@ -53,15 +53,15 @@ class Repetition:
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """Texts to price, no two of them alike.
+    """Distinct texts to measure.
 
     Attributes:
-        texts: those that are new first.
-        lines_D: how many lines of the file each stands for; 0: it is new, that is, held out and
-            there once.
-        learnt_D: how many lines of it were trained on.
+        texts: the new ones first.
+        lines_D: how many lines of the file each text represents; 0: the text is new, that is, held
+            out and once in the file.
+        learnt_D: how many lines with this text were trained on.
         repetition: of the file.
-        whole: whether these are as many as can be.
+        whole: whether more texts could not be chosen: all were, or MOST.
     """
 
     texts: list[str]
@@ -78,14 +78,14 @@ def choose(
     most: int = MOST,
     alike: tuple[Alike, Alike] | None = None,
 ) -> Selection:
-    """Choose the texts that show what is usual.
+    """Choose the texts whose losses are the reference.
 
     Args:
-        trained: the documents trained on.
-        held_out: the documents held out; none of them is among the others.
-        seed: of what is drawn where there are too many.
-        most: how many of either kind, at most.
-        alike: which of either are the same, if that is known.
+        trained: the training documents.
+        held_out: the held-out documents; none equals a training document.
+        seed: of the random choice, if there are too many texts.
+        most: the most texts of each kind, new and repeating.
+        alike: the distinct texts of `trained` and of `held_out`, if already known.
 
     >>> found = choose(["bob", "ada", "bob"], ["lea", "eva", "lea"])
     >>> found.texts, found.lines_D.tolist(), found.learnt_D.tolist()
@@ -93,20 +93,20 @@ def choose(
     >>> found.repetition
     Repetition(lines=6, once=2, twice=2)
     """
-    learnt, kept = alike or (Alike.of(Texts.of(texts)) for texts in (trained, held_out))
-    times_U = np.concatenate([learnt.times_U, kept.times_U])  # of the one, then of the other
-    firsts_U = np.concatenate([learnt.firsts_U, kept.firsts_U + len(trained)])
+    learnt, unseen = alike or (Alike.of(Texts.of(texts)) for texts in (trained, held_out))
+    times_U = np.concatenate([learnt.times_U, unseen.times_U])
+    firsts_U = np.concatenate([learnt.firsts_U, unseen.firsts_U + len(trained)])
     before = len(learnt.times_U)
     rng = random.Random(seed)
-    new = np.flatnonzero(kept.times_U == 1) + before
+    new = np.flatnonzero(unseen.times_U == 1) + before
     repeating = np.flatnonzero(times_U > 1)
     lines = times_U[repeating]
     whole = most >= min(MOST, max(len(new), len(repeating)))
     if len(new) > most:
         new = new[rng.sample(range(len(new)), most)]
     if len(repeating) > most:
-        # Lines are drawn, not texts: one that repeats often must not be missed.
-        number_D = np.concatenate([learnt.number_D, kept.number_D + before])
+        # Lines are drawn, not texts, so that a frequent text is chosen with high probability.
+        number_D = np.concatenate([learnt.number_D, unseen.number_D + before])
         number_R = number_D[times_U[number_D] > 1]
         picked: list[int] = number_R[rng.sample(range(len(number_R)), most)].tolist()
         drawn = Counter(picked)
@@ -128,10 +128,10 @@ def choose(
 
 
 def one_fewer(means_D: Floats, learnt_D: Ints) -> Floats:
-    """Return what texts would cost, had one line of each not been learnt from.
+    """Return the losses that texts would have, had each been trained on one line fewer.
 
-    What a line gains is read off these texts: those learnt from more often cost less. That is
-    fitted by -gain log(lines + start).
+    A text has a lower loss the more of its lines were trained on: a least-squares fit of
+    -gain log(lines + start) to these texts estimates how much.
 
     >>> one_fewer(np.array([3.0, 2.5, 2.0, 1.5]), np.array([0, 2, 4, 8])).round(3).tolist()
     [3.0, 3.0, 2.208, 1.596]
@@ -154,9 +154,9 @@ def one_fewer(means_D: Floats, learnt_D: Ints) -> Floats:
 
 
 def weights(lines_D: Ints, repetition: Repetition) -> Floats:
-    """Return what each text weighs among all, if one that is new weighs 1.
+    """Return the weight of each text, where a new text has weight 1.
 
-    Those that are new, and the next line, stand for all lines whose text stands there once.
+    The new texts, and the next line, represent all lines whose text occurs once.
 
     >>> weights(np.array([0, 2, 2]), Repetition(lines=6, once=2, twice=2)).round(2).tolist()
     [1.0, 1.33, 1.33]

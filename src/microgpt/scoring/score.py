@@ -1,6 +1,6 @@
-"""A text priced character by character: what each one cost, and what was expected in its place.
+"""The score of a text: the loss of each character, and the likeliest tokens in its place.
 
-In: a predictor, a tokenizer, texts. Out: a `Score` for each. Every character is priced, the first
+In: a predictor, a tokenizer, texts. Out: a `Score` for each. Every character has a loss, the first
 one and the end included.
 """
 
@@ -22,22 +22,22 @@ from microgpt.scoring.logits import blocks
 from microgpt.scoring.price import Laid
 
 TEXTS = 64
-"""How many are priced together."""
+"""How many texts are measured together."""
 
 LIKELY = 3
-"""How many of the likeliest tokens are named."""
+"""How many of the likeliest tokens a `Character` has."""
 
 
 @dataclass(frozen=True)
 class Character:
-    """One character of a text and what it cost, or several that are one token.
+    """A character of a text and its loss; or several characters that are one token.
 
     Attributes:
-        char: None for the end of the document.
-        losses: nats, one a position: one, or one for each byte.
-        hits: at how many of these the likeliest token came.
-        likely: what the model expected, likeliest first; the end as "".
-        unknown: whether the vocabulary lacks it; its price is then `Tokenizer.unknown_nats`.
+        char: the character; None: the end of the document.
+        losses: nats at each of its positions: one, or one for each byte.
+        hits: at how many of these the target was the likeliest token.
+        likely: the likeliest tokens, in order; "" is the end.
+        unknown: whether it is not in the vocabulary; its loss is then `Tokenizer.unknown_nats`.
     """
 
     char: str | None
@@ -48,22 +48,22 @@ class Character:
 
     @property
     def nats(self) -> float:
-        """What it cost."""
+        """The sum of its losses, in nats."""
         return math.fsum(self.losses)
 
     @property
     def p(self) -> float:
-        """The probability that the model gave it."""
+        """Its probability under the model."""
         return math.exp(-self.nats)
 
 
 @dataclass(frozen=True)
 class Score:
-    """A text, priced character by character.
+    """The losses of a text, character by character.
 
     Attributes:
         text: the document.
-        characters: one for each of its characters, and the end.
+        characters: its characters, and its end.
     """
 
     text: str
@@ -81,7 +81,7 @@ class Score:
 
     @property
     def nats(self) -> float:
-        """What the whole text cost."""
+        """The sum of all losses, in nats."""
         return self.sum.nats
 
     @property
@@ -96,12 +96,12 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        """Between how many equally likely tokens the model was in doubt."""
+        """exp(loss): as many equally likely tokens would have the same loss."""
         return self.sum.perplexity
 
     def _repr_html_(self) -> str:
-        """Show the characters in a notebook, coloured by what they cost."""
-        from microgpt.scoring.heat import heat  # which knows what a score is
+        """Return HTML for a notebook: the characters, coloured by their losses."""
+        from microgpt.scoring.heat import heat  # which imports this module
 
         return html.fragment("score", heat=heat(self, usual=self.mean))
 
@@ -109,10 +109,10 @@ class Score:
 def scores(
     predictor: Predictor, tokenizer: Tokenizer, block_size: int, texts: Iterable[str]
 ) -> Iterator[Score]:
-    """Price texts character by character, in their order.
+    """Yield the scores of texts, in their order.
 
-    A character that the vocabulary lacks costs `tokenizer.unknown_nats`; the model then reads the
-    commonest character in its place, and goes on.
+    The loss of an unknown character is `tokenizer.unknown_nats`; the model reads the most frequent
+    character in its place.
     """
     remaining = iter(texts)
     while group := list(islice(remaining, TEXTS)):

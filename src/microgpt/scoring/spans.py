@@ -1,6 +1,6 @@
-"""Where a text surprises most: the run of positions that costs most above the usual.
+"""The most surprising span of a text: the run of positions whose losses exceed the usual most.
 
-In: losses of texts laid end to end, and what a position usually costs. Out: one span a text.
+In: the losses of texts laid end to end, the usual loss of a position. Out: one span a text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from microgpt.engines.contract import Floats
 
 Offsets = NDArray[np.int64]
 
-# Sums are of whole numbers, and so exact: at most 65,536 of them are a nat, at least 256.
+# Losses are rounded to 2^-16 to 2^-8 nats and summed as integers, so that sums are exact.
 _FINEST, _COARSEST = 16, 8
 _MOST = 1000.0
 
@@ -21,8 +21,7 @@ def spans(losses_N: Floats, texts: Offsets, usual: float) -> tuple[Offsets, Offs
     """Return starts and stops of each text's most surprising span, as offsets.
 
     The span is the run of positions whose sum of (loss - usual) is largest: a maximal scoring
-    segment. One more position joins as long as what lies between is worth it. Where nothing costs
-    more than usual, it is the costliest position.
+    segment. If no loss exceeds the usual, it is the position with the highest loss.
 
     Args:
         losses_N: nats; more than 1,000 from the usual count as 1,000.
@@ -39,7 +38,7 @@ def spans(losses_N: Floats, texts: Offsets, usual: float) -> tuple[Offsets, Offs
     """
     N, D = len(losses_N), len(texts) - 1
     over_N: Floats = np.minimum(np.maximum(losses_N - usual, -_MOST), _MOST)
-    # A sum, its text and its place are packed into 64 bits, so that a least sum brings its place.
+    # A sum, its text and its index are packed into 64 bits: the least sum comes with its index.
     place_bits = N.bit_length()
     reach = float(np.abs(over_N).sum()) + N
     finest = 61 - place_bits - int(np.ceil(np.log2(reach * D)))
@@ -52,12 +51,13 @@ def spans(losses_N: Floats, texts: Offsets, usual: float) -> tuple[Offsets, Offs
     units = 2.0 ** min(finest, _FINEST)
     whole_N = np.rint(over_N * units).astype(np.int64)
     behind_N = np.cumsum(whole_N)
-    # Each text is moved below all before it, so that one running minimum serves them all.
+    # The sums of each text are shifted below those of all before it: one running minimum then
+    # serves all texts.
     first_D = texts[:-1]
     shift_D = behind_N[first_D] - whole_N[first_D] + np.arange(D) * int(reach * units)
     behind_N -= np.repeat(shift_D, np.diff(texts))
     places_N = np.arange(N - 1, -1, -1)
-    # The lowest sum so far, the last one if there are several, is where a span best begins.
+    # A span that ends here best begins at the lowest sum so far; of equal ones, at the last.
     lowest_N = np.minimum.accumulate(((behind_N - whole_N) << place_bits) | places_N)
     gain_N = behind_N - (lowest_N >> place_bits)
     best_D = np.maximum.reduceat((gain_N << place_bits) | places_N, first_D)

@@ -1,16 +1,16 @@
-"""Above which percentile a text is flagged, if a share of good ones may be, and how sure that is.
+"""The threshold: the percentile from which on texts are flagged, for a given share of good lines.
 
 In: a `Reference`, a share. Out: a percentile, the same for texts of all lengths; the share of good
-lines that lies above it, and an interval for it.
+lines above it, and an interval for that share.
 
-Good lines are taken to come as those of the file did: from the same source, repeating as they do.
+Good lines are assumed to come from the same source as the file, and to repeat as its lines do.
 
-Source: of lines that are new, split conformal prediction, Vovk, Gammerman and Shafer, "Algorithmic
-learning in a random world" (2005), chapter 2: one is above the k-th largest of n held-out ones with
-probability k / (n + 1); and of that, given these n, the share is Beta(k, n + 1 - k), Vovk,
-"Conditional validity of inductive conformal predictors" (2012). Of lines that repeat, their share
-of the file, whose errors are those of counting (Clopper and Pearson 1934). How many are new, and
-how far that is off: Good (1953), see `repetition`, and McAllester and Schapire, "On the convergence
+Source: for new lines, split conformal prediction: a new loss is above the k-th largest of n
+held-out ones with probability k / (n + 1) (Vovk, Gammerman and Shafer, "Algorithmic learning in a
+random world" (2005), chapter 2); given these n, the share above it has the distribution Beta(k, n +
+1 - k) (Vovk, "Conditional validity of inductive conformal predictors" (2012)). For repeating lines,
+their share of the file, with its binomial error (Clopper and Pearson 1934). For the share of new
+lines, Good (1953), see `repetition`; for its error, McAllester and Schapire, "On the convergence
 rate of Good-Turing estimators" (2000).
 """
 
@@ -29,21 +29,21 @@ from microgpt.scoring.reference import ALIKE, ENOUGH, Ints, Reference
 from microgpt.wording import count
 
 ABOVE = 5
-"""Texts to be flagged in a class, at least: classes are widened until there are as many."""
+"""The fewest texts of a class above the threshold: classes are widened until there are as many."""
 
 _DRAWS = 20_000
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """From which percentile on a text is flagged, and what share of good lines that is.
+    """A threshold, and the share of good lines that it flags.
 
     Attributes:
-        usual: what the percentile is among; its classes are wide enough for the rate.
-        percentile: a text is flagged from here on.
-        expected: the share of good lines that is.
-        low: the lower end of the interval in which that share lies, 95 times of 100.
-        high: the upper end of that interval.
+        usual: the reference of the percentile, with classes wide enough for the rate.
+        percentile: texts with this percentile or a higher one are flagged.
+        expected: the estimated share of good lines that are flagged.
+        low: the lower end of the share's 95 % interval.
+        high: the upper end.
     """
 
     usual: Reference
@@ -53,14 +53,14 @@ class Threshold:
     high: float
 
     def flags(self, lengths_D: Ints, means_D: Floats) -> NDArray[np.bool_]:
-        """Say which texts are flagged."""
+        """Return which texts are flagged."""
         return self.usual.percentiles(lengths_D, means_D) >= self.percentile
 
     @property
     def means_C(self) -> Floats:
-        """Above which mean texts of each class are flagged: half way between two of the usual ones.
+        """The loss above which texts of each class are flagged: half way between two usual texts'.
 
-        Infinite where none is.
+        Infinity: no text of the class is flagged.
         """
         usual, found = self.usual, list[float]()
         for c, (first, stop) in enumerate(pairwise(usual.firsts_C.tolist())):
@@ -77,16 +77,16 @@ class Threshold:
 
 @dataclass(frozen=True, eq=False)
 class _Cuts:
-    """Places E in the order behind which all of a class would be flagged.
+    """The E places between two losses of a class at which a threshold can cut it.
 
     Attributes:
-        classes_E: theirs.
-        percentiles_E: of what costs more.
-        n_E: new texts in the class.
-        new_E: those of them that cost more.
-        is_new_E: whether the last that does not is new.
-        lines_E: lines that repeat, and cost more.
-        pairs_E: those of them that stand in the file twice.
+        classes_E: the class.
+        percentiles_E: the percentile of losses above the cut.
+        n_E: the number of new texts in the class.
+        new_E: the number of new texts above the cut.
+        is_new_E: whether the text just below the cut is new.
+        lines_E: the number of repeating lines above the cut.
+        pairs_E: of these, the number of lines whose text occurs twice.
     """
 
     classes_E: Ints
@@ -99,8 +99,8 @@ class _Cuts:
 
     @classmethod
     def of(cls, usual: Reference) -> _Cuts:
-        """Find all, one class after the other, the cheapest first."""
-        # Texts of the same mean are on the same side of any cut.
+        """Find all cuts, class by class, by ascending loss."""
+        # Texts with equal losses are on the same side of any cut.
         apart = (np.diff(usual.means_D) > ALIKE) | (np.diff(usual.classes_D) > 0)
         at_E = np.flatnonzero(np.append(apart, True)) + 1
         classes_E = usual.classes_D[at_E - 1]
@@ -125,9 +125,10 @@ class _Cuts:
         )
 
     def shares(self, usual: Reference) -> Floats:
-        """Return the share of good lines that are of the class of each, and cost more."""
+        """Return for each cut the share of good lines that belong to its class and lie above it."""
         share_of_new = usual.repetition.once / usual.repetition.lines
-        # The next new one lies anywhere between two that are.
+        # The next new text lies in each of the n + 1 gaps between new texts with equal probability;
+        # a cut inside a gap counts half of it.
         k_E = self.new_E + np.where(self.is_new_E, 1.0, 0.5)
         new_E = self.n_E / max(usual.new, 1) * k_E / (self.n_E + 1)
         lines_E = self.lines_E / max(int(usual.lines_D.sum()), 1)
@@ -135,10 +136,14 @@ class _Cuts:
 
 
 def threshold(usual: Reference, rate: float) -> Threshold:
-    """Choose the percentile so that about this share of good lines is flagged.
+    """Choose the percentile at which about this share of good lines is flagged.
+
+    Args:
+        usual: the reference.
+        rate: the share, in (0, 1).
 
     Raises:
-        UsageError: the share is not in (0, 1), or there are too few documents for it.
+        UsageError: the share is out of its range, or the documents are too few for it.
     """
     if not 0.0 < rate < 1.0:
         raise UsageError(f"flag-rate must be above 0 and below 1; got {rate:g}.")
@@ -152,12 +157,12 @@ def threshold(usual: Reference, rate: float) -> Threshold:
     usual = usual.with_classes_of(max(ENOUGH, ABOVE / rate))
     cuts = _Cuts.of(usual)
     share_E = cuts.shares(usual)
-    # What costs more than the next of its class is counted there.
+    # The share of each cut alone: the next cut of the class counts the losses above it.
     is_last_E = np.append(np.diff(cuts.classes_E) > 0, True)
     more_E = share_E - np.where(is_last_E, 0.0, np.append(share_E[1:], 0.0))
     order = np.argsort(-cuts.percentiles_E, kind="stable")
     percentiles, expected = cuts.percentiles_E[order], np.cumsum(more_E[order])
-    # The same percentile in several classes is one threshold.
+    # Cuts of several classes with equal percentiles are one threshold.
     apart = np.flatnonzero(np.append(np.diff(percentiles) < 0.0, True))
     chosen = apart[np.argmin(np.abs(expected[apart] - rate))]
     is_above_E = cuts.percentiles_E >= percentiles[chosen]
@@ -167,10 +172,10 @@ def threshold(usual: Reference, rate: float) -> Threshold:
 
 
 def promise(usual: Reference, found: Threshold, rate: float) -> str:
-    """Say what share of good lines a threshold flags, by what, and what that takes for granted.
+    """Say what share of good lines a threshold flags, estimated from what, assuming what.
 
     Args:
-        usual: what the threshold was chosen by.
+        usual: the texts by which the threshold was chosen.
         found: the threshold.
         rate: the share that was asked for.
     """
@@ -191,12 +196,13 @@ def promise(usual: Reference, found: Threshold, rate: float) -> str:
 
 
 def _interval(usual: Reference, cuts: _Cuts, which: Ints) -> tuple[float, float]:
-    """Return the 2.5 % and the 97.5 % quantile of the share of good lines above a cut a class."""
+    """Return the 2.5 % and 97.5 % quantiles of the share of good lines above one cut a class."""
     lines, once = usual.repetition.lines, usual.repetition.once
     known, pairs = int(cuts.lines_E[which].sum()), int(cuts.pairs_E[which].sum())
     drawn = int(usual.lines_D.sum())
     found: list[float] = []
-    # What is counted is off by one at most: once to one side, once to the other.
+    # As in Clopper and Pearson's interval, the counts are taken as they are for the lower end and
+    # one higher for the upper end.
     for more, quantile in ((0, 0.025), (1, 0.975)):
         rng = np.random.default_rng(0)
         above = np.full(_DRAWS, 0.0 if usual.new else float(more))
@@ -212,7 +218,7 @@ def _interval(usual: Reference, cuts: _Cuts, which: Ints) -> tuple[float, float]
 
 
 def _drawn(rng: np.random.Generator, hits: float, misses: float, extra: float = 0.0) -> Floats:
-    """Draw the share from its distribution, given hits and misses; extra: more variance of hits."""
+    """Draw a share from its Beta distribution; `extra` is variance of the hits beyond binomial."""
     if hits <= 0 or misses <= 0:
         return np.full(_DRAWS, float(hits > 0))
     own = hits * misses / (hits + misses)

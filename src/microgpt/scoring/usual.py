@@ -1,6 +1,6 @@
-"""What usual texts of a run cost: measured, to hold other texts against.
+"""The losses of a run's usual texts, measured: the reference for other texts.
 
-In: a model, the documents trained on and those held out. Out: a `Usual`.
+In: a model, its training documents and held-out ones. Out: a `Usual`.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from microgpt.scoring.price import Pricer
 from microgpt.scoring.reference import Ints, Reference
 from microgpt.scoring.repetition import MOST, Repetition, choose, one_fewer, weights
 
-# Texts priced at once: their losses at every position are held.
+# Texts measured at once; the losses of all their positions are in memory.
 _TEXTS = 8192
 
 
 @dataclass(frozen=True, eq=False)
 class Usual:
-    """What usual texts cost.
+    """The losses of usual texts.
 
     Attributes:
         lengths_D: in characters.
-        means_D: nats per position.
-        lines_D: how many lines of the file each stands for; 0: it is new (see `repetition`).
+        means_D: the losses, nats per position.
+        lines_D: how many lines of the file each text represents; 0: it is new (see `repetition`).
         repetition: of the file.
-        nats: per position, over all they stand for.
-        whole: whether these are as many as can be.
+        nats: the weighted mean loss, nats per position.
+        whole: whether more texts could not be measured: all were, or the limit was reached.
     """
 
     lengths_D: Ints
@@ -43,12 +43,12 @@ class Usual:
 
     @property
     def reference(self) -> Reference:
-        """The same, sorted, to hold others against."""
+        """The texts sorted, for percentiles of others."""
         return Reference(self.lengths_D, self.means_D, self.lines_D, self.repetition)
 
 
 Documents = tuple[Sequence[str], Sequence[str]]
-"""Those trained on, and those held out."""
+"""The training documents, and the held-out ones."""
 
 
 def measure(
@@ -58,15 +58,15 @@ def measure(
     positions: int | None = None,
     alike: tuple[Alike, Alike] | None = None,
 ) -> Usual:
-    """Price the texts that are usual for a run.
+    """Measure the texts that are usual for a run.
 
     Args:
         pricer: of the model.
         documents: the run's; some are held out.
-        seed: of what is drawn where there are too many.
-        positions: the most to price, roughly, of new texts and of those that repeat; None: those
-            of 50,000 texts.
-        alike: which documents of either kind are the same, if that is known.
+        seed: of the random choice, if there are too many texts.
+        positions: about the most positions of new texts to measure, and of repeating ones; None:
+            those of 50,000 texts each.
+        alike: the distinct texts of either kind, if already known.
     """
     trained, held_out = documents
     most = MOST

@@ -1,1 +1,1 @@
-"""Scores as rows of a table, JSON lines or CSV, made block by block in several processes."""
+"""Scores of many texts as rows of a table, JSON lines or CSV, written in several processes."""

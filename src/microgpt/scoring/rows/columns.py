@@ -1,7 +1,7 @@
 """Rows of text built column by column, thousands of rows at once.
 
-In: what stands in each column. Out: the rows, in UTF-8. Python looks at no row by itself: every
-piece of a row is a cut of one long text that holds all words there are, and numpy copies them.
+In: the words and numbers of each column. Out: the rows, in UTF-8. There is no loop over rows in
+Python: each piece of a row is a slice of one long text with all words, and numpy copies the slices.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from microgpt.engines.contract import Floats
 from microgpt.scoring.price import Offsets
 from microgpt.wording import END, figures
 
-# Numbers below have their whole part looked up, and their decimals.
+# Numbers below this are written by looking up their whole part and their decimals.
 _WHOLE = 1000
-# The nats of a long text are many; from here on a model has diverged.
+# Larger numbers, in scientific notation, only come from a diverged model.
 _ABSURD = 1e15
-# So many pieces are put in place at once: few enough for the processor's cache.
+# Pieces copied at once: few enough for the processor's cache.
 _PIECES = 4096
-# Of pieces longer than this on average, slices are quicker.
+# If pieces are longer than this on average, slices of bytes are quicker.
 _LONG = 32
 
 
@@ -34,7 +34,7 @@ class Words:
 
     Attributes:
         text: UTF-8.
-        offsets: of the words; one more than there are words.
+        offsets: of each word, and the end of the last; one more than words.
     """
 
     text: bytes
@@ -42,7 +42,7 @@ class Words:
 
     @classmethod
     def of(cls, words: Sequence[str]) -> Words:
-        """Lay words end to end; half a surrogate pair becomes an escape."""
+        """Lay words end to end; a lone surrogate becomes an escape."""
         joined = "".join(words)
         if joined.isascii():
             text, lengths = joined.encode(), np.fromiter(map(len, words), np.int64, len(words))
@@ -78,16 +78,16 @@ class Columns:
         self._same += word
 
     def each(self, words: Words) -> None:
-        """Add a word to each row: the first to the first, and so on."""
+        """Add the d-th word to row d."""
         self.cut(words, words.offsets[:-1], words.offsets[1:])
 
     def choose(self, words: Words, which_D: NDArray[np.integer | np.bool_]) -> None:
-        """Add one of some words to each row, by its number; or of two, the second where true."""
+        """Add the word with index which_D to each row; booleans choose between two words."""
         number_D = which_D.astype(np.int64)
         self.cut(words, words.offsets[number_D], words.offsets[number_D + 1])
 
     def cut(self, words: Words, starts_D: Offsets, stops_D: Offsets) -> None:
-        """Add a part of a text to each row, from a byte up to another."""
+        """Add the bytes from starts_D to stops_D of a text to each row."""
         self._add_same()
         self._starts.append(starts_D + self._place(words))
         self._lengths.append(stops_D - starts_D)
@@ -96,9 +96,9 @@ class Columns:
         """Add a number to each row.
 
         Args:
-            values_D: from 0.
+            values_D: numbers from 0.
             places: decimals, at least one.
-            width: at least.
+            width: the least characters, padded with spaces.
         """
         if not (values_D < _WHOLE - 1).all():
             return self.each(
@@ -120,7 +120,7 @@ class Columns:
         return self.each(Words.of([f"{n:>{width}}" if n else zero for n in counts_D.tolist()]))
 
     def joined(self) -> tuple[bytes, Offsets]:
-        """Return all rows end to end, and offsets where each begins and the last one ends."""
+        """Return all rows end to end, and the offset of each and of the end of the last."""
         self._add_same()
         source = b"".join(words.text for words, _ in self._sources.values())
         shape = self._rows, len(self._starts)
@@ -134,7 +134,7 @@ class Columns:
             cuts = zip(starts.tolist(), (starts + lengths).tolist())
             return b"".join([source[start:stop] for start, stop in cuts]), offsets
         letters, joined = np.frombuffer(source, np.uint8), list[bytes]()
-        # Where the byte of a place lies, less the number of the place.
+        # For each piece: the index in the source minus the index in the result.
         starts -= stops - lengths
         for first in range(0, len(starts), _PIECES):
             some = slice(first, first + _PIECES)
@@ -158,14 +158,14 @@ class Columns:
 
 
 class CutTexts:
-    """Texts of which parts stand in columns.
+    """Adds parts of texts to columns.
 
     Args:
-        texts: from which they are cut.
-        lengths_D: of these, in characters.
-        quoted: writes what is cut, if need be.
-        special: characters for which it need be; for what cannot be printed it always does.
-        escaped: for what is not ASCII, too.
+        texts: from which the parts are cut.
+        lengths_D: the lengths of the texts, in characters.
+        quoted: quotes or escapes parts; only called if one of the texts needs it.
+        special: a text with one of these characters, or an unprintable one, needs it.
+        escaped: a text that is not ASCII needs it too.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class CutTexts:
         joined = "".join(texts)
         self._plain = joined.isprintable() and not any(c in joined for c in special)
         self._plain = self._plain and (joined.isascii() or not escaped)
-        # Where a character is a byte, texts are cut without looking at any of them.
+        # If each character is one byte, parts are cut by their offsets alone.
         self._words: Words | None = None
         if self._plain and joined.isascii():
             ends_D = np.cumsum(lengths_D)
@@ -189,7 +189,7 @@ class CutTexts:
         self._ends = Words.of(["", json.dumps(END)[1:-1] if escaped else END])
 
     def add(self, columns: Columns, starts_D: Offsets, stops_D: Offsets) -> None:
-        """Add of each text what is from a character up to another, perhaps with the end."""
+        """Add the characters from starts_D to stops_D of each text, perhaps with its end."""
         if self._words:
             begins_D = self._words.offsets[:-1]
             upto_D = np.minimum(stops_D, self._lengths_D)

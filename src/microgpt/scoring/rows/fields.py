@@ -1,9 +1,8 @@
-"""What `microgpt score` says of many lines, and that as CSV or JSON lines.
+"""The scores of `microgpt score` on many lines, as CSV or JSON lines.
 
-In: a block of texts, and numbers on each. Out: the columns of their rows. Most blocks are plain:
-nothing in their texts needs quotes, and they came in no columns. Rows of a table that came as CSV
-are repeated byte for byte, with our columns after them. The columns of other input, and the spans,
-are written by the libraries csv and json.
+In: a block of texts and their scores. Out: the columns of their rows. Rows of a CSV file are
+repeated byte for byte, with our columns after them. Texts that need no quoting, the usual case, are
+copied by numpy; other texts and other columns are written by the libraries csv and json.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from microgpt.scoring.price import Offsets
 from microgpt.scoring.rows.columns import Columns, CutTexts, Words
 
 FIELDS = ("loss", "bits", "percentile", "span", "unknown", "flagged")
-"""What a row says of its document, after the columns that it came with; the last if asked for."""
+"""The columns that a row gets after those of the input; "flagged" only if texts are flagged."""
 
 _COMMAS = Dialect(",")
 _FALSE_TRUE = Words.of(["false", "true"])
@@ -32,17 +31,17 @@ _FALSE_TRUE = Words.of(["false", "true"])
 
 @dataclass(frozen=True)
 class Scored:
-    """The texts of a block and what their rows say.
+    """The texts of a block and their scores.
 
     Attributes:
-        block: the texts, and the rows they came in.
-        means_D: nats a position.
-        percentiles_D: None: they are not known.
-        starts_D: the first character of what surprises most.
+        block: the texts, and the rows that they come from.
+        means_D: the losses, nats a position.
+        percentiles_D: None: there are none.
+        starts_D: the first character of the most surprising span.
         stops_D: the character after its last; the end of a text counts as a character.
         lengths_D: in characters.
         unknown_D: how many of these are unknown.
-        flags_D: whether it is flagged; None: nobody asked.
+        flags_D: whether the text is flagged; None: no texts are flagged.
     """
 
     block: Block
@@ -65,13 +64,13 @@ def headings(block: Block, *, flags: bool) -> str:
 
 
 def add_fields(columns: Columns, scored: Scored, *, is_csv: bool, escaped: bool) -> None:
-    """Add to each row what it says, as CSV or as an object of JSON.
+    """Add the fields of each row, as CSV or as a JSON object.
 
     Args:
         columns: the rows, still empty.
-        scored: what they say.
-        is_csv: whether they are CSV.
-        escaped: whether what is not ASCII is escaped, in JSON.
+        scored: the texts and their scores.
+        is_csv: whether to write CSV; else JSON.
+        escaped: whether JSON escapes all characters that are not ASCII.
     """
     block, lengths_D = scored.block, scored.lengths_D
     table = block.table if is_csv else None
@@ -93,7 +92,7 @@ def add_fields(columns: Columns, scored: Scored, *, is_csv: bool, escaped: bool)
             '"\\',
             escaped=escaped,
         )
-    # As they stand they are cells already.
+    # Rows of a table are repeated as written, without their line ends.
     parted = [_parted(str(row)) for row in block.rows] if table else []
     objects = block.objects if not table and any(block.rows) else []
     named = [one for one in objects if one]
@@ -145,11 +144,11 @@ def add_fields(columns: Columns, scored: Scored, *, is_csv: bool, escaped: bool)
 
 
 def _parted(row: str) -> tuple[str, str]:
-    """Part a row as it stands from its line end."""
+    """Split a row, as written, into its cells and its line end."""
     body = row.rstrip("\r\n")
     return body, row[len(body) :]
 
 
 def _free(name: str, taken: Iterable[str]) -> str:
-    """Return a name, or one that the input's columns do not have yet."""
+    """Return a column's name, with "model_" before it if the input has a column of that name."""
     return f"model_{name}" if name in taken else name

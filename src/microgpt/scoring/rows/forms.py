@@ -1,7 +1,7 @@
-"""The rows of a block of texts: priced, judged, and written as a table, JSON lines or CSV.
+"""The rows of a block of texts: measured, judged, and written as a table, JSON lines or CSV.
 
-In: a block of texts, what prices and what judges them. Out: bytes, as they are printed. The table
-is laid out here, the other forms in `fields`.
+In: a block of texts, a pricer, a judge. Out: bytes, as they are printed. The table is laid out
+here, the other forms in `fields`.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class WrittenRows:
     """The rows of a block.
 
     Attributes:
-        head: the heading, printed if this is the first block of all.
-        rows: one for each document where they are wanted one by one, else all of them joined.
-        losses: the documents' means where they are wanted one by one, else none.
-        documents: how many documents there are.
-        flagged: how many of these are flagged.
-        characters: how many characters these have together.
+        head: the heading, to be printed before the first block.
+        rows: one for each document if written one by one, else all joined.
+        losses: the loss of each document if written one by one, else empty.
+        documents: how many documents the block has.
+        flagged: how many of them are flagged.
+        characters: how many characters they have together.
     """
 
     head: bytes
@@ -51,10 +51,10 @@ class RowWriter:
     """Writes the rows of blocks.
 
     Attributes:
-        judge: says how rare a text is.
+        judge: computes percentiles and flags.
         form: of the rows.
-        apart: whether rows are wanted one by one, to sort them.
-        encoding: of the output, which they are written in at once.
+        apart: whether rows are returned one by one, to be sorted.
+        encoding: of the output.
     """
 
     judge: Judge
@@ -63,7 +63,7 @@ class RowWriter:
     encoding: str
 
     def write(self, pricer: Pricer, block: Block) -> WrittenRows:
-        """Price a block's texts, judge them, and write their rows."""
+        """Measure a block's texts, judge them, and return their rows."""
         judge, texts = self.judge, block.texts
         heading = head(self.form, block, flags=judge.threshold is not None)
         above = heading.encode(self.encoding, "backslashreplace")
@@ -88,14 +88,14 @@ class RowWriter:
 
 
 def head(form: Form, block: Block, *, flags: bool) -> str:
-    """Return what stands above the first row, given the first block of the input."""
+    """Return the heading, given the first block of the input; "" for JSON lines."""
     if form == "table":
         return _TABLE
     return headings(block, flags=flags) if form == "csv" else ""
 
 
 def rows(form: Form, scored: Scored, encoding: str, *, apart: bool) -> list[bytes]:
-    """Return a row for each text, line ends included; all of them joined unless wanted apart."""
+    """Return the rows of a block with their line ends: one by one if `apart`, else all joined."""
     columns = Columns(len(scored.block.texts))
     if form == "table":
         _add_table(columns, scored)

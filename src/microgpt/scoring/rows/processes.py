@@ -1,7 +1,7 @@
-"""Rows of much text: a process for each processor writes those of a block, in the order of blocks.
+"""The rows of many blocks, written by a process for each processor, in the order of the blocks.
 
-In: blocks of texts. Out: their rows. What waits is bounded, and so is memory. Processes and not
-threads: nearly half of the work is not the model's, and Python does that on one thread at a time.
+In: blocks of texts. Out: their rows. The number of blocks in progress is bounded, and so is memory.
+Processes, not threads: nearly half of the work is Python's, which runs in one thread at a time.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from microgpt.errors import MicroGPTError
 from microgpt.scoring.price import Pricer
 from microgpt.scoring.rows.forms import RowWriter, WrittenRows
 
-# This process works alone for so long: another takes as long to start.
+# This process works alone for this long before it starts others: starting takes about as long.
 _ALONE_SECONDS = 0.5
 
 
 Opener = Callable[[], Pricer]
-"""Makes what prices, in whatever process calls it; it must be picklable."""
+"""Opens the pricer in the process that calls it; it must be picklable."""
 
 
 def in_order(
@@ -41,18 +41,18 @@ def in_order(
     most: int,
     warn: Callable[[str], None],
 ) -> Iterator[WrittenRows]:
-    """Yield the rows of blocks in their order; several are worked on at once if there are many.
+    """Yield the rows of blocks in their order; if there are many, several processes work on them.
 
-    The rows of a block that is small because no more text had come are yielded before more text is
-    waited for.
+    A small block means that a pipe had no more text yet: its rows are yielded before the next block
+    is read.
 
     Args:
         pricer: of this process.
         writer: of the rows.
-        opener: makes the pricer of another process.
+        opener: opens the pricer of another process.
         blocks: of texts.
-        most: how many processes, at most.
-        warn: takes a sentence, where no other process can be started.
+        most: the most processes.
+        warn: receives a sentence if no other process can be started.
 
     Raises:
         MicroGPTError: a process was killed.
@@ -90,7 +90,7 @@ def in_order(
 def _started(
     writer: RowWriter, opener: Opener, most: int, warn: Callable[[str], None]
 ) -> Processes | None:
-    """Start processes; where the system allows none, say why."""
+    """Start processes; if the system allows none, warn why and return None."""
     try:
         return Processes(writer, opener, most)
     except (OSError, ImportError, NotImplementedError) as error:
@@ -103,13 +103,13 @@ def _started(
 
 
 class Processes:
-    """Processes that write rows; ready when the first one is."""
+    """Processes that write rows."""
 
     def __init__(self, writer: RowWriter, opener: Opener, number: int) -> None:
-        # Not forked: this process may have threads, and not all systems can.
+        # Not forked: this process may have threads, and some systems cannot fork.
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(number, context, _begin, (writer, opener))
-        # They must ignore Ctrl-C from their first moment on: this process ends them.
+        # They inherit that Ctrl-C is ignored: this process ends them.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             self._first = [self._pool.submit(_nothing) for _ in range(number)]
@@ -121,22 +121,22 @@ class Processes:
 
     @property
     def ready(self) -> bool:
-        """Whether one of them has started."""
+        """Whether a process has started."""
         return self._first[0].done()
 
     def write(self, block: Block) -> Future[WrittenRows]:
-        """Let the next one that is free write the rows of a block."""
-        # Mostly there is nothing but lines, and one text travels quicker than thousands.
+        """Let the next free process write the rows of a block."""
+        # A block of plain lines, the usual case, is sent as one text: quicker than thousands.
         joined = "\n".join(block.texts)
         is_plain = not any(block.rows) and joined.count("\n") == len(block.texts) - 1
         return self._pool.submit(_write, joined if is_plain else block)
 
     def end(self) -> None:
-        """End them, once they have finished the blocks that they are working on."""
+        """End the processes, once they have finished their current blocks."""
         self._pool.shutdown(cancel_futures=True)
 
 
-# A process's own, made once, when it starts.
+# The row writer and the pricer of a process, made when it starts.
 _own: list[tuple[RowWriter, Pricer]] = []
 
 
@@ -144,11 +144,11 @@ def _begin(writer: RowWriter, opener: Opener) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
     _own[:] = [(writer, opener())]
-    # Linux's malloc gives back what is free beyond twice the largest piece it was ever given back,
-    # to fetch it again for the next block, page by page: a fifth of the time. See mallopt(3),
-    # M_TRIM_THRESHOLD. No page of this piece is touched.
+    # Freeing a large array raises glibc's M_TRIM_THRESHOLD (mallopt(3)) to twice its size.
+    # Otherwise malloc returns the memory of each block to the system and fetches it again, page by
+    # page: a fifth of the time. The pages of this array are never touched.
     np.empty(1 << 24, dtype=np.uint8)
-    # What exists now stays: the garbage collector need not look through it again and again.
+    # Existing objects live as long as the process: the garbage collector can skip them.
     gc.freeze()
 
 
