@@ -1,8 +1,8 @@
-"""How wrong a model is: the mean loss of many documents, what it is made of, whether it is honest.
+"""Evaluation: the mean loss of many documents, its parts, and the calibration of the predictions.
 
-In: a predictor, a tokenizer, texts. Out: a `Score` for each text, or one `Evaluation` of all. Every
-character is priced, the first one and the end of the document included. Texts longer than the block
-are read in windows side by side, as in training.
+In: a predictor, a tokenizer, texts. Out: an `Evaluation` of all texts; or a `Score` for each. Every
+character has a loss, the first one and the end of the document included. Texts longer than the
+block are read in windows side by side, as in training.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ class Evaluation:
     Attributes:
         sum: over all positions of all documents.
         documents: how many.
-        document_loss: the mean of the documents' own means: a short one counts as much as a long.
-        hits: positions where the likeliest token came.
-        n_bytes: of the texts in UTF-8, one more for each end.
-        unknown: characters that the vocabulary lacks.
-        parts: what the sum is made of.
-        calibration: of all (position, token) predictions; positions of unknown characters left out
-            here and below.
-        confidence: of the likeliest token's probability alone.
+        document_loss: the mean of the documents' losses: each document counts the same.
+        hits: positions where the target was the likeliest token.
+        n_bytes: of the texts in UTF-8, and one for the end of each.
+        unknown: unknown characters.
+        parts: sums of the losses by position, character, length and document.
+        calibration: of all (position, token) predictions; it and all that follow leave out unknown
+            characters.
+        confidence: calibration of the likeliest tokens alone.
         brier: the mean Brier score.
         spherical: the mean spherical score.
-        temperature: the one that would have been better.
+        temperature: the temperature with the lowest loss.
     """
 
     sum: LossSum
@@ -73,22 +73,22 @@ class Evaluation:
 
     @property
     def bits_per_byte(self) -> float:
-        """All bits over all bytes: what can be compared between tokenizers."""
+        """The sum of bits over the number of bytes: comparable between tokenizers."""
         return self.sum.nats / LN_2 / self.n_bytes if self.n_bytes else math.nan
 
     @property
     def perplexity(self) -> float:
-        """Between how many equally likely tokens the model was in doubt."""
+        """exp(loss): as many equally likely tokens would have the same loss."""
         return self.sum.perplexity
 
     @property
     def accuracy(self) -> float:
-        """The share of positions where the likeliest token came."""
+        """The share of positions where the target was the likeliest token."""
         return self.hits / self.sum.positions if self.sum.positions else math.nan
 
     @property
     def scores(self) -> dict[str, float]:
-        """What each of `rules.RULES` gives, in their order."""
+        """The value of each of `rules.RULES`, in their order."""
         return {
             "log": self.loss,
             "brier": self.brier,
@@ -98,20 +98,20 @@ class Evaluation:
         }
 
     def _repr_html_(self) -> str:
-        """Show in a notebook what the loss is, and where it comes from."""
+        """Return HTML for a notebook: the loss and its parts."""
         from microgpt import html
 
         return html.fragment("evaluation", result=self)
 
 
 class Evaluator:
-    """Prices documents, sums up, and compares what was predicted with what came.
+    """Measures the losses of documents, sums them up, and compares predictions with targets.
 
-    Memory does not grow with their number.
+    Memory does not grow with the number of documents.
 
     Args:
         predictor: the model.
-        tokenizer: of its ids.
+        tokenizer: encodes the documents.
         block_size: longer documents are read in windows.
     """
 
@@ -120,7 +120,7 @@ class Evaluator:
         self._predictions, self._parts, self._n_bytes = Predictions(), Parts(tokenizer), 0
 
     def each(self, texts: Iterable[str]) -> Iterator[int]:
-        """Take in documents, some at a time; yield how many have been taken in so far."""
+        """Measure documents, some at a time; yield how many have been measured so far."""
         for group in groups(texts, CHARACTERS):
             self._add(group)
             yield self._parts.n_documents
@@ -139,7 +139,7 @@ class Evaluator:
 
     @property
     def evaluation(self) -> Evaluation:
-        """What was found."""
+        """The evaluation of all documents so far."""
         parts, predictions = self._parts, self._predictions
         return Evaluation(
             sum=parts.sum,
@@ -160,7 +160,7 @@ class Evaluator:
 def evaluate(
     predictor: Predictor, tokenizer: Tokenizer, block_size: int, texts: Iterable[str]
 ) -> Evaluation:
-    """Price documents, sum up, and compare what was predicted with what came."""
+    """Measure the losses of documents, sum them up, and compare predictions with targets."""
     evaluator = Evaluator(predictor, tokenizer, block_size)
     for _ in evaluator.each(texts):
         pass

@@ -1,7 +1,7 @@
-"""Is the model honest about its doubts: of what it gives 20 %, does a fifth come?
+"""Calibration: do a fifth of the predictions that have a probability of 20 % come true?
 
-In: predictions as they are made, millions of them, and what came. Out: a reliability diagram with
-bins of equal mass, and the expected calibration error. Memory is the same for any number.
+In: probabilities, and the tokens that came. Out: a reliability diagram with bins of equal mass, and
+the expected calibration error. Memory is the same for any number of predictions.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from microgpt.engines import native_log_odds_sums
 from microgpt.engines.contract import Floats
 
 BINS = 20
-"""Bins of the diagram, each of as many predictions."""
+"""Bins of the diagram, with equally many predictions each."""
 
 GROUPS = 20
-"""Groups of texts; each is left out once, to see how far the error varies between texts."""
+"""Groups of texts for the jackknife: each is left out once, to estimate the error's variance."""
 
-# Predictions are sorted finely by their log-odds; the diagram's bins are made of whole fine ones.
+# Predictions are counted in fine bins of their log-odds, -40 to 40; the diagram's bins join these.
 _FINE, _FAR = 4000, 40.0
-# 97.5 % of Student's t with 1, 2, ... degrees of freedom: few texts make few groups.
+# The 97.5 % quantile of Student's t with 1, 2, ... degrees of freedom: few texts make few groups.
 _T = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
     2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093,
@@ -37,9 +37,9 @@ class Bin:
     Attributes:
         predictions: how many.
         hits: how many of them came true.
-        p: their mean.
-        low: the share that came true would be, for 95 of 100 such bins, ...
-        high: ... between these, by Wilson's interval.
+        p: the mean of their probabilities.
+        low: the lower end of Wilson's 95 % interval for the share that comes true.
+        high: the upper end.
     """
 
     predictions: int
@@ -55,7 +55,7 @@ class Bin:
 
     @property
     def verdict(self) -> str:
-        """Whether it came true "as told", which is within the interval, or "less" or "more"."""
+        """Whether they come true "less" or "more" than p says, or "as told" (p in the interval)."""
         if self.low <= self.p <= self.high:
             return "as told"
         return "less" if self.observed < self.p else "more"
@@ -66,11 +66,11 @@ class Calibration:
     """A reliability diagram, and the mean gap in it.
 
     Attributes:
-        bins: by probability.
+        bins: by ascending probability.
         error: the expected calibration error, sum_b (n_b / n) |p_b - observed_b|.
-        low: the lower end of its 95 % interval, by leaving out groups of texts; 0 of one group.
-        high: the upper end of that interval.
-        chance: what the error of a perfectly honest model would be expected to be.
+        low: the lower end of its 95 % interval, by the jackknife; 0 if there is one group of texts.
+        high: the upper end.
+        chance: the expected error of a perfectly calibrated model, which is not 0 by chance.
     """
 
     bins: tuple[Bin, ...]
@@ -81,7 +81,7 @@ class Calibration:
 
 
 class Reliability:
-    """Counts predictions and what came of them.
+    """Counts predictions, and those that come true.
 
     Source: expected calibration error, Naeini, Cooper and Hauskrecht, "Obtaining well calibrated
     probabilities using Bayesian binning" (AAAI 2015); bins of equal mass, Nguyen and O'Connor
@@ -104,8 +104,8 @@ class Reliability:
 
         Args:
             p_BV: the probability of each.
-            hits: which of all of them, row after row, came true.
-            group: of texts, that they are of.
+            hits: the indices, in the flattened p_BV, of those that came true.
+            group: the group of texts that they belong to.
         """
         p_N = p_BV.ravel()
         n_F, sums_F, squares_F = self._sums(p_N, _FAR, _FINE)
@@ -115,11 +115,11 @@ class Reliability:
         self._squares += squares_F
 
     def calibration(self) -> Calibration:
-        """Return the diagram of all that was counted."""
+        """Return the diagram of all predictions."""
         n = self._counts[0].sum(axis=0)
         if not n.sum():
             return Calibration((), math.nan, math.nan, math.nan, math.nan)
-        # Where each bin begins: at the fine one that holds its share of all predictions.
+        # The bin of each fine bin, by the share of predictions below its middle.
         share = (np.cumsum(n) - n / 2) / n.sum()
         which = np.minimum((share * BINS).astype(np.int64), BINS - 1)
         n_GB, hits_GB, p_GB = (
@@ -155,7 +155,7 @@ def log_odds_sums(p_N: Floats, far: float, bins: int) -> Floats:
 
     Args:
         p_N: the probabilities.
-        far: beyond this, log-odds count as this.
+        far: log-odds are clipped to -far and far.
         bins: of equal width from -far to far.
 
     Returns:
@@ -164,7 +164,7 @@ def log_odds_sums(p_N: Floats, far: float, bins: int) -> Floats:
     >>> log_odds_sums(np.array([0.5, 0.5, 1.0]), far=3.0, bins=3).tolist()
     [[0.0, 2.0, 1.0], [0.0, 1.0, 1.0], [0.0, 0.5, 1.0]]
     """
-    # Those of what is certain are infinite.
+    # Log-odds of a probability of 0 or 1 are infinite; they are clipped.
     work_N = 1.0 - p_N
     with np.errstate(divide="ignore"):
         np.log(np.divide(p_N, work_N, out=work_N), out=work_N)
@@ -180,7 +180,7 @@ def log_odds_sums(p_N: Floats, far: float, bins: int) -> Floats:
 
 
 def wilson(hits: float, n: float, z: float = 1.96) -> tuple[float, float]:
-    """Return the interval in which the true share lies, 95 of 100 times.
+    """Return the 95 % interval (for z = 1.96) of a share of which `hits` of n were observed.
 
     Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22
     (1927).

@@ -1,7 +1,7 @@
-"""The documents that cost least and most a position, however many are measured.
+"""The documents with the lowest and the highest loss, in bounded memory.
 
-In: documents and their losses as they come. Out: the first and the last few in the order of their
-means, with all that is shown of them; of the others nothing is remembered.
+In: documents and their losses, some at a time. Out: the first and the last few by their loss, with
+text and losses; the others are not stored.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from microgpt.scoring.price import Ints, Laid, Offsets, ends
 from microgpt.scoring.spans import spans
 
 KEPT = 400
-"""Documents remembered at either end."""
+"""The most documents stored at either end."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """One text, and what cost most in it.
+    """A text, its loss, and its most surprising span.
 
     Attributes:
         text: as it was given.
         sum: of its losses.
-        span: the first character of its most surprising part, and the one after its last; the
-            number len(text) is the end.
-        span_nats: what they cost.
+        span: the first character of the span, and the one after its last; the end of the text is
+            the character len(text).
+        span_nats: the sum of the losses in the span.
     """
 
     text: str
@@ -40,14 +40,14 @@ class Document:
 
 @dataclass(frozen=True, eq=False)
 class Remembered:
-    """A document that is remembered.
+    """A document that is stored.
 
     Attributes:
-        rank: its place: the mean, or minus that; then its number, or minus that.
+        rank: the key that it is sorted by: its mean and its number, or both negated.
         text: as it was given.
         losses_N: nats, one a position.
-        places_N: the number of the character that each position begins in.
-        hits: at how many positions the likeliest token came.
+        places_N: for each position, the index of the character in which its target begins.
+        hits: at how many positions the target was the likeliest token.
     """
 
     rank: tuple[float, int]
@@ -58,11 +58,16 @@ class Remembered:
 
     @property
     def sum(self) -> Exact:
-        """Of its losses."""
+        """The sum of its losses."""
         return Exact(tuple(split(self.losses_N).sum(axis=1).tolist()), len(self.losses_N), ())
 
     def document(self, nats: float, usual: float) -> Document:
-        """Return it with its sum as it is rounded beside others, and where it surprises most."""
+        """Return the document with its most surprising span.
+
+        Args:
+            nats: its sum, rounded together with those of other documents.
+            usual: the usual loss, nats a position.
+        """
         whole = np.array([0, len(self.losses_N)], dtype=np.int64)
         (first,), (last,) = (x.tolist() for x in spans(self.losses_N, whole, usual))
         chars = int(self.places_N[first]), int(ends(self.places_N)[last - 1])
@@ -71,11 +76,11 @@ class Remembered:
 
 
 class Extremes:
-    """The cheapest and the dearest of all documents, in their order.
+    """The documents with the lowest and the highest loss.
 
     Attributes:
-        cheapest: by their means; among equals the first come first.
-        dearest: by their means, the highest first; among equals the last come first.
+        cheapest: by ascending loss; of equal ones, the first document comes first.
+        dearest: by descending loss; of equal ones, the last document comes first.
     """
 
     def __init__(self) -> None:
@@ -84,15 +89,22 @@ class Extremes:
         self._n = 0
 
     def add(self, laid: Laid, losses_N: Floats, means_D: Floats, hits_D: Floats) -> None:
-        """Take in some documents: their texts laid out, the losses, and sums of theirs."""
+        """Add documents.
+
+        Args:
+            laid: the documents, laid out.
+            losses_N: nats at each position.
+            means_D: the loss of each document.
+            hits_D: at how many positions of each the target was the likeliest token.
+        """
         texts = laid.given
 
-        def first(kept: list[Remembered], sign: int) -> list[Remembered]:
+        def first(stored: list[Remembered], sign: int) -> list[Remembered]:
             rank_D: Floats = sign * means_D
             number_D: Offsets = sign * (self._n + np.arange(len(texts)))
             order = np.lexsort((number_D, rank_D))[:KEPT]
-            if len(kept) == KEPT:
-                order = order[rank_D[order] <= kept[-1].rank[0]]
+            if len(stored) == KEPT:
+                order = order[rank_D[order] <= stored[-1].rank[0]]
             more = list[Remembered]()
             numbers: list[int] = order.tolist()
             for d in numbers:
@@ -100,7 +112,7 @@ class Extremes:
                 rank = float(rank_D[d]), int(number_D[d])
                 its_N, places_N = np.array(losses_N[its]), np.array(laid.places_N[its])
                 more.append(Remembered(rank, texts[d], its_N, places_N, int(hits_D[d])))
-            return sorted([*kept, *more], key=lambda one: one.rank)[:KEPT] if more else kept
+            return sorted([*stored, *more], key=lambda one: one.rank)[:KEPT] if more else stored
 
         self.cheapest, self.dearest = first(self.cheapest, 1), first(self.dearest, -1)
         self._n += len(texts)

@@ -1,8 +1,8 @@
-"""What a mean is made of: its positions, by place, by character, by text.
+"""The parts of a loss: sums of the losses by position, by character, by length, by document.
 
-In: the losses of all positions, some texts at a time. Out: lists of parts, each of which adds up
-to the total to the last bit, in any order. Memory grows with the number of different
-places, characters and pairs of characters, not with the number of positions.
+In: the losses of all positions, some texts at a time. Out: lists of parts, each of which adds up to
+the total exactly, in any order. Memory grows with the number of distinct positions, characters and
+pairs of characters, not with the number of losses.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from microgpt.loss import LossSum
 from microgpt.scoring.price import END, Laid, label
 
 SINGLE = 16
-"""Places and lengths up to this stand alone, longer ones together: 17-32, 33-64, ..."""
+"""Positions and lengths above this are grouped: 17-32, 33-64, ..."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some of the positions.
+    """The positions that share a property.
 
     Attributes:
-        name: of what they have in common; None: they are the texts' ends.
+        name: the property: a position, a character, a length; None: the ends of texts.
         sum: of their losses.
-        hits: at how many of them the likeliest token came.
-        texts: how many texts, where these are whole ones.
+        hits: at how many of them the target was the likeliest token.
+        texts: how many texts, if the part consists of whole texts.
     """
 
     name: str | None
@@ -44,12 +44,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Confusion:
-    """A character that came while another was the likeliest.
+    """A character that came where another one was the likeliest.
 
     Attributes:
-        char: what came; None for the end.
-        likely: what was expected; None for the end.
-        sum: of the losses there.
+        char: the character that came; None: the end.
+        likely: the likeliest token; None: the end.
+        sum: of the losses at these positions.
     """
 
     char: str | None
@@ -58,14 +58,14 @@ class Confusion:
 
 
 class Parts:
-    """SumsByKey over all positions of all texts that were added.
+    """Sums over all positions of all texts that were added.
 
     Args:
-        tokenizer: makes text of ids.
+        tokenizer: decodes ids.
 
     Attributes:
         n_documents: how many texts.
-        unknown: characters that the vocabulary lacks.
+        unknown: how many unknown characters.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -103,25 +103,25 @@ class Parts:
 
     @property
     def hits(self) -> int:
-        """At how many positions the likeliest token came."""
+        """At how many positions the target was the likeliest token."""
         return self._total.others[0]
 
     @property
     def document_loss(self) -> float:
-        """The mean of the documents' own means."""
+        """The mean of the documents' losses: each document counts the same."""
         return math.fsum(self._means) / self.n_documents if self.n_documents else math.nan
 
     def by_position(self) -> list[Part]:
-        """Sum up by the number of the character in its text, from 1."""
+        """Sum up by the position of the character in its text, from 1."""
         return _parts((_range(key), one) for key, one in self._positions.items())
 
     def by_character(self) -> list[Part]:
-        """Sum up by the character that came, that which cost most in all first."""
+        """Sum up by the character that came, the largest sum first."""
         parts = _parts((label(key, self._tokenizer), one) for key, one in self._characters.items())
         return sorted(parts, key=lambda part: -part.sum.nats)
 
     def by_length(self) -> list[Part]:
-        """Sum up by the number of characters of a text, its end not counted."""
+        """Sum up by the number of characters of a text, without its end."""
         keys, sums = [*zip(*self._lengths.items())] or [(), ()]
         return [
             Part(_range(key), LossSum(nats, one.others[1]), one.others[0], one.n)
@@ -129,10 +129,11 @@ class Parts:
         ]
 
     def documents(self, number: int) -> tuple[list[Document], list[Document], Part]:
-        """Return the cheapest and the dearest texts by their means, and all others together.
+        """Return the texts with the lowest losses, those with the highest, and the sum of all
+        others.
 
         Args:
-            number: of either, at most; no more than `documents.KEPT` are remembered.
+            number: of each, at most; never more than `documents.KEPT`.
         """
         number = min(number, KEPT)
         cheap = min(number, self.n_documents // 2)
@@ -151,7 +152,7 @@ class Parts:
         return found[:cheap], found[cheap:], part
 
     def confusions(self) -> list[Confusion]:
-        """List what came where another was expected, the commonest first."""
+        """List which character came where another was the likeliest, the most frequent first."""
         found: list[Confusion] = []
         for key, one in self._confusions.items():
             char, likely = divmod(key, self._tokenizer.vocab_size)
@@ -179,9 +180,7 @@ def _parts(sums: Iterable[tuple[str | None, Exact]]) -> list[Part]:
 
 
 def _octaves(most: int) -> NDArray[np.int64]:
-    """Return what each number up to `most` is summed under: itself up to SINGLE, above the largest
-    of those it stands together with.
-    """
+    """Return the key of each number up to `most`: itself up to SINGLE, then its group's largest."""
     n = np.arange(most + 1)
     octaves = np.exp2(np.ceil(np.log2(np.maximum(n, 1))))
     return np.where(n <= SINGLE, n, octaves.astype(np.int64))

@@ -1,7 +1,7 @@
-"""What a model predicted, compared with what came: every measure that needs all probabilities.
+"""Predictions compared with targets: the measures that need the probabilities of all tokens.
 
-In: logits as they come, and the tokens that came. Out: the reliability of all predictions and of
-the likeliest ones, the scoring rules' sums, the logits that a temperature is fitted on.
+In: logits and targets, some positions at a time. Out: the reliability of all predictions and of the
+likeliest ones, sums of scoring rules, logits to fit a temperature on.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from microgpt.evaluation.rules import Marks
 from microgpt.evaluation.temperature import Integers, Thermometer
 from microgpt.loss.many import Softmax
 
-# So many logits are worked on at once: they stay in a processor's cache.
+# Logits worked on at once: their arrays fit in a processor's cache.
 _NUMBERS = 1 << 16
 
 
 class Predictions:
-    """Takes in predictions.
+    """Collects predictions and their targets.
 
     Attributes:
         every: the reliability of all (position, token) predictions.
-        likeliest: that of the likeliest token's probability alone.
-        marks: the scoring rules.
-        thermometer: of the temperature.
+        likeliest: the reliability of the likeliest tokens alone.
+        marks: the sums of the scoring rules.
+        thermometer: fits the temperature.
     """
 
     def __init__(self) -> None:
@@ -37,18 +37,18 @@ class Predictions:
     def add(
         self, logits_NV: Floats, targets_N: Integers, number_N: Integers
     ) -> tuple[Floats, Integers]:
-        """Take in some positions; return their losses, and the likeliest token of each.
+        """Add some positions; return their losses_N, and the likeliest token of each.
 
         Args:
             logits_NV: the model's.
-            targets_N: what came; of what is negative, unknown, nothing but the likeliest is noted,
-                and its loss has no meaning.
-            number_N: of the document that each position is of.
+            targets_N: the targets. Positions with a negative one, an unknown character, are not
+                added, and the loss returned for them is meaningless.
+            number_N: the number of each position's document.
         """
         self.thermometer.add(logits_NV, targets_N, number_N % 2)
         losses_N = np.empty(len(logits_NV))
         likely_N = np.empty(len(logits_NV), dtype=np.int64)
-        # Rows of one group of texts are counted together, and few enough at once for the cache.
+        # Reliability takes rows of one group of texts; few enough at a time for the cache.
         group_N = (number_N % GROUPS).astype(np.int8)
         order = np.argsort(group_N, kind="stable")
         ends = np.cumsum(np.bincount(group_N, minlength=GROUPS)).tolist()

@@ -1,6 +1,6 @@
-"""An evaluation as one JSON object: all of its numbers, and nothing else.
+"""An evaluation as one JSON object: all of its numbers.
 
-In: an `Evaluation`. Out: dictionaries and lists; what a report, a page or a notebook reads.
+In: an `Evaluation`. Out: dictionaries and lists, for `--json`, reports and notebooks.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from microgpt.evaluation.parts import Document, Part
 from microgpt.loss import LossSum
 
 DOCUMENTS = 10
-"""How many of the best documents are listed, and of the worst."""
+"""How many of the documents with the lowest loss are listed, and of those with the highest."""
 
 
 def record(result: Evaluation) -> dict[str, Any]:
-    """Return all of it. The nats of each list of parts add up to `nats` exactly.
+    """Return the evaluation as a JSON value; the nats of each list of parts add up to `nats`.
 
-    What is no finite number, as the mean of no positions, is None: JSON has no NaN.
+    A number that is not finite, such as the mean of no positions, is None: JSON has no NaN.
     """
     values: dict[str, Any] = finite(_record(result))
     return values
 
 
 def finite(value: Any) -> Any:
-    """Return a JSON value whose numbers are finite: what is none is None.
+    """Return a JSON value in which numbers that are not finite are replaced by None.
 
     >>> finite({"perplexity": math.inf, "losses": [0.5, math.nan]})
     {'perplexity': None, 'losses': [0.5, None]}

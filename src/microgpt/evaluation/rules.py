@@ -1,8 +1,7 @@
-"""Scoring rules: other ways to mark a prediction, and whether honesty is the best answer to each.
+"""Scoring rules: other measures of a prediction, and whether each is proper.
 
-In: p_BV and what came. Out: the mean of each rule. A rule is *proper* if nobody can expect a
-better score by stating other probabilities than those believed in, *strictly* proper if everything
-else is worse.
+In: p_BV and targets. Out: the mean of each rule. A rule is *proper* if the expected score is best
+when the true probabilities are stated; *strictly* proper if it is worse for all others.
 
 Source: Gneiting and Raftery, "Strictly proper scoring rules, prediction, and estimation", JASA 102
 (2007).
@@ -21,14 +20,14 @@ from microgpt.engines.contract import Floats
 
 @dataclass(frozen=True)
 class Rule:
-    """A way to mark predictions.
+    """A measure of predictions.
 
     Attributes:
-        name: as it is known.
+        name: its usual name.
         formula: of the probabilities p and the target t.
         better: "lower" or "higher".
         proper: "strictly proper", "proper" or "not proper".
-        source: where it is from.
+        source: the reference.
     """
 
     name: str
@@ -66,7 +65,7 @@ class Marks:
         self._n, self._brier, self._spherical = 0, 0.0, 0.0
 
     def add(self, p_BV: Floats, targets_B: NDArray[np.integer]) -> None:
-        """Take in predictions and what came."""
+        """Add predictions and their targets."""
         p_B = p_BV[np.arange(len(p_BV)), targets_B]
         squares_B = np.einsum("bv,bv->b", p_BV, p_BV)
         self._n += len(p_B)
@@ -75,10 +74,10 @@ class Marks:
 
     @property
     def brier(self) -> float:
-        """The mean squared distance to what came: 0 at best, 2 at worst."""
+        """The mean squared distance to the one-hot target: 0 at best, 2 at worst."""
         return self._brier / self._n if self._n else math.nan
 
     @property
     def spherical(self) -> float:
-        """The mean cosine of the angle to what came: 1 at best, 0 at worst."""
+        """The mean cosine of the angle to the one-hot target: 1 at best, 0 at worst."""
         return self._spherical / self._n if self._n else math.nan

@@ -1,7 +1,7 @@
 """Sums of losses by key, exact in any order of the losses, in bounded memory.
 
-In: losses as they come, and a key for each: its place, its character. Out: for each key the exact
-sum; and sums rounded so that they still add up to their total, to the last bit.
+In: losses, some at a time, and a key for each: its position or its character. Out: the exact sum
+for each key; and sums rounded so that they add up to their total exactly.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from microgpt.engines.contract import Floats
 Keys = NDArray[np.integer]
 Rows = tuple[Keys, Floats]
 
-# A loss is split into multiples of 2^-12, 2^-36 and 2^-60; the rest is dropped. Up to 2^30
-# losses that are together less than 2^41 can then be added without any rounding.
+# A loss is split into multiples of 2^-12, 2^-36 and 2^-60; the rest is dropped. Up to 2^30 losses
+# with a sum below 2^41 can then be added without rounding.
 _BITS = (12, 36, 60)
 _LARGE = 2.0**40
 
-# Rows that wait to be merged, beside as many as there are keys.
+# Rows are merged when there are this many more than twice the keys.
 _WAITING = 1 << 14
 
 
 def split(losses_N: Floats) -> Floats:
-    """Split losses into three rows whose sums are exact; a loss beyond 2^40 stays in the first.
+    """Split losses into three rows whose sums are exact; a loss above 2^40 stays in the first.
 
     >>> split(np.array([2.0, 2.0**-20])).tolist()
     [[2.0, 0.0], [0.0, 9.5367431640625e-07], [0.0, 0.0]]
@@ -51,8 +51,8 @@ class Exact:
 
     Attributes:
         parts: the sums of the three rows of `split`.
-        n: how many were summed.
-        others: the sums of the whole numbers that came with the losses.
+        n: how many losses were summed.
+        others: the sums of the whole numbers that were added with the losses.
     """
 
     parts: tuple[float, ...]
@@ -66,20 +66,20 @@ class Exact:
 
     @property
     def is_finite(self) -> bool:
-        """Whether it is a number."""
+        """Whether the sum is finite."""
         return all(map(math.isfinite, self.parts))
 
     @property
     def exact(self) -> Fraction:
-        """The sum itself, if it is a number."""
+        """The sum without rounding, if it is finite."""
         return sum(map(Fraction, self.parts), Fraction())
 
 
 class SumsByKey:
-    """Sums by key; memory grows with the number of keys alone.
+    """Sums by key; memory grows with the number of keys only.
 
     Attributes:
-        rows: how many are held: one for each key, and some that wait to be merged with these.
+        rows: how many rows are stored: one for each key, and those that are not merged yet.
 
     >>> sums = SumsByKey()
     >>> sums.add(np.array([7, 3, 7]), np.vstack([split(np.array([1.0, 2.0, 0.5])), [1, 0, 1]]))
@@ -92,7 +92,7 @@ class SumsByKey:
         self.rows, self._limit = 0, _WAITING
 
     def add(self, key_N: Keys, values_CN: Floats) -> None:
-        """Add to each key's sums: the rows of `split`, then rows of whole numbers."""
+        """Add a column to the sums of its key: the rows of `split`, then rows of whole numbers."""
         if len(key_N):
             ones = np.ones((1, len(key_N)))
             self._append(*_summed(key_N, np.concatenate([values_CN, ones])))
@@ -100,7 +100,7 @@ class SumsByKey:
                 self._merge()
 
     def items(self) -> Iterable[tuple[int, Exact]]:
-        """Return all keys in order, and their sums."""
+        """Return (key, sum) for all keys, ascending."""
         if not self._waiting:
             return []
         self._merge()
@@ -124,9 +124,9 @@ class SumsByKey:
 
 
 def _summed(key_N: Keys, values_CN: Floats) -> Rows:
-    """Return the different keys in order, and the sums of the columns that share one."""
+    """Return the distinct keys, ascending, and the sum of the columns of each."""
     low, high = int(key_N.min()), int(key_N.max())
-    if high - low < 4 * len(key_N) + 1024:  # few enough to have a place each
+    if high - low < 4 * len(key_N) + 1024:  # few enough for a table
         which_N = key_N - low
         there = np.flatnonzero(np.bincount(which_N))
         sums = [np.bincount(which_N, row_N)[there] for row_N in values_CN]
@@ -139,9 +139,9 @@ def _summed(key_N: Keys, values_CN: Floats) -> Rows:
 def rounded(sums: Sequence[Exact]) -> list[float]:
     """Round sums to multiples of a power of two, so that they add up to the rounded total.
 
-    The step is the spacing of floating-point numbers at twice the total: one rounding of one
-    addition. Each sum moves by less than a step; those that lose most are rounded up. No order of
-    adding them rounds anything.
+    That power is the spacing of floating-point numbers at twice the total, so adding the rounded
+    sums in any order is exact. Each sum moves by less than the spacing: all are rounded down, then
+    those that lost most are rounded up.
 
     >>> 0.1 + 0.2 + 0.3 == 0.3 + 0.2 + 0.1
     False

@@ -1,7 +1,7 @@
-"""The temperature that would have been better, and what it would have gained.
+"""Temperature scaling: the temperature with the lowest loss, and by how much it is lower.
 
-In: logits as they come, and what came. Out: the T under which softmax(logits / T) costs least, and
-the gain. Over 1 the model was too sure of itself, under 1 not sure enough.
+In: logits and targets, some positions at a time. Out: the T that minimises the loss of
+softmax(logits / T), and the gain. Above 1 the model is overconfident, below 1 underconfident.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from microgpt.engines.contract import Floats
 from microgpt.loss.many import Softmax
 
 MOST = 4_000_000
-"""Logits kept, at most."""
+"""The most logits stored."""
 
 Integers = NDArray[np.integer]
 Kept = NDArray[np.float32]
 
 _COLDEST, _HOTTEST = 0.05, 20.0
 _FAR = 1e30
-# So many logits are worked on at once: they stay in a processor's cache.
+# Logits worked on at once: their arrays fit in a processor's cache.
 _NUMBERS = 1 << 15
 
 
 @dataclass(frozen=True)
 class Temperature:
-    """What was found.
+    """The best temperature, and its gain.
 
     Attributes:
-        value: T, fitted on all positions that were kept.
-        gain: nats a position; fitted on one half of the texts, measured on the other, and the
-            other way round. Below 0: it would have cost something.
-        positions: how many that is of.
+        value: T, fitted on all stored positions.
+        gain: by how much it lowers the loss, in nats a position, by cross-validation: fitted on one
+            half of the texts and measured on the other, and vice versa. It can be negative.
+        positions: how many positions were stored.
     """
 
     value: float
@@ -45,17 +45,17 @@ class Temperature:
 
     @property
     def verdict(self) -> str:
-        """What it says of the model: "too sure" or "not sure enough"."""
+        """Whether the model is "too sure" (overconfident) or "not sure enough"."""
         return "too sure" if self.value > 1 else "not sure enough"
 
 
 class Thermometer:
-    """Keeps the first logits, as many as MOST, in two halves.
+    """Stores the first MOST logits, in two halves, to fit the temperature.
 
     Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks" (ICML 2017).
 
     >>> meter = Thermometer()
-    >>> for half in range(2):  # too sure: 9 to 1 told, 3 to 1 true
+    >>> for half in range(2):  # too sure: odds of 9 to 1 predicted, 3 to 1 observed
     ...     logits_BV = np.tile(np.log([[0.9, 0.1]]), (4, 1))
     ...     meter.add(logits_BV, np.array([0, 0, 0, 1]), np.full(4, half))
     >>> found = meter.temperature()
@@ -68,15 +68,18 @@ class Thermometer:
         self._n = 0
 
     def add(self, logits_BV: Floats, targets_B: Integers, half_B: Integers) -> None:
-        """Keep some, if there is room: their logits, what came, which half (0 or 1) they are of.
+        """Store positions, as far as there is room; leave out unknown characters.
 
-        What is unknown, a negative target, is left out.
+        Args:
+            logits_BV: the model's.
+            targets_B: the targets; negative: unknown.
+            half_B: the half that each position belongs to, 0 or 1.
         """
         room = (MOST - self._n) // logits_BV.shape[1]
         if room > 0:
             at_B = np.flatnonzero(targets_B >= 0)[:room]
             self._n += len(at_B) * logits_BV.shape[1]
-            # Relative to the maximum: then no power of them overflows.
+            # The maximum is subtracted: then no exponential overflows.
             z_BV = logits_BV[at_B]
             z_BV -= z_BV.max(axis=1, keepdims=True)
             kept_BV = np.maximum(z_BV, -_FAR).astype(np.float32)
@@ -100,7 +103,7 @@ class Thermometer:
 
 
 def _chunks(z_BV: Kept, targets_B: Integers) -> Iterator[tuple[Floats, Integers]]:
-    """Yield rows, few enough to stay in a processor's cache."""
+    """Yield rows in chunks that fit in a processor's cache."""
     each = max(_NUMBERS // z_BV.shape[1], 1)
     for first in range(0, len(z_BV), each):
         its = slice(first, first + each)
@@ -115,14 +118,14 @@ def _nats(z_BV: Kept, targets_B: Integers, beta: float) -> float:
 
 
 def _fitted(z_BV: Kept, targets_B: Integers, beta: float = 1.0) -> float:
-    """Return 1 / T. The loss is convex in it, its slope is sum (E[z] - z[target]).
+    """Return beta = 1 / T that minimises the loss, by Newton's method, safeguarded by bisection.
 
-    Newton's steps, as long as they stay where the slope still changes its sign.
+    The loss is convex in beta; its derivative is sum (E[z] - z[target]).
     """
     low, high = 1.0 / _HOTTEST, 1.0 / _COLDEST
     while high > low * (1.0 + 1e-9):
         slopes: list[float] = []
-        bend = 0.0
+        curvature = 0.0
         for some_BV, some_B in _chunks(z_BV, targets_B):
             weights_BV = np.exp(beta * some_BV)
             total_B = weights_BV.sum(axis=1)
@@ -130,10 +133,10 @@ def _fitted(z_BV: Kept, targets_B: Integers, beta: float = 1.0) -> float:
             mean_B = weights_BV.sum(axis=1) / total_B
             square_B = np.einsum("bv,bv->b", weights_BV, some_BV) / total_B
             slopes.append(float((mean_B - some_BV[np.arange(len(some_B)), some_B]).sum()))
-            bend += float((square_B - mean_B * mean_B).sum())
+            curvature += float((square_B - mean_B * mean_B).sum())
         slope = math.fsum(slopes)
         low, high = (beta, high) if slope < 0.0 else (low, beta)
-        step = slope / bend if bend > 0.0 else math.inf
+        step = slope / curvature if curvature > 0.0 else math.inf
         if abs(step) < 1e-9 * beta:
             return beta
         beta = beta - step if low < beta - step < high else math.sqrt(low * high)
