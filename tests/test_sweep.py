@@ -109,9 +109,9 @@ def test_the_sweep_tells_every_trial_and_keeps_it(
     assert all(set(trial["knobs"]) == {"lr", "n_embd", "n_head"} for trial in trials)
     assert (summary["trials"], summary["done"]) == (5, 5)
     assert summary["best"] == min(trials, key=lambda trial: trial["loss"])
-    told = folder.read_json(at / "s", "sweep.json", folder.Told.from_json)
-    assert (told.study, told.storage, told.settings.steps) == ("s", None, 40)
-    study = Study(f"sqlite:///{at / 's' / 'study.db'}", "s", told.settings)
+    about = folder.read_json(at / "s", "sweep.json", folder.SweepRecord.from_json)
+    assert (about.study, about.storage, about.settings.steps) == ("s", None, 40)
+    study = Study(f"sqlite:///{at / 's' / 'study.db'}", "s", about.settings)
     kept = study.trials()
     study.close()
     assert [(t.number, t.loss, t.values) for t in kept] == [

@@ -1,11 +1,13 @@
-"""The loss is a code length: a file to as many bits as it surprises the model, and back.
+"""Compression with a model: the loss is a code length.
 
-In: a model and any file in its vocabulary. Out: bytes, as many as the sum of the losses in bits, at
-most 8 more, and a header; and from these the file again, bit for bit, or a refusal.
+In: a model and any file in its vocabulary. Out: the compressed file: a code as long as the sum of
+the losses in bits plus at most 8 bytes, and a header; and from it the original file, bit for bit,
+or an error.
 
-The losses are those that `evaluate` reports. `text` makes documents of the file, `lanes` walks
-through their windows, `fixed` makes whole numbers of what the model says, `coder` bytes of these,
-`container` a file; `identity` knows who can read it.
+The losses are those that `evaluate` reports. `text` makes documents of the file, `lanes` goes
+through their windows, `fixed` makes integers of the probabilities, `coder` makes bytes of these,
+`container` makes a file of the bytes; `identity` says which model, build and machine can decompress
+it.
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ from microgpt.errors import DataError
 from microgpt.loss import LN_2, LossSum
 
 SLACK = 8
-"""How many bytes a code is longer than its losses, at most: one that the coder may add at its end,
-and what the fixed point loses, which is under 7 in 10^11 tokens of 65,536 kinds."""
+"""The most bytes by which a code exceeds its losses: one byte at the end, and what the fixed point
+loses, which is under 7 bytes in 10^11 tokens with a vocabulary of 65,536."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class Compressed:
     """A compressed file.
 
     Attributes:
-        data: all of it.
-        header: how many of its bytes are not code.
-        sum: the losses of what was compressed.
+        data: the whole file.
+        header: how many bytes of it are the header.
+        sum: the losses of the original file.
     """
 
     data: bytes
@@ -49,19 +51,19 @@ class Compressed:
 
     @property
     def ideal(self) -> float:
-        """The bytes that the losses come to."""
+        """The sum of the losses, in bytes."""
         return self.sum.nats / LN_2 / 8
 
 
 class Codec:
-    """Compresses with a model, and decompresses.
+    """Compresses and decompresses with a model.
 
     Args:
         predictor: the model.
-        tokenizer: its own.
+        tokenizer: its tokenizer.
         config: its shape.
-        identity: tells who computes, when it is asked for.
-        stream: whether a file is one document; else each of its lines is.
+        identity: returns the model's identity; called when it is first needed.
+        stream: whether a file is one document; otherwise each line is a document.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class Codec:
 
     @cached_property
     def identity(self) -> Identity:
-        """Who computes."""
+        """The model, build and processor that compute."""
         return self._identity()
 
     def compress(self, data: bytes, name: str = "data", rounds: Rounds = iter) -> Compressed:
@@ -87,11 +89,11 @@ class Codec:
 
         Args:
             data: the file.
-            name: what a message calls it.
-            rounds: takes the rounds of work and yields them.
+            name: the file's name in messages.
+            rounds: iterates over the rounds of work, for a progress bar.
 
         Raises:
-            UsageError, DataError: it has what the vocabulary lacks.
+            UsageError, DataError: the file has an unknown character.
         """
         form, text = take_apart(data, stream=self._stream)
         encoded = documents(text, self._tokenizer, name, stream=self._stream)
@@ -115,15 +117,15 @@ class Codec:
         return Compressed(packed, len(packed) - len(code), total)
 
     def decompress(self, data: bytes, name: str = "data", rounds: Rounds = iter) -> bytes:
-        """Return the file that was compressed.
+        """Return the original file.
 
         Args:
-            data: what `compress` has made.
-            name: what a message calls it.
-            rounds: takes the rounds of work and yields them.
+            data: the compressed file.
+            name: its name in messages.
+            rounds: iterates over the rounds of work, for a progress bar.
 
         Raises:
-            DataError: it is damaged, or made by another run, build or machine.
+            DataError: the file is damaged, or made by another run, build or machine.
         """
         header, code = unpack(data, name)
         self.identity.check(header.identity, name)
@@ -135,7 +137,7 @@ class Codec:
         if header.lanes > self._most_lanes or most >= self._config.vocab_size:
             raise wrong
         firsts = np.array(header.firsts or [bos] * header.lanes, dtype=np.int64)
-        # Every token is a byte of the file at least; but one that no byte is: the last end.
+        # Every token is at least one byte of the file, except the end of the last document.
         reader = Reader(code, header.lanes, header.size + 1)
         lanes = Lanes(self._predictor, self._config.block_size, bos, header.windows, firsts)
         try:
@@ -144,7 +146,7 @@ class Codec:
             raise wrong from None
         ids = (token for lane in reader.lanes for token in lane)
         file = put_together(header.form, text_of(ids, self._tokenizer, stream=self._stream))
-        told = (header.size, header.content)
-        if not reader.decoder.spent or (len(file), digest(file)) != told:
+        expected = (header.size, header.content)
+        if not reader.decoder.spent or (len(file), digest(file)) != expected:
             raise wrong
         return file

@@ -1,13 +1,14 @@
 """An arithmetic coder: choices among whole numbers to bytes, and back. It knows no model.
 
-In: for each choice an interval, `size` numbers from `start` on, of `total`. Out: bytes about as
-long as the choices are surprising, log2(total / size) bits each; and from those bytes, with the
-same totals, the same choices. All is done in whole numbers, so that both ways agree to the bit.
+In: for each choice an interval: `size` numbers from `start` on, out of `total`. Out: bytes, about
+log2(total / size) bits a choice; and from these bytes, with the same totals, the same choices. All
+arithmetic is on integers, so that encoder and decoder agree exactly.
 
-What it costs beyond that. The state is a range R of numbers, always above 2^96, of which a choice
-leaves ``floor(R / total) size``: it costs log2(total / size) bits and what the floor loses, at most
+The overhead: the state is a range of R numbers, always more than 2^96, which a choice shrinks to
+``floor(R / total) size``. That costs log2(total / size) bits, plus what the floor loses: at most
 ``-log2(1 - total / R)``, under 2^-39 bits for a total of 2^56. At the end any number in the range
-will do; there is a multiple of 256^k in it where 256^k <= R, so that less than one byte is added.
+can be written; the range contains a multiple of 256^k where 256^k <= R, so less than one byte is
+added.
 
     bytes < (sum of log2(total / size) + choices / 2^39) / 8 + 1
 
@@ -22,13 +23,13 @@ MOST_TOTAL = 2**56
 
 _WORD = 32
 _STATE = 128
-_LOW = _STATE - _WORD  # a range of no more than 2^_LOW takes in another word
+_LOW = _STATE - _WORD  # a range of at most 2^_LOW numbers is extended by a word
 _MASK = (1 << _LOW) - 1
 _FULL = (1 << _WORD) - 1
 
 
 class ArithmeticEncoder:
-    """Takes choices in, gives bytes out.
+    """Encodes choices to bytes.
 
     >>> encoder = ArithmeticEncoder()
     >>> for start in (0, 1, 1):  # of four numbers the first, then twice one of the other three
@@ -52,7 +53,7 @@ class ArithmeticEncoder:
             self._range <<= _WORD
 
     def finish(self) -> bytes:
-        """Return all bytes; nothing can be put after this."""
+        """Return all bytes; `put` must not be called afterwards."""
         for length in range(_STATE // 8 + 1):
             free = _STATE - 8 * length
             point = -(-self._low >> free) << free  # the first multiple of 2^free from low on
@@ -74,7 +75,7 @@ class ArithmeticEncoder:
         self._words.append(word)
 
     def _carry(self) -> None:
-        """Add 1 to the words so far. It never goes beyond the first: all of it is below 1."""
+        """Add 1 to the words so far; the first never overflows: as a fraction they are below 1."""
         at = len(self._words) - 1
         while self._words[at] == _FULL:
             self._words[at] = 0
@@ -83,7 +84,7 @@ class ArithmeticEncoder:
 
 
 class ArithmeticDecoder:
-    """Gives the choices back: `at` says which number was meant, `take` which interval it is in.
+    """Decodes the choices: `at` returns a number, `take` the interval in which the caller found it.
 
     >>> decoder = ArithmeticDecoder(bytes.fromhex("1c"))
     >>> for _ in range(3):
@@ -104,7 +105,7 @@ class ArithmeticDecoder:
         """Return a number of the interval that was chosen, in [0, total).
 
         Raises:
-            ValueError: no encoder has made this code.
+            ValueError: the code is not an encoder's.
         """
         self._unit = self._range // total
         number = self._value // self._unit
@@ -113,16 +114,16 @@ class ArithmeticDecoder:
         return number
 
     def take(self, start: int, size: int) -> None:
-        """Continue after the interval.
+        """Move on behind a choice, whose interval is given.
 
         Raises:
-            ValueError: the code ended before.
+            ValueError: the code ends too early.
         """
         self._value -= self._unit * start
         self._range = self._unit * size
         while self._range <= _MASK:
             end = self._read + _WORD // 8
-            # The encoder leaves out no more than the zeros of one whole state.
+            # The encoder omits trailing zeros, at most those of one state.
             if end > len(self._code) + _STATE // 8:
                 raise ValueError("the code must be whole; it ended before its choices.")
             word = self._code[self._read : end].ljust(_WORD // 8, b"\0")

@@ -1,21 +1,21 @@
-"""The compressed file: a header that says what it is, then the code.
+"""The compressed file: a header, then the code.
 
 ::
 
     4   "mgpt"
     1   the format, 1
     8   a hash of all that follows
-    8   a hash of what was compressed
+    8   a hash of the original file
     8   the run, and
     8   the probe, as in `Identity`
-    .   the build: its length, then words
+    .   the build: its length, then its text
     .   the form, the file's length, windows, lanes, first tokens, each a number
     .   the code of the arithmetic coder
 
-A number is seven bits a byte, the lowest first, the top bit set on all its bytes but the last. The
-first tokens are those that the lanes begin after, or none if that is BOS for all.
+A number has seven bits a byte, the lowest first; the top bit is set on all its bytes but the last.
+The first tokens are those before each lane; there are none if that is BOS for all lanes.
 
-In: a `Header` and a code. Out: bytes; and back, where whatever is damaged is refused.
+In: a `Header` and a code. Out: bytes; and back, or an error if the file is damaged.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ FORMAT = 1
 _SUM_FROM = len(MAGIC) + 1
 _SUM_TO = _SUM_FROM + DIGEST
 
-_LONGEST_BUILD = 255  # it may have to be shown
+_LONGEST_BUILD = 255  # a message may show it
 
-# Seven bits a byte: no number has more than 63 bits.
+# The most bytes of a number: 63 bits.
 _LONGEST = 9
 
 
 @dataclass(frozen=True)
 class Header:
-    """All that the code does not say.
+    """The header of a compressed file.
 
     Attributes:
-        identity: who computed it.
-        content: a hash of the file that was compressed.
-        form: what that is beside its documents.
-        size: its bytes.
-        windows: of the block's length at most, how many its documents make.
-        lanes: in how many rows these stand.
+        identity: the model, build and processor that compressed it.
+        content: a hash of the original file.
+        form: the original file's byte order mark and line ends.
+        size: the original file's bytes.
+        windows: how many windows its documents make.
+        lanes: among how many lanes the windows are divided.
         firsts: the token before each lane; empty: BOS before all.
     """
 
@@ -85,7 +85,7 @@ def unpack(data: bytes, name: str) -> tuple[Header, bytes]:
     """Return header and code of a compressed file.
 
     Raises:
-        DataError: it is none, or is damaged.
+        DataError: the file was not compressed by microgpt, or is damaged.
     """
     if not data.startswith(MAGIC):
         raise DataError(
@@ -116,7 +116,7 @@ def _read(rest: bytes) -> tuple[Header, bytes]:
     build = reader.take(length).decode()
     form = FileForm.from_number(reader.number())
     size, windows, lanes, several = (reader.number() for _ in range(4))
-    # A window is a byte of the file at least; but one that no byte is: the last end.
+    # Every window is at least one byte of the file, except the end of the last document.
     if windows > size + 1 or not (1 <= lanes <= windows or lanes == windows == 0):
         raise ValueError
     if several not in (0, lanes):
@@ -141,7 +141,7 @@ def _number(number: int) -> bytes:
 
 
 class _Reader:
-    """Reads parts one after the other; a ValueError where they end too early."""
+    """Reads one part after the other; raises ValueError if the data ends too early."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0

@@ -1,16 +1,16 @@
-"""Probabilities in fixed point: whole numbers, which two runs of a program agree on to the bit.
+"""Probabilities in fixed point: integers, on which encoder and decoder agree exactly.
 
-In: logits. Out: for each row the intervals of its tokens, of a total near 2^48.
+In: logits. Out: for each row the intervals of its tokens, out of a total near 2^48::
 
     frequency = floor(p 2^48) + 1
 
-so that none is 0, and what a token costs is its loss and next to nothing: frequency > p 2^48, and
-the frequencies' total is at most 2^48 + V, whence
+No frequency is 0, and a token costs hardly more than its loss: because frequency > p 2^48, and the
+total is at most 2^48 + V,
 
     log2(total / frequency) - log2(1 / p) < log2(1 + V / 2^48) < 1.45 V / 2^48
 
-bits a token, 1.4e-12 for bytes, whatever p is. The rounding of exp and of the sum adds a few units
-of 2^-53. A token that the model thinks impossible costs 48 bits.
+bits a token: 1.4e-12 for bytes, for any p. The rounding of exp and of the sum adds a few units of
+2^-53. A token whose probability is 0 costs 48 bits.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Intervals(NamedTuple):
     """The intervals of B rows, and the losses of their tokens.
 
     Attributes:
-        upto: (B, V + 1); token i has the numbers from upto[i] to upto[i + 1].
+        upto: (B, V + 1); the interval of token i goes from upto[i] to upto[i + 1].
         losses_BV: nats, `loss.cross_entropy` of each token.
     """
 
@@ -40,15 +40,15 @@ class Intervals(NamedTuple):
 
 
 def intervals(logits_BV: Floats) -> Intervals:
-    """Return the intervals of each row.
+    """Return the intervals of each row's tokens.
 
     Raises:
-        RunError: the logits are no numbers.
+        RunError: a logit is NaN or infinite.
 
     >>> (intervals(np.log([[0.5, 0.25, 0.25]])).upto / 2**48).round(3).tolist()
     [[0.0, 0.5, 0.75, 1.0]]
     """
-    with np.errstate(invalid="ignore"):  # the check below says it
+    with np.errstate(invalid="ignore"):  # checked below
         softmax = Softmax(logits_BV)
     sums_B1 = softmax.sums_B1
     if not np.isfinite(sums_B1).all():

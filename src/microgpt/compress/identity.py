@@ -1,8 +1,8 @@
-"""Who computes: the run, the build, and what numbers come out of the two.
+"""The identity of a computation: the run, the build, and a probe of the numbers that they compute.
 
-In: a model ready to compute. Out: an `Identity` that a compressed file carries. To decode, the same
-probabilities must come again to the last bit, and those are of one run, one build and one kind of
-processor; any other is recognised and refused.
+In: a model ready to compute. Out: an `Identity`, which a compressed file contains. Decompressing
+needs exactly the same probabilities, which depend on the run, the build and the kind of processor:
+a file with another identity is refused.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _PROBE = (3, 8)
 
 @dataclass(frozen=True)
 class Identity:
-    """What must be the same on both sides.
+    """What must be equal for compressing and decompressing.
 
     Attributes:
         run: a hash of parameters, counts, their weight, shape and vocabulary.
-        build: versions of microgpt and numpy, the engine and its build, the machine, in words.
-        probe: a hash of what comes out for a few tokens, to the last bit.
+        build: the versions of microgpt and numpy, the engine and its build, the system, in words.
+        probe: a hash of the exact probabilities after a few tokens.
     """
 
     run: bytes
@@ -49,7 +49,7 @@ class Identity:
     def of(
         cls, engine: Engine, mixture: Mixture | None, tokenizer: Tokenizer, config: GPTConfig
     ) -> Identity:
-        """Take it from a GPT, and from what it is mixed with, if it is."""
+        """Return the identity of a GPT, or of a mixture with one."""
         build = (
             f"microgpt {microgpt.__version__}",
             f"{engine.name} {build_of(engine.name)}",
@@ -60,7 +60,7 @@ class Identity:
         return cls(run, ", ".join(build), _probe(mixture or engine, config))
 
     def check(self, theirs: Identity, name: str) -> None:
-        """Raise DataError where a file was made by another, and say which part differs."""
+        """Raise DataError if a file has another identity, and say which part differs."""
         if theirs.run != self.run:
             raise DataError(
                 f"{name}: the run must be the one it was compressed with, {theirs.run.hex()}; "
@@ -89,8 +89,8 @@ def _run(engine: Engine, mixture: Mixture | None, tokenizer: Tokenizer, config: 
     digest = hashlib.blake2b(digest_size=DIGEST)
     about = [dataclasses.asdict(config), tokenizer.to_json()]
     digest.update(json.dumps(about, sort_keys=True).encode())
-    # As the native engine keeps them: a run is the same whoever computes it.
-    with np.errstate(over="ignore"):  # of a training that has run away
+    # Rounded to float32: a run has the same hash whichever engine computes.
+    with np.errstate(over="ignore"):  # parameters of a diverged training may overflow
         digest.update(engine.state().parameters.astype("<f4").tobytes())
     if mixture:
         digest.update(mixture.weight.hex().encode())
@@ -108,7 +108,7 @@ def _probe(predictor: Predictor, config: GPTConfig) -> bytes:
         tokens = [(1 + t * rows + row) * 7 % config.vocab_size for row in range(rows)]
         logits_BV = decoder.push(tokens)
         upto, losses_BV = intervals(logits_BV)
-        # The fixed point would not show every last bit of what it was made from.
+        # The fixed-point numbers alone would hide differences in the last bits.
         for numbers in (logits_BV, np.exp(-losses_BV), losses_BV, upto):
             digest.update(np.ascontiguousarray(numbers).tobytes())
     return digest.digest()

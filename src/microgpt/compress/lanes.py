@@ -1,12 +1,13 @@
-"""Windows side by side: the same walk for what is known and for what is not known yet.
+"""Lanes: windows coded side by side, in the same order for compressing and decompressing.
 
-In: a model, and who codes. Out: tokens, each coded with what the model says after those before it.
+In: a model, a function that encodes or decodes tokens. Out: tokens, each coded with the model's
+probabilities after the tokens before it.
 
-The model begins each window anew, after the token before it, as in training. So that many windows
-advance together on the way back too, they stand in *lanes*: each lane has its share of the windows,
-in their order, and in each step a token of every lane is coded, lane after lane. A lane that begins
-within a document, as in one long text, must be given the token before it. Both ways push the same
-tokens in the same rows, and so see the same numbers to the last bit.
+The model reads each window from its beginning, as in training. So that many windows advance
+together also while decoding, they are divided among *lanes*: each lane has its share of the
+windows, in order; in each step one token of every lane is coded, lane by lane. A lane that begins
+inside a document, as in one long text, needs the token before it. Both directions push the same
+tokens in the same rows, so that the probabilities are exactly equal.
 """
 
 from __future__ import annotations
@@ -27,26 +28,26 @@ from microgpt.engines.contract import Floats, Predictor
 
 Ints = NDArray[np.int64]
 Rounds = Callable[[range], Iterable[int]]
-"""Takes the rounds that there are, and yields them: what a progress bar does."""
+"""Iterates over the rounds of work, as a progress bar does."""
 
-# How many lanes; and how many positions, and how many probabilities, they may remember: memory is
-# to stay small.
+# The most lanes; the most positions in their caches, and probabilities in a step: they bound
+# memory.
 _LANES = 2048
 _POSITIONS = 32_768
 _PROBABILITIES = 2**20
 
-# Positions of a lane that begins within a document, at least: its first token is a byte or
-# two of the header.
+# The fewest positions of a lane that begins inside a document: its first token takes a byte or two
+# of the header.
 _WORTH = 4096
 
 
 def most_lanes(vocab_size: int, block_size: int) -> int:
-    """Return how many lanes there may be."""
+    """Return the most lanes for a model of this size."""
     return max(1, min(_LANES, _POSITIONS // block_size, _PROBABILITIES // vocab_size))
 
 
 def first_tokens(batch: Batch, bos: int, most: int) -> Ints:
-    """Choose the lanes for windows that are known; return the token before each.
+    """Choose the number of lanes for some windows; return the token before each lane.
 
     >>> from microgpt.data.batch import lay_out
     >>> first_tokens(lay_out([[0, 1], [2], [3]], bos=9, block_size=4).batch, bos=9, most=2)
@@ -60,13 +61,13 @@ def first_tokens(batch: Batch, bos: int, most: int) -> Ints:
 
 @dataclass(frozen=True)
 class Lanes:
-    """Lanes of a model.
+    """The lanes of a file.
 
     Attributes:
         engine: the model.
-        block_size: of its windows.
-        bos: what ends a document.
-        windows: in all lanes.
+        block_size: the most positions of a window.
+        bos: the id that ends a document.
+        windows: how many windows all lanes have.
         firsts: the token before each lane.
     """
 
@@ -77,11 +78,11 @@ class Lanes:
     firsts: Ints
 
     def walk(self, code: Callable[[Floats, Ints], Ints], rounds: Rounds = iter) -> None:
-        """Advance all lanes to the end of their windows.
+        """Code all windows of all lanes.
 
         Args:
-            code: given the logits of some lanes and these lanes' numbers, answers the next tokens.
-            rounds: a window of each lane is one round.
+            code: takes the logits of some lanes and the lanes' numbers; returns their next tokens.
+            rounds: iterates over the rounds; in each, every lane codes one window.
         """
         if not self.windows:
             return
@@ -101,15 +102,15 @@ class Lanes:
 
 
 class Writer:
-    """Encodes windows that are known.
+    """Encodes the tokens of windows.
 
     Args:
         batch: the windows.
-        lanes: in how many.
+        lanes: how many lanes.
 
     Attributes:
-        encoder: takes them in.
-        nats: the losses, summed step by step.
+        encoder: receives the tokens.
+        nats: the sum of the losses of each step.
     """
 
     def __init__(self, batch: Batch, lanes: int) -> None:
@@ -119,7 +120,7 @@ class Writer:
         self._at: Ints = batch.documents[shares(len(batch), lanes)[:-1]]  # a copy
 
     def code(self, logits: Floats, going: Ints) -> Ints:
-        """Encode the next token of each lane that goes on."""
+        """Encode the next token of each of these lanes, and return the tokens."""
         tokens = self._targets_N[self._at[going]].astype(np.int64)
         self._at[going] += 1
         upto, losses = intervals(logits)
@@ -134,16 +135,16 @@ class Writer:
 
 
 class Reader:
-    """Decodes windows as they come.
+    """Decodes the tokens of windows.
 
     Args:
         code: of the arithmetic coder.
-        lanes: how many.
-        most: tokens in all; more are a ValueError.
+        lanes: how many lanes.
+        most: the most tokens in all; more raise ValueError.
 
     Attributes:
-        decoder: gives them out.
-        lanes: their tokens.
+        decoder: decodes the code.
+        lanes: the tokens of each lane.
     """
 
     def __init__(self, code: bytes, lanes: int, most: int) -> None:
@@ -152,7 +153,7 @@ class Reader:
         self._left = most
 
     def code(self, logits: Floats, going: Ints) -> Ints:
-        """Decode the next token of each lane that goes on."""
+        """Decode the next token of each of these lanes."""
         self._left -= len(going)
         if self._left < 0:
             raise ValueError("the text must not be longer than its header says.")
@@ -171,16 +172,16 @@ class Reader:
 
 
 def shares(windows: int, lanes: int) -> Ints:
-    """Return where each lane's windows begin, and where the last one's end.
+    """Return the first window of each lane, and the number of windows.
 
     >>> shares(5, 2)
     array([0, 2, 5])
     """
-    # In Python's numbers: what a foreign header says may be large.
+    # In Python's integers: the numbers in a foreign header may overflow others.
     return np.array([i * windows // lanes for i in range(lanes + 1)] if lanes else [0], np.int64)
 
 
 def _before(batch: Batch, lanes: int) -> Ints:
-    """Return what is read first in each lane."""
+    """Return the token that each lane reads first."""
     starts = batch.documents[shares(len(batch), lanes)[:-1]]
     return batch.tokens_N[starts].astype(np.int64)

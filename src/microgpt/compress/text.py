@@ -1,8 +1,8 @@
-"""A file's bytes to documents and back, so that nothing of the file is lost.
+"""A file's bytes to documents and back, without loss.
 
-In: bytes. Out: a `FileForm`, which is all that the documents do not say (a byte order mark, how
-lines end, whether the last one does), and the documents as token ids; and from both the same bytes.
-A document is a line, or, for a run that was trained on one long text, the whole.
+In: bytes. Out: the documents as token ids, and a `FileForm`: the byte order mark, the kind of line
+end, whether the last line has one; and from both the same bytes. A document is a line; for a run
+trained on one long text it is the whole file.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _ENDS = (b"\n", b"\r\n", b"\r")
 
 @dataclass(frozen=True)
 class FileForm:
-    """What a file is beside its documents.
+    """The properties of a file that its documents do not have.
 
     Attributes:
         bom: whether it begins with a byte order mark.
-        end: how its lines end.
-        open: whether the last of several documents lacks its line's end.
+        end: the end of its lines.
+        open: whether the last line has no line end.
     """
 
     bom: bool
@@ -36,21 +36,21 @@ class FileForm:
     open: bool
 
     def to_number(self) -> int:
-        """Return it as a number below 16."""
+        """Return the form as a number below 16."""
         return self.bom | self.open << 1 | _ENDS.index(self.end) << 2
 
     @classmethod
     def from_number(cls, number: int) -> FileForm:
-        """Make it from that; a ValueError if there is no such form."""
+        """Make a form of its number; raise ValueError if there is none."""
         if number >> 2 >= len(_ENDS):
             raise ValueError
         return cls(bool(number & 1), _ENDS[number >> 2], bool(number & 2))
 
 
 def take_apart(data: bytes, *, stream: bool) -> tuple[FileForm, bytes]:
-    r"""Return a file's form, and its text; unless it is a stream, with every line closed by LF.
+    r"""Return a file's form and its text; unless it is a stream, every line of the text ends in LF.
 
-    Lines that end in more than one way end at LF, and CR is a character of theirs.
+    If line ends are mixed, lines end at LF, and CR is a character.
 
     >>> take_apart(b"ada\r\nbob", stream=False)
     (FileForm(bom=False, end=b'\r\n', open=True), b'ada\nbob\n')
@@ -79,8 +79,8 @@ def documents(text: bytes, tokenizer: Tokenizer, name: str, *, stream: bool) -> 
     """Return the token ids of the documents of a text that `take_apart` has returned.
 
     Raises:
-        DataError: it is no UTF-8, and the tokenizer does not take any bytes.
-        UsageError: it has a character that the vocabulary lacks.
+        DataError: the text is not UTF-8, and the tokenizer cannot encode other bytes.
+        UsageError: the text has an unknown character.
     """
     if not text:
         return Encoded.of([], tokenizer.bos)
@@ -106,7 +106,7 @@ def documents(text: bytes, tokenizer: Tokenizer, name: str, *, stream: bool) -> 
 
 
 def text_of(ids: Iterable[int], tokenizer: Tokenizer, *, stream: bool) -> bytes:
-    """Return the text of documents laid end to end, each closed by BOS."""
+    """Return the text of documents end to end, with BOS after each."""
     pieces = [*tokenizer.pieces]
     pieces[tokenizer.bos] = b"" if stream else b"\n"
     return b"".join(map(pieces.__getitem__, ids))

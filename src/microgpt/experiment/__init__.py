@@ -53,31 +53,31 @@ PLAIN_RATE = 0.1
 """The learning rate at the first step of plain gradient descent. At ten times this rate `-log p`
 diverges on the batches of the preset "microgpt"."""
 
-# What the scalar engine does in half a minute.
+# The scalar engine's steps and held-out positions: they take it half a minute.
 _FEW_STEPS, _FEW_POSITIONS = 100, 100
 # With an eps this large Adam's divisor is constant: it is plain gradient descent, in any engine.
 _LARGE = 1e4
-# Measurements of a training, denser at its beginning.
+# How many times a training is measured; more often at its beginning.
 _MARKS = 24
 
 
 class Experiment:
-    """One model and its data, ready to be trained with each objective.
+    """A model and its data, to be trained with each objective.
 
     Args:
         data: the documents.
         tokens: their tokenizer.
-        config: the model's shape.
-        training: the recipe; its objective and its n-gram counts are not used.
+        config: the model's settings.
+        training: the training's settings; its objective and its n-gram counts are not used.
         engine: by name.
         threads: for the engine.
         device: for the engine.
 
     Attributes:
         corpus: the documents.
-        measured: the held-out positions that all curves are measured on.
-        baselines: the losses of counting models there.
-        quarter: the step at a quarter of all.
+        measured: the held-out positions on which all curves are measured.
+        baselines: the baselines' losses on these.
+        quarter: the step after a quarter of the training.
 
     Raises:
         UsageError, DataError: what is wrong, in one sentence.
@@ -132,17 +132,17 @@ class Experiment:
         )  # fmt: skip
 
     def curve(self, objective: ObjectiveName, *, plain: bool) -> Iterator[Point]:
-        """Train with an objective, yielding the points of its curve as they come.
+        """Train with an objective; yield the points of its curve.
 
         Raises:
-            DivergedError: the loss is no longer finite.
+            DivergedError: the loss is not finite.
         """
         training, engine = self.how(objective, plain=plain), self.opened(objective, plain=plain)
         early: NDArray[np.bool_] | None = None
         at = 0
         for mark in self.marks:
             while at < mark:
-                # Short pieces: Ctrl-C is handled between two of them.
+                # In short calls: Ctrl-C is handled between two of them.
                 piece = min(mark - at, self.marks[-1] // 50 + 1)
                 lr_K = [learning_rate(training, at + k, 0.0) for k in range(1, piece + 1)]
                 sums = engine.train(self._task.plan.batches(at, piece), np.array(lr_K))
@@ -167,10 +167,10 @@ def new(
     threads: int | None = None,
     device: str | None = None,
 ) -> Experiment:
-    """Prepare an experiment on a text, with a preset's model and recipe.
+    """Prepare an experiment on a data set, with a preset's model and training.
 
     Args:
-        source: where the text is.
+        source: where the documents are.
         preset_name: the preset.
         steps: of each training; None: the preset's, 1,000 at most, or 100 on the scalar engine.
         seed: of the documents' order and the initial values; None: the preset's.
@@ -197,7 +197,7 @@ def of_run(
     threads: int | None = None,
     device: str | None = None,
 ) -> Experiment:
-    """Prepare an experiment on a run's text, with its model and recipe; it trains from the start.
+    """Prepare an experiment on a run's documents, with its settings; it trains from the start.
 
     Args:
         folder: the run's.
@@ -217,7 +217,7 @@ def of_run(
 
 
 def _short(training: TrainConfig, steps: int | None, seed: int | None, engine: str) -> TrainConfig:
-    """Set steps and seed; None: the recipe's own, with few enough steps to end soon."""
+    """Set steps and seed; None: the recipe's own, with at most STEPS steps."""
     most = STEPS if about(engine).is_fast else _FEW_STEPS
     if steps is None:
         steps = min(training.steps or most, most)

@@ -18,12 +18,12 @@ from microgpt.engines.contract import Engine
 from microgpt.loss import OBJECTIVES, LossSum
 
 SURE_AND_WRONG = 0.01
-"""Below this p[target] the model was confident and wrong."""
+"""Below this p[target] a prediction counts as confident and wrong."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """A model measured after a step, on the positions that all objectives are measured on.
+    """The measurements of a model after a step, on the same positions for all objectives.
 
     Attributes:
         step: 0 before the first.

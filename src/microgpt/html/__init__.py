@@ -1,6 +1,6 @@
 """Pieces of HTML that a report and a notebook share: cells, tables, bars, charts, and their style.
 
-In: numbers and text. Out: markup, escaped, without scripts; nothing in it comes from elsewhere.
+In: numbers and text. Out: escaped markup, without scripts or external resources.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 
 ROWS = 24
-"""Rows shown of a table that may have thousands."""
+"""The most rows shown of a table that may have thousands."""
 
 _FILTERS = (printable, clipped, glyph, expected, level, readable, figures, path_word)
 
 
 @cache
 def template(name: str, folder: Path = _HERE) -> Template:
-    """Return a template of a folder, which may use the macros beside this file."""
+    """Return a template of a folder; it may use the macros in this folder."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -54,31 +54,31 @@ def template(name: str, folder: Path = _HERE) -> Template:
         **{f.__name__: f for f in _FILTERS},
     }
     environment.filters.update(filters)
-    told: dict[str, Any] = {
+    names: dict[str, Any] = {
         "box": charts, "step": STEP, "strongest": STRONGEST, "mixed_name": MIXED, "rows": ROWS,
     }  # fmt: skip
-    environment.globals.update(told)
+    environment.globals.update(names)
     return environment.get_template(name)
 
 
 @cache
 def style() -> str:
-    """Return the style of all pieces: rules for what is in an element of class "microgpt"."""
+    """Return the style sheet of all pieces; its rules apply inside elements of class "microgpt"."""
     return (_HERE / "style.css").read_text("utf-8")
 
 
 def fragment(kind: str, /, **values: Any) -> str:
-    """Return what a notebook shows of an object, its style included.
+    """Return the HTML of an object for a notebook, with its style sheet.
 
     Args:
-        kind: names the template: "score", "evaluation", "ladder" or "run".
-        values: what is laid out there.
+        kind: the template's name: "score", "evaluation", "ladder" or "run".
+        values: the variables of the template.
     """
     return template(f"{kind}.html.jinja").render(style=style(), **values)
 
 
 def thinned(points: list[tuple[float, float]], most: int = 20) -> list[tuple[float, float]]:
-    """Return some of the points, the last one among them.
+    """Return at most `most` of the points, evenly spaced, with the last one.
 
     >>> thinned([(1.0, 3.3), (2.0, 3.2), (3.0, 3.1)], most=2)
     [(1.0, 3.3), (3.0, 3.1)]

@@ -1,7 +1,7 @@
-"""Where things lie in a chart: numbers in, coordinates out. The page draws them.
+"""The layout of charts: coordinates, which the templates draw.
 
-In: curves, bins. Out: `Chart`s in a box of WIDTH by HEIGHT, with ticks, lines, marks and labels
-that do not lie on one another.
+In: curves, bins. Out: `Chart`s in a box of WIDTH by HEIGHT, with ticks, lines, marks, and labels
+that do not overlap.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 800, 340
 LEFT, RIGHT, TOP, BOTTOM = 58, 168, 14, 44
-# By so much the labels of a mixture's curves are longer: they say whose loss each is.
+# Additional room for the labels of a mixture's curves, which are longer.
 _LONGER = 48
 _LINE = 19.0
-"""Labels stand so far apart at least."""
+"""The least distance between two labels."""
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A place on an axis, and what stands there."""
+    """A place on an axis, and its label."""
 
     at: float
     label: str
@@ -37,8 +37,8 @@ class Line:
     """A line.
 
     Attributes:
-        kind: names its style.
-        points: as SVG has them.
+        kind: the name of its style.
+        points: the value of SVG's attribute `points`.
     """
 
     kind: str
@@ -67,13 +67,13 @@ class Label:
 
 @dataclass(frozen=True)
 class Chart:
-    """All that is drawn.
+    """A chart, ready to be drawn.
 
     Attributes:
-        x_name, y_name: what the axes show.
-        x_ticks, y_ticks: on them.
-        lines, marks, labels: in them.
-        right: the room beside them, for the labels.
+        x_name, y_name: the labels of the axes.
+        x_ticks, y_ticks: the ticks of the axes.
+        lines, marks, labels: what is drawn between the axes.
+        right: the width of the margin for the labels.
     """
 
     x_name: str
@@ -92,13 +92,13 @@ def learning_curve(
     levels: Sequence[tuple[str, float]],
     mixed: Sequence[tuple[float, float]] = (),
 ) -> Chart:
-    """Draw losses against steps, and baselines as level lines.
+    """Lay out losses against steps, and baselines as level lines.
 
     Args:
-        training: steps and losses; those that are no number are left out.
-        held_out: steps and losses of held-out documents.
-        levels: names and losses.
-        mixed: the same of a GPT mixed with counts.
+        training: steps and training losses; points that are not finite are left out.
+        held_out: steps and held-out losses.
+        levels: names and losses of the baselines.
+        mixed: steps and held-out losses of the GPT mixed with counts.
     """
     own = f"{ALONE}, " if mixed else ""
     curves = [
@@ -136,7 +136,7 @@ def learning_curve(
 
 
 def reliability(bins: Iterable[Bin]) -> Chart:
-    """Draw the share that came true against the probability given, both in powers of ten."""
+    """Lay out the share that came true against the predicted probability, both logarithmic."""
     bins = [b for b in bins if b.p > 0]
     least = min([b.p for b in bins] + [b.observed for b in bins if b.hits], default=0.1)
     decades = range(max(math.floor(math.log10(least)), -6), 1)
@@ -165,7 +165,7 @@ def reliability(bins: Iterable[Bin]) -> Chart:
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
-    """Return round numbers from low to high, no more than `most`.
+    """Return at most `most` round numbers, evenly spaced from low to high.
 
     >>> ticks(0.0, 1000.0, 6)
     [0.0, 200.0, 400.0, 600.0, 800.0, 1000.0]
@@ -185,12 +185,12 @@ def _scale(low: float, high: float, start: float, stop: float) -> Callable[[floa
 
 
 def _apart(labels: list[Label]) -> list[Label]:
-    """Move labels so that none lies on another, and all in the box."""
+    """Move labels so that they do not overlap and stay in the box."""
     labels = sorted(labels, key=lambda label: label.y)
     places: list[float] = []
     for label in labels:
         places.append(max(label.y, places[-1] + _LINE if places else TOP))
-    bottom = float(HEIGHT - BOTTOM - 4)  # the axis has its own words below
+    bottom = float(HEIGHT - BOTTOM - 4)  # the axis's labels are below
     for i in range(len(places) - 1, -1, -1):
         places[i] = min(places[i], bottom)
         bottom = places[i] - _LINE

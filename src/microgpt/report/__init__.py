@@ -1,7 +1,7 @@
-"""One page of an evaluation, for whoever opens it: a single HTML file without scripts or network.
+"""A run's evaluation as one page: a single HTML file without scripts or network access.
 
-In: a run, documents. Out: the page as text. Every chart has its table, every colour its number; it
-reads on a telephone, on paper, in the dark, and aloud.
+In: a run, documents. Out: the page as text. Every chart has a table and every colour a number
+beside it, so that it can be read on a phone, on paper, in dark mode and by screen readers.
 """
 
 from __future__ import annotations

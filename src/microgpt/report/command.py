@@ -1,7 +1,7 @@
-"""The command that trains a run again: the same data, shape, recipe, tokenizer and engine.
+"""The command that trains a run again: the same data, settings, tokenizer and engine.
 
-In: a run's settings and its tokenizer. Out: words for a shell. With a budget in steps it makes the
-same checkpoint, byte for byte; with one in seconds, what was chosen is spelt out.
+In: a run's settings and its tokenizer. Out: a shell command. With a budget in steps it makes the
+same checkpoint, byte for byte; for a budget in seconds, it has the chosen settings as flags.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from microgpt.training.presets import PRESETS, Preset
 from microgpt.wording import as_flags, path_word
 
 DOCUMENTS = "DOCUMENTS.txt"
-"""Stands for documents that came from a Python program."""
+"""The name in the command of documents that came from a Python program."""
 
 
 def command(settings: Settings, tokens: Tokenizer) -> str:
-    """Write the command."""
-    told = {**vars(settings.model), **vars(settings.training)}
-    del told["vocab_size"]
+    """Return the command that trains a run with these settings."""
+    every = {**vars(settings.model), **vars(settings.training)}
+    del every["vocab_size"]
     if settings.preset == recipe.CHOSEN:
         words, usual = {}, _usual(settings, budget.ALWAYS)
         spelt = (*budget.MEASURED, "seconds")
@@ -33,7 +33,7 @@ def command(settings: Settings, tokens: Tokenizer) -> str:
         words, usual = {"preset": name}, _usual(settings, PRESETS[name])
         # A budget in seconds replaces the preset's in steps, unless both are written.
         spelt = ("steps",) if settings.training.seconds else ()
-    words |= {name: its for name, its in told.items() if name in spelt or its != usual[name]}
+    words |= {name: its for name, its in every.items() if name in spelt or its != usual[name]}
     words |= {
         "log_every": settings.log_every if settings.log_every > 1 else None,
         **tokens.asked,
@@ -45,7 +45,7 @@ def command(settings: Settings, tokens: Tokenizer) -> str:
 
 
 def _usual(settings: Settings, begun: Preset) -> dict[str, Any]:
-    """Return what the settings are where nothing but a preset is given."""
+    """Return all settings as they are if only a preset is given."""
     defaults: dict[str, Any] = {
         field.name: field.default
         for record in (settings.model, settings.training)

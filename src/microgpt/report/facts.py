@@ -1,6 +1,6 @@
-"""The facts that the page shows, all of them measured here: the page computes nothing.
+"""The numbers and texts that the page shows, all measured here: the page computes nothing.
 
-In: a run, documents. Out: `Facts`.
+In: a run, an evaluation, baselines. Out: `Facts`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CHOICE = Choice()
 
 @dataclass(frozen=True)
 class Sampled:
-    """A sample, and whether it stands in the training data; None: that is not known."""
+    """A sample, and whether it is a training document; None: unknown."""
 
     sample: Sample
     seen: bool | None
@@ -40,22 +40,22 @@ class Facts:
 
     Attributes:
         name: of the run.
-        what: how many documents of which kind were measured, in words.
-        result: on these.
-        unit: what a position is called.
-        mixed_with: counts, in words, if it is.
-        ladder: this model among the baselines.
-        learning: the curves of its training.
-        chosen: the texts that were asked for.
-        worst: the documents that cost most a position.
-        best: the least.
-        samples: some.
-        temperature: that these were drawn at.
+        what: the measured documents, in words.
+        result: the evaluation on these.
+        unit: the name of a token.
+        mixed_with: the counts that the GPT is mixed with, in words; None: it is not mixed.
+        ladder: the model and the baselines.
+        learning: the learning curves.
+        chosen: the texts that the user asked for.
+        worst: the documents with the highest losses.
+        best: the documents with the lowest losses.
+        samples: of the model.
+        temperature: of the samples.
         settings: the run's.
-        updates: how many it has had.
-        command: that trains such a run.
-        documents: the name in it of documents that came from a Python program, if they did.
-        unknown_nats: what an unknown character costs.
+        updates: how many updates were made.
+        command: trains the run again.
+        documents: the name in `command` of documents that came from a Python program; else None.
+        unknown_nats: the loss of an unknown character.
     """
 
     name: str
@@ -78,15 +78,15 @@ class Facts:
 
 
 def gather(found: Measurement, show: Sequence[str] = (), number: int = 6) -> Facts:
-    """Collect what the page shows.
+    """Collect all that the page shows.
 
     Args:
         found: a run, measured.
-        show: texts to show beside the best and the worst.
-        number: how many of these.
+        show: texts to show besides the documents with the lowest and the highest losses.
+        number: how many of those documents to show at either end.
     """
     run, result, ladder = found.run, found.result, found.ladder
-    # Some of them may be the same text.
+    # More than `number`, because some may be equal.
     best, worst, _ = result.parts.documents(4 * number)
     log, unit = run.log, run.tokenizer.unit
     counts = run.settings.training.ngram

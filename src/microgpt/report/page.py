@@ -1,4 +1,4 @@
-"""The page itself: facts in, HTML out, by the template beside this file."""
+"""The page: `Facts` to HTML, by the template in this folder."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _HERE = Path(__file__).parent
 
 
 def render(facts: Facts) -> str:
-    """Write the page."""
+    """Return the page as HTML."""
     style = f"{html.style()}{(_HERE / 'page.css').read_text('utf-8')}"
-    # The page allows this one style and nothing else: no script, no other address.
+    # The page's content security policy allows this style sheet and nothing else.
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     template = html.template("report.html.jinja", _HERE)
     return template.render(facts=facts, style=style, digest=digest, **_shown(facts))
 
 
 def _shown(facts: Facts) -> dict[str, Any]:
-    """Return what is laid out for the template: parts, charts, scores."""
+    """Return the variables of the template: parts, charts, scores."""
     result, learning = facts.result, facts.learning
     parts = result.parts
     by_character, confusions = parts.by_character(), parts.confusions()

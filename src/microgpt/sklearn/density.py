@@ -1,7 +1,7 @@
 """The estimator: a training behind scikit-learn's interface.
 
-In: texts. Out: their log-likelihoods, outliers among them, new texts. This module has the interface
-alone: runs train, score and sample.
+In: texts. Out: their log-likelihoods, outliers among them, new texts. This module is the interface
+only: runs train, score and sample.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
     """A GPT trained on texts: log p(x) of any text, outliers, new texts.
 
     X is strings throughout: a list, an array of one dimension or one column, a pandas Series.
-    Texts that are blank are priced but not trained on.
+    Blank texts are scored, but not trained on.
 
     Args:
         preset: the recipe that the other settings override; None: as in `microgpt.train`.
@@ -49,21 +49,21 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         n_layer, n_head, n_embd, block_size: the model's shape; None: the preset's.
         batch_size, lr, dropout, weight_decay, ngram: the training's; None: the preset's.
         tokenizer: "characters" or "bytes".
-        holdout: the share of X kept away from training: the weight of the counts, the best step and
-            the threshold of `predict` come from it.
+        holdout: the share of X held out of training: the weight of the counts, the best step and
+            the threshold of `predict` are chosen on it.
         contamination: the share of ordinary texts that `predict` calls outliers, in (0, 0.5].
-        per_character: whether `decision_function` judges log p(x) per character. If not, by the
-            whole: then it is `score_samples - offset_`, as in other estimators, and a long text is
-            an outlier.
+        per_character: whether `decision_function` judges log p(x) per character. If not, it judges
+            log p(x) of the whole text: it is then `score_samples - offset_`, as in other
+            estimators, and long texts are outliers.
         engine: by name, or "auto".
         threads: for the engine; 1 where many are fitted side by side (n_jobs).
         random_state: of the documents' order and the initial values: a seed, a RandomState, or
             None for a new seed each time.
 
     Attributes:
-        run_: the model, in memory, to price character by character: it does what a `Run` does.
+        run_: the model, in memory; like a `Run`, it scores texts character by character.
         offset_: the threshold.
-        n_held_out_: how many texts that was taken from; 0: from those trained on.
+        n_held_out_: how many held-out texts it was chosen on; 0: on the training texts.
 
     >>> X = ["ada", "anna", "bea", "ben", "bob", "dana", "eda", "ella", "lea", "lena"] * 2
     >>> model = TextDensity(preset="microgpt", steps=50, contamination=0.1, random_state=0).fit(X)
@@ -107,12 +107,12 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
     def fit(self, X: Iterable[Any], y: object = None) -> TextDensity:
         """Train on texts; y is ignored.
 
-        The threshold is taken from the texts held out, as a model prices those that it was trained
-        on too well; where texts repeat, from those that do as well, each as often as it comes.
+        The threshold is chosen on the held-out texts, because training texts have too low losses;
+        if texts repeat, also on the repeating ones, each with the weight of its frequency.
 
         Raises:
-            UsageError: a parameter outside its domain, or X holds no strings.
-            DivergedError: the loss is no longer finite.
+            UsageError: a parameter is outside its domain, or X is not strings.
+            DivergedError: the loss is not finite.
         """
         texts = strings(X)
         if not any(map(str.strip, texts)):
@@ -137,7 +137,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
 
     @property
     def run_(self) -> Model:
-        """The model: `run_.score(text)` prices a text character by character."""
+        """The model: `run_.score(text)` returns a text's losses character by character."""
         check_is_fitted(self)
         if isinstance(self._kept, MemoryRun):
             return self._kept
@@ -192,13 +192,13 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         return np.array(drawn, dtype=object)
 
     def save(self, folder: str | Path) -> None:
-        """Write a run's folder, with the estimator's own parameters beside it; nothing is pickled.
+        """Write a run's folder, with the estimator's own parameters in it; nothing is pickled.
 
-        `microgpt score` and its siblings take the folder, and so does `load`. A RandomState is not
-        kept.
+        `load` reads it, and so do `microgpt score` and the other commands. A RandomState is not
+        saved.
 
         Raises:
-            RunError: the folder holds something already.
+            RunError: the folder is not empty.
         """
         check_is_fitted(self)
         plain = self._plain()
@@ -212,12 +212,12 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         """Read what `save` has written.
 
         Raises:
-            RunError: it is missing or damaged.
+            RunError: the folder is missing or damaged.
         """
         kinds = {**get_type_hints(cls.__init__), "random_state": int | None}
-        kept, about = files.read(Path(folder), kinds)
+        packed, about = files.read(Path(folder), kinds)
         model = cls(**about.parameters)
-        model._take(kept, about.offset, about.n_held_out)
+        model._take(packed, about.offset, about.n_held_out)
         _ = model.run_
         return model
 
@@ -231,8 +231,8 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
 
     def _plain(self) -> dict[str, Any]:
         """Return the parameters, numpy scalars as Python's: a parameter grid has numpy's."""
-        told = cast("dict[str, Any]", self.get_params(deep=False))
-        return {k: v.item() if isinstance(v, np.generic) else v for k, v in told.items()}
+        values = cast("dict[str, Any]", self.get_params(deep=False))
+        return {k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()}
 
     def _judged(self, texts: list[str]) -> Floats:
         log_p = -nats(self.run_, texts)

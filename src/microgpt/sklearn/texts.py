@@ -1,4 +1,4 @@
-"""The argument X of an estimator: checked, converted to strings, and priced.
+"""The argument X of an estimator: checked, converted to strings, and measured.
 
 In: strings in a list, an array, a column of a table. Out: a list of str, or an error that names the
 first entry that is not a string; and the nats of each text.
@@ -17,15 +17,15 @@ from microgpt.runs.model import Model
 
 Floats = NDArray[np.float64]
 
-# Texts priced at once.
+# Texts measured at once.
 _TEXTS = 8192
 
 
 def strings(X: Iterable[Any]) -> list[str]:
-    """Return the texts of X, of one dimension or of one column.
+    """Return the texts of X, which has one dimension or one column.
 
     Raises:
-        UsageError: it is something else, empty, or one of its texts is no string.
+        UsageError: X has another shape, is empty, or has an entry that is not a string.
 
     >>> strings(np.array([["ada"], ["bea"]]))
     ['ada', 'bea']

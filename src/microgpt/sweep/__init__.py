@@ -1,21 +1,22 @@
-"""Sweeps: many short trainings in parallel, to find the settings that learn best.
+"""Sweeps: many short trainings in parallel, to find the settings with the lowest loss.
 
-In: text, knobs with their ranges, a budget. Out: a folder with every training's loss, the best one
-as a run. One process asks Optuna and listens; a process a core trains, and knows nothing of it.
+In: documents, knobs with their ranges, a budget. Out: a folder with the loss of every training, and
+the best one as a run. One process asks Optuna for values; the others, one on each core, train, and
+do not use Optuna.
 
 ::
 
     knob       a setting and its values
-    space      the knobs together
-    settings   what a sweep was told
-    trainer    one training after the other on documents read once
-    worker     a process that trains what it is sent
+    space      the search space: all knobs
+    settings   the settings of a sweep
+    trainer    trains one trial after the other, on documents read once
+    worker     a process that trains the trials it receives
     heart      which machines of a shared study are alive
     storage    the database of a study
-    trial      one training, and what became of it
-    effects    how far each knob moves the loss
-    study      Optuna: what to try next, what to give up, what came of it
+    trial      one training and its outcome
+    effects    the effect of each knob on the loss
+    study      Optuna's study: values to try, trials to prune, results
     loop       trials until the budget is spent
-    folder     sweeps/NAME-1: new, or to be gone on with
+    folder     a sweep's folder: new, or to be resumed
     best       the best trial as a run, and as a command
 """

@@ -37,14 +37,14 @@ def session(sweep: Sweep, trial: Trial, seconds: float | None = None) -> Session
     if _is_there(sweep.folder / BEST, model, training):
         return None
     shutil.rmtree(_new(sweep), ignore_errors=True)
-    told = {name: value for name, value in vars(model).items() if name != "vocab_size"}
+    shape = {name: value for name, value in vars(model).items() if name != "vocab_size"}
     return prepare.new(
         settings.source,
         preset_name=settings.preset,
         tokenizer=settings.tokenizer,
         engine=settings.engine,
         out=_new(sweep),
-        **told,
+        **shape,
         **vars(training),
     )
 
@@ -69,10 +69,10 @@ def configs(sweep: Sweep, trial: Trial, seconds: float | None) -> tuple[GPTConfi
 
 def _is_there(folder: Path, model: GPTConfig, training: TrainConfig) -> bool:
     try:
-        told = Run(folder).settings
+        found = Run(folder).settings
     except MicroGPTError:
         return False
-    return (told.model, told.training) == (model, training)
+    return (found.model, found.training) == (model, training)
 
 
 def _new(sweep: Sweep) -> Path:

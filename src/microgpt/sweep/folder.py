@@ -86,12 +86,12 @@ def new(
                 with suppress(OSError):
                     SWEEPS.rmdir()
             raise
-        told = {
+        about = {
             "study": study_name,
             "storage": hidden(storage) if storage else None,
             **settings.to_json(),
         }
-        text = json.dumps(told, indent=2, ensure_ascii=False)
+        text = json.dumps(about, indent=2, ensure_ascii=False)
         write_atomically(out / ABOUT, f"{text}\n".encode())
         try:
             yield Sweep(out, settings, data, study)
@@ -111,11 +111,11 @@ def resume(folder: Path, *, storage: str | None = None) -> Generator[Sweep]:
         SweepError: the folder is not a sweep, damaged, or in use; or the documents have changed.
     """
     check_installed()
-    told = read_json(folder, ABOUT, Told.from_json, SweepError, "a sweep")
-    settings = told.settings
-    if told.storage is None and storage:
+    about = read_json(folder, ABOUT, SweepRecord.from_json, SweepError, "a sweep")
+    settings = about.settings
+    if about.storage is None and storage:
         raise SweepError(f"{folder}: its trials are in its {STUDY}; --storage must not be given.")
-    storage = storage or told.storage
+    storage = storage or about.storage
     if storage is None and not (folder / STUDY).exists():
         raise SweepError(f"{folder}: damaged: it has no {STUDY}.")
     if storage and is_hidden(storage):
@@ -132,7 +132,7 @@ def resume(folder: Path, *, storage: str | None = None) -> Generator[Sweep]:
             "the sweep was begun on; got other text. Bring it back, or begin another sweep."
         )
     with claimed(folder, "sweep", SweepError):
-        study = _open(folder, settings, storage, told.study)
+        study = _open(folder, settings, storage, about.study)
         try:
             if storage is None:
                 study.sweep_up()
@@ -150,7 +150,7 @@ def _open(folder: Path, settings: SweepSettings, storage: str | None, name: str)
 
 
 @dataclass(frozen=True)
-class Told:
+class SweepRecord:
     """The content of `sweep.json`."""
 
     study: str
@@ -158,7 +158,7 @@ class Told:
     settings: SweepSettings
 
     @classmethod
-    def from_json(cls, data: Any) -> Told:
+    def from_json(cls, data: Any) -> SweepRecord:
         """Read the JSON object.
 
         Raises:

@@ -1,6 +1,6 @@
 """One setting that a sweep varies, and the values it may take.
 
-In: `lr=1e-3..1e-1`, `n_embd=16,32,64`, as a person writes them. Out: a `Knob`.
+In: text such as `lr=1e-3..1e-1` or `n_embd=16,32,64`. Out: a `Knob`.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def parse(text: str) -> Knob:
     >>> parse("n-embd=16,32").choices
     (16, 32)
     """
-    name, told, values = text.partition("=")
+    name, equals, values = text.partition("=")
     name = name.strip().replace("-", "_")
     if name == "seed":
         raise UsageError(
@@ -111,7 +111,7 @@ def parse(text: str) -> Knob:
     known = _settings()
     if name not in known:
         raise UsageError(f'knob must be one of {", ".join(known)}; got "{name}".')
-    values = values.strip() if told else KNOBS.get(name, "")
+    values = values.strip() if equals else KNOBS.get(name, "")
     if not values:
         raise UsageError(f"knob {name} must say its values; got none. Try {name}=LOW..HIGH.")
     setting = known[name]

@@ -28,12 +28,12 @@ _LOOK = 0.2
 
 
 class Sweep:
-    """A sweep in its folder. Iterate over `run`; `stop` it.
+    """A sweep in its folder: iterating over `run` trains and yields trials.
 
     `folder.new` and `folder.resume` make one.
 
     Attributes:
-        trials: all that have ended, earlier ones and other machines' included.
+        trials: all ended trials, with those of earlier sessions and other machines.
         exhausted: whether all points of the space have been tried.
     """
 
@@ -52,7 +52,7 @@ class Sweep:
         return TrialTrainer(self.settings, self.data)
 
     def stop(self) -> None:
-        """End at once: finished trials are in the study, running ones are lost."""
+        """End at once: finished trials are saved, running ones are lost."""
         self.stopped = True
 
     def run(self, until: float, jobs: int, most: int | None = None) -> Iterator[Trial]:
@@ -64,7 +64,7 @@ class Sweep:
             most: trials in all, earlier ones included; fewer if the space is exhausted.
 
         Raises:
-            SweepError: the database or a worker fails. Finished trials are in the study.
+            SweepError: the database or a worker fails. Finished trials are saved.
         """
         left = None if most is None else most - len(self.trials)
         if left is not None:
@@ -113,7 +113,7 @@ class Sweep:
         """Handle a worker's message; return its trial if it has ended with a result."""
         number = worker.trial
         if number is None:
-            return None  # it was asked to give up a trial that had just ended
+            return None  # the answer to a request to prune a trial that had just ended
         if isinstance(message, Report) and message.percent < 100:
             self._reports[number] = message
             if self.study.report(number, message):

@@ -1,7 +1,7 @@
-"""The settings of a sweep: all that machines which share its study must agree on.
+"""The settings of a sweep, which must be equal on all machines that share its study.
 
-In: a preset, knobs, the size of one training, where the documents are. Out: the same as a JSON
-object, and back; the configs and the command of one trial.
+In: a preset, knobs, the budget of one training, where the documents are. Out: a JSON object, and
+back; the configs and the command of one trial.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _POSITIONS_OF_STEPS = {"native": 20_000, "scalar": 1_000}
 
 @dataclass(frozen=True, kw_only=True)
 class SweepSettings:
-    """All that a study holds besides its trials.
+    """The settings of a sweep.
 
     Attributes:
         preset: the recipe that the knobs of all trials override.
         tokenizer: "characters" or "bytes".
         source: where the documents are.
-        fingerprint: of the documents.
+        fingerprint: a hash of the documents.
         engine: by name.
         seconds, steps: the budget of one training.
         holdout: the share of documents held out of all trainings.
@@ -75,13 +75,13 @@ class SweepSettings:
     @property
     def _training(self) -> dict[str, Any]:
         shared = {"holdout": self.holdout, "steps": self.steps, "seconds": self.seconds}
-        # A stream is one document: cut to one block almost nothing of it would be left.
+        # "cut" would leave one block of a stream.
         long = {"long": "window"} if self.source.stream else {}
         return {**preset(self.preset).training, **long, **shared, "seed": self.seed}
 
     @property
     def positions(self) -> int:
-        """How many held-out positions every trial is measured on, at most."""
+        """The most held-out positions on which every trial is measured."""
         if self.seconds is None:
             return _POSITIONS_OF_STEPS.get(self.engine, 1_000)
         return max(200, int(self.seconds * _POSITIONS_A_SECOND.get(self.engine, 400)))
@@ -102,16 +102,16 @@ class SweepSettings:
 
     def words(self, values: Mapping[str, Value], training: TrainConfig, out: Path) -> str:
         """Return the command that trains a run with these values."""
-        told: dict[str, Any] = {"preset": self.preset, **self.space.fixed, **values}
-        told |= {name: getattr(training, name) for name in ("seed", "holdout", "steps", "seconds")}
+        words: dict[str, Any] = {"preset": self.preset, **self.space.fixed, **values}
+        words |= {name: getattr(training, name) for name in ("seed", "holdout", "steps", "seconds")}
         source = self.source
-        told |= {
+        words |= {
             "tokenizer": self.tokenizer if self.tokenizer != "characters" else None,
             **source.asked,
             "engine": self.engine,
             "out": out,
         }
-        return " ".join(["microgpt train", *map(path_word, source.files), *as_flags(told)])
+        return " ".join(["microgpt train", *map(path_word, source.files), *as_flags(words)])
 
     def check_same(self, theirs: Mapping[str, Any], name: str) -> None:
         """Raise SweepError unless others have the same settings.

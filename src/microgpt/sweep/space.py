@@ -1,6 +1,6 @@
 """The search space of a sweep: its knobs, and the settings that are fixed for all trials.
 
-In: knobs as a person writes them, a preset. Out: a `Space`, all of whose points the configs accept.
+In: knobs as text, a preset. Out: a `Space`, all points of which the configs accept.
 """
 
 from __future__ import annotations

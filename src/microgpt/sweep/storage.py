@@ -1,6 +1,6 @@
-"""The database of a study, and its errors in one sentence.
+"""The database of a study; its errors become one sentence.
 
-In: an address as SQLAlchemy has it. Out: Optuna's storage, or a SweepError.
+In: an address in SQLAlchemy's form. Out: Optuna's storage, or a SweepError.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# How often an operation is tried that another machine may block, and the seconds between two tries.
+# How often to try an operation that another machine may block, and the seconds between two tries.
 TRIES, PAUSE = 5, 0.4
 
 # Printed in place of a password.
@@ -67,14 +67,14 @@ def connect(address: str, *, beats: bool = False) -> Any:
         beats: whether other machines share it, so that running trials must be confirmed.
 
     Raises:
-        SweepError: it is no address, or the database refuses.
+        SweepError: the address is invalid, or the database refuses the connection.
         MissingExtra: its driver is not installed.
     """
     from sqlalchemy import event
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-    # The text may be no valid address: everything that could be a password is hidden.
+    # The address may be invalid: hide everything that could be a password.
     shown = re.sub(r"(//[^:/@]*):.*@", rf"\1:{_HIDDEN}@", address)
     try:
         url = make_url(address)
@@ -138,14 +138,14 @@ def _connected(address: str, *, beats: bool) -> Any:
 
 def _reason(error: BaseException) -> str:
     """Return the first line of a library's error message, or of its cause's."""
-    told: BaseException = getattr(error, "orig", None) or error.__cause__ or error
-    told = getattr(told, "orig", None) or told
-    lines = str(told).strip().splitlines() or [type(told).__name__]
+    cause: BaseException = getattr(error, "orig", None) or error.__cause__ or error
+    cause = getattr(cause, "orig", None) or cause
+    lines = str(cause).strip().splitlines() or [type(cause).__name__]
     return lines[0].strip().rstrip(".")
 
 
 def told(function: Callable[P, T]) -> Callable[P, T]:
-    """Turn what a database raises into one sentence."""
+    """Decorate a function: an error of the database becomes a SweepError of one sentence."""
 
     @wraps(function)
     def wrapped(*args: P.args, **keywords: P.kwargs) -> T:

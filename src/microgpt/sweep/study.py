@@ -35,7 +35,7 @@ class Study:
     """A sweep's trials in a database that several machines may share.
 
     Args:
-        address: of the database, as SQLAlchemy has it.
+        address: of the database, in SQLAlchemy's form.
         name: of the study.
         settings: of the sweep.
         salt: where other machines have part: makes the draws of this one differ from theirs.
@@ -119,8 +119,8 @@ class Study:
     def ask(self) -> tuple[int, dict[str, Value]] | None:
         """Return the number of a new trial, and its values; None: all values have been tried.
 
-        No values are tried twice, here or on another machine: the results would differ not at all
-        (a budget in steps), or by chance alone (one in seconds).
+        No values are tried twice, on this machine or another: the result would be the same (with a
+        budget in steps), or differ by chance only (with one in seconds).
         """
         space = self.settings.space
         for draw in count():

@@ -1,7 +1,7 @@
 """The trainings of a sweep's trials, on documents read and encoded once.
 
-In: a sweep's settings, its documents; then values of the knobs. Out: a `Report` at some shares of
-the training and at its end: the loss on held-out text that is the same for all values.
+In: a sweep's settings, its documents; then values of the knobs. Out: a `Report` at some points of
+the training and at its end: the loss on held-out documents, the same for all trials.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from microgpt.training.task import Dataset, Task, first_state, tokenizer_for
 from microgpt.wording import count
 
 SHARES = (12, 25, 50)
-"""Percents of a training after which a trial may be pruned; each about twice the one before."""
+"""Percentages of a training at which a trial may be pruned; each about twice the one before."""
 
-# The process's own time, where the system measures it finely: the load of the machine must not
-# decide which trial is the best.
+# The process's own time, if the system measures it finely, so that other programs' load does not
+# affect which trial is the best.
 _FINE = time.get_clock_info("process_time").resolution < 1e-4
 CLOCK = time.process_time if _FINE else time.perf_counter
 
-# One in so many of the held-out positions is measured before the end of a training.
+# Before the end of a training, one in this many held-out positions is measured.
 _EARLY_SHARE = 4
 
 
@@ -91,7 +91,7 @@ class TrialTrainer:
 
         Raises:
             UsageError: the configs refuse these values.
-            DivergedError: the loss is no longer finite.
+            DivergedError: the loss is not finite.
         """
         config, training = self.settings.configs(values, self.tokens.vocab_size)
         task = Task(self._dataset, config, training)
@@ -128,7 +128,7 @@ class TrialTrainer:
         *,
         early: bool = False,
     ) -> float:
-        """Return the loss on the held-out text of all trials; early: on a quarter of it."""
+        """Return the loss on the held-out documents; if `early`, on a quarter of them."""
         batch = self._laid_out(early=early, block_size=config.block_size)
         losses_N = mixture.fit(batch)[0] if mixture else gpt.losses(batch)
         return LossSum.of(losses_N).mean
@@ -139,9 +139,9 @@ class TrialTrainer:
         return sum(len(ids) + 1 for ids in self._measured)
 
     def _choose(self, positions: int) -> list[list[int]]:
-        """Choose held-out documents in an order drawn by the seed; the last one may be cut.
+        """Choose held-out documents in a random order, by the seed; the last one may be cut.
 
-        Whole documents, not windows: all block sizes are compared on the same text.
+        Whole documents, not windows, so that all block sizes are compared on the same text.
         """
         chosen: list[list[int]] = []
         for d in shuffled(len(self.held_out), random.Random(self.settings.seed)):

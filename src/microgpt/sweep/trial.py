@@ -27,9 +27,10 @@ class Trial:
         number: from 1, over all machines; repetitions, which are not trained, have numbers too.
         values: of the knobs, as trained with.
         outcome: how it ended.
-        loss: held out, nats per position; of a pruned trial the last one reported; NaN if none was.
-        steps: made.
-        seconds: of training.
+        loss: the held-out loss, nats per position; of a pruned trial, the last one reported; NaN:
+            none was.
+        steps: how many steps were made.
+        seconds: how long the training took.
     """
 
     number: int
@@ -43,7 +44,7 @@ class Trial:
 def best(trials: list[Trial]) -> Trial | None:
     """Return the finished trial of the lowest loss.
 
-    Of equal losses the lowest number counts: the order in which trials ended must not matter.
+    Of equal losses, the one with the lowest number: the order in which trials end does not matter.
     """
     done = [trial for trial in trials if trial.outcome == "done"]
     return min(done, key=lambda trial: (trial.loss, trial.number), default=None)

@@ -1,7 +1,7 @@
 """Worker processes that train trials, one on each core, as long as the sweep lasts.
 
-In: a sweep's settings and documents, once; then trials. Out: their reports as they come. A worker
-does not wait for answers: it trains until it receives the message that its trial is pruned.
+In: a sweep's settings and documents, once; then trials. Out: their reports. A worker does not wait
+for answers: it trains until it receives the message that its trial is pruned.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ for its first one."""
 
 def work(connection: Connection, settings: SweepSettings, data: Corpus) -> None:
     """Train trials until the other end of the connection is closed, or the process is ended."""
-    # A terminal sends Ctrl-C to all its processes: the sweep's own one handles it.
+    # A terminal sends Ctrl-C to all processes: the main process handles it.
     for name in ("SIGINT", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -134,7 +134,7 @@ class Workers:
 
     @property
     def busy(self) -> bool:
-        """Whether a message is to be expected."""
+        """Whether a worker is starting or training, so that a message will come."""
         return any(not worker.ready or worker.trial is not None for worker in self.all)
 
     def give(self, worker: Worker, trial: int, values: Mapping[str, Value]) -> None:
@@ -147,7 +147,7 @@ class Workers:
         self._send(worker, None)
 
     def messages(self, seconds: float) -> Iterator[tuple[Worker, Message]]:
-        """Yield the messages that have come, after waiting for one for some seconds at most.
+        """Wait for a message, at most some seconds, and yield those that have arrived.
 
         Raises:
             SweepError: a worker has ended by itself.
