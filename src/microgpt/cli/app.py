@@ -1,8 +1,8 @@
-"""The command line: `microgpt COMMAND`, one file a command.
+"""The command line: `microgpt COMMAND`, one file or folder a command.
 
-In: words. Out: lines on stdout, mistakes on stderr, an exit code: 0, 2 for a mistake or a bad input
-(one line), 1 for a training that came to no good, 130 for an interruption. A bug of ours keeps its
-traceback. What needs no command is answered here, before the parser is loaded.
+In: words. Out: results on stdout, errors on stderr, an exit code: 0; 2 for a mistake or a bad input
+(one line); 1 for a result that is no success; 130 for an interruption. A bug keeps its traceback.
+`--version`, `--help` and unknown commands are answered here, without loading the parser.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from microgpt.cli.terminal.streams import discard, opened
 from microgpt.errors import DivergedError, MicroGPTError, UsageError
 from microgpt.wording import nearest
 
-# How many commands a message names.
+# How many commands the message of an unknown one names.
 _NAMED = 8
 
-# What the world does to a program, as opposed to what a bug does.
+# System errors that are no bugs, in words.
 _WORLD = {
     errno.ENOSPC: "no space left on the disk",
     errno.EDQUOT: "the disk quota is used up",
@@ -42,7 +42,7 @@ _WORLD = {
     errno.ENFILE: "too many files are open on this machine",
     errno.ENOMEM: "no memory left",
 }
-# Likewise, but only of a file; other errors of one are told as the system has them.
+# System errors that are no bugs if they concern a file; others of a file keep the system's words.
 _OF_A_FILE = {
     errno.ENOENT: "there is no such file or folder, or none can be made",
     errno.EINVAL: "the system cannot do this to such a file",
@@ -54,13 +54,13 @@ _OURS = Path(__file__).resolve().parents[1]
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Run the command line and leave with its exit code."""
-    # numpy's library of linear algebra, which no command needs for long, would start a thread for
-    # each processor as it is loaded, and have them wait at full speed.
+    """Run the command line and exit with its code."""
+    # On import numpy's OpenBLAS would start a thread for each processor, which waits in a busy
+    # loop; no command needs much linear algebra.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # What is loaded is no garbage: it is not looked through for any a hundred times.
+    # Imports make many objects that stay: collect garbage less often.
     gc.set_threshold(50_000)
-    # What is said on standard error is never worth ending for.
+    # A command goes on if standard error cannot be written to.
     sys.stdout, sys.stderr = opened(sys.stdout), opened(sys.stderr, outlived=True)
     sys.exit(run(sys.argv[1:] if words is None else words))
 
@@ -78,7 +78,7 @@ def run(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader has gone; what is left in the buffer must not complain at exit.
+        # The reader of a pipe has closed it: drop the buffer, or Python would complain at exit.
         discard(sys.stdout)
     except OSError as error:
         where = _where(error)
@@ -92,7 +92,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    """Answer what needs no command, or have the parser run one."""
+    """Answer --version, --help and unknown commands; let the parser run the others."""
     first = words[0] if words else "--help"
     if first == "--version":
         print(microgpt.__version__)
@@ -113,7 +113,7 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _where(error: OSError) -> str:
-    """Return the file that an error is about; none if that is one of ours, which is a bug."""
+    """Return the file that an error concerns; "" if there is none, or it is the package's own."""
     if not isinstance(error.filename, (str, bytes)):
         return ""
     name = os.fsdecode(error.filename)

@@ -1,4 +1,4 @@
-"""`microgpt bench`: how fast this machine trains, beside what it could do at most."""
+"""`microgpt bench`: how fast this machine trains, compared with one core's peak."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`microgpt compress`: a file in as many bits as it surprises the model."""
+"""`microgpt compress`: a file in as many bits as its losses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SUFFIX = ".mgpt"
 Out = Parameter(name=["--out", "-o"])
 Force = Annotated[bool, Parameter(help="Replace a file that exists.", show_default=False)]
 
-# What xz takes for its dictionary at -9: for more than that it does not look back.
+# The size of the dictionary of xz at -9.
 _DICTIONARY = 2**26
 
 
@@ -54,9 +54,9 @@ def compress(
     json: flags.Json = False,
     machine: flags.Machine = flags.MACHINE,
 ) -> None:
-    """Compress a file with a run: the sum of its losses in bits, 8 bytes at most, and a header.
+    """Compress a file with a run: to its losses in bits, at most 8 bytes more, and a header.
 
-    It can be decompressed with the same run on the machine and build that made it.
+    Decompressing needs the same run, and the machine and build that compressed the file.
 
     Example: microgpt compress runs/names-1 names.txt
     """
@@ -81,7 +81,7 @@ def compress(
 
 
 def check_out(out: str, *, force: bool, json: bool) -> str:
-    """Return where to write, if one may write there.
+    """Return the path to write to, checked.
 
     Raises:
         UsageError: there is a file already, or no such folder.
@@ -98,7 +98,7 @@ def check_out(out: str, *, force: bool, json: bool) -> str:
 
 
 def write(out: str, data: bytes) -> None:
-    """Write to a file, whole or not at all, or to standard output."""
+    """Write to a file, atomically, or to standard output."""
     path = Path(out)
     if out == "-":
         sys.stdout.buffer.write(data)
@@ -110,7 +110,7 @@ def write(out: str, data: bytes) -> None:
 
 
 def rounds(what: str) -> Rounds:
-    """Return a bar on stderr, on a terminal, where it takes a while."""
+    """Return a progress bar on stderr, which is only shown on a terminal."""
     console = stderr()
 
     def shown(every: range) -> Iterable[int]:
@@ -120,13 +120,13 @@ def rounds(what: str) -> Rounds:
 
 
 def _others(data: bytes) -> dict[str, int]:
-    """Return how many bytes other programs make of it; xz is left out where Python lacks it."""
+    """Return the sizes that other programs compress data to; without xz if Python lacks it."""
     sizes = {"gzip -9": len(gzip.compress(data, 9, mtime=0))}
     try:
         import lzma
     except ImportError:
         return sizes
-    # As xz has it, but for room in memory that no shorter text needs.
+    # As xz -9, but with a smaller dictionary for a smaller file, which saves memory.
     size = min(max(len(data), 4096), _DICTIONARY)
     lzma2 = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": size}
     sizes["xz -9e"] = len(lzma.compress(data, check=lzma.CHECK_CRC64, filters=[lzma2]))

@@ -1,4 +1,4 @@
-"""`microgpt data`: what is in a file, and what training would make of it."""
+"""`microgpt data`: the statistics of a data set, and what a training would make of it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _LETTERS = 40
 
 def data(
     *files: flags.File,
-    holdout: Annotated[float, flag("The share that would be held out.", DATA)] = 0.1,
+    holdout: Annotated[float, flag("Share of documents to hold out.", DATA)] = 0.1,
     json: flags.Json = False,
     reading: flags.Reading = flags.READING,
 ) -> None:
-    """Report documents, lengths, alphabet, what each block size would window, the first losses.
+    """Report the documents of a data set, their lengths, characters and windows, and first losses.
 
     Example: microgpt data names.txt
     """
-    TrainConfig(holdout=holdout)  # says so if there is no such share
+    TrainConfig(holdout=holdout)  # raises a UsageError if the share is invalid
     source = reading.source(*files)
     record, doubt = statistics(noted(corpus.read(source)), holdout)
     if doubt:

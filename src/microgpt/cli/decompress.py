@@ -1,4 +1,4 @@
-"""`microgpt decompress`: a compressed file as it was."""
+"""`microgpt decompress`: the original of a compressed file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def decompress(
     json: flags.Json = False,
     machine: flags.Machine = flags.MACHINE,
 ) -> None:
-    """Decompress a file: it comes out as it went in, byte for byte, or not at all.
+    """Decompress a file: exactly the original bytes, or an error.
 
     Example: microgpt decompress runs/names-1 names.txt.mgpt
     """

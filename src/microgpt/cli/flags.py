@@ -12,10 +12,10 @@ from cyclopts import Group, Parameter, Token
 from microgpt.data.corpus import Source
 from microgpt.engines import ENGINES
 
-# The parser takes a lone "-" for an option without a name; between the two of us it is called this.
+# The parser takes a lone "-" for an option without a name, so it gets this name instead.
 _STDIN = "<stdin>"
 
-# What names a file or a run is text; that it may be a path too has a shell complete it as one.
+# The name of a file or a run is text; the type `Path` makes a shell complete it as a path.
 if TYPE_CHECKING:
     from microgpt.runs.run import Run
 
@@ -30,7 +30,7 @@ ENGINE = Group("Engine", sort_key=4)
 
 
 def hide_stdin(words: Sequence[str]) -> list[str]:
-    """Give a lone "-" a name that the parser lets pass."""
+    """Replace a lone "-" by a name that the parser accepts."""
     return [_STDIN if word == "-" else word for word in words]
 
 
@@ -51,7 +51,7 @@ def whole(text: str, group: Group | None = None) -> Parameter:
 
 
 def switch(text: str, name: str, group: Group) -> Parameter:
-    """Return a flag that a preset may have set: `--name` and `--no-name`."""
+    """Return a flag of a bool, which a preset may have set: `--name` and `--no-name`."""
     return Parameter(help=f"{text[:-1]}, or not.", group=group, negative=f"--no-{name}")
 
 
@@ -89,7 +89,8 @@ Column = Annotated[
 Delimiter = Annotated[
     str | None,
     Parameter(
-        help="Separator of a table's cells: a character, or tab. Default: by its name and lines.",
+        help="Separator of a table's cells: a character, or tab. Default: by the file's name and "
+        "first lines.",
         group=DATA,
         converter=_to_delimiter,
     ),
@@ -115,22 +116,20 @@ Json = Annotated[bool, Parameter(help="Print JSON, one object a line.", show_def
 Engine = Annotated[
     str | None,
     flag(
-        f"What computes: auto, {', '.join(ENGINES)}. Default: auto, the fastest there is.", ENGINE
+        f"Engine to compute with: auto, {', '.join(ENGINES)}. Default: auto, the fastest.", ENGINE
     ),
 ]
 Device = Annotated[str | None, flag("Device to compute on: cpu.", ENGINE)]
 Threads = Annotated[
     int | None,
-    whole(
-        "Threads to use at most; results do not depend on it. The scalar engine uses one.", ENGINE
-    ),
+    whole("Most threads to use; results do not depend on it. The scalar engine uses one.", ENGINE),
 ]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class RowFlags:
-    """How the rows of files are read, as five flags of a command."""
+    """Five flags of a command: how the rows of files are read."""
 
     column: Column = None
     field: Field = None
@@ -139,14 +138,14 @@ class RowFlags:
     quoting: Quoting = "strict"
 
     def source(self, *files: str) -> Source:
-        """Return where documents come from."""
+        """Return the source of documents in these files."""
         return Source(files=files, **vars(self))
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Reading(RowFlags):
-    """How files are read, as six flags of a command."""
+    """Six flags of a command: how files are read."""
 
     stream: Stream = False
 
@@ -154,7 +153,7 @@ class Reading(RowFlags):
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Machine:
-    """What computes, as three flags of a command."""
+    """Three flags of a command: engine, device and threads."""
 
     engine: Engine = None
     device: Device = None
@@ -168,5 +167,5 @@ class Machine:
         return Run(find_run(name), self.engine or "auto", self.threads, self.device)
 
 
-# As a command has them where nothing is told.
+# The defaults of commands.
 ROWS, READING, MACHINE = RowFlags(), Reading(), Machine()

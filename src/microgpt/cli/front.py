@@ -1,6 +1,6 @@
 """The front page of the command line: what `microgpt --help` prints, without loading a command.
 
-A test holds it to what the parser would say: a command's line is the first of its docstring.
+A test compares it with the parser: a command's line must be the first of its docstring.
 """
 
 from __future__ import annotations
@@ -19,22 +19,21 @@ COMMANDS = {
     "sample": "Draw new texts from a run.",
     "score": "Show how surprised the model is: of a text at each character, of a file at each "
     "line.",
-    "evaluate": "Measure a run's mean loss on documents: where it comes from, and what it is "
-    "worth.",
-    "report": "Write one HTML file of a run: what its loss is worth, made of, and whether it is "
-    "honest.",
+    "evaluate": "Measure a run's mean loss on documents: its parts, baselines, calibration.",
+    "report": "Write a run's evaluation as one HTML file: baselines, parts of the loss, "
+    "calibration.",
     "why": "Explain the loss: what it is, why the logarithm, how positions average.",
-    "data": "Report documents, lengths, alphabet, what each block size would window, the first "
+    "data": "Report the documents of a data set, their lengths, characters and windows, and first "
     "losses.",
-    "plot": "Draw the loss curves of runs, with what blind guessing and counting would cost.",
+    "plot": "Draw the loss curves of runs, with the losses of baselines.",
     "runs": "List the runs, or compare two.",
-    "sweep": "Find the settings that learn best, by many short trainings at once; resumable.",
+    "sweep": "Find the settings with the lowest loss, by many short trainings at once; resumable.",
     "bench": "Measure how fast models of several sizes train on this machine.",
-    "compress": "Compress a file with a run: the sum of its losses in bits, 8 bytes at most, and "
-    "a header.",
-    "decompress": "Decompress a file: it comes out as it went in, byte for byte, or not at all.",
+    "compress": "Compress a file with a run: to its losses in bits, at most 8 bytes more, and a "
+    "header.",
+    "decompress": "Decompress a file: exactly the original bytes, or an error.",
 }
-"""Each is the function of its name in the file of its name."""
+"""The commands: each is a function in the module of its name."""
 
 FLAGS = {
     "--help": "Display this message and exit.",
@@ -42,7 +41,7 @@ FLAGS = {
     "PowerShell.",
     "--version": "Display application version.",
 }
-"""What can stand in the place of a command."""
+"""The flags that may take the place of a command."""
 
 
 def page() -> None:

@@ -1,6 +1,6 @@
-"""What is said of words that the parser does not take: what was meant, where that can be told.
+"""The errors of the parser in one sentence, with a suggestion.
 
-In: the parser's error, and the words. Out: one sentence.
+In: the parser's error, and the words of the command line. Out: one sentence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cyclopts import CycloptsError, MissingArgumentError, UnknownOptionError
 from microgpt.runs.folder import RUNS, all_runs
 from microgpt.wording import nearest
 
-# What other programs, and papers, call it.
+# The names of flags in other programs and in papers.
 SYNONYMS = {
     "steps": "epoch epochs iter iters iterations max-iters max-steps num-steps updates",
     "lr": "learning-rate rate alpha step-size",
@@ -41,14 +41,14 @@ SYNONYMS = {
     "budget": "time duration",
     "delimiter": "sep separator",
 }
-# So alike must two names be, and so long what one of them begins with.
+# The least similarity of two names, and the least length of a common beginning.
 _ALIKE, _BEGINNING = 0.8, 3
-# What a command is given besides its run.
+# The second argument of commands that take a run first.
 _GIVEN = {"score": "text", "compress": "file", "decompress": "file"}
 
 
 def sentence(error: CycloptsError, words: Sequence[str]) -> str:
-    """Return what is wrong with words, on one line."""
+    """Return what is wrong with the words, on one line."""
     if isinstance(error, UnknownOptionError):
         name = (error.token.keyword or error.token.value).split("=")[0]
         names = [n for argument in error.argument_collection for n in argument.names]
@@ -61,7 +61,7 @@ def sentence(error: CycloptsError, words: Sequence[str]) -> str:
 
 
 def closest(name: str, names: Iterable[str]) -> str | None:
-    """Return which flag of a command was meant; none if none is near, in letters or in meaning.
+    """Return the flag of a command that is most similar in spelling or meaning; None: none is.
 
     >>> closest("--epochs", ["--eps", "--steps"]), closest("--temp", ["--temperature"])
     ('--steps', '--temperature')
@@ -74,7 +74,7 @@ def closest(name: str, names: Iterable[str]) -> str | None:
         if flag in plain and word in others.split():
             return plain[flag]
     if any(word in others.split() for others in SYNONYMS.values()):
-        return None  # It means something that this command does not have.
+        return None  # a synonym of a flag that this command does not have
     begun = (
         flag for flag in plain
         if len(word) >= _BEGINNING <= len(flag) and (flag.startswith(word) or word.startswith(flag))
@@ -84,7 +84,7 @@ def closest(name: str, names: Iterable[str]) -> str | None:
 
 
 def without_run(command: str, given: str | None) -> str:
-    """Say that a command lacks its run, or what it is to do with it."""
+    """Return the error of a command that lacks its run, or its text or file."""
     what = _GIVEN[command]
     example = "emma" if what == "text" else "FILE"
     must = f"{command} must have a run and a {what}"

@@ -1,7 +1,7 @@
-"""The parser of the command line: from words to the call of a command, or to its help.
+"""The parser of the command line: it calls the command that the words name, or shows its help.
 
-In: words. Out: what the command returns. Only what a command needs is loaded: its own module, and
-what lays help out if it is asked for.
+In: words. Out: the command's exit code. Only the module of that command is imported, and those for
+help only if it is asked for.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def parse(words: Sequence[str]) -> int:
     """Run the command that words name.
 
     Raises:
-        UsageError: the parser does not take them.
+        UsageError: the parser refuses them.
     """
     only = words[0] if words and words[0] in COMMANDS else None
     root = app(only)
@@ -37,7 +37,7 @@ def parse(words: Sequence[str]) -> int:
 
 
 def app(only: str | None = None) -> App:
-    """Build the command line; for the sake of speed `only` one of its commands may be loaded."""
+    """Build the parser; import `only` this command's module, for speed, or all if it is None."""
     root = App(
         name="microgpt",
         help=ABOUT,
@@ -53,7 +53,7 @@ def app(only: str | None = None) -> App:
             root.command(getattr(import_module(path), command), sort_key=place)
         else:
             root.command(f"{path}:{command}", name=command, sort_key=place)
-    if only is None:  # which a command's own words cannot ask for
+    if only is None:  # the words of a command cannot ask for completion
         root.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType]
             help=FLAGS["--install-completion"]
         )
@@ -61,7 +61,7 @@ def app(only: str | None = None) -> App:
 
 
 def lay_out_help(root: App) -> None:
-    """Have help written as plain text, on our console."""
+    """Make the parser write help as plain text, on the package's console."""
     from microgpt.cli.terminal.console import stdout
     from microgpt.cli.terminal.help import Help
 

@@ -1,4 +1,4 @@
-"""`microgpt report`: one page of an evaluation, for whoever opens it."""
+"""`microgpt report`: an evaluation as one HTML file."""
 
 from __future__ import annotations
 
@@ -33,18 +33,20 @@ def report(
     text: Annotated[
         tuple[str, ...], flag("Text to show character by character; may be given more than once.")
     ] = (),
-    number: Annotated[int, whole("How many of the best documents to show, and of the worst.")] = 6,
+    number: Annotated[
+        int, whole("How many documents to show with the lowest loss, and with the highest.")
+    ] = 6,
     limit: Annotated[
-        int | None, whole("Documents to measure at most, drawn by the run's seed.")
+        int | None, whole("Most documents to measure, drawn by the run's seed.")
     ] = None,
     reading: flags.Reading = flags.READING,
     machine: flags.Machine = flags.MACHINE,
 ) -> None:
-    """Write one HTML file of a run: what its loss is worth, made of, and whether it is honest.
+    """Write a run's evaluation as one HTML file: baselines, parts of the loss, calibration.
 
-    It needs no network and no script, and reads in the dark, on a telephone, on paper, aloud.
+    It needs no network and no scripts, and suits phones, paper, dark mode and screen readers.
 
-    Without a file: on the documents it held out, or else on 1,000 of those it was trained on.
+    Without a file: on the run's held-out documents, or else on 1,000 of its training documents.
 
     Example: microgpt report runs/names-1 --text smith --text smiht -o report.html
     """
@@ -62,7 +64,7 @@ def report(
 
 
 def _checked(out: Path, folder: Path) -> Path:
-    """Return where to write, if one may."""
+    """Return the path to write to, checked."""
     check_target("out", out)
     if out.name in _OWN and out.parent.resolve() == folder.resolve():
         raise UsageError(f"out must be none of the run's own files; got {out}.")

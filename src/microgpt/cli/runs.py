@@ -1,4 +1,4 @@
-"""`microgpt runs`: a table of runs, or what two of them differ in."""
+"""`microgpt runs`: a table of runs, or the differences of two."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from microgpt.wording import ALONE, MIXED, figures
 
 def runs(
     *names: Annotated[
-        flags.Name, flag("None: list the runs in runs/. Two: show what they differ in.")
+        flags.Name, flag("No name: list the runs in runs/. Two names: show their differences.")
     ],
     json: flags.Json = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`microgpt sample`: new texts, each with what the model thinks of it."""
+"""`microgpt sample`: new texts, each with its loss."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from microgpt.runs.run import Run
 from microgpt.sampling import Choice
 from microgpt.wording import count, figures, printable
 
-# With --new: how many samples may be drawn for each that is wanted.
+# With --new: the most samples drawn for each sample wanted.
 _PATIENCE = 100
 
 
@@ -32,11 +32,11 @@ def sample(
     ] = Choice.temperature,
     top_k: Annotated[int | None, whole("Draw from the k likeliest tokens only.")] = None,
     top_p: Annotated[
-        float, flag("Draw from the likeliest tokens only whose probabilities add up to this.")
+        float, flag("Draw from the fewest likeliest tokens that together have this probability.")
     ] = Choice.top_p,
     min_p: Annotated[
         float,
-        flag("Draw only tokens that have this share of the likeliest one's probability, or more."),
+        flag("Draw from tokens with at least this share of the likeliest one's probability."),
     ] = Choice.min_p,
     seed: Annotated[int, whole("Random seed: the same one draws the same samples.")] = Choice.seed,
     new: Annotated[
@@ -108,7 +108,7 @@ def _legend(run: Run, starred: int, blocked: int, known: bool) -> str:
 
 
 def _known(run: Run, *, needed: bool) -> Known | None:
-    """Return the documents trained on; None if they are not to be had."""
+    """Return the training documents; None: they cannot be read, and are not needed."""
     try:
         return Known(run.documents[0])
     except MicroGPTError as error:

@@ -1,4 +1,4 @@
-"""`microgpt evaluate`: the mean loss of many documents, and what it is worth."""
+"""`microgpt evaluate`: the mean loss of many documents, its parts, baselines, calibration."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def evaluate(
     run: flags.RunName = None,
     *files: flags.File,
     limit: Annotated[
-        int | None, whole("Documents to measure at most, drawn by the run's seed.")
+        int | None, whole("Most documents to measure, drawn by the run's seed.")
     ] = None,
     json: flags.Json = False,
     reading: flags.Reading = flags.READING,
     machine: flags.Machine = flags.MACHINE,
 ) -> None:
-    """Measure a run's mean loss on documents: where it comes from, and what it is worth.
+    """Measure a run's mean loss on documents: its parts, baselines, calibration.
 
-    Beside it stand the losses of models that only count, and how well probabilities are calibrated.
+    The baselines are count-based models, which have read the training documents.
 
-    Without a file: on the documents it held out, or else on 1,000 of those it was trained on.
+    Without a file: on the run's held-out documents, or else on 1,000 of its training documents.
 
     Example: microgpt evaluate runs/names-1 other-names.txt
     """
@@ -48,13 +48,13 @@ def evaluate(
         note(f"no baselines: {ladder.why}")
     if json:
         mixed = {"gpt": ladder.gpt.mean, "weight": opened.weight} if ladder.gpt else {}
-        told: dict[str, object] = {
+        values: dict[str, object] = {
             **record(result),
             **mixed,
             "on": found.on.what,
             "baselines": {name: total.mean for name, total in ladder.baselines.items()},
         }
-        say_json(told | {"ngram_n": ladder.n} if ladder.n else told)
+        say_json(values | {"ngram_n": ladder.n} if ladder.n else values)
         return
     unit = opened.tokenizer.unit
     positions = count(result.sum.positions, "position")
@@ -78,7 +78,7 @@ def evaluate(
 
 
 def measured(run: Run, source: Source, limit: int | None) -> Measurement:
-    """Measure a run on the documents of files, or of none its own; a terminal has a bar."""
+    """Measure a run on the documents of files, or else its own; with a bar on a terminal."""
     check_limit(limit)
     read = noted(corpus.read(source)) if source.files else None
     found = Measurement(run, evaluation_set(run, read, limit))
@@ -95,7 +95,7 @@ def measured(run: Run, source: Source, limit: int | None) -> Measurement:
 
 
 def _show_ladder(ladder: Ladder, n_bytes: int) -> None:
-    """Print what the number is worth: the models that only count, the worst first."""
+    """Print the losses of the baselines and of the model, the highest first."""
     least = "bits a byte", "bits", "perplexity"
     rows = table("", "nats", "bits", "bits a byte", "perplexity", "", left=1, least=least)
     rows.columns[-1].justify = "left"

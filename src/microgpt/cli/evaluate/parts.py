@@ -1,4 +1,4 @@
-"""The tables of `evaluate`: what a mean is made of, and whether the model is honest."""
+"""The tables of `evaluate`: the parts of the loss, and the calibration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ROWS = 10
 
 
 def show_parts(result: Evaluation) -> None:
-    """Print the decompositions, the most telling rows of each."""
+    """Print the parts of the loss, the most important rows of each."""
     parts = result.parts
     _title("By position", "the number of the character in its text")
     _parts("position", parts.by_position(), result)
@@ -123,6 +123,6 @@ def _cut(text: str, most: int, *, last: bool = False) -> str:
 
 
 def unknown_line(result: Evaluation, price: float) -> str:
-    """Say what the vocabulary lacked."""
+    """Return a sentence about unknown characters."""
     unknown = count(result.unknown, "character")
     return f"{unknown} unknown to the model, priced at {price:.1f} nats each"

@@ -22,11 +22,11 @@ def plot(
         flags.Name, flag("Folders of runs, or names in runs/. Default: the newest run.")
     ],
     save: Annotated[
-        Path | None, flag("Write a .png or .svg file, and draw nothing here; needs matplotlib.")
+        Path | None, flag("Write a .png or .svg file instead of drawing here; needs matplotlib.")
     ] = None,
     json: flags.Json = False,
 ) -> None:
-    """Draw the loss curves of runs, with what blind guessing and counting would cost.
+    """Draw the loss curves of runs, with the losses of baselines.
 
     Example: microgpt plot runs/names-1 runs/names-2 --save curves.svg
     """

@@ -1,6 +1,6 @@
 """The curves of `microgpt plot`: in the terminal, and as a picture.
 
-In: curves and level lines. Out: lines of text, each curve's name where it ends; or a figure.
+In: curves and level lines. Out: lines of text, with each curve's name at its end; or a figure.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from microgpt.wording import ALONE, MIXED, figures, heldout, printable
 
 _GREY = LINES[-1]
 _HEIGHT, _WIDEST, _NARROWEST = 18, 90, 20
-# What stands to the left of a row and before its label, and how many rows stand above the first.
+# The columns that the axis and the label's gap take, and the rows above the first.
 _AXIS, _ABOVE = 15, 2
 _BLANK = " \u2800"
-# Held-out curves of more runs than so many are only told below.
+# With more runs than this, held-out losses are only printed below the chart.
 _FEW = 3
-# The picture: so many names stand in it, more of them below; none is longer than this.
+# The picture: more curves than this have their names below it; the longest name shown.
 _INSIDE, _LONGEST = 6, 60
 _DASHES = ("-", "--", "-.", ":")
 
@@ -42,7 +42,7 @@ class _Line:
     losses: Sequence[float]
 
     def label(self, most: int = 1000) -> str:
-        """Return what stands where it ends."""
+        """Return its name and its last loss, in at most `most` characters."""
         end = f" {figures(self.losses[-1], 2)}"
         return self.name[: most - len(end)] + end
 
@@ -99,14 +99,14 @@ def _lines(curves: Sequence[Curves], levels: Mapping[str, float]) -> list[_Line]
 
 
 def apart(heights: Sequence[float], rows: int) -> list[int]:
-    """Return a row for each height, near it and in their order; no two get the same.
+    """Return a row for each height, near it and in the same order, all different.
 
     >>> apart([2.0, 2.2, 9.9, 2.1], rows=10)
     [2, 4, 9, 3]
     """
     order = sorted(range(len(heights)), key=heights.__getitem__)
     places = [0] * len(heights)
-    # Each is pushed down by the one above it, and then up from the lower edge.
+    # Each is pushed down by the one above it, then all are pushed up from the lower edge.
     before = -1
     for i in order:
         before = places[i] = max(round(heights[i]), before + 1)
@@ -122,7 +122,7 @@ def _tick(value: float, chars: int, delta: float, left: bool = False) -> str:
 
 
 def picture(curves: Sequence[Curves], levels: Mapping[str, float]) -> Any:
-    """Return a figure of curves, which grows with the names that stand below it."""
+    """Return a figure of curves, whose height grows with the number of names below it."""
     from matplotlib.figure import Figure
 
     inside = len(curves) <= _INSIDE
@@ -163,6 +163,6 @@ def picture(curves: Sequence[Curves], levels: Mapping[str, float]) -> Any:
 
 
 def _named(name: str) -> str:
-    """Return a name as a legend shows it: not too long, and not one that it would leave out."""
+    """Return a name for a legend: cut, and without the leading "_" that matplotlib hides."""
     name = printable(f"./{name}" if name.startswith("_") else name)
     return name if len(name) <= _LONGEST else f"…{name[-_LONGEST:]}"

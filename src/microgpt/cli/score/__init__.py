@@ -1,4 +1,4 @@
-"""`microgpt score`: how surprised the model is, character by character, or line by line."""
+"""`microgpt score`: the losses of texts, character by character or line by line."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def score(
     ] = None,
     sort: Annotated[
         Literal["worst", "best"] | None,
-        flag("Order by loss, which takes all lines into memory. Default: as they come."),
+        flag("Sort by loss, which takes all lines into memory. Default: the order of the input."),
     ] = None,
     text: Annotated[
-        bool, Parameter(help="Take every word for text, none for a file.", show_default=False)
+        bool, Parameter(help="Take every argument as text, none as a file.", show_default=False)
     ] = False,
     json: Annotated[
         bool, Parameter(help="Print JSON with every character of every text.", show_default=False)
@@ -93,10 +93,10 @@ def score(
         writer = RowWriter(judged, form or "table", sort is not None, encoding)
         engine = machine.engine or "auto"
         opener = partial(open_pricer, opened.folder, engine, 1, machine.device)
-        # A device other than the processor is shared by no processes.
+        # Several processes cannot share a device other than the processor.
         processes = 1 if machine.device else machine.threads or processors()
-        told = in_order(opened.pricer, writer, opener, blocks, processes, note)
-        flagged, documents = _row_by_row(told, sort)
+        written = in_order(opened.pricer, writer, opener, blocks, processes, note)
+        flagged, documents = _row_by_row(written, sort)
         if judged.threshold and (documents or not blocks.error):
             share = flagged / max(documents, 1)
             remark(f"{flagged:,} of {count(documents, 'line')} flagged ({share:.2%}).")
@@ -108,11 +108,11 @@ def score(
 
 
 class _Blocks:
-    """The documents of words and files; what cannot be read ends them, and is kept until they end.
+    """The documents of words and files; a file that cannot be read ends the iteration.
 
     Attributes:
-        blank: how many blank ones there were so far.
-        error: what ended them.
+        blank: how many blank documents there were so far.
+        error: the error that ended the iteration; None: there was none.
     """
 
     def __init__(self, words: Sequence[str], streams: dict[str, Stream]) -> None:
@@ -130,7 +130,7 @@ class _Blocks:
 
 
 def _judge(run: Run, rate: float | None) -> Judge:
-    """Return the judge of texts, and say how sure it is: the arguments are those of `judging`."""
+    """Return the judge of texts, and print how reliable it is; the arguments are `judging`'s."""
     found = judging(run, rate)
     if found.warning:
         note(f"no percentiles: {found.warning}")
@@ -150,39 +150,39 @@ def _one_by_one(
         where = np.array([len(one.text)]), np.array([one.mean])
         rarer, flagged = judge.percentiles(*where), judge.flags(*where)
         if json:
-            told = detail.record(one) | {
+            values = detail.record(one) | {
                 "percentile": float(rarer[0]) if rarer is not None else None
             }
-            say_json(told | {"flagged": bool(flagged[0])} if flagged is not None else told)
+            say_json(values | {"flagged": bool(flagged[0])} if flagged is not None else values)
         else:
             detail.show(
                 one, run.tokenizer.unknown_nats, float(rarer[0]) if rarer is not None else None
             )
 
 
-def _row_by_row(all_told: Iterator[WrittenRows], sort: str | None) -> tuple[int, int]:
-    """Print rows, with the speed on standard error where they go elsewhere; count the flagged."""
+def _row_by_row(blocks: Iterator[WrittenRows], sort: str | None) -> tuple[int, int]:
+    """Print rows, and the speed on stderr if stdout is no terminal; count flagged and all."""
     began, characters, documents, flagged = time.perf_counter(), 0, 0, 0
-    kept: list[tuple[float, bytes]] = []
+    unsorted: list[tuple[float, bytes]] = []
     console = stderr()
     quiet = not console.is_terminal or sys.stdout.isatty()
     with Live(console=console, transient=True, refresh_per_second=4) as live:
-        for told in all_told:
-            if told.documents and not documents:
-                _write(told.head)
-            characters, documents = characters + told.characters, documents + told.documents
-            flagged += told.flagged
+        for block in blocks:
+            if block.documents and not documents:
+                _write(block.head)
+            characters, documents = characters + block.characters, documents + block.documents
+            flagged += block.flagged
             if sort:
-                kept += zip(told.losses, told.rows)
+                unsorted += zip(block.losses, block.rows)
             else:
-                _write(*told.rows)
+                _write(*block.rows)
             if not quiet:
                 rate = characters / (time.perf_counter() - began)
                 live.update(
                     f"{documents:,} lines · {short(characters)} characters · {short(rate)} a second"
                 )
-    kept.sort(key=itemgetter(0), reverse=sort == "worst")
-    _write(*(row for _, row in kept))
+    unsorted.sort(key=itemgetter(0), reverse=sort == "worst")
+    _write(*(row for _, row in unsorted))
     return flagged, documents
 
 
@@ -193,7 +193,7 @@ def _write(*rows: bytes) -> None:
 
 
 def _is_file(word: str) -> bool:
-    """Take a word for a file if there is one of that name, else for text."""
+    """Return whether a word names a file that exists, or "-"; otherwise it is text."""
     try:
         return word == "-" or Path(word).exists()
     except (OSError, ValueError):
@@ -201,7 +201,7 @@ def _is_file(word: str) -> bool:
 
 
 def _check(word: str, *, is_text: bool) -> None:
-    """Raise an error if a word that is no file must have been meant for one, or is no text."""
+    """Raise an error if a word looks like the name of a file that is missing, or is not UTF-8."""
     path = Path(word)
     if not is_text and path.suffix in (".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".gz"):
         raise DataError(

@@ -1,4 +1,4 @@
-"""`microgpt score` on a few texts: what each character cost, and what was expected in its place."""
+"""`microgpt score` on a few texts: the loss of each character, and the likeliest ones instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`microgpt sweep`: many short trainings at once, to find the settings that learn best."""
+"""`microgpt sweep`: many short trainings at once, to find the settings with the lowest loss."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from microgpt.cli import flags
 from microgpt.cli.flags import TRAINING, flag, whole
-from microgpt.cli.sweep.summary import closing, opening, told_nothing, train_best
+from microgpt.cli.sweep.summary import closing, no_result, opening, train_best
 from microgpt.cli.sweep.trials import TrialBar, TrialJsonLines, TrialLines, TrialReporter
 from microgpt.cli.terminal.interruption import interruption
 from microgpt.cli.terminal.notes import noted
@@ -35,13 +35,13 @@ from microgpt.wording import count, figures
 
 _BUDGET = "60s"
 _SECONDS = 0.5
-# The preset of a new sweep, and what it holds out, unless told.
+# The defaults of a new sweep.
 _PRESET = "micro"
 _HOLDOUT = 0.1
 _SEED = 42
 
-# The picture, the table and what else is done at the end; and how much longer than a trial the same
-# steps take as a run, which has a log and looks at held-out documents.
+# The seconds that picture and table take at the end; and how many times as long as a trial the same
+# steps take as a run, which writes a log and evaluates.
 _CLOSING = 1.0
 _AS_A_RUN = 1.5
 
@@ -62,17 +62,17 @@ def sweep(
         int | None, whole("Steps of each training, in place of seconds.", TRAINING)
     ] = None,
     knob: Annotated[list[str] | None, Parameter(help=_KNOB, negative=())] = None,
-    trials: Annotated[int | None, whole("Trainings at most.")] = None,
+    trials: Annotated[int | None, whole("Most trainings in all.")] = None,
     jobs: Annotated[int | None, whole("Trainings at once. Default: one a core.")] = None,
     final: Annotated[
         str | None,
-        flag("Time to train the best settings again at the end. Default: as long as before."),
+        flag("Time to train the best settings again at the end. Default: as long as the trial."),
     ] = None,
     out: Annotated[
         Path | None, flag("Folder of the sweep. Default: sweeps/NAME-1, -2, ...")
     ] = None,
     resume: Annotated[
-        Path | None, flag("Go on with an interrupted sweep, by its own settings.")
+        Path | None, flag("Resume an interrupted sweep, with its own settings.")
     ] = None,
     storage: Annotated[
         str | None,
@@ -85,24 +85,24 @@ def sweep(
         str | None, flag("Name of the sweep in the database, by which other machines join it.")
     ] = None,
     preset: Annotated[
-        str | None, flag(f"Recipe of all that is not varied. Default: {_PRESET}.", TRAINING)
+        str | None, flag(f"Recipe: the settings not varied. Default: {_PRESET}.", TRAINING)
     ] = None,
     seed: Annotated[
-        int | None, whole("Random seed of what is tried, and of all trainings.", TRAINING)
+        int | None, whole("Random seed of the values tried, and of all trainings.", TRAINING)
     ] = None,
     holdout: Annotated[
         float | None,
-        flag(f"Share of documents held out, to compare on. Default: {_HOLDOUT}.", TRAINING),
+        flag(f"Share of documents held out, for comparing. Default: {_HOLDOUT}.", TRAINING),
     ] = None,
     tokenizer: flags.Tokenizer = None,
     reading: flags.Reading = flags.READING,
     engine: flags.Engine = None,
     json: flags.Json = False,
 ) -> int:
-    """Find the settings that learn best, by many short trainings at once; resumable.
+    """Find the settings with the lowest loss, by many short trainings at once; resumable.
 
-    All are compared on the same held-out documents. What falls behind is given up early, and no
-    values are tried twice. The best is trained again as a run.
+    All trainings are compared on the same held-out documents. Those that fall behind are pruned; no
+    values are tried twice. The best settings are trained again as a run.
 
     Example: microgpt sweep names.txt --budget 60s --knob lr=1e-3..1e-1 --knob n_embd=16,32
     """
@@ -174,7 +174,7 @@ def _run(
         chosen = best(made.trials)
         if not asked:
             if chosen is None:
-                raise told_nothing(made)
+                raise no_result(made)
             trained = train_best(made, chosen, last, json=json)
             if trained is not None:
                 seconds = time.perf_counter() - began
@@ -196,10 +196,10 @@ def _reporter(made: Sweep, began: float, until: float, *, json: bool) -> TrialRe
 
 
 def duration(name: str, text: str) -> float:
-    """Read a time: a number of seconds, or numbers with s, m or h.
+    """Return the seconds of a time: a number of seconds, or numbers with s, m or h.
 
     Raises:
-        UsageError: it is no time above 0.
+        UsageError: it is not a time above 0.
 
     >>> duration("budget", "90"), duration("budget", "1h30m"), duration("budget", "0.5 m")
     (90.0, 5400.0, 30.0)
@@ -215,7 +215,7 @@ def duration(name: str, text: str) -> float:
 
 
 def _check_fits(settings: SweepSettings, limit: float, last: float | None) -> None:
-    """Raise UsageError unless a few trainings and the last one fit into the budget."""
+    """Raise UsageError unless two trainings and the final one fit into the budget."""
     each = settings.seconds or 0.0
     least = _CLOSING + 2 * each + (last or _AS_A_RUN * each)
     if limit < least:

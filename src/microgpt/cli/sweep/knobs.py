@@ -18,12 +18,12 @@ from microgpt.sweep.loop import Sweep
 from microgpt.sweep.trial import Trial, best
 
 _COLUMNS = 4
-# So few whole numbers are drawn as choices.
+# Fewer whole numbers than this are drawn as choices.
 _FEW = 8
 
 
 def check_installed() -> None:
-    """Raise MissingExtra unless matplotlib is there."""
+    """Raise MissingExtra unless matplotlib is installed."""
     if not find_spec("matplotlib"):
         raise MissingExtra(
             "the picture needs matplotlib, which is not installed. "
@@ -32,9 +32,9 @@ def check_installed() -> None:
 
 
 def save(path: Path, sweep: Sweep, effects: Effects) -> None:
-    """Draw all trials that came to their end, the best one marked; the others on the upper edge.
+    """Draw all finished trials, the best one marked; the other trials at the upper edge.
 
-    The loss's axis ends where the worst tenth begins: what learns badly would press all else flat.
+    The loss's axis leaves out the worst tenth of the trials, which would compress all others.
     """
     from matplotlib.figure import Figure
 
@@ -66,7 +66,7 @@ def save(path: Path, sweep: Sweep, effects: Effects) -> None:
 def _draw(
     axes: Any, knob: Knob, done: list[Trial], others: list[Trial], chosen: Trial, top: float
 ) -> None:
-    """Draw one knob's panel. Shapes tell as much as colours."""
+    """Draw the panel of one knob; trials differ by shape as well as by colour."""
     from matplotlib.ticker import LogLocator, MaxNLocator
 
     choices = knob.choices
@@ -78,7 +78,7 @@ def _draw(
         value = trial.values[knob.name]
         if not places:
             return float(value)
-        # Beside each other, always in the same way: many share a choice.
+        # Many trials share a choice: spread them sideways, the same way each time.
         return places[str(value)] + 0.5 * ((trial.number * 0.618034) % 1.0 - 0.5)
 
     axes.plot(

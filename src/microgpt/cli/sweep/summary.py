@@ -1,4 +1,4 @@
-"""What a sweep says before its first trial and after its last one."""
+"""What `microgpt sweep` prints before the first trial and after the last one."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from microgpt.sweep.trial import Trial
 from microgpt.wording import count, counts_of, figures
 
 PICTURE = "knobs.png"
-# A training that takes longer is shown.
+# A training that takes longer than these seconds has a progress bar.
 _PATIENCE = 2.0
 
 
 def opening(sweep: Sweep, limit: float, jobs: int) -> None:
-    """Say what is about to be tried."""
+    """Print the data, the size of the trainings and the knobs."""
     settings = sweep.settings
     say(f"{settings.source.name} · {count(len(sweep.data.documents), 'document')}")
     each = f"{settings.seconds:g} s" if settings.seconds else count(settings.steps or 0, "step")
@@ -41,8 +41,8 @@ def opening(sweep: Sweep, limit: float, jobs: int) -> None:
     say()
 
 
-def told_nothing(sweep: Sweep) -> SweepError:
-    """Return what is to be said when no trial came to its end."""
+def no_result(sweep: Sweep) -> SweepError:
+    """Return the error of a sweep without a finished trial."""
     counts = Counter(trial.outcome for trial in sweep.trials)
     what = ", ".join(f"{number} {outcome}" for outcome, number in counts.items()) or "none ended"
     return SweepError(
@@ -78,10 +78,10 @@ def train_best(sweep: Sweep, trial: Trial, seconds: float | None, *, json: bool)
 def closing(
     sweep: Sweep, trial: Trial, run: Run, final: float | None, seconds: float, *, json: bool
 ) -> bool:
-    """Say what was found: the best trials, which knobs matter, the picture, the run.
+    """Print the result: the best trials, the effects of knobs, the picture, the run.
 
     Returns:
-        Whether it is a success: the best one costs less than blind guessing.
+        Whether it is a success: the best loss is below that of blind guessing.
     """
     effects = sweep.study.effects()
     loss = sweep.trainer.measure(run.engine, run.mixture, run.settings.model)
@@ -95,7 +95,7 @@ def closing(
     command = sweep.settings.words(trial.values, training, RUNS / sweep.folder.name)
     if json:
         counts = Counter(each.outcome for each in sweep.trials)
-        told: dict[str, Any] = {
+        values: dict[str, Any] = {
             "sweep": str(sweep.folder),
             "trials": len(sweep.trials),
             **{name: counts[name] for name in ("done", "pruned", "diverged", "failed")},
@@ -106,7 +106,7 @@ def closing(
             "loss": loss,
             "command": command,
         }
-        say_json(told)
+        say_json(values)
         return _is_success(loss, run)
     say()
     say(f"{counted(sweep.trials)}; {seconds:.0f} s")
@@ -137,7 +137,7 @@ def closing(
 
 
 def _is_success(loss: float, run: Run) -> bool:
-    """Say whether a loss is below that of blind guessing; on stderr too if it is not."""
+    """Return whether a loss is below that of blind guessing; print a remark if it is not."""
     blind = uniform(run.settings.model.vocab_size)
     if loss < blind:
         return True

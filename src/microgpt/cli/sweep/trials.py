@@ -1,6 +1,6 @@
-"""How a sweep is told: a line that is redrawn on a terminal, lines on a pipe; a table at the end.
+"""The trials of a sweep as output: a redrawn line on a terminal, lines on a pipe, a final table.
 
-In: the trials of a `Sweep` as they end. Out: what a person, or a program, wants to know of them.
+In: the trials of a `Sweep` as they end. Out: text, or JSON.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from microgpt.sweep.trial import Trial, best
 from microgpt.wording import count, figures
 
 ROWS = 10
-"""How many trials a table has."""
+"""The most trials in a table."""
 
 
 class TrialReporter(Protocol):
-    """Shows trials, between its entry and its exit."""
+    """Shows trials; it is a context manager."""
 
     def __enter__(self) -> object: ...
     def __exit__(self, *_: object) -> None: ...
     def show(self, trial: Trial) -> None:
-        """Take one that has ended in."""
+        """Show a trial that has ended."""
         ...
 
 
 class TrialLines:
-    """A line for each trial that is better than all before: what a pipe gets."""
+    """For a pipe: a line for each trial that is better than all before."""
 
     def __init__(self, sweep: Sweep) -> None:
         known = best(sweep.trials)
@@ -54,14 +54,14 @@ class TrialLines:
         pass
 
     def show(self, trial: Trial) -> None:
-        """Take one trial in."""
+        """Show a trial that has ended, if it is the best so far."""
         if trial.outcome == "done" and trial.loss < self._best:
             self._best = trial.loss
             say(f"trial {trial.number}: loss {figures(trial.loss)}  {words(trial.values)}")
 
 
 class TrialJsonLines:
-    """Every trial as an object."""
+    """For programs: every trial as a JSON object."""
 
     def __init__(self, _: Sweep) -> None: ...
 
@@ -72,23 +72,23 @@ class TrialJsonLines:
         pass
 
     def show(self, trial: Trial) -> None:
-        """Take one trial in."""
+        """Show a trial that has ended."""
         say_json(record(trial))
 
 
 class TrialBar:
-    """How far it is, how many trials there are, and the best one.
+    """For a terminal: a progress bar with the number of trials and the best one.
 
     Args:
         sweep: the sweep.
-        began, until: by the clock `time.perf_counter`.
+        began, until: its beginning and its deadline, by `time.perf_counter`.
     """
 
     def __init__(self, sweep: Sweep, began: float, until: float) -> None:
         self._began, self._until = began, until
         self._counts = Counter(trial.outcome for trial in sweep.trials)
         self._best = best(sweep.trials)
-        # Drawn by itself too: time goes on where no trial ends.
+        # Redrawn at intervals too, for the time left.
         self._live = Live(get_renderable=self._render, console=stdout(), refresh_per_second=8)
 
     def __enter__(self) -> TrialBar:
@@ -99,7 +99,7 @@ class TrialBar:
         self._live.__exit__(*error)  # type: ignore[arg-type]
 
     def show(self, trial: Trial) -> None:
-        """Take one trial in."""
+        """Show a trial that has ended."""
         self._counts[trial.outcome] += 1
         if trial.outcome == "done" and (self._best is None or trial.loss < self._best.loss):
             self._best = trial
@@ -115,16 +115,16 @@ class TrialBar:
         counted = count(sum(self._counts.values()), "trial")
         lowest = f"best {figures(self._best.loss)} · " if self._best else ""
         grid.add_row(counted, bar, f"{lowest}{left:.0f} s left")
-        told = words(self._best.values) if self._best else ""
+        values = words(self._best.values) if self._best else ""
         whole = Table.grid(expand=True)
         whole.add_column(no_wrap=True, overflow="crop")
         whole.add_row(grid)
-        whole.add_row(Text(f"  {told}", "quiet", no_wrap=True, overflow="crop"))
+        whole.add_row(Text(f"  {values}", "quiet", no_wrap=True, overflow="crop"))
         return whole
 
 
 def words(values: Mapping[str, Value]) -> str:
-    """Write values of knobs on a line.
+    """Write the values of knobs on one line.
 
     >>> words({"lr": 0.01, "n_embd": 16})
     'lr 0.01 · n_embd 16'
@@ -133,7 +133,7 @@ def words(values: Mapping[str, Value]) -> str:
 
 
 def record(trial: Trial) -> dict[str, Any]:
-    """Return a trial as an object."""
+    """Return a trial as a JSON object."""
     loss = trial.loss if math.isfinite(trial.loss) else None
     return {
         "trial": trial.number,
@@ -146,7 +146,7 @@ def record(trial: Trial) -> dict[str, Any]:
 
 
 def counted(trials: Sequence[Trial]) -> str:
-    """Say how many trials there are, and what became of them."""
+    """Write how many trials there are, and how many had each outcome."""
     counts = Counter(trial.outcome for trial in trials)
     names = {
         "done": "whole",
@@ -159,7 +159,7 @@ def counted(trials: Sequence[Trial]) -> str:
 
 
 def moved(effects: Effects) -> list[str]:
-    """Say how far each knob moves the loss, or why that cannot be said.
+    """Write the effect of each knob on the loss, or why there are too few trials for it.
 
     >>> print(*moved(Effects({}, 0.0, 12, 32)))
     How far each knob moves the loss is told from 32 trials or more; there are 12.
@@ -184,9 +184,9 @@ def moved(effects: Effects) -> list[str]:
 
 
 def best_table(sweep: Sweep, vocab_size: int, effects: Effects) -> Table:
-    """Lay the best trials out, the preset's own below them if it is not one of them.
+    """Return a table of the best trials, with the preset's own below if it is not among them.
 
-    What moves the loss most comes first; columns that a terminal has no room for are left out.
+    The knobs with the largest effects come first; columns that do not fit a terminal are left out.
     """
     ended = (t for t in sweep.trials if t.outcome == "done")
     done = sorted(ended, key=lambda t: (t.loss, t.number))

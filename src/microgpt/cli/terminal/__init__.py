@@ -1,1 +1,1 @@
-"""What commands show things with: streams, colours, tables, bars, pictures."""
+"""Output of commands: streams, colours, tables, progress bars, pictures."""

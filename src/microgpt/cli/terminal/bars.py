@@ -1,4 +1,4 @@
-"""Bars and curves of characters."""
+"""Bars and curves made of characters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
 def bar(value: float, top: float, width: int) -> str:
-    """Draw a horizontal bar, whole at `top`.
+    """Draw a horizontal bar, `width` characters long for the value `top`.
 
     >>> bar(1.0, 2.0, 4)
     '██'

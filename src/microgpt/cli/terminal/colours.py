@@ -1,7 +1,8 @@
-"""How what is said looks on a terminal, of whose background nothing is known.
+"""Colours and styles for a terminal whose background may be black or white.
 
-Each colour has a contrast of at least 4.5 with black and with white, as WCAG 2 asks of text: few of
-a terminal's 256 have. So what matters more is told by weight, which NO_COLOR leaves as it is.
+Each colour has a contrast of at least 4.5 with both, as WCAG 2 requires of text: few of a
+terminal's 256 colours have. Importance is therefore shown by weight, which NO_COLOR does not
+remove.
 """
 
 from __future__ import annotations
@@ -11,20 +12,20 @@ from rich.theme import Theme
 from microgpt.wording import level
 
 LINES = (163, 63, 29, 131, 98, 243)
-"""Colours of curves, by their numbers among the 256."""
+"""Colours of curves, as numbers among the 256."""
 
 _MARKED = "bold color(163)"
 STYLES = {
-    "quiet": "color(243)",  # what may be passed over
-    "good": "bold color(29)",  # what is this model's
-    "marked": _MARKED,  # what is to be looked at
+    "quiet": "color(243)",  # less important
+    "good": "bold color(29)",  # this model's row
+    "marked": _MARKED,  # important
     "surprise.0": "color(243)",
     "surprise.1": "default",
     "surprise.2": "bold",
     "surprise.3": _MARKED,
     "surprise.4": f"underline {_MARKED}",
     "surprise.5": f"reverse {_MARKED}",
-    # The library's own bars, and what it writes beside them.
+    # rich's own progress bars, and the text beside them.
     "bar.complete": "color(163)",
     "bar.finished": "color(29)",
     "bar.pulse": "color(163)",
@@ -33,13 +34,13 @@ STYLES = {
     "progress.remaining": "default",
     "progress.elapsed": "default",
 }
-"""What styles are called, and how they look."""
+"""The styles by name."""
 
 THEME = Theme(STYLES)
 
 
 def surprise_style(nats: float) -> str:
-    """Return the style of a text that cost a number of nats: what surprises most is strongest.
+    """Return the style of a text by its loss in nats: the higher, the stronger.
 
     >>> surprise_style(0.1), surprise_style(9.0)
     ('surprise.0', 'surprise.5')
@@ -48,7 +49,7 @@ def surprise_style(nats: float) -> str:
 
 
 def bar_style(nats: float) -> str:
-    """Return the style of a bar for a number of nats; most of it is said by its length.
+    """Return the style of a bar by its loss in nats; its length shows the loss as well.
 
     >>> bar_style(0.1), bar_style(9.0)
     ('quiet', 'marked')

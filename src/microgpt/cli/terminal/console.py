@@ -1,6 +1,6 @@
-"""The consoles of a terminal: colours, width, tables. Rich is loaded with this module.
+"""Consoles of the library rich, for standard output and standard error.
 
-On a pipe a console writes plain text without a limit of width.
+On a pipe a console writes plain text of any width. Importing this module imports rich.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def stderr() -> Console:
 
 
 def width() -> int:
-    """Return how many columns there are: the terminal's, or 100 on a pipe."""
+    """Return the number of columns: the terminal's, or 100 on a pipe."""
     return stdout().width if sys.stdout.isatty() else 100
 
 
 class _Console(Console):
-    """A console that tells its caller when the reader has gone; rich would exit with 1."""
+    """A console that raises BrokenPipeError when a pipe is closed; rich would exit with 1."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError(errno.EPIPE, "the reader has gone")

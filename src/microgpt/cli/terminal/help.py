@@ -1,6 +1,6 @@
-"""How `--help` is laid out: a line for each flag, which a terminal has wrapped once, between words.
+"""The layout of `--help`: one line for each flag, wrapped between words on a terminal only.
 
-In: what the parser knows of a command. Out: plain text. On a pipe no line is wrapped.
+In: the parser's description of a command. Out: plain text.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from microgpt.cli.terminal.wrapped import HANGING, wrapped
 
 _WIDE = 10_000
 _WITHIN_A_PARAGRAPH = re.compile(r"(?<!\n)\n(?!\n)")
-# In a group of flags, a line that begins with none: it goes on with the one above.
+# In a group of flags, a line that does not begin with a flag continues the one above.
 _GOES_ON = re.compile(r"^  (?=[a-z])", re.MULTILINE)
 
 
 class Help:
-    """Lays out what the library's plain formatter has written, in whole lines."""
+    """Formats help: it lets the library's plain formatter write whole lines, then wraps them."""
 
     def __init__(self) -> None:
         self._plain = PlainFormatter()
@@ -37,13 +37,13 @@ class Help:
         _print(console, _whole(lambda wide: self._plain.render_usage(wide, wide.options, usage)))
 
     def render_description(self, console: Console, options: ConsoleOptions, text: Any) -> None:
-        """Write paragraphs, which the source may have broken into lines."""
+        """Write paragraphs, with the line breaks of the docstring removed."""
         written = _whole(lambda wide: self._plain.render_description(wide, wide.options, text))
         _print(console, _WITHIN_A_PARAGRAPH.sub(" ", written.rstrip("\n")) + "\n\n")
 
 
 def _whole(write: Callable[[Console], None]) -> str:
-    """Return what is written on a console that is wide enough for it."""
+    """Return what a function writes to a console that is wide enough for whole lines."""
     text = io.StringIO()
     write(Console(file=text, width=_WIDE, markup=False, highlight=False, emoji=False))
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""What Ctrl-C does to a command that has something to save."""
+"""Ctrl-C in a command that saves before it stops."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ def interruption(stop: Callable[[], None], when: str) -> AbstractContextManager[
     """Let the first Ctrl-C stop and save, and the second one end at once.
 
     Args:
-        stop: asks for the stop.
-        when: the end will be, for people.
+        stop: asks the work to stop.
+        when: when the work will stop, in words.
 
     Returns:
-        A context whose list is empty until the first Ctrl-C.
+        A context manager of a list that is empty until the first Ctrl-C.
     """
 
     def stop_and_say() -> None:
         stop()
         print(f"Stopping {when}. Ctrl-C again ends at once.", file=sys.stderr)
 
-    # A closed window and a polite kill are interruptions too.
+    # A closed terminal (SIGHUP) and `kill` (SIGTERM) are interruptions too.
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    # What nohup has a program ignore stays ignored.
+    # nohup ignores SIGHUP: keep ignoring it.
     numbers = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
     return interruptible(stop_and_say, numbers)

@@ -1,4 +1,4 @@
-"""What is said, beside what was asked for, of files that were read: on standard error, always."""
+"""Notes about the files that were read, on standard error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from microgpt.wording import count
 
 
 def noted(read: Corpus) -> Corpus:
-    """Say what a person should know of the files of a corpus, and return it."""
+    """Print the notes of a corpus, and return the corpus."""
     for sentence in read.notes:
         note(sentence)
     say_broken(read.broken)
@@ -16,6 +16,6 @@ def noted(read: Corpus) -> Corpus:
 
 
 def say_broken(number: int) -> None:
-    """Say how many broken lines were skipped, if there are any."""
+    """Print how many broken lines were skipped, if any."""
     if number:
         remark(f"{count(number, 'broken line')} skipped.")

@@ -1,6 +1,6 @@
-"""Pictures as files: where one may be written, and how it gets there.
+"""Pictures as files: checking the path, and writing.
 
-In: a path, and later a figure of matplotlib. Out: a .png or .svg, whole or not at all.
+In: a path, and later a figure of matplotlib. Out: a .png or .svg file, written atomically.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
 def check_picture(path: Path) -> None:
-    """Raise unless a picture can be written there: it is told before anything is computed.
+    """Raise an error unless a picture can be written at a path; called before any work is done.
 
     Raises:
-        UsageError: its name or its folder.
+        UsageError: the name has another suffix, or its folder is missing.
         MissingExtra: matplotlib is not installed.
     """
     if path.suffix.lower() not in (".png", ".svg"):
@@ -35,11 +35,11 @@ def check_picture(path: Path) -> None:
 
 
 def write_picture(path: Path, figure: Any) -> None:
-    """Write a figure; nothing is left half-written, and equal figures make equal .svg files."""
+    """Write a figure atomically; equal figures make equal .svg files."""
     kind = path.suffix.lower().removeprefix(".")
     drawn = io.BytesIO()
     with warnings.catch_warnings():
-        # A name in letters that the font lacks, say: it can be seen in the picture.
+        # For example, letters missing in the font: the picture shows it.
         warnings.simplefilter("ignore")
         about = {"Date": None} if kind == "svg" else None
         figure.savefig(drawn, format=kind, dpi=150, metadata=about)

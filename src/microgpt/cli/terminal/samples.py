@@ -1,4 +1,4 @@
-"""How samples are shown: words side by side, or texts of several lines."""
+"""Printing of samples: side by side, or as texts of several lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from microgpt.wording import printable, readable
 
 
 def sample_words(texts: Sequence[str], seen: Sequence[bool]) -> str:
-    """Write samples on one line, those that stand in the training data with an asterisk.
+    """Write samples on one line, with an asterisk at those that are training documents.
 
     >>> sample_words(["ada", ""], [True, False])
     'ada*  (empty)'
@@ -20,7 +20,7 @@ def sample_words(texts: Sequence[str], seen: Sequence[bool]) -> str:
 
 
 def say_samples(texts: Sequence[str]) -> None:
-    """Print samples of a text that has no documents, some lines each, as text."""
+    """Print samples of a stream, which may have several lines each."""
     for text in texts:
         for line in readable(text).split("\n"):
             say(f"    {line}".rstrip())

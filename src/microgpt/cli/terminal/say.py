@@ -1,7 +1,7 @@
-"""What all commands say with: a line, a JSON object, a note on standard error.
+"""Printing for all commands: a line, a JSON object, a note on standard error.
 
-On a pipe lines are whole, plain, and written without rich, which takes longer to load than a short
-command to run. On a terminal it wraps and colours them.
+On a terminal rich wraps and colours lines. On a pipe they are whole, plain, and written without
+rich, whose import takes longer than a short command.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def say(line: str | Text = "", style: str | None = None, *, at_once: bool = True) -> None:
-    """Print one line; a terminal wraps it between words, a pipe has it whole: at once, or soon."""
+    """Print one line; a terminal wraps it. `at_once` flushes a pipe."""
     if sys.stdout.isatty():
         from microgpt.cli.terminal.console import stdout
 
@@ -32,7 +32,7 @@ def say(line: str | Text = "", style: str | None = None, *, at_once: bool = True
 
 
 def say_row(parts: Sequence[tuple[str, str]], between: str) -> None:
-    """Print texts, each with its style, side by side, or below each other if they do not fit."""
+    """Print (text, style) pairs side by side, or below each other if they do not fit."""
     if not sys.stdout.isatty():
         say("    " + between.join(text for text, _ in parts))
         return
@@ -47,14 +47,14 @@ def say_row(parts: Sequence[tuple[str, str]], between: str) -> None:
 
 
 def say_commands(*commands: str) -> None:
-    """Print commands to go on with, on one line where there is room."""
+    """Print commands to try next, on one line if they fit."""
     say_row([(command, "") for command in commands], " · ")
 
 
 def say_json(record: Mapping[str, Any]) -> None:
     """Print one JSON object on one line, at once; escaped on a terminal that is not Unicode.
 
-    What is no finite number, as the perplexity of a model that has run away, is null.
+    A number that is not finite, such as the perplexity of a diverged model, becomes null.
     """
     from microgpt.evaluation.record import finite
 
@@ -63,23 +63,23 @@ def say_json(record: Mapping[str, Any]) -> None:
 
 
 def say_lines(lines: Sequence[str]) -> None:
-    """Print lines of JSON that are ready, at once."""
+    """Print finished lines of JSON, at once."""
     if lines:
         print("\n".join(lines), flush=True)
 
 
 def remark(sentence: str) -> None:
-    """Say one sentence on standard error."""
+    """Print one sentence on standard error."""
     text = sentence if shows_glyphs(sys.stderr) else decorated(sentence)
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
 
 def note(sentence: str) -> None:
-    """Say on standard error, as microgpt, what a person should know."""
+    """Print one sentence on standard error, with "microgpt: " before it."""
     remark(f"microgpt: {printable(sentence)}")
 
 
 def ellipsis() -> str:
-    """Return what stands for what was left out."""
+    """Return the sign for an omission that standard output can show."""
     return "…" if shows_glyphs(sys.stdout) else "..."

@@ -1,7 +1,7 @@
-"""What commands write to: UTF-8 for files and pipes, and what to do when a reader goes away.
+"""Standard output and standard error: UTF-8 for files and pipes, and closed pipes.
 
-In: the two outputs as Python opened them. Out: an `Output` in the place of each. What is said to
-people goes through `decorated` where no more than ASCII can be expected to be shown.
+In: the two streams as Python opened them. Out: an `Output` in place of each. If a terminal can
+probably show ASCII only, `decorated` replaces bars and marks.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-# How it shows that a reader has gone: of a pipe, of one on Windows, of a terminal.
+# The errors of writing to a closed pipe, on Windows too, and to a closed terminal.
 _GONE = (errno.EPIPE, errno.EINVAL, errno.EIO)
 
-# A curve is drawn in dots, two beside each other and four above: the upper ones, the lower, both.
+# Curves are drawn in Braille dots, 2 x 4 a character: upper dots become ', lower ones ., both :.
 _DOTS = {
     0x2800 + dots: ord(" '.:"[bool(dots & 0b00011011) + 2 * bool(dots & 0b11100100)])
     for dots in range(256)
 }
 _ASCII = _DOTS | str.maketrans("▁▂▃▄▅▆▇█┃●⏎␣", ".:-=+*%#|<$_")
-# Between two letters it belongs to the text, as in Catalan's "col·lecció".
+# Between two letters the dot belongs to a word, as in Catalan's "col·lecció".
 _BETWEEN = re.compile(r"(?<!\w)[·±](?!\w)")
 
 
 class Output(io.TextIOWrapper):
     """Standard output or standard error.
 
-    A file or a pipe gets UTF-8, whatever the locale's encoding: what is written may be data. A
-    terminal gets its own encoding, and what that lacks as an escape.
+    A file or a pipe gets UTF-8, whatever the locale's encoding: the output may be data. A terminal
+    gets its own encoding, and escapes for characters that this lacks.
 
     Args:
-        stream: as Python opened it; it can not be used afterwards.
-        outlived: whether what is going on does not end with the reader.
+        stream: as Python opened it; it cannot be used afterwards.
+        outlived: whether the program goes on if writing fails.
 
     Attributes:
-        glyphs: whether more than ASCII can be expected to be shown.
+        glyphs: whether more than ASCII can probably be shown.
     """
 
     def __init__(self, stream: io.TextIOWrapper[Any], *, outlived: bool = False) -> None:
@@ -54,7 +54,7 @@ class Output(io.TextIOWrapper):
         super().__init__(buffer, encoding, "backslashreplace", None, by_line, at_once)
 
     def write(self, text: str, /) -> int:
-        """Write text, if anyone is there to read it."""
+        """Write text; drop it if writing has failed before and the program goes on."""
         try:
             return super().write(text)
         except OSError as error:
@@ -62,7 +62,7 @@ class Output(io.TextIOWrapper):
             return len(text)
 
     def flush(self) -> None:
-        """Hand over what has been written."""
+        """Flush the buffer."""
         try:
             super().flush()
         except OSError as error:
@@ -70,13 +70,13 @@ class Output(io.TextIOWrapper):
 
     @contextmanager
     def outliving(self, goes_on: str) -> Generator[None]:
-        """Let what is done in it come to its end when the output does not, and say so.
+        """Let the work inside go on if writing fails, and print that it does.
 
         Args:
-            goes_on: what goes on, in words.
+            goes_on: the work that goes on, in words.
 
         Raises:
-            OSError: at the end, if the output failed although someone was there to read it.
+            OSError: at the end, if writing failed for another reason than a closed pipe.
         """
         self._outlived, self._goes_on = True, goes_on
         try:
@@ -87,7 +87,7 @@ class Output(io.TextIOWrapper):
             raise self._failed
 
     def _lose(self, error: OSError) -> None:
-        """Write to nowhere from now on, or let the error through."""
+        """Discard all output from now on; or raise the error, if the program does not go on."""
         if not self._outlived:
             raise error
         discard(self)
@@ -99,15 +99,15 @@ class Output(io.TextIOWrapper):
 
 
 def opened(stream: TextIO | None, *, outlived: bool = False) -> TextIO:
-    """Return what to write to in place of an output; one that was closed goes nowhere."""
+    """Return an `Output` in place of a stream; for a closed one, output is discarded."""
     stream = stream or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (to the end)
     if not isinstance(stream, io.TextIOWrapper):
-        return stream  # a notebook's, say
+        return stream  # for example a notebook's
     return Output(cast("io.TextIOWrapper[Any]", stream), outlived=outlived)
 
 
 def discard(stream: TextIO) -> None:
-    """Send what is left in a stream, and all that will come, nowhere."""
+    """Discard what is left in a stream's buffer, and all later output."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -115,7 +115,7 @@ def discard(stream: TextIO) -> None:
 
 @contextmanager
 def outliving(goes_on: str) -> Generator[None]:
-    """Let what is done in it come to its end when standard output does not: see `Output`."""
+    """Let the work inside go on if writing to standard output fails: see `Output.outliving`."""
     if isinstance(sys.stdout, Output):
         with sys.stdout.outliving(goes_on):
             yield
@@ -124,19 +124,19 @@ def outliving(goes_on: str) -> Generator[None]:
 
 
 def is_interactive() -> bool:
-    """Return whether standard output is a terminal on which a bar can be drawn anew."""
+    """Return whether standard output is a terminal on which a progress bar can be redrawn."""
     return sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
 def shows_glyphs(stream: TextIO) -> bool:
-    """Return whether bars and marks can be expected to be shown: the locale's encoding tells."""
+    """Return whether a stream can probably show bars and marks, by the locale's encoding."""
     if isinstance(stream, Output):
         return stream.glyphs
     return codecs.lookup(stream.encoding or "utf-8").name.startswith("utf")
 
 
 def decorated(text: str) -> str:
-    """Return what is said to people with its decorations in ASCII.
+    """Return text with its bars and marks replaced by ASCII.
 
     >>> decorated("letters 2.95 ┃ this model 2.02 ●   ▁█ · col·lecció")
     'letters 2.95 | this model 2.02 <   .# | col·lecció'
@@ -146,14 +146,14 @@ def decorated(text: str) -> str:
 
 
 class Decorated(io.TextIOBase):
-    """A stream whose decorations come in ASCII, for a console to write to."""
+    """A stream for a console that replaces bars and marks by ASCII."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     @property
     def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """What the console draws its own bars with."""
+        """The encoding by which the console chooses the characters of its own bars."""
         return "ascii"
 
     def write(self, text: str, /) -> int:
@@ -161,13 +161,13 @@ class Decorated(io.TextIOBase):
         return self._stream.write(decorated(text))
 
     def flush(self) -> None:
-        """Hand over what has been written."""
+        """Flush the stream."""
         self._stream.flush()
 
     def isatty(self) -> bool:
-        """Return whether it is a terminal."""
+        """Return whether the stream is a terminal."""
         return self._stream.isatty()
 
     def fileno(self) -> int:
-        """Return its number."""
+        """Return the stream's file descriptor."""
         return self._stream.fileno()

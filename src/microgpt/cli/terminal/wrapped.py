@@ -1,4 +1,4 @@
-"""Where help is wrapped: between words, and what goes on in the next line stands below."""
+"""Wrapping of help: between words, with a hanging indent."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import textwrap
 from collections.abc import Iterator
 
 HANGING = "      "
-"""So that flags can be found at a glance."""
+"""The indent of continued lines, so that flags stand out."""
 
 
 def wrapped(text: str, width: int | None) -> Iterator[str]:
-    r"""Yield the lines of a text, each no longer than a width.
+    r"""Yield the lines of a text, wrapped to a width; None: not wrapped.
 
     >>> [*wrapped("Flags:\n  --json: Print JSON.", 16)]
     ['Flags:', '  --json: Print', '      JSON.']

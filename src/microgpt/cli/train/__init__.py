@@ -1,4 +1,4 @@
-"""`microgpt train`: steps into lines, or into a progress bar."""
+"""`microgpt train`: a training, shown as lines or as a progress bar."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from microgpt.runs.session import Session
 from microgpt.training.presets import PRESETS
 
 _PRESETS = (
-    "Recipe: the value of each setting that no flag sets. Default: micro (microgpt on the scalar "
-    "engine); with --seconds alone, the recipe of lowest loss in that time, on this machine and "
-    "this text, a GPT mixed with counts of 5 characters."
+    "Recipe: the settings that no flag sets. Default: micro (microgpt on the scalar engine); with "
+    "--seconds alone, a recipe chosen for the lowest loss in that time on this machine and text, a "
+    "GPT mixed with counts of 5 characters."
     "\n" + "\n".join(f"{name}: {preset.summary}." for name, preset in PRESETS.items())
 )
 
@@ -35,20 +35,18 @@ def train(
     preset: Annotated[str | None, flag(_PRESETS)] = None,
     out: Annotated[Path | None, flag("Folder of the run. Default: runs/NAME-1, -2, ...")] = None,
     resume: Annotated[
-        Path | None, flag("Go on with an interrupted run, by its own settings.")
+        Path | None, flag("Resume an interrupted run, with its own settings.")
     ] = None,
-    log_every: Annotated[
-        int | None, whole("Steps from one line to the next, here and in log.jsonl.")
-    ] = None,
+    log_every: Annotated[int | None, whole("Steps a line, in the output and in log.jsonl.")] = None,
     json: flags.Json = False,
     tokenizer: flags.Tokenizer = None,
     reading: flags.Reading = flags.READING,
     machine: flags.Machine = flags.MACHINE,
-    **told: Any,
+    **values: Any,
 ) -> int:
     """Train a GPT on lines of text and save it as a run.
 
-    Without a file it learns the 32,000 surnames that come with microgpt.
+    Without a file it trains on the 32,000 surnames that come with microgpt.
 
     Example: microgpt train names.txt --steps 2000 --holdout 0.1
     """
@@ -63,11 +61,11 @@ def train(
             engine=machine.engine or "auto",
             threads=machine.threads,
             device=machine.device,
-            **told,
+            **values,
         )
     else:
         others = {
-            **told,
+            **values,
             "preset": preset,
             "out": out,
             "log_every": log_every,
@@ -95,7 +93,7 @@ def train(
 
 
 def _train(session: Session, *, json: bool, every: int | None) -> bool:
-    """Train; return whether it came to its end."""
+    """Train; return False if it was interrupted."""
     reporter = _reporter(session, json=json, every=every)
     with interruption(session.stop, "after this step") as asked, reporter:
         for event in session:
@@ -113,6 +111,6 @@ def _reporter(session: Session, *, json: bool, every: int | None) -> Reporter:
         return JsonLines(session)
     if not is_interactive():
         return Lines(session, every)
-    from microgpt.cli.train.bar import Bar  # which loads rich
+    from microgpt.cli.train.bar import Bar  # imports rich
 
     return Bar(session)

@@ -1,6 +1,6 @@
-"""How a training is told on a terminal while it runs: a bar, a curve, samples.
+"""The output of a training on a terminal while it runs: a progress bar, a curve, samples.
 
-In: the events of a `Session`. Out: a few lines that are drawn anew as it goes on.
+In: the events of a `Session`. Out: two lines that are redrawn.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from microgpt.training.heldout import HeldOut
 from microgpt.training.loop import Step, Steps
 from microgpt.wording import figures, heldout, short
 
-# The smoothed loss forgets half of what it knows in about so many positions.
+# The half-life of the smoothed loss, in positions.
 _HALF_LIFE = 500
 _SAMPLE_SECONDS = 1.5
 _SPARKS = 24
@@ -61,13 +61,13 @@ class Bar:
         self._live.__exit__(*error)  # type: ignore[arg-type]
 
     def show(self, event: Steps | HeldOut) -> None:
-        """Take one event in."""
+        """Show an event."""
         if isinstance(event, HeldOut):
             mixed = event.sum.mean if event.gpt else None
             self._heldout = f" · {heldout('held out', event.own.mean, mixed, decimals=2)}"
             return
         positions_K = event.sums.positions_K
-        # What is left at the end of the chunk of what each step brought, and of all before.
+        # The weight of each step's loss at the end of the chunk; of all earlier ones, left_K[0].
         left_K = 0.5 ** (positions_K[::-1].cumsum()[::-1] / _HALF_LIFE)
         gained_K = np.append(left_K[1:], 1.0) - left_K
         self._nats = float(left_K[0] * self._nats + gained_K @ event.sums.means_K)

@@ -1,6 +1,6 @@
-"""How a training is told on a pipe while it runs: lines for people, JSON for programs.
+"""The output of a training on a pipe while it runs: lines for people, JSON for programs.
 
-In: the events of a `Session`. Out: what they want to know of them. `bar` is for a terminal.
+In: the events of a `Session`. Out: lines. `bar` is for a terminal.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from microgpt.wording import figures, heldout, short
 
 
 class Reporter(Protocol):
-    """Shows events, between its entry and its exit."""
+    """Shows events; it is a context manager."""
 
     def __enter__(self) -> object: ...
     def __exit__(self, *_: object) -> None: ...
     def show(self, event: Steps | HeldOut) -> None:
-        """Take one event in."""
+        """Show an event."""
         ...
 
 
 class Lines:
-    """`step 100: loss 2.8901  ...`, a line now and then: what a pipe gets.
+    """For people: `step 100: loss 2.8901  ...`, a line for several steps.
 
     Args:
         session: the training.
@@ -45,7 +45,7 @@ class Lines:
         self._every_seconds = (training.seconds or 0.0) / 10
         self._sum, self._from = LossSum(), 0.0
         self._due: Step | None = None
-        self._told: int = 0
+        self._shown: int = 0
         self._last: Step | None = None
 
     def __enter__(self) -> Lines:
@@ -58,7 +58,7 @@ class Lines:
             sys.stdout.flush()
 
     def show(self, event: Steps | HeldOut) -> None:
-        """Take one event in, and print the lines that are ready at once."""
+        """Show an event: print the lines that are complete, all at once."""
         if isinstance(event, HeldOut):
             self._flush(event)
         else:
@@ -83,7 +83,7 @@ class Lines:
             begin = stop
 
     def _take_each(self, event: Steps) -> None:
-        """Write the lines of steps that have one each, all at once; the last one waits."""
+        """Write the lines of a chunk in which each step has one; the last step's line is held back."""
         self._flush()
         *whole, last = event
         lines: list[str] = []
@@ -95,7 +95,7 @@ class Lines:
         self._sum, self._last, self._due = last.sum, last, last
 
     def _next_due(self, steps: Steps, begin: int) -> int | None:
-        """Return the place of the next step that has a line, from a place on; None: none has."""
+        """Return the index of the next step with a line, from `begin` on; None: there is none."""
         if self._every:
             following = steps.first + begin
             is_first = following == 1
@@ -108,17 +108,17 @@ class Lines:
     def _flush(self, measured: HeldOut | None = None) -> None:
         """Write the line that is due, or one for an evaluation between two of these."""
         step = self._due or (self._last if measured else None)
-        if step is None or step.step == self._told:
+        if step is None or step.step == self._shown:
             return
         say(_line(step, self._sum, step.seconds - self._from, measured), at_once=False)
-        self._told = step.step
+        self._shown = step.step
         if self._due:
             self._sum, self._from, self._due = LossSum(), step.seconds, None
 
 
 def _line(step: Step, total: LossSum, seconds: float, measured: HeldOut | None = None) -> str:
-    """Return the line of a step: what it and those before it cost in so many seconds."""
-    # What stands beside the loss of training is the GPT's too; the mixture's has its own name.
+    """Return the line of a step: the mean loss of the steps since the last line, and their speed."""
+    # The training loss is the GPT's, so is the first held-out loss; the mixture's has its name.
     mixed = measured.sum.mean if measured and measured.gpt else None
     parts = [heldout("val", measured.own.mean, mixed)] if measured else []
     parts += [f"{figures(total.bits, 2)} bits", f"lr {figures(step.lr)}"]
@@ -127,10 +127,10 @@ def _line(step: Step, total: LossSum, seconds: float, measured: HeldOut | None =
 
 
 class JsonLines:
-    """The lines of log.jsonl as they come."""
+    """For programs: the lines of log.jsonl."""
 
     def __init__(self, session: Session) -> None:
-        # A resumed training takes up the line that was not due yet.
+        # A resumed training continues the line that was not complete.
         self._gathered = Gathered(session.settings.log_every, session.recorder.log.pending)
 
     def __enter__(self) -> JsonLines:
@@ -140,7 +140,7 @@ class JsonLines:
         say_lines(self._gathered.settle())
 
     def show(self, event: Steps | HeldOut) -> None:
-        """Take one event in."""
+        """Show an event."""
         if isinstance(event, HeldOut):
             say_json(heldout_line(event))
         else:

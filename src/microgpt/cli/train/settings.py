@@ -1,7 +1,7 @@
-"""The flags of `microgpt train` that set what a model is and how it is trained.
+"""The flags of `microgpt train` for the settings of the model and of the training.
 
-In: a command that takes `**told`. Out: the same, with a flag in its place for each setting of the
-two configs; what it is, may be and does stands there, once.
+In: a command that takes `**values`. Out: the same command with a flag for each setting of the two
+configs, whose types, bounds and help texts it takes from there.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from microgpt.cli.flags import MODEL, TRAINING, flag, switch, whole
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.config.setting import Setting, settings
 
-# How many tokens there are is the data's.
+# The data determines the size of the vocabulary.
 _OF_THE_DATA = ("vocab_size",)
 
 
 def with_settings(command: Callable[..., int]) -> Callable[..., int]:
-    """Give a command a flag for each setting, in place of its `**told`."""
+    """Give a command a flag for each setting, in place of its `**values`."""
     signature = inspect.signature(command)
     own = [p for p in signature.parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
     of_settings = [
@@ -39,7 +39,7 @@ def with_settings(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def _flag(name: str, setting: Setting, group: Group) -> Any:
-    """Return the type of a flag; one that is not given is None, and left to the preset."""
+    """Return the annotation of a flag; its default is None, for the preset's value."""
     if setting.type is bool:
         made = switch(setting.help, name.replace("_", "-"), group)
     elif setting.type is int:

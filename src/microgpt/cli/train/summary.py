@@ -1,4 +1,4 @@
-"""What a training says before its first step and after its last one."""
+"""What `microgpt train` prints before the first step and after the last one."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from microgpt.training.trainer import Trainer
 from microgpt.training.verdict import divergence, overweight
 from microgpt.wording import ALONE, MIXED, count, counts_of, figures, name_of, path_word, units
 
-# Documents trained on cost so much less than others where they are known by heart.
+# A training loss below this many times the held-out loss means that the text was memorised.
 _BY_HEART = 0.8
 
-# Seconds from which on it is told how long the documents took to be read.
+# Reading that takes longer than these seconds is reported.
 _LONG_READING = 1.0
 
 
 def opening(session: Session, *, auto: bool) -> None:
-    """Say what is about to be done, and, if the engine was not chosen, why it is a slow one."""
+    """Print the data and the model; if the slow engine was chosen automatically, also why."""
     trainer = session.trainer
     config, layout, tokens = session.model, trainer.task.layout, session.tokenizer
     unit = tokens.unit
@@ -80,7 +80,7 @@ def opening(session: Session, *, auto: bool) -> None:
 
 
 def closing(session: Session, *, json: bool) -> None:
-    """Say what has become of it: the loss, the ladder, samples, where it is, what to do next."""
+    """Print the result: losses, the ladder, samples, the run's folder, commands to try next."""
     folder, trainer = session.folder, session.trainer
     steps, tail, last = trainer.tail.steps, trainer.tail.sum, trainer.last_heldout
     ladder = session.ladder()
@@ -116,8 +116,8 @@ def closing(session: Session, *, json: bool) -> None:
     if trainer.kept:
         say(f"Kept: the state after step {trainer.kept:,}; held-out documents cost more since.")
     say_row(_rungs(ladder), " ┃ ")
-    told = "; ± the standard error" if known else ""
-    say(f"    (nats a {unit} on {ladder.what}{told}; ● you are here)", "quiet")
+    spread = "; ± the standard error" if known else ""
+    say(f"    (nats a {unit} on {ladder.what}{spread}; ● you are here)", "quiet")
     if trainer.mixture and ladder.mixes:
         say(_the_two(trainer.mixture))
     if more := _more(trainer, ladder):
@@ -136,7 +136,7 @@ def closing(session: Session, *, json: bool) -> None:
 
 
 def _the_two(mixture: Mixture) -> str:
-    """Say what the two numbers of a mixture are of."""
+    """Explain the two losses of a mixture."""
     share = f"{100 * mixture.weight:.0f} %"
     return (
         f"{ALONE} is what was trained, and what loss and val are of; {MIXED} is what samples and "
@@ -145,7 +145,7 @@ def _the_two(mixture: Mixture) -> str:
 
 
 def _more(trainer: Trainer, ladder: Ladder) -> str | None:
-    """Say what more time would bring, where the time was the limit."""
+    """Estimate what more time would gain; None: the budget was not in seconds."""
     seconds = trainer.task.training.seconds
     if not seconds or not trainer.last_heldout:
         return None
@@ -159,7 +159,7 @@ def _more(trainer: Trainer, ladder: Ladder) -> str | None:
 
 
 def _rungs(ladder: Ladder) -> list[tuple[str, str]]:
-    """Return the ladder's names and losses, the worst first, this model's in its own style."""
+    """Return (text, style) for each rung of the ladder, the highest loss first."""
     steps = [
         (total.mean, f"{name_of(name, ladder.n)} {figures(total.mean, 2)}")
         for name, total in ladder.baselines.items()
@@ -172,7 +172,7 @@ def _rungs(ladder: Ladder) -> list[tuple[str, str]]:
 
 
 def _kind(trainer: Trainer) -> str:
-    """Say what is trained, or mixed: the share of the counts once it is fitted."""
+    """Name the model, GPT or mixture, with the weight of the counts once it is fitted."""
     mixture = trainer.mixture
     if not mixture:
         return "GPT"
@@ -182,14 +182,14 @@ def _kind(trainer: Trainer) -> str:
 
 
 def _mixed(trainer: Trainer, ladder: Ladder) -> dict[str, float]:
-    """Return what is told of a mixture: what its GPT costs alone, and the share of the counts."""
+    """Return a mixture's JSON fields: the GPT's own loss, and the weight of the counts."""
     if not trainer.mixture or ladder.gpt is None:
         return {}
     return {"gpt": ladder.gpt.mean, "weight": trainer.mixture.weight}
 
 
 def warned(session: Session) -> bool:
-    """Say on stderr what is wrong with a result, if anything; return whether it is no success."""
+    """Print warnings about the result on stderr; return whether the training diverged."""
     diverged = divergence(session.trainer, session.settings.asked)
     for said in (diverged, overweight(session.trainer)):
         if said:
@@ -198,5 +198,5 @@ def warned(session: Session) -> bool:
 
 
 def word(folder: Path) -> str:
-    """Write a folder as a word of a command."""
+    """Quote a folder as one word of a shell command."""
     return path_word(folder)

@@ -1,4 +1,4 @@
-"""`microgpt why`: the loss function, told with its own numbers."""
+"""`microgpt why`: an explanation of the loss function, with numbers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def why(
     ] = None,
     seed: Annotated[
         int | None,
-        whole("Random seed of the order of documents and the initial weights.", TRAINING),
+        whole("Random seed of the order of documents and the initial values.", TRAINING),
     ] = None,
     save: Annotated[
         Path | None,
@@ -63,22 +63,22 @@ def why(
 ) -> None:
     """Explain the loss: what it is, why the logarithm, how positions average.
 
-    Alone it is the explanation; with a run and a text, the same on real numbers; with --train the
-    proof by experiment, in seconds on the native engine.
+    Without a run it explains; with a run and a text it shows that text's numbers; with --train it
+    trains a model with each loss and compares them, in seconds on the native engine.
 
     Example: microgpt why runs/names-1 emma
     """
     source = reading.source()
-    told: dict[str, Any] = {"preset": preset, "steps": steps, "seed": seed, "save": save}
+    given: dict[str, Any] = {"preset": preset, "steps": steps, "seed": seed, "save": save}
     if train:
         if text is not None:
             raise UsageError(f'--train must have one file or run at most; got "{text}" as well.')
         from microgpt.cli.why.train import tried
 
         engine = machine.engine or "auto", machine.threads, machine.device
-        tried(run, source, **told, json=json, engine=engine)
+        tried(run, source, **given, json=json, engine=engine)
         return
-    for name, value in {**told, "data": None if source == Source() else source}.items():
+    for name, value in {**given, "data": None if source == Source() else source}.items():
         if value is not None:
             raise UsageError(f"{name} must stand with --train: only what is trained has it.")
     score, note = None, ""
@@ -86,7 +86,7 @@ def why(
         opened = machine.run(run)
         shown = text if text is not None else opened.sample(1)[0]
         block_size = opened.settings.model.block_size
-        # Counts have no slopes: what is shown is the GPT's own, whatever it is mixed with.
+        # Counts have no gradient: of a mixture, the GPT's own losses are shown.
         score = next(scores(opened.gpt, opened.tokenizer, block_size, [shown]))
         note = _note(opened, shown)
     if json:
@@ -98,7 +98,7 @@ def why(
 
 
 def _note(run: Run, text: str) -> str:
-    """Say what a text costs with the counts that a GPT is mixed with; nothing if it is not."""
+    """Return a sentence with the loss of a mixture on a text; "" if the GPT is not mixed."""
     if run.weight is None:
         return ""
     counts = counts_of(run.settings.training.ngram, run.tokenizer.unit, run.weight)

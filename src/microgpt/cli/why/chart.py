@@ -1,8 +1,8 @@
 """The curves of `microgpt why --train`: in the terminal, and as a picture.
 
 In: an experiment and its curves. Out: three panels, one measure each; the picture has a row of
-them for each kind of steps. Steps, nats and slopes are on logarithmic axes: most happens early, and
-what goes wrong goes wrong by factors.
+panels for plain steps and one for the recipe's optimizer. Steps, nats and slopes are on logarithmic
+axes, because most changes come early and differences are factors.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from microgpt.cli.why.sentences import Curves
 from microgpt.experiment import Experiment, Point
 from microgpt.loss import OBJECTIVES
 
-# On a terminal colours, and marks where there are none; in a picture dashes as well.
+# Curves differ by colour, and also by marks on a terminal and by dashes in a picture.
 _MARKS = "o+x"
 _DASHES = ("-", "--", "-.")
 
@@ -36,13 +36,13 @@ class _Panel:
     format: str
 
     def height(self, point: Point) -> float:
-        """Where a point stands on the axis."""
+        """Return the height of a point on the axis."""
         value = self.value(point)
         # A slope of 0 has no logarithm; it is drawn as the least that float32 has.
         return math.log10(max(value, 1e-38)) if self.logarithmic else value
 
     def label(self, height: float, _: float = 0.0) -> str:
-        """What stands beside the axis there."""
+        """Return the label of the axis at a height."""
         return self.format.format(10**height if self.logarithmic else height)
 
 
@@ -82,7 +82,7 @@ def draw(curves: Curves, prepared: Experiment) -> None:
 
 
 def save(path: Path, curves: dict[bool, Curves], prepared: Experiment) -> None:
-    """Draw all curves into a .png or .svg; nothing is left half-written."""
+    """Draw all curves into a .png or .svg file, written atomically."""
     from matplotlib.figure import Figure
 
     figure: Any = Figure(figsize=(10, 5.6), layout="constrained")
@@ -123,5 +123,5 @@ def _draw_panel(axes: Any, panel: _Panel, curves: Curves) -> None:
 
 
 def _step(height: float, _: float) -> str:
-    """What stands below the axis of steps there."""
+    """Return the label of the axis of steps at a place."""
     return f"{10**height - 1:.0f}"

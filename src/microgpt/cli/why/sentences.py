@@ -1,6 +1,6 @@
-"""What the curves of `microgpt why --train` show, in sentences, each said only where it is so.
+"""What the curves of `microgpt why --train` show, in sentences; each is yielded only if it is true.
 
-In: an experiment and its curves. Out: sentences, whose numbers are the curves'.
+In: an experiment and its curves. Out: sentences with the numbers of the curves.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _HERE = OBJECTIVES[_TRUE].formula
 
 
 def plain_told(prepared: Experiment, curves: Curves) -> Iterator[str]:
-    """Tell what plain steps show: how long the slopes are at first, and who gets going."""
+    """Say what plain gradient descent shows: the length of the first gradients, who starts late."""
     base, others = curves[_TRUE][0].slope, _others(curves)
     shorter = {name: base / points[0].slope for name, points in others.items() if points[0].slope}
     if len(shorter) == len(others) and all(times > 1.5 for times in shorter.values()):
@@ -35,7 +35,7 @@ def plain_told(prepared: Experiment, curves: Curves) -> Iterator[str]:
 
 
 def adam_told(prepared: Experiment, curves: Curves) -> Iterator[str]:
-    """Tell what the recipe's own steps show: an equal start, and where the others stall."""
+    """Say what the recipe's own optimizer shows: an equal start, and where the others stall."""
     others = _others(curves)
     alike = _alike(curves)
     if alike:
@@ -74,7 +74,7 @@ def number(value: float) -> str:
 
 
 def _letters(prepared: Experiment, curves: Curves) -> Iterator[str]:
-    """Say from when on each costs less than knowing how common the letters are."""
+    """Say from which step on each has a lower loss than the unigram model."""
     letters = prepared.baselines["unigram"].mean
     since: dict[str, int | None] = {}
     for name, points in curves.items():
@@ -95,7 +95,7 @@ def _letters(prepared: Experiment, curves: Curves) -> Iterator[str]:
 
 
 def _late(prepared: Experiment, curves: Curves) -> Iterator[str]:
-    """Say how far the others are when cross-entropy has learnt how common the letters are."""
+    """Say where the others are when cross-entropy has reached the unigram model's loss."""
     letters = prepared.baselines["unigram"].mean
     base, others = curves[_TRUE], _others(curves)
     at = next((i for i, point in enumerate(base) if point.loss < letters), 0)
@@ -111,7 +111,7 @@ def _late(prepared: Experiment, curves: Curves) -> Iterator[str]:
 
 
 def _stalled(prepared: Experiment, curves: Curves) -> Iterator[str]:
-    """Say where the others stall, if they do: at the positions where they are sure and wrong."""
+    """Say if the others stall, at positions where they are confident and wrong."""
     own = curves[_TRUE][-1]
     for name, points in _others(curves).items():
         end = points[-1]
@@ -131,7 +131,7 @@ def _stalled(prepared: Experiment, curves: Curves) -> Iterator[str]:
 
 
 def _alike(curves: Curves) -> int:
-    """Return the last look at which all had fallen alike, to within a tenth; 0: there is none."""
+    """Return the last point until which all fell by the same, within a tenth; 0: there is none."""
     alike = 0
     for i in range(1, min(map(len, curves.values()))):
         falls = [points[0].loss - points[i].loss for points in curves.values()]

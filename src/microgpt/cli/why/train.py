@@ -1,6 +1,6 @@
-"""`microgpt why --train`: the three losses tried, as a table, curves and what they show.
+"""`microgpt why --train`: a model trained with each of the three losses, compared.
 
-In: what to train, told on the command line. Out: all curves, printed, drawn or as JSON.
+In: the arguments of the command line. Out: a table, curves and sentences; a picture; or JSON.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from microgpt.runs.folder import RUNS, find_run
 from microgpt.wording import count, figures, printable
 
 _OBJECTIVES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
-# A space that no line is broken at.
+# A space at which no line is broken.
 _JOINED = "\u00a0"
-# What goes first where a terminal is too narrow for the table.
+# The columns to leave out if a terminal is too narrow for the table, in this order.
 _LEAST = ("nats early", "slope late", "stayed", "slope first", "nats first", "w there")
 
 
@@ -48,14 +48,14 @@ def tried(
     json: bool,
     engine: tuple[str, int | None, str | None],
 ) -> None:
-    """Train with each loss and show what came of it.
+    """Train with each loss and show the results.
 
     Args:
         what: a run, a file, or None for the embedded names.
         source: how to read the file.
-        preset: of the model and the recipe; None: the original, or the run's own.
+        preset: the recipe; None: the original's, or the run's own.
         steps: of each training.
-        seed: of the order and the first numbers.
+        seed: of the order of documents and the initial values.
         save: a picture to write.
         json: whether to print JSON instead.
         engine: its name, threads and device.
@@ -98,12 +98,12 @@ def _prepare(
 
 
 def _is_run(what: str) -> bool:
-    """Say whether a word means a run; a folder that is none is refused as one."""
+    """Return whether a word names a folder, which must then be a run."""
     return Path(what).is_dir() or (RUNS / what).is_dir()
 
 
 def _train(prepared: Experiment) -> dict[bool, Curves]:
-    """Train six times: with plain steps, and as the recipe has it."""
+    """Train six times: with each loss by plain gradient descent and by the recipe's optimizer."""
     curves: dict[bool, Curves] = {}
     with Progress(console=stderr(), transient=True, disable=not stderr().is_terminal) as progress:
         task = progress.add_task("", total=2 * len(OBJECTIVES) * prepared.marks[-1])
@@ -196,7 +196,7 @@ def _title(prepared: Experiment, *, plain: bool) -> str:
 
 
 def _table(prepared: Experiment, curves: Curves) -> Table:
-    """Lay the ends of the curves out; the least telling columns go where there is no room."""
+    """Return a table of the curves' ends; the least important columns are left out for room."""
     quarter, last = prepared.quarter, prepared.marks[-1]
     early = prepared.marks.index(quarter)
     heads = {
@@ -223,7 +223,7 @@ def _table(prepared: Experiment, curves: Curves) -> Table:
             break
         columns.remove(column)
         if column == "nats first":
-            # It said what the others of its group are.
+            # The heading left out had the words for all columns of its group.
             heads["nats late"] = f"nats, step {last}"
     made = table(*(heads[c] for c in columns))
     for row in rows:
@@ -232,7 +232,7 @@ def _table(prepared: Experiment, curves: Curves) -> Table:
 
 
 def _say(sentences: str) -> None:
-    """Print sentences, which a terminal has broken between words, but within no formula."""
+    """Print sentences, wrapped between words, but not inside a formula."""
     for objective in OBJECTIVES.values():
         sentences = sentences.replace(objective.formula, objective.formula.replace(" ", _JOINED))
     for line in textwrap.wrap(sentences, stdout().width, break_on_hyphens=False):
