@@ -1,5 +1,5 @@
-// An array of integers or doubles, zero at first, as Buffer is one of floats. It is in the build's
-// namespace, so that no code for one processor is shared with the build for another.
+// An array of integers or doubles, initially zero; Buffer is the one of floats. It is in the
+// build's namespace, so that no code for one processor is shared with the build for another.
 #pragma once
 
 #include <new>
@@ -17,7 +17,7 @@ class Array {
     Array& operator=(const Array&) = delete;
 
     // Hold at least `size` elements; the contents are lost if it grows. Throws std::bad_alloc, and
-    // is then as it was.
+    // then changes nothing.
     void reserve(Index size) {
         if (size <= size_) return;
         // Not the throwing operator: a sanitizer would end the program there.

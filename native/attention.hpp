@@ -1,7 +1,7 @@
 // Causal attention, forward and backward, one document at a time. Queries, keys and values lie side
 // by side in rows of 3 D. Short documents with narrow heads are computed position by position for
-// all heads at once: a head's score stands in all lanes of the head. Others are computed head by
-// head, through matrix products: see attention_heads.hpp.
+// all heads at once: a head's score is repeated in all lanes of the head. Others are computed head
+// by head, through matrix products: see attention_heads.hpp.
 #pragma once
 
 #include "operations.hpp"
@@ -109,7 +109,7 @@ inline void Attention::one(Index S, const float* q, const float* keys, const flo
         one_head(S, q + h * K, keys + h * K, values + h * K, row, probabilities, out + h * K);
 }
 
-// probabilities (S x D): each head's probability stands in all lanes of the head.
+// probabilities (S x D): each head's probability is repeated in all lanes of the head.
 template <int K_>
 inline void Attention::one_short(Index S, const float* q, const float* keys, const float* values,
                                  Index row, float* probabilities, float* out) const {

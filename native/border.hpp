@@ -1,5 +1,5 @@
-// Checks of all arguments before the engine sees them: what is out of bounds or out of order is
-// refused in one sentence.
+// Checks of all arguments before they reach the engine: one that is out of bounds or out of order
+// throws an InputError of one sentence.
 #pragma once
 
 #include <stdexcept>
@@ -70,8 +70,8 @@ inline void check(const Index* steps, Index n_steps, Index documents) {
                              " to " + number(steps[k + 1]) + " of " + number(documents) + ".");
 }
 
-// Check that each row's token is below V, and that the row has room for it: a row whose token is
-// negative rests.
+// Check that each row's token is below V, and that the row has room for it; a row whose token is
+// negative is skipped.
 inline void check(const Decoder& decoder, const std::int32_t* tokens_B, const Shape& shape) {
     for (Index b = 0; b < decoder.rows(); ++b) {
         if (tokens_B[b] >= shape.vocab_size)

@@ -1,5 +1,5 @@
-// Floats, aligned to a cache line, zero at first. Its functions are not inline, so that no vector
-// code for one processor is shared with the build for another.
+// An array of floats, aligned to a cache line, initially zero. Its functions are not inline, so
+// that no vector code for one processor is shared with the build for another.
 #pragma once
 
 #include "shape.hpp"
@@ -14,8 +14,8 @@ class Buffer {
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
 
-    // Hold at least `size` floats; the contents are lost if it grows. Throws std::bad_alloc, and is
-    // then as it was.
+    // Hold at least `size` floats; the contents are lost if it grows. Throws std::bad_alloc, and
+    // then changes nothing.
     void reserve(Index size);
 
     float* data() { return data_; }

@@ -1,4 +1,4 @@
-// Sequences that advance together, one token at a time: each product takes all rows at once, and
+// The decoder: sequences side by side, one token at a time. Each product takes all rows at once;
 // each row attends to its own earlier keys and values.
 #pragma once
 
@@ -92,7 +92,7 @@ class BatchDecoder final : public Decoder {
         float* probabilities = qk_scales + query_key_.scales();
 
         for (Index b = 0; b < count; ++b) {
-            // A resting row is computed like the others, and its logits are not read.
+            // A skipped row is computed like the others; its logits are not read.
             const std::int32_t token = tokens_B[first + b] < 0 ? 0 : tokens_B[first + b];
             const Index at = lengths_[first + b] < T ? lengths_[first + b] : T - 1;
             embed(1, &token, parameters, layout_.wpe_rows ? parameters + layout_.wpe : nullptr, at,
@@ -122,11 +122,11 @@ class BatchDecoder final : public Decoder {
         if (layout_.shape.final_norm) rmsnorm(count, width, epsilon, x, D, x, scales);
         linear(count, x, layout_.lm_head, transposed, logits);
         for (Index b = 0; b < count; ++b) {
-            const bool rests = tokens_B[first + b] < 0;
+            const bool skips = tokens_B[first + b] < 0;
             double* to = logits_BV + (first + b) * layout_.shape.vocab_size;
             for (Index v = 0; v < layout_.shape.vocab_size; ++v)
-                to[v] = rests ? 0.0 : static_cast<double>(logits[b * V + v]);
-            lengths_[first + b] += !rests;
+                to[v] = skips ? 0.0 : static_cast<double>(logits[b * V + v]);
+            lengths_[first + b] += !skips;
         }
     }
 

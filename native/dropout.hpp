@@ -1,5 +1,5 @@
-// Dropout, as defined in src/microgpt/model/dropout.py: whether a number is dropped is a hash of
-// where it stands in model and batch, so that threads, pieces and builds agree.
+// Dropout, as defined in src/microgpt/model/dropout.py: a hash of a number's place in model and
+// batch decides whether it is dropped, so that threads, pieces and builds agree.
 #pragma once
 
 #include "vectors.hpp"
@@ -25,7 +25,7 @@ class Dropout {
         : probability_(probability), key_(mix(mix(seed) ^ static_cast<std::uint32_t>(update))),
           threshold_(static_cast<std::int32_t>(std::nearbyint(probability * 2147483648.0))) {}
 
-    // How many positions of the batch come before the piece that is worked on.
+    // How many positions of the batch come before the current piece.
     Index first = 0;
 
     float scale() const { return static_cast<float>(1.0 / (1.0 - probability_)); }

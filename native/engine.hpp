@@ -7,8 +7,8 @@
 
 namespace microgpt {
 
-// Rows that advance together. `push` reads one token a row and answers logits (rows x vocab_size);
-// a row whose token is negative rests.
+// Decodes rows side by side. `push` reads one token a row and writes logits (rows x vocab_size); a
+// row whose token is negative is skipped.
 class Decoder {
   public:
     virtual ~Decoder() = default;

@@ -1,5 +1,5 @@
-// Threads that wait for work and share it out. Which thread computes a number never changes it:
-// every number is computed by one thread, in one order.
+// A pool of threads that divide the parts of a job among themselves. Results do not depend on which
+// thread computes a part: every number is computed by one thread, in one order.
 #pragma once
 
 #include "shape.hpp"

@@ -1,5 +1,5 @@
-// What is done to each head's queries and keys before attention: an RMSNorm, and rotary positions,
-// a rotation by angles that grow with the position. Forward and backward work in place.
+// The RMSNorm and the rotary positions of each head's queries and keys, before attention. Rotary
+// positions rotate pairs by angles that grow with the position. Forward and backward work in place.
 #pragma once
 
 #include "buffer.hpp"
@@ -32,7 +32,7 @@ class QueryKey {
             }
     }
 
-    // Whether the model has either of the two.
+    // Whether the model has such norms or rotary positions.
     bool is_needed() const { return norms_ || rotates_; }
     // How many floats the norms' scales take at a position.
     Index scales() const { return norms_ ? 2 * D : 0; }
@@ -47,9 +47,9 @@ class QueryKey {
             }
     }
 
-    // From the gradients of what attention read to those of what entered `forward`; qkv has what
-    // attention read. A rotation preserves dot products: the mean that the norm's gradient needs
-    // can therefore be taken over rotated vectors, and the rotation undone afterwards.
+    // From the gradients of `forward`'s results to those of its arguments; qkv has the results. A
+    // rotation preserves dot products: the mean that the norm's gradient needs can therefore be
+    // taken over rotated vectors, and the rotation undone afterwards.
     void backward(Index T, const float* qkv, const float* scales, float* d_qkv) const {
         for (Index t = 0; t < T; ++t, qkv += 3 * D, d_qkv += 3 * D)
             for (Index part = 0; part < 2; ++part) {

@@ -33,7 +33,7 @@ struct Optimizer {
 // Documents end to end: document d has the positions offsets[d] to offsets[d + 1].
 struct Documents {
     const std::int32_t* tokens_N;
-    const std::int32_t* targets_N;  // null where only logits are wanted
+    const std::int32_t* targets_N;  // null: only logits are computed
     const Index* offsets;
     Index count;
 

@@ -40,7 +40,7 @@ class Workspace {
         return e;
     }
 
-    // Make room for any batch of this extent; throws std::bad_alloc, and is then as it was.
+    // Make room for any batch of this extent; throws std::bad_alloc, and then changes nothing.
     void reserve(const Extent& e, Index threads) {
         Extent grown = capacity_;
         // A quarter more than is needed, so that slightly larger batches do not reallocate.
