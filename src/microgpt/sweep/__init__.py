@@ -11,7 +11,7 @@ do not use Optuna.
     settings   the settings of a sweep
     trainer    trains one trial after the other, on documents read once
     worker     a process that trains the trials it receives
-    heart      which machines of a shared study are alive
+    heart      heartbeats of the machines that share a study
     storage    the database of a study
     trial      one training and its outcome
     effects    the effect of each knob on the loss

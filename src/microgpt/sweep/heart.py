@@ -1,8 +1,8 @@
-"""Who is alive of the machines that share a study: the trials of one that has died are given up.
+"""Heartbeats of the machines that share a study: the trials of a dead machine are given up.
 
 In: the running trials of this process. Out: a heartbeat of each in the database, by the database's
-clock; and those of which none has come for long, on whatever machine, are marked as failed. Optuna
-keeps and compares heartbeats, but sends them from its own loop alone, and ours asks and tells.
+clock; trials of any machine without a recent heartbeat are marked as failed. Optuna stores and
+compares heartbeats, but sends them only from its own loop, which `loop` replaces.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 BEAT, GRACE = 10, 60
-"""Seconds between two heartbeats, and without one until a trial is given up."""
+"""Seconds between two heartbeats, and without a heartbeat until a trial is given up."""
 
 
 class Heart:
     """Sends heartbeats.
 
     Args:
-        study: Optuna's.
+        study: Optuna's study.
         storage: its storage, which was opened with BEAT and GRACE.
         clock: in seconds.
     """
@@ -32,11 +32,11 @@ class Heart:
         self._next = clock()
 
     def begin(self, trial: Any) -> None:
-        """Send the first heartbeat of a trial: only what has had one can be given up."""
+        """Send a trial's first heartbeat: only trials with one can be given up."""
         self._storage.record_heartbeat(trial._trial_id)
 
     def beat(self, running: Iterable[Any]) -> None:
-        """Send those that are due, and give up what has died; mostly it does nothing.
+        """Send the heartbeats that are due, and give up dead trials; usually there is nothing to do.
 
         Args:
             running: the trials of this process.
