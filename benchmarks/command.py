@@ -1,14 +1,14 @@
 """What the command line adds to its engine: a step of `microgpt train`, and the start.
 
-All figures are of whole processes, the kinds in turn within each round. A step is what a long
-training takes more than a short one, over how many steps it has more: start and end cancel. Beside
-it stands what `bench` says the engine alone takes, on the same model (width 16, one document a
-step, one thread), in the same round. Ratios are of processor time, and hold on a machine that
-others keep busy; microseconds do not. Modules are compiled beforehand, as in an installation.
+All figures are of whole processes, the kinds in turn within each round. The time of a step is the
+difference between a long training and a short one, divided by the difference in steps: start and
+end cancel. It is compared with the engine's own time by `bench`, on the same model (width 16, one
+document a step, one thread), in the same round. Ratios are of processor time, and hold on a machine
+that others keep busy; microseconds do not. Modules are compiled beforehand, as by an installation.
 
     python benchmarks/command.py [--rounds N] [--steps N] [--before]
 
---before keeps the rows as those to compare with.
+--before records the rows as those to compare with.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from process import MICROGPT, keep, measure
 import microgpt
 
 RECORD = Path(__file__).resolve().parent / "records" / "command.json"
-# `bench` counts wall time; where others keep a processor busy, that is not what its work takes.
+# `bench` measures wall time, which on a busy machine is more than its processor time.
 _BENCH = """
 import sys, time
 time.perf_counter = time.{}
@@ -39,7 +39,7 @@ sys.exit(main())
 BARE = "16, block 16, batch 1"
 SHORT = 1_000
 TRAIN = ("train", "--preset", "microgpt", "--engine", "native", "--threads", "1")
-# Without a flag every step has its line in the log, and ten are printed; with 1 all are printed.
+# Without a flag every step has a line in the log, and ten are printed; with 1 all are printed.
 STEPS = {
     "train --log-every 1000": ("--log-every", "1000"),
     "train": (),
@@ -58,7 +58,7 @@ STARTS = {
 
 
 def bare(clock: str) -> float:
-    """Return the seconds that the engine alone takes for a step, by a clock of `time`."""
+    """Return the engine's seconds for a step, by a clock of `time`."""
     words = [sys.executable, "-c", _BENCH.format(clock), "bench"]
     words += ["--width", "16", "--engine", "native", "--threads", "1", "--json"]
     done = subprocess.run(words, check=True, capture_output=True, text=True)
@@ -67,7 +67,7 @@ def bare(clock: str) -> float:
 
 
 def step(flags: tuple[str, ...], steps: int) -> dict[str, float]:
-    """Return the seconds that a step takes, of wall time and of processors."""
+    """Return a step's seconds: wall time and processor time."""
     with tempfile.TemporaryDirectory() as where:
         taken = []
         for n in (SHORT, SHORT + steps):
@@ -80,7 +80,7 @@ def step(flags: tuple[str, ...], steps: int) -> dict[str, float]:
 
 
 def start(words: tuple[str, ...], code: int) -> dict[str, float]:
-    """Return the seconds of a whole process, of wall time and of processors."""
+    """Return the seconds of a whole process: wall time and processor time."""
     with tempfile.TemporaryDirectory() as where:
         taken = measure(words, Path(where), codes=(code,))
     if taken["outcome"] != "ended":
@@ -123,7 +123,7 @@ def main() -> None:
     for _ in range(asked.rounds):
         for label, (words, code) in STARTS.items():
             starts[label].append(start(words, code))
-        # Before and after what it is compared with: a machine's speed drifts.
+        # Before and after the other kind: a machine's speed drifts.
         first = bare("process_time")
         found = {label: step(flags, asked.steps) for label, flags in STEPS.items()}
         alone = (first + bare("process_time")) / 2

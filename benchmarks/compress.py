@@ -1,8 +1,8 @@
-"""What the loss is as a size: files compressed with a model, beside what gzip and xz make of them.
+"""Compression with a model, compared with gzip and xz: sizes and times.
 
 Every model is trained once, a tenth of its text held out; then the tenth and the whole are
-compressed and decompressed, each by a process of its own. xz gets the tenth also behind the rest,
-which is what the model has seen: it is as long as it makes the whole longer.
+compressed and decompressed, each by a process of its own. xz also gets the tenth behind the rest,
+which the model was trained on: its size is then the growth of the whole.
 
     python benchmarks/compress.py FOLDER      FOLDER: with names.txt and shakespeare.txt
 """
@@ -34,7 +34,7 @@ def program(folder: Path, *words: str) -> tuple[str, float]:
 
 
 def xz(data: bytes) -> int:
-    """Return how many bytes xz -9e makes of it."""
+    """Return the size that xz -9e compresses data to, in bytes."""
     return len(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME))
 
 

@@ -1,11 +1,11 @@
-"""What share of good lines `--flag-rate` and `contamination` flag, where lines repeat or do not.
+"""The share of good lines that `--flag-rate` and `contamination` flag, with and without repeats.
 
-A file of 5,000 lines from a source, a tenth of its texts held out; then all that the source can
-give, each text as often as it gives it: the share flagged is exact, but for texts that never come
-twice. An interval that is told 95 times of 100 must hold it 95 times of 100.
+A file of 5,000 lines is drawn from a source, and a tenth of its texts held out. Then the share
+flagged is computed over all texts of the source, each weighted with its probability: it is exact
+except for texts that never repeat. A 95 % interval must cover it 95 times of 100.
 
-Real: a model is trained on the file. Imagined: texts cost what is drawn for them, and less the more
-often they were learnt from; quick enough for the tests.
+Real: a model is trained on the file. Imagined: losses are drawn at random, lower for texts that are
+in the file more often; this is quick enough for the tests.
 
     python benchmarks/flag_rate.py [SEEDS [IMAGINED]]
 """
@@ -50,12 +50,12 @@ Floats = NDArray[np.float64]
 
 
 def equal(n: int) -> Floats:
-    """Return the shares of n texts that come as often as each other."""
+    """Return the probabilities of n equally frequent texts."""
     return np.full(n, 1.0 / n)
 
 
 def zipf(n: int, power: float = 1.0) -> Floats:
-    """Return shares that fall with the rank."""
+    """Return probabilities that fall with the rank."""
     p = np.arange(1, n + 1) ** -power
     return p / p.sum()
 
@@ -91,7 +91,7 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class Found:
-    """What was promised, and what came."""
+    """The rate that was promised, and the share found."""
 
     flagged: float
     expected: float
@@ -100,16 +100,16 @@ class Found:
 
     @property
     def holds(self) -> bool:
-        """Whether the interval has the share."""
+        """Whether the interval covers the share."""
         return self.low - 1e-12 <= self.flagged <= self.high + 1e-12
 
 
 def imagined(kind: str, rate: float, seed: int) -> Found:
-    """Draw a file and what its texts cost, and judge by it."""
+    """Draw a file and its texts' losses, and judge by it."""
     source, rng = SOURCES[kind], np.random.default_rng(seed)
     known = len(source.shares)
     is_known = rng.random(LINES) < source.repeating
-    # The first ids are the texts that come again; of the others no two lines are alike.
+    # The first ids are the texts that repeat; no two of the other lines are equal.
     ids = np.where(is_known, rng.choice(known, LINES, p=source.shares), known + np.arange(LINES))
     fresh = 20_000
     lengths = rng.integers(3, 13, known + LINES + fresh)
@@ -138,7 +138,7 @@ def template(rng: random.Random) -> str:
 
 
 def texts_of(source: Kind, seed: int) -> tuple[list[str], Floats]:
-    """Return all texts of a source, and their shares; those that never come twice behind."""
+    """Return all texts of a source, and their probabilities; those that never repeat come last."""
     rng = random.Random(seed)
     names = names_path().read_text("utf-8").split()
     rng.shuffle(names)
@@ -159,7 +159,7 @@ def texts_of(source: Kind, seed: int) -> tuple[list[str], Floats]:
 
 
 def real(kind: str, seed: int, recipe: dict[str, Any]) -> list[dict[str, Any]]:
-    """Train on a file from a source, and judge by it: as now, as before, with scikit-learn."""
+    """Train on a file from a source, and judge by the present, the former and scikit-learn's rule."""
     source, rng = SOURCES[kind], np.random.default_rng(seed)
     texts, shares = texts_of(source, seed)
     n = len(source.shares) if source.repeating else 0
@@ -167,7 +167,7 @@ def real(kind: str, seed: int, recipe: dict[str, Any]) -> list[dict[str, Any]]:
     ids = np.where(
         is_known, rng.choice(len(source.shares), LINES, p=source.shares), n + np.arange(LINES)
     )
-    # What is in the file and comes once does not come again.
+    # A text that is in the file once does not come again.
     seen = np.zeros(len(texts), dtype=bool)
     seen[ids[ids >= n]] = True
     shares = np.where(seen, 0.0, shares)
@@ -208,7 +208,7 @@ def real(kind: str, seed: int, recipe: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def summed(kind: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Sum rows up for each rate: how often an interval held, and the means of all shares."""
+    """Sum rows up for each rate: how often an interval covered the share, and the mean shares."""
     found: list[dict[str, Any]] = []
     for rate in RATES:
         some = [row for row in rows if row["rate"] == rate]
@@ -235,7 +235,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Measure, tell, and write the record."""
+    """Measure, print, and write the record."""
     seeds, many = (int(word) for word in [*sys.argv[1:], *("20", "400")[len(sys.argv) - 1 :]])
     record: dict[str, Any] = {
         "date": time.strftime("%Y-%m-%d"), "threads": processors(), "build": build_of("native"),

@@ -1,15 +1,15 @@
-"""What many lines take: seconds and peak memory of whole processes, rows, and a record.
+"""Large files: seconds and peak memory of whole processes, as rows and a record.
 
-The lines are names of two words, drawn with a fixed seed from the surnames that come with
-microgpt: 100 MB are 7 million of them. A process that takes more than a limit is killed, and its
-row says so. What `evaluate`, `report` and `score` are asked about is the run that `train` has made
-of the same file. `train --seconds 3` is of a million lines: its seconds beyond three are what
-reading, encoding, measuring and saving take.
+The lines are names of two words, drawn with a fixed seed from the surnames shipped with
+microgpt: 100 MB are 7 million of them. A process that exceeds a limit is killed, and its row says
+so. `evaluate`, `report` and `score` use the run that `train` has made of the same file.
+`train --seconds 3` is of a million lines: its seconds beyond three are spent on reading, encoding,
+measuring and saving.
 
     python benchmarks/memory.py [--size MB ...] [--times N] [--only COMMAND ...]
         [--gigabytes 8] [--seconds 300] [--before]
 
-Without a size: 10 and 100 MB. --before keeps the rows as those to compare with.
+Without a size: 10 and 100 MB. --before records the rows as those to compare with.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def names() -> Iterator[str]:
 
 
 def written(path: Path, size: float | None) -> int:
-    """Write so many megabytes of names, or a million of them; return how many they are."""
+    """Write megabytes of names, or a million names; return how many were written."""
     drawn, left = names(), (size or 0.0) * 1e6
     count = 0
     with path.open("w", encoding="utf-8") as file:
@@ -64,7 +64,7 @@ def written(path: Path, size: float | None) -> int:
 
 
 def rows(size: float | None, asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Measure the commands on a file of so many megabytes; none: the timed training."""
+    """Measure the commands on a file of this size in megabytes; None: the timed training."""
     commands = COMMANDS if size else {"train --seconds 3": TIMED}
     wanted = [label for label in commands if not asked.only
               or (label.split()[0] if size else "timed") in asked.only]  # fmt: skip
@@ -88,7 +88,7 @@ def rows(size: float | None, asked: argparse.Namespace) -> Iterator[dict[str, An
 def _found(
     words: tuple[str, ...], folder: Path, times: int, asked: argparse.Namespace
 ) -> Iterator[Taken]:
-    """Measure a command some times; once, where it is no success; never, where its run is none."""
+    """Measure a command several times; once, if it fails; never, if the run it needs is missing."""
     for _ in range(times):
         if words[0] == "train":
             shutil.rmtree(folder / words[-1], ignore_errors=True)
@@ -102,7 +102,7 @@ def _found(
 
 
 def _spread(found: list[Taken]) -> dict[str, Any]:
-    """Return the least, the median and the most of each figure; the outcome that was no success."""
+    """Return the least, the median and the most of each figure; and a failure as the outcome."""
     outcomes = [one["outcome"] for one in found] or ["there is no run to ask about"]
     spread: dict[str, Any] = {"outcome": next((one for one in outcomes if one != "ended"), "ended")}
     for key in ("seconds", "processor", "megabytes", "together"):

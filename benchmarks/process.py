@@ -1,10 +1,9 @@
-"""What a whole process takes: seconds, processor time, memory; and a record that keeps it.
+"""Seconds, processor time and memory of whole processes, and the records of them.
 
-In: a command's words, and limits. Out: a row. The measuring is done by a process of its own that
-loads next to nothing: a child's peak of memory is never said to be below its parent's. The largest
-process's peak is the system's own figure, its children counted; that of all of them together is
-the most that was seen when looking twenty times a second (Linux; elsewhere there is none, nor a
-limit on memory).
+In: a command's words, and limits. Out: a row. A small process of its own measures: the system never
+reports a child's peak memory as below its parent's. The largest process's peak is the system's
+figure, over all children; the peak of all processes together is sampled twenty times a second
+(Linux; elsewhere it is unknown, and memory has no limit).
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ from typing import Any, TypedDict
 MICROGPT = (sys.executable, "-m", "microgpt")
 _LOOK_SECONDS = 0.05
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
-# Macs count in bytes, all others in kilobytes.
+# macOS reports bytes, other systems kilobytes.
 _UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 class Taken(TypedDict):
-    """What a process took; with an outcome other than "ended", until it was killed.
+    """A process's time and memory; with an outcome other than "ended", until it was killed.
 
     Keys:
-        outcome: "ended", or why it was killed, or its exit code and what it said last.
+        outcome: "ended", or why it was killed, or its exit code and last line.
         seconds: of wall time.
-        processor: seconds of all processors together, its children's included.
+        processor: processor seconds, its children's included.
         megabytes: the largest process's peak.
-        together: the peak of all at once, as far as seen; 0 where it is not known.
+        together: the sampled peak of all processes at once; 0 where it is unknown.
     """
 
     outcome: str
@@ -58,10 +57,10 @@ def measure(
 
     Args:
         words: the command's.
-        cwd: where it runs.
+        cwd: the folder that it runs in.
         codes: the exit codes that are expected.
-        gigabytes: it is killed when it and its children hold more.
-        seconds: it is killed after so long.
+        gigabytes: the memory at which it and its children are killed.
+        seconds: the time after which it is killed.
     """
     limits = [str(gigabytes), str(seconds), ",".join(map(str, codes))]
     command = [sys.executable, __file__, *limits, *words]
@@ -70,13 +69,13 @@ def measure(
 
 
 def keep(path: Path, rows: Sequence[dict[str, Any]], keys: Sequence[str], *, before: bool) -> None:
-    """Put rows into a record, in place of those of the same keys; the others stay.
+    """Put rows into a record; they replace those with equal keys.
 
     Args:
         path: the record. It has two measurements: "before" a change, and "now".
         rows: what was measured.
-        keys: what a row is known by.
-        before: which of the two they belong to.
+        keys: the names of the columns that identify a row.
+        before: which of the two measurements they belong to.
     """
     record = json.loads(path.read_text("utf-8")) if path.exists() else {}
     part = "before" if before else "now"
@@ -87,7 +86,7 @@ def keep(path: Path, rows: Sequence[dict[str, Any]], keys: Sequence[str], *, bef
         "python": platform.python_version(),
         "machine": platform.machine(),
         "processors": os.cpu_count(),
-        # More than there are processors: others were in the way, and wall time says little.
+        # More than there are processors: the machine was busy, and wall time says little.
         "load": round(os.getloadavg()[0], 1),
     }
     known = (*record.get(part, ()), *({**row, **how} for row in rows))
@@ -100,7 +99,7 @@ def _main() -> None:
     gigabytes, most = float(sys.argv[1]), float(sys.argv[2])
     codes = [int(code) for code in sys.argv[3].split(",")]
     parent = os.getppid()
-    # Not a pipe, which would fill up: nobody reads it before the end.
+    # Not a pipe, which would fill up: it is read only at the end.
     with tempfile.TemporaryFile() as said:
         began = time.perf_counter()
         process = subprocess.Popen(
@@ -121,7 +120,7 @@ def _main() -> None:
                 elif os.getppid() != parent:
                     outcome = "nobody asks for it any more"
                 else:
-                    # Short ones are looked at more often: their time would be rounded up.
+                    # Short processes are sampled more often: their time would be rounded up.
                     time.sleep(min(_LOOK_SECONDS, 0.002 + (time.perf_counter() - began) / 100))
         finally:
             if not pid:
@@ -142,7 +141,7 @@ def _main() -> None:
 
 
 def _resident(session: int) -> int:
-    """Return how many bytes of memory the processes of a session hold; 0: it is not told here."""
+    """Return the memory of a session's processes, in bytes; 0 where it is unknown."""
     total = 0
     for path in Path("/proc").glob("[0-9]*/stat") if sys.platform == "linux" else ():
         try:

@@ -1,4 +1,4 @@
-"""The same model in PyTorch, as one would write it there: what ours is compared with.
+"""The same model in idiomatic PyTorch, to compare ours with.
 
 In: the table of parameters, batches. Out: updates. A ragged batch becomes a rectangle, padded to
 its longest document; padding has no loss. The optimiser is PyTorch's own fused Adam.
@@ -19,7 +19,7 @@ from microgpt.optim import Optimizer
 
 
 class GPT(torch.nn.Module):
-    """From tokens_BT and targets_BT, with -1 for padding, to the sum of nats."""
+    """The model: from tokens_BT and targets_BT, with -1 for padding, to the sum of nats."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Trainer:
 
     def __init__(self, config: GPTConfig, compiled: bool) -> None:
         torch.set_num_threads(1)
-        # Each model is compiled as if it were the only one: beyond a few shapes none would be.
+        # Forget earlier models: PyTorch stops compiling after a few shapes.
         torch.compiler.reset()
         self.gpt = GPT(config)
         self.loss = torch.compile(self.gpt, dynamic=True) if compiled else self.gpt
@@ -64,7 +64,7 @@ class Trainer:
         )
 
     def load(self, state: State) -> None:
-        """Take parameters; the moments stay zero."""
+        """Load parameters; the moments stay zero."""
         values = model.views(state.parameters, self.gpt.config).values()
         with torch.no_grad():
             for weight, value in zip(self.gpt.weights, values):

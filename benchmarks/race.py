@@ -1,8 +1,8 @@
-"""Held-out loss against seconds: what `--seconds` comes to, on splits that never change.
+"""Held-out loss reached with `train --seconds`, on splits that never change.
 
 Every row is `microgpt train --seconds S`, a process of its own, with several seeds; its loss is
-that of all held-out documents. Training seconds are those the log tells, measuring this machine and
-counting included; the process's include reading, saving and printing.
+that of all held-out documents. Training seconds are the log's: they include measuring the machine
+and counting. The process's seconds also include reading, saving and printing.
 
     python benchmarks/race.py FOLDER [SEEDS]      FOLDER: with names.txt and shakespeare.txt
 """
@@ -39,7 +39,7 @@ CASES = (
 
 
 def makemore(names: list[str], folder: Path) -> tuple[Path, list[str]]:
-    """Draw 1,000 names to test on, as makemore does: some of them stand among the others too."""
+    """Draw 1,000 names to test on, as makemore does: some of them are among the others too."""
     order = random.Random(42).sample(range(len(names)), len(names))
     path = folder / "makemore.txt"
     path.write_text("\n".join(names[i] for i in order[1000:]), "utf-8")
@@ -73,7 +73,7 @@ def _documents(run: microgpt.Run) -> int:
 
 
 def _blockwise(run: microgpt.Run) -> float:
-    """Measure a stream in windows side by side, each without what stands before it."""
+    """Measure a stream in adjacent windows, each without the text before it."""
     _, held = run.documents
     encoded = encode_all(run.tokenizer, held)
     batch = lay_out(encoded, run.tokenizer.bos, run.settings.model.block_size).batch
@@ -81,7 +81,7 @@ def _blockwise(run: microgpt.Run) -> float:
 
 
 def counted(path: Path | None, stream: bool) -> float:
-    """Return the loss of the model that counts, alone."""
+    """Return the loss of the n-gram model alone."""
     data = read(Source(files=(str(path),) if path else (), stream=stream))
     tokens = Characters.of(data.documents)
     both = (lay_out(encode_all(tokens, d), tokens.bos, 64).batch for d in split(data, 0.1))

@@ -1,4 +1,4 @@
-"""How fast the scalar engine is, and what its shortcuts are worth: rows, and a record.
+"""The speed of the scalar engine, with and without its shortcuts: rows, and a record.
 
 All times are of preset `microgpt` on the embedded names, measured in turn within one run, so that
 their ratios hold on a noisy machine. A figure is the median of the rounds, with the lowest and the
@@ -43,7 +43,7 @@ STEPS = 10
 
 
 def naive_dot(xs: list[Value], ys: list[Value]) -> Value:
-    """Multiply and add one pair after the other, a node each."""
+    """Multiply and add one pair after the other, with a node for each operation."""
     total = xs[0] * ys[0]
     for x, y in zip(xs[1:], ys[1:]):
         total = total + x * y

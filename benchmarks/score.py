@@ -1,11 +1,12 @@
-"""How fast `score` reads, in how much memory, and what share of unseen lines it really flags.
+"""Speed and memory of `score`, and the share of unseen lines that it flags.
 
-Speed: the 16-wide model on the native engine, whole processes, a file and four times that file:
-what the second takes more is the speed once it runs. Each once in turn, several times over. Memory
-is the most that the largest of its processes held at once.
+Speed: the 16-wide model on the native engine, in whole processes, on a file and on four copies of
+it: the difference gives the speed without the start. The two take turns for several rounds. Memory
+is the peak of the largest process.
 
-Flags: names split anew for each seed; a tenth of the rest held out for the threshold, a quarter
-never seen, then flagged as they are, and with two neighbouring letters exchanged.
+Flags: names are split anew for each seed. A quarter is neither trained on nor held out, and a tenth
+of the rest is held out for the threshold. The quarter is then flagged, unchanged and with two
+adjacent letters exchanged.
 
     python benchmarks/score.py FOLDER [SPEEDS [SEEDS]]      FOLDER: with names.txt, shakespeare.txt
 """
@@ -29,7 +30,7 @@ RECORD = Path(__file__).parent / "records" / "score.json"
 BYTES = 16_000_000
 RATES = (0.01, 0.05)
 
-# A process of its own, so that the most memory of its children is that of one scoring alone.
+# A process of its own, so that its children's peak memory is that of one scoring alone.
 MEASURED = """
 import resource, subprocess, sys, time
 began = time.perf_counter()
@@ -47,7 +48,7 @@ def scoring(run: Path, file: Path, form: str) -> tuple[float, float]:
 
 
 def speeds(folder: Path, times: int) -> list[dict[str, object]]:
-    """Score names and lines of Shakespeare, once and four times as much."""
+    """Score names and lines of Shakespeare, one copy and four copies."""
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as where:
         for name in ("names", "shakespeare"):
@@ -98,13 +99,13 @@ def tell(row: dict[str, object]) -> None:
 
 
 def swapped(name: str, rng: random.Random) -> str:
-    """Exchange two neighbours."""
+    """Exchange two adjacent letters."""
     i = rng.randrange(len(name) - 1)
     return name[:i] + name[i + 1] + name[i] + name[i + 2 :]
 
 
 def flags(folder: Path, seeds: int) -> list[dict[str, object]]:
-    """Flag names that were never seen."""
+    """Measure the share of unseen names that is flagged."""
     rows: list[dict[str, object]] = []
     names = sorted(set((folder / "names.txt").read_text().split()))
     for seed in range(seeds):

@@ -1,9 +1,9 @@
-"""How fast the engines train: rows, and a record.
+"""The speed of training by each engine: rows, and a record.
 
 All engines of a row take turns within one run, so that their ratios hold on a noisy machine. A
-figure is the median of the rounds, with the lowest and the highest beside it. With the texts that
-the project is measured on in a folder, these are used; else the embedded names. Where PyTorch is
-installed the same models stand beside ours, eager and compiled, on one thread.
+figure is the median of the rounds, with the lowest and the highest beside it. The texts are those
+in the folder, or else the embedded names. If PyTorch is installed, the same models in PyTorch are
+measured too, eager and compiled, on one thread.
 
     python benchmarks/speed.py [FOLDER]      FOLDER: with names.txt and shakespeare.txt
 """

@@ -1,7 +1,7 @@
-"""What `microgpt why --train` comes to with several seeds: is what one of them shows the rule?
+"""The results of `microgpt why --train` over several seeds: is one seed's result typical?
 
-Every row is one objective, with plain steps or the recipe's own, on one text: the median, the least
-and the most over the seeds of what its last point says. Nothing here depends on the clock.
+Every row is one objective, with plain gradient descent or the recipe's optimiser, on one text: the
+median, the least and the most of its last point over the seeds. Nothing depends on the clock.
 
     python benchmarks/why.py FOLDER      FOLDER: with names.txt
 """

@@ -1,10 +1,10 @@
-"""Write what in the docs comes from the program: transcripts, the reference, pictures.
+"""Write the generated parts of the docs: transcripts, the reference, tables, pictures.
 
-In: `README.md`, the pages beside this file and the examples', in which a block that begins with
-``$`` shows a command. Out: the same pages with what the commands print now, `cli.md`, and
-`images/`; and the examples' notebook, run. All commands run in one empty folder, in the order of
-the pages. The tables of the pages in `records.py` are those of the records in `benchmarks/`. A test
-fails while any of it is stale.
+In: `README.md`, the pages beside this file and those of the examples, in which a block that begins
+with ``$`` shows a command. Out: the same pages with the commands' present output, `cli.md`,
+`images/`, and the examples' notebook, executed. All commands run in one empty folder, in the order
+of the pages. `records.py` makes tables from the records in `benchmarks/`. A test fails while any of
+this is out of date.
 
     python docs/make.py
 """
@@ -44,7 +44,7 @@ What goes to a file or a pipe is UTF-8, whatever the locale, without colours and
 width. A terminal gets its own encoding, and colours unless `NO_COLOR` is set. The code is 0, 2 for
 a mistake or a bad input, 130 for an interruption. A reader that goes away ends a command quietly;
 `train` and `sweep` go on without it."""
-# One process for all pages: starting one for each would take longer than all else.
+# One process for all pages: starting one for each would take longer than the work itself.
 _HELP = """\
 import sys
 from microgpt.cli.app import run
@@ -79,7 +79,7 @@ def wrapped(text: str) -> str:
 
 
 def folded(line: str) -> list[str]:
-    """Return a line as lines that a page has room for: prose between words, all else as it is."""
+    """Wrap a line of prose to the page's width; return other lines unchanged."""
     indent = line[: len(line) - len(line.lstrip())]
     if line.startswith("{") or "  " in line.strip():
         return [line]
@@ -88,7 +88,7 @@ def folded(line: str) -> list[str]:
 
 
 def page(text: str, folder: Path) -> str:
-    """Run the commands of a page and put what they print behind them."""
+    """Run the commands of a page and put their output behind them."""
 
     def block(match: re.Match[str]) -> str:
         commands = [line for line in match[0].splitlines() if line.startswith("$ ")]
@@ -112,7 +112,7 @@ def reference(folder: Path) -> str:
 
 
 def race_picture(path: Path) -> None:
-    """Draw held-out loss against seconds, a line a split."""
+    """Draw held-out loss against seconds, a line for each split."""
     record = json.loads((records.FOLDER / "race.json").read_text("utf-8"))
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes = figure.subplots()
@@ -134,7 +134,7 @@ def race_picture(path: Path) -> None:
 
 
 def losses_picture(path: Path) -> None:
-    """Draw the three losses, and how hard each pushes, against p."""
+    """Draw the three losses and their gradients' sizes against p."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     p = [10 ** (-4 + 4 * i / 400) for i in range(401)]

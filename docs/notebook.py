@@ -1,6 +1,6 @@
-"""The notebook of the examples, run: each cell as if somebody had typed it, in a folder of its own.
+"""Run the examples' notebook, in a folder of its own.
 
-In: `examples/notebook.ipynb`. Out: the same with what its cells show now.
+In: `examples/notebook.ipynb`. Out: the same with the cells' present output.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def executed(path: Path, folder: Path) -> NotebookNode:
     """Run all cells of a notebook in a folder.
 
     Raises:
-        CellExecutionError: one of them failed.
+        CellExecutionError: a cell failed.
     """
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}})
@@ -34,5 +34,5 @@ def executed(path: Path, folder: Path) -> NotebookNode:
 
 
 def write(folder: Path) -> None:
-    """Write the notebook anew."""
+    """Run the notebook and write it."""
     NOTEBOOK.write_text(f"{nbformat.writes(executed(NOTEBOOK, folder))}\n", "utf-8", newline="\n")

@@ -1,6 +1,6 @@
-"""Tables of what whole processes take, before a change and now, out of the records of benchmarks.
+"""Tables of the time and memory of whole processes, before a change and now.
 
-In: a page that has a place for them. Out: the page with the rows as they are now.
+In: a page with a place for them, and the records of benchmarks. Out: the page with present rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "benchmarks" / "records"
 
 
 def tables(text: str) -> str:
-    """Put what whole processes take, before a change and now, into the page on speed."""
+    """Put time and memory of processes, before a change and now, into the page on speed."""
     for name, cells, heads in (
         ("memory", _memory_cells, ("s", "of processors", "MB at most")),
         ("command", _command_cells, ("wall", "of processors", "times the engine's")),
@@ -48,7 +48,7 @@ def tables(text: str) -> str:
 
 
 def _middle(values: list[float], form: str) -> str:
-    """Show a median, with the least and the most where they are others."""
+    """Show a median, with the least and the most if they differ."""
     low, middle, high = (format(value, form) for value in values)
     return middle if low == high else f"{middle} ({low} to {high})"
 
@@ -58,7 +58,7 @@ def _memory_cells(row: dict[str, Any]) -> tuple[str, list[str]]:
     if not row["seconds"]:
         return label, [row["outcome"], "", ""]
     seconds, processor = (_middle(row[key], ".1f") for key in ("seconds", "processor"))
-    # What several processes hold together; where that is not known, what the largest holds.
+    # The memory of all processes together; where that is unknown, the largest process's.
     most = row["together"] if max(row["together"]) > max(row["megabytes"]) else row["megabytes"]
     killed = "" if row["outcome"] == "ended" else f", killed: {row['outcome']}"
     return label, [seconds + killed, processor, _middle(most, ",.0f")]

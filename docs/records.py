@@ -1,6 +1,6 @@
-"""Tables of the pages, out of the records that benchmarks keep.
+"""The tables of the pages, made from the records that benchmarks write.
 
-In: a page that has a place for rows. Out: the page with the rows of the record as it is now.
+In: a page with a place for rows. Out: the page with the record's present rows.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def speed(text: str) -> str:
             cells = [label, row["threads"], f"{row['document'] * 1e6:.2f}"]
             cells += [f"{row['token'] * 1e6:.3f}", f"{row['speed']:.0f}"]
             cells.append(f"{row['document'] / row['limit']:.2f}")
-            # Beside one thread only: theirs are on one.
+            # Only in rows of one thread: PyTorch was measured on one.
             beside = others.get(label, []) if row["threads"] == 1 else [None, None]
             cells += [f"{r['document'] / row['document']:.1f}x" if r else "" for r in beside]
             lines.append("| " + " | ".join(map(str, cells)) + " |")
