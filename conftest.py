@@ -1,4 +1,4 @@
-"""What is not collected where scikit-learn is missing; its tests skip, and say why."""
+"""Files that are not collected if scikit-learn is missing; its tests then skip with the reason."""
 
 from importlib.util import find_spec
 

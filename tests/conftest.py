@@ -1,4 +1,4 @@
-"""What all tests share: the engines, a tiny corpus, the texts to measure on."""
+"""Fixtures of all tests: the engines, a tiny corpus, the texts to measure on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from microgpt.engines import ENGINES, open_engine
 from microgpt.engines.contract import Engine, State
 from microgpt.runs.run import Run
 
-# How long an example takes says what else the machine is at.
+# No deadline: an example's time depends on what else the machine does.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
@@ -51,7 +51,7 @@ TINY = [
 
 @pytest.fixture(params=[*ENGINES, *(name for name in REQUIRED if name not in ENGINES)])
 def engine_name(request: pytest.FixtureRequest) -> str:
-    """Every engine's name in turn."""
+    """Return an engine's name; a test runs once for each."""
     name: str = request.param
     try:
         open_engine(name, GPTConfig(vocab_size=3))
@@ -63,7 +63,7 @@ def engine_name(request: pytest.FixtureRequest) -> str:
 
 
 def required(program: str, reason: str) -> NoReturn:
-    """Skip a test for want of a program; fail it where that must be there."""
+    """Skip a test if a program is missing; fail it where that program is required."""
     if program in REQUIRED_PROGRAMS:
         pytest.fail(reason)
     pytest.skip(reason, allow_module_level=True)
@@ -71,19 +71,19 @@ def required(program: str, reason: str) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def make() -> ModuleType:
-    """The program that writes the docs."""
+    """Return the program that writes the docs."""
     return importlib.import_module("make")
 
 
 @pytest.fixture
 def tiny() -> list[str]:
-    """Twenty short names."""
+    """Return twenty short names."""
     return list(TINY)
 
 
 @pytest.fixture
 def names() -> Path:
-    """The corpus of the original; skips where it is not at hand."""
+    """Return the corpus of the original; skip the test where it is missing."""
     return _data("names.txt")
 
 
@@ -101,7 +101,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Clock:
-    """A clock that goes on only when a test lets something take time."""
+    """A clock that advances only when a test lets something take time."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -110,7 +110,7 @@ class Clock:
         return self.now
 
     def steps_take(self, seconds: float, engine: type[Any], patch: pytest.MonkeyPatch) -> None:
-        """Let every update of an engine take so many seconds."""
+        """Let every update of an engine take a number of seconds on the clock."""
         train = engine.train
 
         def slowly(own: Engine, batches: Batches, lr_K: NDArray[np.float64]) -> object:
@@ -122,14 +122,14 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """In place of the clock that trainings go by: how busy the machine is decides nothing."""
+    """Replace the trainings' clock, so that the machine's load does not matter."""
     made = Clock()
     monkeypatch.setattr(time, "perf_counter", made.perf_counter)
     return made
 
 
 def opened(name: str, config: GPTConfig, seed: int = 1, std: float = 0.3, **kind: object) -> Engine:
-    """Open an engine on parameters drawn anew, large enough that no slope is tiny."""
+    """Open an engine on random parameters, large enough that no gradient is tiny."""
     engine = open_engine(name, config, **kind)  # type: ignore[arg-type]
     rng = random.Random(seed)
     values = gpt.initial(GPTConfig(**{**vars(config), "init_std": std, "zero_init": False}), rng)
@@ -138,7 +138,7 @@ def opened(name: str, config: GPTConfig, seed: int = 1, std: float = 0.3, **kind
 
 
 def hair(name: str) -> float:
-    """How far an engine may round a number, relative to it: some units in the last place."""
+    """Return an engine's permitted relative rounding: some units in the last place."""
     return 16 * float(np.finfo(PRECISION[name]).eps)
 
 
@@ -155,7 +155,7 @@ def laid_out(documents: list[list[int]], bos: int, block_size: int = 16) -> batc
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A small run with some held-out documents."""
+    """Return a small run with some held-out documents."""
     folder = tmp_path_factory.mktemp("score")
     (folder / "names.txt").write_text("\n".join([*TINY, *(a + b for a in TINY for b in TINY[:6])]))
     return microgpt.train(
@@ -165,7 +165,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def out(capsys: pytest.CaptureFixture[str], words: str) -> str:
-    """What a command prints that ends well: all of it on stdout, plain."""
+    """Return what a successful command prints: all of it on stdout, without style."""
     assert cli([*words.split()]) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
@@ -174,14 +174,14 @@ def out(capsys: pytest.CaptureFixture[str], words: str) -> str:
 
 
 class Terminal(io.StringIO):
-    """A terminal that keeps what is written."""
+    """A terminal that records what is written."""
 
     def isatty(self) -> bool:
         return True
 
 
 def shown(words: str, width: int, monkeypatch: pytest.MonkeyPatch, **env: str) -> str:
-    """What a command shows on a terminal so many columns wide."""
+    """Return what a command shows on a terminal of this width, in columns."""
     terminal = Terminal()
     with monkeypatch.context() as patch:
         for name, value in {"COLUMNS": str(width), "TERM": "xterm-256color", **env}.items():

@@ -1,8 +1,8 @@
-"""Damages the folder of a run in the ways of which the world has shown some, and in others.
+"""Damage a run's folder at random, in ways that have occurred and in others.
 
-In: a folder as a training left it, a source of random numbers. Out: the folder, damaged once, and
-in words how. Where a checksum would give the damage away, it is made anew: what is looked for is
-what a checksum cannot see.
+In: a folder as a training left it, and a random generator. Out: the folder, damaged once, and a
+description of the damage. Checksums that would reveal the damage are recomputed: the tests are for
+faults that no checksum detects.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def damage(folder: Path, rng: random.Random) -> str:
 
 
 def _place(path: Path, rng: random.Random) -> str:
-    """Put something else in the place of a file."""
+    """Replace a file with something else."""
     others = [p for p in path.parent.iterdir() if p != path]
     links = {"nowhere": "not-there", "circle": path.name, "device": "/dev/zero"}
     what = rng.choice(["nothing", "folder", "pipe", "empty", "other", *links])
@@ -133,7 +133,7 @@ def _copy(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    """Write JSON, what is marked as raw as it stands."""
+    """Write JSON, with strings that are marked as raw unquoted."""
     text = json.dumps(value, ensure_ascii=False)
     for raw in (x for x in NASTY if isinstance(x, str) and x.startswith(RAW)):
         text = text.replace(json.dumps(raw, ensure_ascii=False), raw.removeprefix(RAW))
@@ -141,7 +141,7 @@ def _text(value: Any) -> str:
 
 
 def _json(path: Path, rng: random.Random) -> str:
-    """Change a JSON file; its fingerprints may be made anew, or be those of an old run."""
+    """Change a JSON file; its fingerprints may be recomputed, or those of an old run."""
     value = json.loads(path.read_text("utf-8"))
     if rng.random() < 0.75:
         value.pop("checksum", None)
@@ -160,7 +160,7 @@ def _json(path: Path, rng: random.Random) -> str:
 
 
 def _forget(folder: Path) -> None:
-    """Take the config's fingerprint out of the checkpoint, as if that were of an old run."""
+    """Remove the config's fingerprint from the checkpoint, as in an old run."""
     for name in TENSORS:
         notes, tensors = _read(folder / name)
         notes.pop("settings", None)
@@ -168,7 +168,7 @@ def _forget(folder: Path) -> None:
 
 
 def _vouch(folder: Path) -> None:
-    """Let the config have the fingerprint, and the size, of the tokenizer as it is."""
+    """Write the present tokenizer's fingerprint and size into the config."""
     try:
         tokens = json.loads((folder / TOKENIZER).read_bytes())
         text = json.dumps(tokens, sort_keys=True).encode()
@@ -243,7 +243,7 @@ def _numbers(path: Path, rng: random.Random) -> str:
 
 
 def _layout(path: Path, rng: random.Random) -> str:
-    """Change which tensors there are; the checksum is right."""
+    """Change the names, shapes or types of the tensors; the checksum is right."""
     notes, tensors = _read(path)
     name = rng.choice(sorted(tensors))
     tensor = tensors.pop(name)
@@ -269,7 +269,7 @@ def _layout(path: Path, rng: random.Random) -> str:
 
 
 def _header(path: Path, rng: random.Random) -> str:
-    """Change the header of a file of tensors: of what it says nothing is vouched for."""
+    """Change the header of a file of tensors, which no checksum covers."""
     data = path.read_bytes()
     length = int.from_bytes(data[:8], "little")
     header, rest = json.loads(data[8 : 8 + length]), data[8 + length :]

@@ -19,7 +19,7 @@ PROGRAMS = ROOT / "tests" / "native"
 
 
 def compiled(folder: Path, sources: list[Path], build: str, *options: str) -> Path:
-    """Compile a program for one kind of processor, no warning let pass; skip without a compiler."""
+    """Compile a program for one kind of processor, warnings as errors; skip without a compiler."""
     compiler = shlex.split(os.environ.get("CXX", "c++"))
     if shutil.which(compiler[0]) is None and "native" not in REQUIRED:
         pytest.skip("no C++ compiler")

@@ -1,4 +1,4 @@
-"""Slopes against central differences, and the graph's habits."""
+"""The scalar autograd: gradients against central differences, and the graph's behaviour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counting against dictionaries and exact fractions."""
+"""The counting baselines, against dictionaries and exact fractions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches against a slow re-implementation; a function of the step alone."""
+"""Batches: against a slow re-implementation, and as a function of the step alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ documents = st.lists(st.lists(st.integers(0, 8), max_size=20), min_size=1, max_s
 
 
 def pairs(batch: Batch) -> list[list[tuple[int, int]]]:
-    """Each document's (read, predicted) pairs."""
+    """Return each document's (input, target) pairs."""
     laid = (batch.document(d) for d in range(len(batch)))
     return [list(zip(tokens.tolist(), targets.tolist())) for tokens, targets in laid]
 
@@ -86,7 +86,7 @@ def test_every_epoch_has_every_document_once_and_the_first_is_the_original_s_shu
 
 
 def order(seed: int, n: int, passes: range) -> list[list[int]]:
-    """In which order passes over n documents see them."""
+    """Return the order in which each pass visits n documents."""
     plan = Plan(lay_out([[i] for i in range(n)], n, 8).batch, 1, seed)
     return [plan.batches(n * e, n).targets_N[::2].tolist() for e in passes]
 

@@ -1,4 +1,4 @@
-"""What is done before the first step of a training under a clock, so that it counts."""
+"""The work before a timed training's first step, which counts against its seconds."""
 
 from __future__ import annotations
 

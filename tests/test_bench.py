@@ -1,4 +1,4 @@
-"""Benchmarks: what is counted, and the rows that come of it."""
+"""Benchmarks: the operations they count, and the rows they print."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_formula_counts_the_multiplications_of_the_forward_pass() -> None:
     pairs = 15 + 3
     steps = Plan(batch, batch_size=2, order="once").batches(0, 1)
     counted = bench.operations(config, steps) - 14 * model.size(config)
-    # Forward, a multiply-add each: weights once a position, keys and values once a pair.
+    # Forward, in multiply-adds: each parameter once a position, keys and values once a pair.
     assert counted == 3 * 2 * (weights * batch.positions + 2 * 2 * 6 * pairs)
 
 

@@ -1,4 +1,4 @@
-"""Work beside one's own: its answer, its error, and a program that does not wait for it."""
+"""Work in a background thread: its result, its error, and a program that exits without waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is chosen for the seconds there are; that they are kept; and which state is."""
+"""The time budget: the preset chosen for it, the limit respected, the best state saved."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_seconds_alone_choose_and_what_is_told_stands(tmp_path: Path, tiny: list
     assert run.settings.model.n_layer == 1
     assert (run.settings.training.dropout, run.settings.training.ngram) == (0.25, 0)
     assert run.settings.training.optimizer == "muon"
-    # A preset that was asked for is not replaced.
+    # A preset that the user named is not replaced.
     run = microgpt.train(tiny, preset="microgpt", seconds=0.05, out=tmp_path / "s")
     assert run.settings.model.n_embd == 16
 
@@ -171,7 +171,7 @@ def test_learnt_by_heart_is_said_only_where_what_was_trained_on_costs_much_less(
 ) -> None:
     tail = Tail(50)
     tail.add(50, LossSum(1000 * trained, 1000))
-    # The mixture's loss says nothing of what the GPT knows by heart.
+    # The mixture's loss does not show whether the GPT overfits.
     heldout = HeldOut(900, LossSum(200.0, 1000), 20, kept=450, gpt=LossSum(1000 * held_out, 1000))
     task = SimpleNamespace(training=TrainConfig(seconds=5.0))
     trainer: Any = SimpleNamespace(task=task, last_heldout=heldout, kept=450, tail=tail)

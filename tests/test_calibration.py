@@ -1,4 +1,4 @@
-"""The reliability diagram against all predictions one by one, and where the truth is known."""
+"""The reliability diagram: against all predictions one by one, and where the truth is known."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def gap(told: Told, bins: list[set[float]]) -> float:
 def every_prediction(
     tokenizer: Tokenizer, texts: list[str], block: int = 6
 ) -> tuple[evaluation.Evaluation, Told, Told]:
-    """Evaluate; and tell (p, came, group) of all (position, token) pairs, one push at a time."""
+    """Evaluate; also return (p, hit, group) of all (position, token) pairs, one push at a time."""
     config = GPTConfig(vocab_size=tokenizer.vocab_size, block_size=block, n_head=2, n_embd=4)
     engine = opened("scalar", config, std=0.8)
     every: Told = []
@@ -80,7 +80,7 @@ def test_the_diagram_is_of_all_predictions_at_all_positions(tokenizer: Tokenizer
             its = rows[first : first + b.predictions]
             first += b.predictions
             p = math.fsum(p for p, _, _ in its) / len(its)
-            # Predictions alike to a fiftieth of their odds may have changed places at a border.
+            # Predictions whose odds agree to a fiftieth may lie on either side of a bin's border.
             assert b.p == pytest.approx(p, rel=1e-6)
             assert (b.low, b.high) == wilson(b.hits, b.predictions)
             error += abs(b.p - b.observed) * b.predictions / n
@@ -130,7 +130,7 @@ def test_the_error_and_its_jackknife_are_those_of_the_book() -> None:
 
 
 def drawn(n: int, sharper: float, seed: int) -> Calibration:
-    """Say p where the truth has odds to the power of 1 / sharper."""
+    """Predict p where the true odds are those of p to the power of 1 / sharper."""
     rng = np.random.default_rng(seed)
     odds = rng.normal(-2.0, 1.5, n)
     hits = rng.random(n) < 1 / (1 + np.exp(-odds))
@@ -149,7 +149,7 @@ def test_an_honest_model_s_error_is_what_chance_makes_it() -> None:
         bins += len(found.bins)
     # The mean of 800 gaps, each with a deviation of three quarters of itself.
     assert np.mean(errors) == pytest.approx(np.mean(chances), rel=3 * 0.75 / math.sqrt(800))
-    # Wilson's intervals of 800 honest bins: 95 of 100 hold the truth, give or take 3 deviations.
+    # Wilson's intervals of 800 calibrated bins: 95 of 100 cover the truth, within 3 deviations.
     assert abs(inside / bins - 0.95) < 3 * math.sqrt(0.95 * 0.05 / bins)
     assert drawn(400_000, 1.0, 99).error < 0.003
 

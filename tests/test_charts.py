@@ -1,4 +1,4 @@
-"""What the report's charts draw lies where its numbers are."""
+"""The report's charts draw every number at its place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_points_of_charts_lie_where_their_numbers_say() -> None:
     assert all(b - a >= 18.9 for a, b in pairwise(heights))
     assert heights[0] > 0
     assert heights[-1] < charts.HEIGHT
-    # An honest model's marks lie on the diagonal, and equal factors are equal steps.
+    # A calibrated model's marks lie on the diagonal, and equal factors are equal steps.
     shares = (0.001, 0.01, 0.1, 1.0)
     bins = [Bin(1000, round(1000 * p), p, p / 2, min(2 * p, 1.0)) for p in shares]
     marks = charts.reliability(bins).marks

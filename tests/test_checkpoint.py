@@ -1,4 +1,4 @@
-"""What a run's folder holds: read back to the last bit, whole or not at all, never pickled."""
+"""A run's files: read back bit for bit, written completely or not at all, never pickled."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def told(folder: Path) -> str:
-    """What reading a damaged run says, all of it as one sentence; "" if it says nothing."""
+    """Read a damaged run; return the error's sentence, or "" if there was no error."""
     try:
         checkpoint.load(folder, checkpoint.read_settings(folder)[0].model)
     except RunError as error:

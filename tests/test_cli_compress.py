@@ -1,4 +1,4 @@
-"""`microgpt compress` and `decompress`, as a person meets them."""
+"""`microgpt compress` and `decompress` from the command line."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _at_home(home: Path) -> None:
 
 
 def mistake(capsys: Capture, *words: str) -> str:
-    """The one line that a mistake is told in; nothing is left behind."""
+    """Return the one line of an error; no file is left behind."""
     before = sorted(Path().iterdir())
     assert run([*words, "--engine", "scalar"]) == 2
     printed = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""A mistake is one line on stderr and exit code 2; a bug keeps its traceback."""
+"""A user's mistake is one line on stderr and exit code 2; a bug keeps its traceback."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _at_home(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> No
 
 
 def mistake(capsys: Capture, *words: str) -> str:
-    """The one line that a mistake is told in."""
+    """Return the one line of an error."""
     assert run(words) == 2
     printed = capsys.readouterr()
     assert printed.out == ""

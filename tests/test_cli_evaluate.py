@@ -1,4 +1,4 @@
-"""`evaluate` told as JSON and as tables: both hold all of it, and agree."""
+"""`microgpt evaluate` as JSON and as tables: both are complete, and agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all commands say of the files they read: on standard error, the same of each."""
+"""The warnings about files that commands read: on standard error, the same from each command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`microgpt score` on files and pipes: a row each, its columns kept, the rare ones flagged."""
+"""`microgpt score` on files and pipes: a row per text, columns preserved, rare texts flagged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LINES = ["anna", "x\xe9nia", 'a "b", c', "lea", "nnnnnnnn", "bob\x1b[1m", "ola"]
 
 
 def printed(capsys: Capture, *words: object, code: int = 0) -> tuple[str, list[str]]:
-    """What a command prints, and the lines it says beside it."""
+    """Return what a command prints on stdout, and the lines on stderr."""
     assert cli([*map(str, words)]) == code
     got = capsys.readouterr()
     return got.out, got.err.splitlines()
@@ -38,7 +38,7 @@ def of_csv(text: str) -> list[dict[str, str]]:
 
 
 def best_span(losses: list[float], usual: float) -> float:
-    """The largest sum of (loss - usual) over neighbours, by trying them all."""
+    """Return the largest sum of (loss - usual) over adjacent positions, by trying all spans."""
     over = np.array(losses) - usual
     n = len(over)
     return max(over[a:b].sum() for a in range(n) for b in range(a + 1, n + 1))

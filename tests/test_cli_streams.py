@@ -1,4 +1,4 @@
-"""What is written when nobody reads, when nothing can be written, and where little can be shown."""
+"""Output streams: a closed pipe, a full disk, and encodings that lack characters."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_reader_that_goes_away_ends_a_command_quietly(model: Run, file: Path, 
 
 
 def whole(folder: str = "r") -> None:
-    """Hold a training's folder to what one has that came to its end."""
+    """Check that a training's folder is complete."""
     assert log.read(Path(folder)).steps == 120
     assert len(Path(folder, "samples.txt").read_text("utf-8").splitlines()) == 20
     assert Run(folder).engine.updates == 120
@@ -158,7 +158,7 @@ def test_a_sweep_outlives_its_reader(file: Path) -> None:
 
 
 def written(words: list[str], encoding: str, monkeypatch: pytest.MonkeyPatch) -> bytes:
-    """What a command writes to a pipe, where the locale has an encoding."""
+    """Return what a command writes to a pipe under a locale of this encoding."""
     pipe = io.BytesIO()
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", opened(io.TextIOWrapper(pipe, encoding)))

@@ -1,4 +1,4 @@
-"""`microgpt train`: what it prints on a pipe, what it writes, what it says at the end."""
+"""`microgpt train`: its output on a pipe, its files, its summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words that the parser does not take: what was meant; and words that a shell completes."""
+"""Arguments that the parser rejects, with the spelling it suggests; and shell completion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arithmetic coder gives back what it took in, in as many bits as that was surprising."""
+"""The arithmetic coder: lossless, and as many bits as the choices' negative log-probability."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def encoded(taken: list[Choice]) -> bytes:
 
 
 def decode(code: bytes, taken: list[Choice]) -> None:
-    """Decode choices that are known; every one must be met."""
+    """Decode; each choice must be the expected one."""
     decoder = ArithmeticDecoder(code)
     for start, size, total in taken:
         assert start <= decoder.at(total) < start + size

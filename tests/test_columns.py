@@ -1,4 +1,4 @@
-"""Rows built column by column are those that Python's own formatting writes one by one."""
+"""Rows built column by column equal those that Python's formatting writes one by one."""
 
 import random
 from itertools import pairwise
@@ -31,7 +31,7 @@ def built(texts: list[str], values: list[float], flags: list[bool]) -> tuple[byt
 
 
 def written(text: str, value: float, flag: bool) -> bytes:
-    """Return such a row, by Python's own means."""
+    """Return such a row, formatted by Python."""
     raw = text.encode("utf-8", "backslashreplace")
     numbers = f"{value:.4f}{value:9.1f}"
     return b"<%b> %b||%b%b\n" % (raw, numbers.encode(), raw[:1], b" odd" if flag else b"")

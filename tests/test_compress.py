@@ -1,4 +1,4 @@
-"""A file is as long as it surprises the model, and comes back byte for byte or not at all."""
+"""Compressed files: as long as the text's loss, decompressed byte for byte or refused."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def of(
 
 
 def check(made: Codec, data: bytes) -> int:
-    """Take a file there and back; return how long its code is."""
+    """Compress and decompress a file; return the compressed size."""
     packed = made.compress(data)
     assert made.decompress(packed.data) == data
     code = len(packed.data) - packed.header

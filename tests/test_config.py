@@ -1,4 +1,4 @@
-"""Every value outside its domain is one sentence; JSON comes back as it went."""
+"""Every value out of bounds is an error of one sentence; JSON round-trips."""
 
 from __future__ import annotations
 

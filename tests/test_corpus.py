@@ -1,4 +1,4 @@
-"""Files into documents, nothing lost, and documents into a split that stays put."""
+"""Files into documents, nothing lost; documents into a split that does not change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names that come with the package: what they are, and what their README says of them."""
+"""The names shipped with the package, and the numbers in their README."""
 
 from __future__ import annotations
 

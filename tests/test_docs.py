@@ -1,4 +1,4 @@
-"""The docs say what the program does: transcripts, reference, commands, tree."""
+"""The docs agree with the program: transcripts, reference, commands, file tree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every promise of `engines.contract`, asked of every engine."""
+"""Every promise of `engines.contract`, tested on every engine."""
 
 from __future__ import annotations
 

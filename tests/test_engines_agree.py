@@ -52,7 +52,7 @@ def batch() -> Batch:
 def numpy_losses(
     config: GPTConfig, flat: NDArray[np.float64], batch: Batch, dropping: Dropping | None = None
 ) -> NDArray[np.float64]:
-    """The forward pass written anew: whole matrices, a mask, heads by reshaping."""
+    """Compute the losses in numpy: whole matrices, a mask, heads by reshaping."""
     w = model.views(flat, config)
     H, K = config.n_head, config.n_embd // config.n_head
 
@@ -167,7 +167,7 @@ def slope(
     batch: Batch,
     direction: NDArray[np.float64],
 ) -> float:
-    """How fast the objective grows along a direction, by a central difference."""
+    """Return the directional derivative of the objective, by a central difference."""
     h = 1e-5 / np.sqrt((direction * direction).max())
     above, below = (objective(config, flat + s * h * direction, batch, loss) for s in (1, -1))
     return (above - below) / (2 * h)

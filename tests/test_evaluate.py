@@ -1,4 +1,4 @@
-"""Scores against the engine's losses, totals by hand, the unknown priced."""
+"""Scores against the engine's losses, totals by hand, and the loss of unknown characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A training that stops, fails or is killed at any point of writing ends as if it never had."""
+"""A training that is stopped, fails or is killed at any write resumes to the same end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.conftest import TINY, Clock
 
 native = pytest.mark.skipif(why_not_native() is not None, reason=str(why_not_native()))
 
-# Few to learn from, so that they are soon learnt by heart: an earlier state than the last is best.
+# Few documents, so that training soon overfits: an earlier state than the last is best.
 WORDS = [*TINY, *(a + b for a in TINY for b in TINY[:4])]
 STEPS = 21
 RECIPE: dict[str, Any] = {
@@ -53,7 +53,7 @@ def finish(training: Session, stop_at: int = 0) -> None:
 
 
 def left(place: Path) -> dict[str, Any]:
-    """What a training leaves: its files, and its log without what depends on the clock."""
+    """Return a training's files, and its log without what depends on the clock."""
     found: dict[str, Any] = {
         path.name: path.read_bytes()
         for path in place.iterdir()
@@ -84,7 +84,7 @@ def visited(monkeypatch: pytest.MonkeyPatch, visit: Callable[[str], None]) -> No
 
 
 def go_on(place: Path, documents: list[str]) -> None:
-    """Resume what is a run; begin anew, in the same folder, what is none yet."""
+    """Resume the folder's run; start it again if the folder has none yet."""
     if (place / checkpoint.CONFIG).exists():
         finish(prepare.resume(place, documents=documents))
     else:
@@ -93,13 +93,13 @@ def go_on(place: Path, documents: list[str]) -> None:
 
 @pytest.fixture
 def whole(tmp_path: Path) -> dict[str, Any]:
-    """What the training leaves that nobody disturbs."""
+    """Return what an undisturbed training leaves."""
     finish(prepare.new(WORDS, out=tmp_path / "whole", **RECIPE))
     return left(tmp_path / "whole")
 
 
 def unequal(whole: dict[str, Any], places: Iterator[tuple[str, Path]]) -> list[str]:
-    """Go on in each folder; say where the end is another."""
+    """Resume in each folder; return where the end differs."""
     found = []
     for where, place in places:
         go_on(place, WORDS)
@@ -111,7 +111,7 @@ def unequal(whole: dict[str, Any], places: Iterator[tuple[str, Path]]) -> list[s
 
 
 def killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Path]]:
-    """What the disk holds at each point where that is another: what a kill -9 leaves then."""
+    """Return the disk's states during a training, each once: what a kill -9 would leave."""
     taken: list[tuple[str, Path]] = []
     held: list[dict[str, bytes]] = [{}]
 
@@ -131,7 +131,7 @@ def killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, P
 
 
 def stopped(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A training stopped at each step: at an evaluation, at a line of the log, between these."""
+    """Stop a training at each step: at an evaluation, at a line of the log, between these."""
     for at in range(1, STEPS + 1):
         finish(prepare.new(WORDS, out=tmp_path / f"{at}", **RECIPE), stop_at=at)
         yield f"step {at}", tmp_path / f"{at}"

@@ -1,7 +1,7 @@
-"""Whatever a run's files hold: read, or refused in one sentence, soon and in little memory.
+"""Damaged files of a run: read, or refused in one sentence, soon and in little memory.
 
-Each case is a run's folder damaged once, or some more; what is asked of it are the calls a person
-makes. By default there are few cases; `MICROGPT_TEST_CASES` says how many the slow test tries.
+Each case is a run's folder damaged once, or a few times; then it is used by the calls that users
+make. By default there are few cases; `MICROGPT_TEST_CASES` is the number of the slow test's.
 """
 
 from __future__ import annotations
@@ -67,12 +67,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class HungError(Exception):
-    """A call took too long."""
+    """Raised in a call that takes too long."""
 
 
 @contextmanager
 def bounded() -> Iterator[None]:
-    """Let a call take so much time, and so much memory more than there is."""
+    """Limit a call's time and the memory that it may add."""
 
     def hung(*_: object) -> NoReturn:
         raise HungError
@@ -96,7 +96,7 @@ def _no_number(_: str) -> NoReturn:
 
 
 def _command(*words: str) -> str:
-    """Run a command; its outcome in a word."""
+    """Run a command; return its outcome in a word."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = cli(words)
@@ -141,7 +141,7 @@ ALWAYS = ("score", "score slowly", "log", "sample")
 
 
 def outcome(call: Callable[[], str]) -> str:
-    """How a call ends: with an answer, with an error of ours, or else how."""
+    """Return how a call ends: with a result, with an error of ours, or otherwise."""
     try:
         with bounded(), pytest.MonkeyPatch.context() as patch:
             # At its best it takes 700 MB and a tenth of a second, and reads no file of a run.
@@ -154,7 +154,7 @@ def outcome(call: Callable[[], str]) -> str:
 
 
 def fuzz(whole: Path, at: Path, cases: int, seed: int = 0) -> tuple[Counter[str], list[str]]:
-    """Try so many cases; how many calls ended how, and what did not end well."""
+    """Try this many cases; count the outcomes, and list the calls that failed."""
     ended: Counter[str] = Counter()
     wrong: list[str] = []
     others = [name for name in CALLS if name not in ALWAYS]

@@ -1,4 +1,4 @@
-"""Held-out documents: the same for every training on them, and how sure their mean is."""
+"""Held-out documents: the same for every training on them, and their mean's standard error."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_error_counts_documents_and_not_their_windows() -> None:
     documents = HeldOutDocuments(texts, tokens, block_size=4)
 
     class Steep:
-        """An engine to which the letters cost more and more."""
+        """An engine whose loss grows from letter to letter."""
 
         def losses(self, batch: object) -> np.ndarray:
             return (batch.targets_N + 1.0) / 2

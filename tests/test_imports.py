@@ -96,7 +96,7 @@ def test_an_engine_is_imported_by_the_one_that_opens_it_alone() -> None:
 
 
 def calls(tree: ast.AST) -> set[str]:
-    """What a tree calls: names of functions and of methods."""
+    """Return the functions and methods that a tree calls, by name."""
     functions = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
     return {
         f.id if isinstance(f, ast.Name) else f.attr

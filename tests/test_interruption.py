@@ -1,4 +1,4 @@
-"""A training that is interrupted anywhere and resumed is one that never was."""
+"""A training that is interrupted anywhere and resumed equals one that never was."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def finish(training: Session, stop_at: int = 0) -> None:
 
 
 def left(folder: Path) -> tuple[bytes, list[dict[str, Any]]]:
-    """The checkpoint's bytes, and the log without what depends on the clock."""
+    """Return the checkpoint's bytes, and the log without what depends on the clock."""
     records = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     for record in records:
         record.pop("seconds", None)
@@ -69,7 +69,7 @@ def uninterrupted(folder: Path, documents: Sequence[str], **told: Any) -> tuple[
 def differences(
     whole: tuple[bytes, list[Any]], folders: Iterator[tuple[object, Path]], tiny: list[str]
 ) -> list[str]:
-    """Resume each folder; say where it does not end as the whole training did."""
+    """Resume each folder; return where its end differs from the uninterrupted training's."""
     found = []
     for where, folder in folders:
         finish(prepare.resume(folder, documents=tiny))
@@ -195,9 +195,9 @@ def test_a_folder_with_files_of_somebody_else_is_left_alone(
 
 
 def started(words: str, often: bool = False, begun: str = "") -> subprocess.Popen[str]:
-    """A training in a process of its own, that Ctrl-C reaches as in a terminal.
+    """Start a training in a process of its own, which Ctrl-C reaches as in a terminal.
 
-    A file of the name `begun` is there from the first step on.
+    The file `begun` exists from the first step on.
     """
     patch = "pace.SAVE_SECONDS = 0.02; pace.SAVE_SHARE = 1e9;" if often else ""
     if begun:

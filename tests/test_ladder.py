@@ -1,4 +1,4 @@
-"""The ladder: every rung against its own definition, on as much text as there is, and on little."""
+"""The ladder: every rung against its own definition, on all of the text, and on little."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def laid(tokenizer: Tokenizer, texts: list[str]) -> Batch:
 
 
 def climbed(trained: list[str], texts: list[str], tokenizer: Tokenizer) -> dict[str, LossSum]:
-    """All rungs, as `Run.ladder` has them."""
+    """Return all rungs, as `Run.ladder` does."""
     counted, measured = laid(tokenizer, trained), laid(tokenizer, texts)
     rungs = ladder(counted, measured, tokenizer, ngram(counted, tokenizer))
     return {**rungs, "xz": xz(trained, texts, measured.positions)}

@@ -1,4 +1,4 @@
-"""The log: the lines of the format, exact sums, and no trace of an interruption."""
+"""The log: the format's lines, exact sums, and no trace of an interruption."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ mpmath.mp.dps = 700
 
 
 def exactly(logits: list[float], target: int) -> tuple[mpmath.mpf, list[mpmath.mpf]]:
-    """The loss and its slopes, to hundreds of digits."""
+    """Return the loss and its gradient, to hundreds of digits."""
     z = [mpmath.mpf(x) for x in logits]
     gaps = [x - max(z) for x in z]
     # Below e^-2000 a share is 0 in doubles, and mpmath need not compute it.
@@ -34,7 +34,7 @@ def exactly(logits: list[float], target: int) -> tuple[mpmath.mpf, list[mpmath.m
 
 
 def ulps(got: float, true: mpmath.mpf) -> float:
-    """How many units in the last place a double lies from the truth."""
+    """Return the error of a double in units in the last place."""
     return float(abs(mpmath.mpf(got) - true) / mpmath.mpf(math.ulp(float(true))))
 
 
@@ -181,7 +181,7 @@ def test_an_objective_and_its_weight_are_those_of_its_formula(name: str, p: floa
 
 
 def best_report(name: str, truth: list[float]) -> list[float]:
-    """The reported distribution, on a grid of tenths, that costs least where `truth` holds."""
+    """Return the report, on a grid of tenths, of least expected loss under `truth`."""
     v = len(truth)
     grid = [
         [i / 10 for i in cut]

@@ -1,4 +1,4 @@
-"""A run measured on documents beside models that only count, as `evaluate` and `report` show it."""
+"""A run measured on documents beside the counting baselines, as `evaluate` and `report` show it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text lives once: no Python object for each document or token on the way to a batch."""
+"""Text is stored once: there is no Python object for each document or token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of parameters, the first numbers, and the curves they lead to.
+"""The table of parameters, their initial values, and the loss curves of whole trainings.
 
 `golden/microgpt.txt` and `golden/microgpt-v1.txt` are 1,000 losses of the original on its corpus
 of 32,033 names, made by an independent re-creation of it, node by node. `golden/tiny.txt` is the
@@ -26,7 +26,7 @@ GOLDEN = Path(__file__).with_name("golden")
 
 
 def losses(session: Session, steps: int) -> list[float]:
-    """Train the product's own way: the first so many steps of all that were asked for."""
+    """Train as the product does; return the losses of the first of all the steps."""
     rates = [learning_rate(session.training, step, 0.0) for step in range(1, steps + 1)]
     with session:
         sums = session.trainer.engine.train(session.task.plan.batches(0, steps), np.array(rates))

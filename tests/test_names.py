@@ -1,4 +1,4 @@
-"""Files and folders of any name: every command takes them, and what is printed can be typed."""
+"""Files and folders of any name: every command takes them, and prints them quoted for a shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The native engine: odd sizes, every build, any number of threads, and what its border refuses."""
+"""The native engine: odd sizes, every build, any number of threads, and rejected arguments."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_losses_are_as_near_the_truth_as_plain_float32(config: GPTConfig, build:
 
 
 def shorter(config: GPTConfig) -> Batch:
-    """Documents that the scalar engine reads in less than a second, however wide it is."""
+    """Return documents that the scalar engine reads in less than a second, however wide it is."""
     longest = min(config.block_size, 800 // config.n_embd)
     return documents(GPTConfig(**{**vars(config), "block_size": longest}))
 

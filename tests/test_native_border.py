@@ -1,4 +1,4 @@
-"""What the native engine refuses, in a sentence, and what is said where it is not there."""
+"""The arguments that the native engine rejects, in a sentence, and the error if it is missing."""
 
 from __future__ import annotations
 

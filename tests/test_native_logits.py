@@ -1,4 +1,4 @@
-"""The native engine's logits of a whole batch: what its losses are made of, all at once."""
+"""The native engine's logits of a whole batch, computed at once: its losses follow from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""native/README.md is true to the code: its files, its buffers, and the layout that it draws."""
+"""native/README.md agrees with the code: its files, its buffers, and the layout that it draws."""
 
 from __future__ import annotations
 

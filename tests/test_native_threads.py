@@ -1,6 +1,6 @@
 """The native engine between threads, over forks and without memory: nothing breaks, nothing hangs.
 
-What may crash or hang does so in a process of its own, and fails the test alone.
+Code that may crash or hang runs in a process of its own, and fails only its test.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ BEGIN = """
 
 
 def said(*code: str) -> str:
-    """What a program prints that has an engine and a batch, and ends well and in time."""
+    """Run a program that has an engine and a batch; return what it prints. It must end in time."""
     path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
     done = subprocess.run(
         [sys.executable, "-c", "".join(map(textwrap.dedent, (BEGIN, *code)))],

@@ -1,4 +1,4 @@
-"""The model that counts, against one written anew with dictionaries; its mixture with the GPT."""
+"""The n-gram model, against one written with dictionaries; its mixture with the GPT."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_pair_s_place_finds_its_context_seen_or_not_at_either_end_too() -> Non
 
 
 def by_the_book(trained: list[list[int]], documents: list[list[int]]) -> list[float]:
-    """Kneser and Ney's formula, one position after the other."""
+    """Compute Kneser and Ney's formula, one position after the other."""
     grams = Counter()
     for document in trained:
         padded = [BOS] * N + document + [BOS]

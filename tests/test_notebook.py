@@ -1,4 +1,4 @@
-"""What a notebook shows: of objects, of the one that ships, of a training that is interrupted."""
+"""What a notebook shows: objects, the example notebook, and an interrupted training."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def shown(thing: Any) -> Page:
-    """What a notebook shows of an object: well nested, with nothing from elsewhere."""
+    """Return an object's HTML: well nested, with nothing loaded from elsewhere."""
     text = thing._repr_html_()
     page = Page(text)
     assert not re.search(r"https?://|url\(|@import|<script", text)
@@ -126,7 +126,7 @@ def numbers(text: str) -> list[float]:
 
 
 def plain(output: Any) -> str:
-    """What an output says: its words, without the style."""
+    """Return an output's words, without the style."""
     data = output.get("data", {"text/plain": output.get("text", "")})
     if "text/html" in data:
         return re.sub(r"\s+", " ", Page(data["text/html"]).words)

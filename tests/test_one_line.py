@@ -1,4 +1,4 @@
-"""The files that a line passes from standard input to its row are those the architecture names."""
+"""The files that process a line of standard input are those that docs/architecture.md names."""
 
 from __future__ import annotations
 

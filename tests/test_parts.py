@@ -1,4 +1,4 @@
-"""What a mean is made of, against dictionaries filled from the scores, and summed exactly."""
+"""The parts of a mean loss, against dictionaries filled from the scores, and summed exactly."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def made(request: pytest.FixtureRequest) -> Case:
 
 
 def sums(parts: Parts) -> dict[str, list[LossSum]]:
-    """All lists that must add up to the total."""
+    """Return all lists that must add up to the total."""
     lists: dict[str, list[LossSum]] = {
         "position": [part.sum for part in parts.by_position()],
         "character": [part.sum for part in parts.by_character()],
@@ -133,7 +133,7 @@ def range_of(n: int) -> str:
 
 
 def gathered(made: Case) -> dict[str, dict[Hashable, list[tuple[float, int, int]]]]:
-    """(nats, hits, text) of every position under its key, one after the other."""
+    """Return (nats, hits, text) by key, adding up one position after the other."""
     found: dict[str, dict[Hashable, list[tuple[float, int, int]]]] = {
         name: defaultdict(list) for name in ("position", "character", "length", "text")
     }

@@ -1,4 +1,4 @@
-"""Prices at the engine's full speed, against the scores that are told character by character."""
+"""Losses at the engine's full speed, against the scores computed character by character."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What benchmarks say of a whole process: all of it is counted, and limits hold."""
+"""Benchmarks of whole processes: all of a process is counted, and limits hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The package as a Python program, a notebook and an editor meet it."""
+"""The package as used from Python programs, notebooks and editors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OWN = {"data": None, "preset": None, "out": None, "progress": False}
 
 
 def settings() -> dict[str, tuple[Any, Any]]:
-    """All that can be set of a training: by name, of which type and what it is by itself."""
+    """Return the settings of a training: name, type and default."""
     found: dict[str, tuple[Any, Any]] = {}
     for config in (GPTConfig, TrainConfig):
         kinds = typing.get_type_hints(config)

@@ -1,4 +1,4 @@
-"""What is usual: percentiles counted one by one, by length and by how lines repeat."""
+"""The reference losses: percentiles counted one by one, by length and by how lines repeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of an evaluation: its numbers are the evaluation's, and what is hostile stays text."""
+"""The page of an evaluation: its numbers are the evaluation's, and hostile text stays text."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Page(HTMLParser):
             self.tables[-1][-1][-1] += data
 
     def table(self, head: str) -> list[list[str]]:
-        """The rows of the first table whose first cell says this."""
+        """Return the rows of the first table whose first cell is this."""
         return next(rows[1:] for rows in self.tables if rows[0][0] == head)
 
 

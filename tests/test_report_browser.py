@@ -1,4 +1,4 @@
-"""The page in a browser, Debian's Chromium: seen, read aloud, printed, in the dark, on a phone."""
+"""The page in Debian's Chromium: on screen, in a screen reader, printed, dark, narrow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command on a run's page trains it again: the same bytes, where no clock decides."""
+"""The command on a run's page trains it again: the same bytes, unless the clock decides."""
 
 from __future__ import annotations
 

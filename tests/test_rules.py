@@ -1,4 +1,4 @@
-"""The marks by hand, and what is the best answer to each: found by trying."""
+"""The scoring rules by hand, and the report that is best under each: found by trying."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_marks_of_many_are_their_mean_however_they_come() -> None:
 
 
 def mark(name: str, p: tuple[float, ...], target: int) -> float:
-    """The cost of an answer: what is better is lower."""
+    """Return the cost of a report; lower is better."""
     if name == "log loss":
         return -math.log(p[target]) if p[target] else math.inf
     if name == "Brier score":
@@ -79,7 +79,7 @@ def test_the_truth_is_the_best_answer_and_the_only_one_where_it_is_said_so(
 
 
 def test_whoever_tells_the_averages_is_calibrated_and_knows_nothing() -> None:
-    """Why the calibration error is named no score: of two informed and one ignorant, all have 0."""
+    """The calibration error is no proper score: informed and ignorant models have 0."""
     assert RULES[4].proper.startswith("no score")
     came = np.array([True, False] * 500)
     ignorant = np.full(1000, 0.5)

@@ -27,7 +27,7 @@ def engine() -> Engine:
 
 
 def brute(logits: list[float], choice: Choice) -> list[float]:
-    """The same probabilities, one step after the other over sorted lists."""
+    """Return the same probabilities, one step after the other over sorted lists."""
     weights = [math.exp((z - max(logits)) / choice.temperature) for z in logits]
     p = {i: w / math.fsum(weights) for i, w in enumerate(weights)}
     ranked = sorted(p, key=lambda i: (-p[i], i))

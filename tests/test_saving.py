@@ -1,4 +1,4 @@
-"""When a training is saved, by a clock that is a test's own, and that what is saved is good."""
+"""When a training saves its checkpoints, by a simulated clock, and that they are sound."""
 
 from __future__ import annotations
 

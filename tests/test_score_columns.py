@@ -1,4 +1,4 @@
-"""`microgpt score --format csv`: the user's own columns come out as they went in, byte for byte."""
+"""`microgpt score --format csv`: the user's own columns are copied byte for byte."""
 
 from __future__ import annotations
 

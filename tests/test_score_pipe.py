@@ -1,4 +1,4 @@
-"""`microgpt score` as a process: of a pipe without end, with others beside it, interrupted."""
+"""`microgpt score` as a process: reading an endless pipe, beside others, interrupted."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_held_out_documents_are_measured_at_fixed_steps(
 
 
 def counted(trained: Sequence[str], measured: Sequence[str], vocab_size: int) -> dict[str, float]:
-    """The baselines' nats by dictionaries and Witten and Bell's rule; "" is the end."""
+    """Return the baselines' nats by dictionaries and Witten and Bell's rule; "" is the end."""
     ends = [[*document, ""] for document in trained]
     letters = Counter(c for document in ends for c in document)
     pairs = Counter(pair for document in ends for pair in zip(["", *document], document))

@@ -1,4 +1,4 @@
-"""A shuffle by arrays is the one of Python's `random`, and leaves its generator where that does."""
+"""The shuffle by arrays equals that of Python's `random`, and leaves the generator in its state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the first bytes of a file say: text in another encoding, or no text at all."""
+"""Detecting from a file's first bytes that it is in another encoding, or no text at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scikit-learn estimator: its numbers are the package's own, its manners scikit-learn's."""
+"""The scikit-learn estimator: its numbers are the package's own, its behaviour scikit-learn's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that has run away: what comes of it is one sentence, never a score."""
+"""A model whose parameters have diverged: every use is an error of one sentence, never a score."""
 
 from __future__ import annotations
 

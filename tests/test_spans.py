@@ -1,4 +1,4 @@
-"""The most surprising span of each text, against trying them all."""
+"""The most surprising span of each text, against trying all spans."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command loads: modules are counted, not seconds, which another program may take."""
+"""The modules that a command loads: these are counted, because seconds depend on other programs."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ finally:
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted on Linux")
 @pytest.mark.parametrize("asked", [None, "2"])
 def test_a_command_starts_no_threads_of_linear_algebra(tmp_path: Path, asked: str | None) -> None:
-    """They would spin at full speed and have nothing to do; whoever asks for them gets them."""
+    """They would spin at full speed with nothing to do; a user who sets their number gets them."""
     text = tmp_path / "names.txt"
     text.write_text("ada\nbea\n" * 20, "utf-8")
     others = {name: value for name, value in os.environ.items() if not name.endswith("_THREADS")}

@@ -1,4 +1,4 @@
-"""What `microgpt data` tells, against the same counted text by text."""
+"""The statistics of `microgpt data`, against the same counted text by text."""
 
 from __future__ import annotations
 

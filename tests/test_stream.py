@@ -1,4 +1,4 @@
-"""Documents as they come: the same as of the whole file, whatever the pieces; and broken ones."""
+"""Documents read in pieces: the same as from the whole file, whatever the pieces; broken files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def blocks(file: str, **how: Any) -> tuple[list[Block], list[str]]:
-    """The blocks of a file, and what was said of it."""
+    """Return the blocks of a file, and the warnings."""
     said: list[str] = []
     return list(Stream(file, Source(files=(file,), **how), Skipped(said.append))), said
 

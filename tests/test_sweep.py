@@ -1,4 +1,4 @@
-"""`microgpt sweep`: what is tried, compared, kept and said."""
+"""`microgpt sweep`: its trials, comparisons, files and output."""
 
 from __future__ import annotations
 

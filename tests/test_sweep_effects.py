@@ -1,4 +1,4 @@
-"""What a sweep says of its knobs, held against studies whose truth is known."""
+"""The effects that a sweep reports, against studies whose truth is known."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def response(values: Mapping[str, Any]) -> float:
 
 
 def steep(values: Mapping[str, Any]) -> float:
-    """The same, and far worse where the rate is high: what presses all else flat."""
+    """The same, but far worse at high learning rates, which dwarfs all other effects."""
     x = math.log10(values["lr"]) + 2.0
     return response(values) + 20.0 * max(0.0, x - 0.5) ** 2
 
 
 @pytest.fixture
 def in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep a study's trials in no database: that writes for longer than a sweep thinks."""
+    """Store a study's trials in memory: a database would take longer than the sweep itself."""
 
     def connect(_: str) -> Any:
         from optuna.storages import InMemoryStorage
@@ -58,7 +58,7 @@ def in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def swept(loss: Callable[[Mapping[str, Any]], float], seed: int) -> Effects:
-    """The effects of a sweep that learns from its trials and gives up what falls behind."""
+    """Return the effects of a sweep that learns from its trials and prunes the worse ones."""
     noise = random.Random(seed)
     settings = SweepSettings(
         preset="microgpt", tokenizer="characters", source=Source(files=("t.txt",)), fingerprint="",

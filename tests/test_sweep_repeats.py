@@ -1,4 +1,4 @@
-"""A sweep trains nothing twice: in a row, at once, on several machines, or when it goes on."""
+"""A sweep trains no cell twice: in one process, in several, on several machines, or resumed."""
 
 from __future__ import annotations
 

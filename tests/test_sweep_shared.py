@@ -32,7 +32,7 @@ SWEEP = (
 
 
 def _binaries() -> Path | None:
-    """Where PostgreSQL's programs are: on the path, or where Debian has them."""
+    """Return the folder of PostgreSQL's programs: on the path, or where Debian installs them."""
     if found := shutil.which("initdb"):
         return Path(found).parent
     return next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
@@ -40,7 +40,7 @@ def _binaries() -> Path | None:
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
-    """The address of a PostgreSQL that is there for these tests alone."""
+    """Start a PostgreSQL for these tests alone; return its address."""
     binaries = _binaries()
     if binaries is None:
         required("postgresql", "PostgreSQL is not installed (apt-get install postgresql)")

@@ -1,4 +1,4 @@
-"""Knobs as a person writes them, and the spaces that come of them."""
+"""Knobs as users write them, and the search spaces made from them."""
 
 from __future__ import annotations
 

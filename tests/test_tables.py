@@ -1,4 +1,4 @@
-"""CSV and its kin: strict quotes, other delimiters, broken rows, headings that may be none."""
+"""CSV and similar formats: strict quotes, other delimiters, malformed rows, detected headers."""
 
 from __future__ import annotations
 

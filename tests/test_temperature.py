@@ -15,7 +15,7 @@ Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def drawn(n: int, true_t: float, seed: int, v: int = 5) -> Rows:
-    """Logits, and what came by softmax(logits / T)."""
+    """Return logits, and targets drawn from softmax(logits / T)."""
     rng = np.random.default_rng(seed)
     logits_BV = rng.normal(0.0, 2.0, (n, v))
     p_BV = np.exp(logits_BV / true_t)
@@ -38,7 +38,7 @@ def cost(logits_BV: np.ndarray, targets_B: np.ndarray, t: float) -> float:
 
 
 def best(logits_BV: np.ndarray, targets_B: np.ndarray) -> float:
-    """The best of a grid, then of a finer one around it."""
+    """Return the best of a grid, then of a finer one around it."""
     low, high = math.log(0.05), math.log(20.0)
     for _ in range(3):
         grid = np.linspace(low, high, 41)

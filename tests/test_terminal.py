@@ -1,4 +1,4 @@
-"""What a person sees: colours that can be read, tables that fit, curves with their names."""
+"""Output on a terminal: readable colours, tables that fit, labelled curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many texts in one buffer are what a list of strings is, and which of them are alike."""
+"""Many texts in one buffer: equal to a list of strings; and finding duplicates among them."""
 
 from __future__ import annotations
 

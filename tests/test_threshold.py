@@ -1,4 +1,4 @@
-"""What share of good lines is flagged: in closed form, and tried out where lines repeat or not."""
+"""The share of good lines flagged: in closed form, and by simulation with and without repeats."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BETWEEN = ("1 of 20 repeats", "200 templates", "1,000 templates", "Zipf, 2,000")
 
 @pytest.fixture
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Find quantiles by less: they are off by 0.25 %, and what is asked of them is 6 % wide."""
+    """Find quantiles from fewer draws: off by 0.25 %, where the tests' bounds are 6 % wide."""
     monkeypatch.setattr(module, "_DRAWS", 4000)
 
 
@@ -48,7 +48,7 @@ def test_of_the_documents_themselves_as_many_are_above_as_were_to_be() -> None:
 )
 @pytest.mark.usefixtures("few_draws")
 def test_the_share_of_fresh_good_texts_above_is_what_was_promised(rate: float) -> None:
-    """The guarantee by simulation: over references, and for each its own interval."""
+    """The guarantee by simulation: over many references, each with its own interval."""
     rng = np.random.default_rng(int(rate * 1000))
     shares: list[float] = []
     inside, promised = 0, 0.0
@@ -73,7 +73,7 @@ def test_the_share_of_fresh_good_texts_above_is_what_was_promised(rate: float) -
 def test_of_lines_that_repeat_or_not_the_share_flagged_is_in_the_interval(
     kind: str, rate: float
 ) -> None:
-    """The same where texts come again, and cost less the more often they were learnt from."""
+    """The same where texts repeat, and cost less the more often they were trained on."""
     found = [flag_rate.imagined(kind, rate, seed) for seed in range(40)]
     inside = sum(one.low <= one.flagged <= one.high for one in found)
     assert inside >= 34  # 95 of 100, less 3 deviations
@@ -141,7 +141,7 @@ def test_what_is_rarer_than_a_text_that_is_flagged_is_flagged(rate: float) -> No
 
 
 def test_the_costliest_of_all_lines_is_flagged_where_any_is() -> None:
-    """Rare long lines among which are bad ones: a class of theirs must not excuse them."""
+    """Bad lines among rare long ones: a length class of their own must not hide them."""
     rng = np.random.default_rng(4)
     lengths_D, means_D = rng.integers(4, 13, 2000), rng.normal(2.0, 0.5, 2000)
     lengths_D[:205], means_D[:205] = 30 + rng.integers(0, 30, 205), rng.normal(2.0, 0.2, 205)

@@ -1,4 +1,4 @@
-"""Encoding and decoding are inverse; what is unknown is named and priced."""
+"""Encoding and decoding are inverse; unknown characters are named and have a loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training loop: every step in order, whatever the engine is asked for at once."""
+"""The training loop: every step in order, however many the engine does in one call."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SHAPE: dict[str, Any] = {"n_embd": 4, "n_head": 1, "block_size": 4}
 
 
 class FakeEngine:
-    """An engine that notes what it was asked for; a step takes so long."""
+    """An engine that records its calls; a step takes a given time."""
 
     def __init__(self, clock: Clock, each: float = 0.01, nan_at: int | None = None) -> None:
         self.clock, self.each, self.nan_at = clock, each, nan_at
@@ -248,6 +248,6 @@ def test_chunking_changes_no_loss(
 
 
 def test_losses_are_taken_before_the_update(tmp_path: Path, tiny: list[str]) -> None:
-    # With numbers of nearly 0 at first every guess is blind: ln 8 for seven letters and the end.
+    # Initial values near 0 predict uniformly: ln 8 for seven letters and the end.
     first = losses(tmp_path / "a", tiny, steps=1, init_std=1e-9)[0]
     assert first[1] / first[2] == pytest.approx(math.log(8), rel=1e-12)

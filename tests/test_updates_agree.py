@@ -55,7 +55,7 @@ def numpy_muon(
     lr: float,
     config: GPTConfig = MODERN,
 ) -> None:
-    """Move the layers' matrices: the polynomial applied to singular values."""
+    """Update the layers' matrices: apply the polynomial to their singular values."""
     matrices, directions = model.views(flat, config), model.views(ahead, config)
     for p in filter(lambda p: p.hidden, model.parameters(config)):
         u, s, vt = np.linalg.svd(directions[p.name], full_matrices=False)

@@ -1,4 +1,4 @@
-"""What is usual travels with a run, and so do its judgements; its data is found where it lies."""
+"""A run's folder has its reference losses and thresholds; its data is found where it lies."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_program_judges_as_the_command_line_does_and_is_told_as_much(
 
 
 def test_what_was_measured_in_part_is_measured_whole_where_the_file_is(home: Path) -> None:
-    """A training prices no more than half as many positions as it was trained on."""
+    """A training measures at most half as many held-out positions as it was trained on."""
     with trained(home, home / "part", steps=2) as session:
         for _ in session:
             pass

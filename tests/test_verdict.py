@@ -1,4 +1,4 @@
-"""A training that came to no good says so, and is no success; one that is merely short is."""
+"""A training without a useful model says so and fails; one that is merely short succeeds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def file(tmp_path: Path, tiny: list[str]) -> None:
 
 
 def trained(capsys: Capture, words: str, code: int) -> tuple[str, str]:
-    """What a training with an exit code prints on stdout and on stderr."""
+    """Train; check the exit code and return what is printed on stdout and on stderr."""
     assert run(f"train t.txt {words}".split()) == code
     told = capsys.readouterr()
     return told.out, told.err

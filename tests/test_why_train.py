@@ -1,4 +1,4 @@
-"""`microgpt why --train`: one start, one measure, and no sentence that is not so."""
+"""`microgpt why --train`: one initialisation, one measure, and only true sentences."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def point(step: int, loss: float, **others: Any) -> Point:
 
 
 def sentences(**curves: list[Point]) -> tuple[str, str]:
-    """What is told of curves, by plain steps and by Adam's."""
+    """Return the sentences about curves, for plain gradient descent and for Adam."""
     named = {name.replace("_", "-"): points for name, points in curves.items()}
     counted = {"uniform": SimpleNamespace(mean=3.3), "unigram": SimpleNamespace(mean=2.9)}
     prepared: Any = SimpleNamespace(baselines=counted, quarter=4, marks=[0, 4, 16])
