@@ -159,7 +159,7 @@ def texts_of(source: Kind, seed: int) -> tuple[list[str], Floats]:
 
 
 def real(kind: str, seed: int, recipe: dict[str, Any]) -> list[dict[str, Any]]:
-    """Train on a file from a source, and judge by the present, the former and scikit-learn's rule."""
+    """Train on a file from a source, and judge by the present, the former, scikit-learn's rule."""
     source, rng = SOURCES[kind], np.random.default_rng(seed)
     texts, shares = texts_of(source, seed)
     n = len(source.shares) if source.repeating else 0
