@@ -1,8 +1,8 @@
-"""Product codes with a check digit: what a model learns of a format, and what arithmetic knows.
+"""Product codes with a check digit: how much of the format a model learns.
 
-In: codes made here, as `KAB-40718-23-6`: one of forty groups, a number, a year, and Luhn's check
-digit of the seven digits before it. Out: of codes spoilt in five ways, the share that the model
-flags where it is to flag 1 % of good ones; beside a regular expression, a list, and the sum itself.
+In: codes generated here, such as `KAB-40718-23-6`: one of forty groups, a number, a year, and
+Luhn's check digit of the seven digits before it. Out: the share flagged of codes spoilt in five
+ways, by a model that flags 1 % of good ones, a regular expression, a list, and the check sum.
 
     python examples/codes.py
 """
@@ -37,7 +37,7 @@ def luhn(digits: str) -> str:
 
 
 def code(rng: random.Random) -> str:
-    """Make a code; years come as sales do, the late ones more often."""
+    """Make a code; late years are more frequent."""
     number, year = f"{rng.randrange(100_000):05}", f"{rng.choices(range(10, 25), range(1, 16))[0]}"
     return f"{rng.choice(GROUPS)}-{number}-{year}-{luhn(number + year)}"
 
@@ -80,7 +80,7 @@ SPOILT: tuple[Callable[[str, random.Random], str], ...] = (letter, short, group,
 
 
 def main() -> None:
-    """Train, spoil, count what is found."""
+    """Train, spoil codes, count flags."""
     rng = random.Random(1)
     codes = list({code(rng): None for _ in range(26_000)})
     seen, good = codes[:20_000], codes[20_000:]
@@ -116,7 +116,7 @@ def main() -> None:
 
 
 def valid(text: str) -> bool:
-    """Say whether a code's last digit is that of the others."""
+    """Return whether a code's check digit is correct."""
     digits = re.sub(r"\D", "", text)
     return len(digits) > 1 and luhn(digits[:-1]) == digits[-1]
 

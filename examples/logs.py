@@ -1,8 +1,8 @@
-"""Log lines that nobody has seen before, among thousands that say the same again and again.
+"""Unusual log lines among thousands of similar ones.
 
-In: lines of a small web service, made here. Out: the share that is flagged of new lines, of those
-among them that the model has not seen, and of odd ones; beside a list of the words that lines are
-made of, every number the same, which is what people do by hand.
+In: lines of a small web service, generated here. Out: the share flagged of new lines, of those
+among them that are not in the training data, and of odd ones; by the model, and by a list of the
+words in lines, with all numbers treated as equal.
 
     python examples/logs.py
 """
@@ -22,7 +22,7 @@ RATE = 0.01
 
 
 def line(rng: random.Random) -> str:
-    """Write a line of the service."""
+    """Make a line of the service's log."""
     kind = rng.random()
     if kind < 0.7:
         verb = rng.choices(["GET", "POST", "PUT", "DELETE"], [80, 12, 6, 2])[0]
@@ -73,7 +73,7 @@ KINDS: tuple[Callable[[random.Random], str], ...] = (traversal, injection, slow,
 
 
 def words_of(text: str) -> list[str]:
-    """Split a line, every number the same."""
+    """Split a line into words; all numbers become equal."""
     return re.sub(r"\d+", "#", text).split()
 
 

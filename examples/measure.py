@@ -1,4 +1,4 @@
-"""What the examples share: prices under a run or under counts, texts in groups, a table."""
+"""Tools of the examples: losses under a run or n-gram counts, groups of texts, a table."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ Test = Callable[[list[str]], NDArray[np.bool_]]
 
 
 def counted(run: Run, n: int) -> NGram:
-    """Count characters in rows of n, in the documents that a run was trained on."""
+    """Count n-grams in the documents that a run was trained on."""
     laid = Laid.of(run.documents[0], run.tokenizer, run.settings.model.block_size)
     return NGram.of(laid.batch, run.tokenizer.vocab_size, run.tokenizer.bos, n)
 
 
 def price(run: Run, texts: Sequence[str], model: NGram | None = None) -> Priced:
-    """Price texts with a run, or with counts: see `losses_N` of positions, `means_D` of texts."""
+    """Return texts' losses under a run or n-grams: `losses_N` of positions, `means_D` of texts."""
     engine = run.predictor if model is None else model
     return Pricer(engine, run.tokenizer, run.settings.model.block_size).price(texts)
 
 
 def drawn(run: Run, model: NGram, number: int, seed: int, most: int = 60) -> list[str]:
-    """Draw texts from counts, character by character, until the end comes."""
+    """Sample texts from n-grams, character by character, up to the end."""
     rng, bos = np.random.default_rng(seed), run.tokenizer.bos
     ids = np.full((number, most + model.n), bos)
     for t in range(model.n - 1, most + model.n - 1):
@@ -47,7 +47,7 @@ def made(
     kinds: Sequence[Callable[[random.Random], str]],
     rng: random.Random,
 ) -> tuple[list[str], dict[str, list[str]]]:
-    """Make texts to learn from, and groups to flag: good ones, and odd ones of several kinds."""
+    """Make training texts, and groups to flag: good ones, and odd ones of several kinds."""
     seen, new = ([make(rng) for _ in range(number)] for number in (12_000, 8000))
     known = set(seen)
     unseen = [text for text in new if text not in known]
@@ -56,7 +56,7 @@ def made(
 
 
 def unheard(seen: Sequence[str], words_of: Callable[[str], list[str]]) -> Test:
-    """Return the simplest alternative: it flags texts with a word that none of those seen has."""
+    """Return the simplest alternative: flag texts with a word that is in no training text."""
     vocabulary = {word for text in seen for word in words_of(text)}
     return lambda texts: np.array([not vocabulary.issuperset(words_of(text)) for text in texts])
 
@@ -71,7 +71,7 @@ def flag_table(tests: Mapping[str, Test], groups: Mapping[str, list[str]]) -> No
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows under heads: the first column to the left, the others to the right.
+    """Print rows under heads: the first column aligned left, the others right.
 
     >>> table(["model", "loss"], [["pairs", 2.53], ["5-grams", 2.09]])
     model    loss

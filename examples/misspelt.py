@@ -1,8 +1,8 @@
-"""Which names are misspelt, or come from elsewhere? Ranked by nats a character.
+"""Find misspelt and foreign names: rank names by nats a character.
 
-In: the embedded surnames, 4,000 of them shown to no model, half of these misspelt in four ways; and
-a hundred names from five countries. Out: the area under the curve of each model: how often an odd
-name costs more than a good one. 1 is perfect, 0.5 is a coin.
+In: the embedded surnames, 4,000 of them held back from all models, half of these misspelt in four
+ways; and a hundred names from five countries. Out: each model's area under the ROC curve: the
+probability that an odd name has a higher loss than a good one. 1 is perfect, 0.5 is chance.
 
     python examples/misspelt.py
 """
@@ -43,25 +43,25 @@ FOREIGN = {
 
 
 def swapped(word: str, rng: random.Random) -> str:
-    """Exchange two neighbours that differ."""
+    """Exchange two adjacent letters that differ."""
     i = rng.choice([i for i in range(len(word) - 1) if word[i] != word[i + 1]] or [0])
     return word[:i] + word[i + 1 : i + 2] + word[i] + word[i + 2 :]
 
 
 def dropped(word: str, rng: random.Random) -> str:
-    """Leave a letter out."""
+    """Omit a letter."""
     i = rng.randrange(len(word))
     return word[:i] + word[i + 1 :]
 
 
 def doubled(word: str, rng: random.Random) -> str:
-    """Write a letter twice."""
+    """Double a letter."""
     i = rng.randrange(len(word))
     return word[: i + 1] + word[i:]
 
 
 def replaced(word: str, rng: random.Random) -> str:
-    """Write another letter in the place of one."""
+    """Replace a letter with another."""
     i = rng.randrange(len(word))
     return word[:i] + rng.choice(string.ascii_lowercase.replace(word[i], "")) + word[i + 1 :]
 
@@ -75,14 +75,14 @@ def looked_up(known: set[str], words: list[str]) -> NDArray[np.float64]:
 
 
 def areas(seed: int, folder: Path) -> dict[str, dict[str, float]]:
-    """Return the areas of one split, by what is odd, and by model."""
+    """Return the areas of one split, by kind of odd name and by model."""
     rng = random.Random(seed)
     names = names_path().read_text("ascii").split()
     rng.shuffle(names)
     good, to_spoil, rest = names[: ASIDE // 2], names[ASIDE // 2 : ASIDE], names[ASIDE:]
     real = set(names)
     odd = {how.__name__: [how(name, rng) for name in to_spoil] for how in KINDS}
-    # What is a surname too is not wrong; nobody could know.
+    # A misspelling that is itself a surname does not count as misspelt.
     odd = {kind: [word for word in words if word not in real] for kind, words in odd.items()}
     known = set(rest)
     for where, text in FOREIGN.items():

@@ -1,7 +1,7 @@
-"""New surnames: are they new, and are they surnames? Beside what counts would make up.
+"""Sample surnames from a GPT and from n-grams: how many are new, and how many of these real?
 
-In: the embedded 32,000 surnames, a quarter of them shown to no model. Out: of 4,000 samples of each
-model how many it has not read, and how many of these stand in that quarter: real names, found.
+In: the embedded 32,000 surnames, a quarter of them held back from all models. Out: how many of each
+model's 4,000 samples are not in its training data, and how many of these are in that quarter.
 
     python examples/surnames.py
 """
@@ -21,7 +21,7 @@ SAMPLES = 4000
 
 
 def main() -> None:
-    """Train, draw, look them up."""
+    """Train, sample, look the samples up."""
     names = names_path().read_text("ascii").split()
     random.Random(1).shuffle(names)
     aside, rest = names[: len(names) // 4], names[len(names) // 4 :]
