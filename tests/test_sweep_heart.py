@@ -1,4 +1,4 @@
-"""In a shared sweep, what a machine leaves that dies is tried by others, and nothing twice."""
+"""In a shared sweep, other machines try a dead machine's values; no trial is repeated."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Sharing = Callable[[str], Study]
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Any:
-    """Open a study of two cells as a machine of some name does."""
+    """Return a function that opens a study of two cells as another machine would."""
     opened: list[Study] = []
     told = SweepSettings(
         preset="microgpt", tokenizer="characters", source=Source(files=("t.txt",)), fingerprint="",

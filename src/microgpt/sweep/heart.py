@@ -36,7 +36,7 @@ class Heart:
         self._storage.record_heartbeat(trial._trial_id)
 
     def beat(self, running: Iterable[Any]) -> None:
-        """Send the heartbeats that are due, and give up dead trials; usually there is nothing to do.
+        """Send the heartbeats that are due, and give up dead trials; usually do nothing.
 
         Args:
             running: the trials of this process.

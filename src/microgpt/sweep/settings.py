@@ -114,11 +114,11 @@ class SweepSettings:
         return " ".join(["microgpt train", *map(path_word, source.files), *as_flags(words)])
 
     def check_same(self, theirs: Mapping[str, Any], name: str) -> None:
-        """Raise SweepError unless others have the same settings.
+        """Raise SweepError unless the stored settings are the same as these.
 
         Args:
-            theirs: as a JSON object, in the database.
-            name: of the study.
+            theirs: the stored settings, as a JSON object.
+            name: the study's.
         """
         ours = self.to_json()
         for key in ours:

@@ -63,8 +63,8 @@ def connect(address: str, *, beats: bool = False) -> Any:
     """Connect to a database.
 
     Args:
-        address: of it.
-        beats: whether other machines share it, so that running trials must be confirmed.
+        address: the database's.
+        beats: whether running trials send heartbeats, because other machines share the study.
 
     Raises:
         SweepError: the address is invalid, or the database refuses the connection.

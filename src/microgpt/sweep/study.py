@@ -38,7 +38,7 @@ class Study:
         address: of the database, in SQLAlchemy's form.
         name: of the study.
         settings: of the sweep.
-        salt: where other machines have part: makes the draws of this one differ from theirs.
+        salt: a name of this machine if others share the study; it makes the draws differ.
 
     Raises:
         SweepError: the database cannot be reached, or has another sweep by this name.
@@ -170,7 +170,7 @@ class Study:
 
     @told
     def beat(self) -> None:
-        """Tell other machines that this one is alive; to be called every second or so."""
+        """Send heartbeats to the other machines if they are due; call this every second or so."""
         if self._heart:
             self._heart.beat(self._running.values())
 
@@ -187,7 +187,7 @@ class Study:
 
     @told
     def tell(self, number: int, outcome: Outcome, report: Report | None) -> Trial | None:
-        """Record the end of a trial; return it, or None where another machine has given it up."""
+        """Record the end of a trial; return it, or None if another machine has given it up."""
         trial = self._running.pop(number)
         if outcome in ("done", "pruned") and not (report and math.isfinite(report.loss)):
             outcome = "diverged"
