@@ -42,7 +42,11 @@ _WORTH = 4096
 
 
 def most_lanes(vocab_size: int, block_size: int) -> int:
-    """Return the most lanes for a model of this size."""
+    """Return the most lanes for a model of this size.
+
+    >>> most_lanes(vocab_size=27, block_size=64), most_lanes(vocab_size=27, block_size=100_000)
+    (512, 1)
+    """
     return max(1, min(_LANES, _POSITIONS // block_size, _PROBABILITIES // vocab_size))
 
 

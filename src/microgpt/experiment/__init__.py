@@ -80,7 +80,7 @@ class Experiment:
         quarter: the step after a quarter of the training.
 
     Raises:
-        UsageError, DataError: what is wrong, in one sentence.
+        UsageError, DataError: a setting or the data is invalid.
     """
 
     def __init__(
@@ -179,7 +179,7 @@ def new(
         device: for the engine.
 
     Raises:
-        UsageError, DataError: what is wrong, in one sentence.
+        UsageError, DataError: a setting or the data is invalid.
     """
     begin = preset(preset_name)
     training = _short(TrainConfig(**begin.training), steps, seed, engine)
@@ -208,7 +208,7 @@ def of_run(
         device: for the engine.
 
     Raises:
-        UsageError, DataError, RunError: what is wrong, in one sentence.
+        UsageError, DataError, RunError: a setting, the data or the run is invalid.
     """
     settings, tokens = checkpoint.read_settings(folder)
     training = _short(settings.training, steps, seed, engine)

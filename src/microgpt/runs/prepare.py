@@ -60,7 +60,7 @@ def new(data: Source | Sequence[str], *, out: Path | None = None, **others: Any)
         others: the other arguments of `in_memory`.
 
     Raises:
-        UsageError, DataError, RunError: what is wrong, in one sentence.
+        UsageError, DataError, RunError: a setting, the data or the run is invalid.
     """
     made = in_memory(data, **others)
     settings, trainer = made.settings, made.trainer
@@ -108,7 +108,7 @@ def in_memory(
             there.
 
     Raises:
-        UsageError, DataError: what is wrong, in one sentence.
+        UsageError, DataError: a setting or the data is invalid.
     """
     check_count("log_every", log_every)
     own = {

@@ -135,7 +135,7 @@ def train(
         log_every: steps a line of the log.
 
     Raises:
-        UsageError, DataError, RunError: what is wrong, in one sentence.
+        UsageError, DataError, RunError: a setting, the data or the run is invalid.
         DivergedError: the loss is not finite.
         KeyboardInterrupt: the training was interrupted; it is saved.
 

@@ -63,7 +63,8 @@ def new(
         name: of the study; with a database, other machines join it by this.
 
     Raises:
-        UsageError, SweepError, DataError, MissingExtra: what is wrong, in one sentence.
+        UsageError, SweepError, DataError: a setting, the study or the data is invalid.
+        MissingExtra: Optuna is not installed.
     """
     check_installed()
     if name is not None and not (name.isprintable() and name == Path("x", name).name != ".."):

@@ -25,7 +25,11 @@ CHOSEN = "chosen"
 
 
 def default(engine: str) -> str:
-    """Return the default preset's name: the original for a slow engine, else micro."""
+    """Return the default preset's name: the original for a slow engine, else micro.
+
+    >>> default("scalar")
+    'microgpt'
+    """
     return "micro" if about(engine).is_fast else "microgpt"
 
 

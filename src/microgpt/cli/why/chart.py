@@ -1,8 +1,8 @@
 """The curves of `microgpt why --train`: in the terminal, and as a picture.
 
 In: an experiment and its curves. Out: three panels, one measure each; the picture has a row of
-panels for plain steps and one for the recipe's optimizer. Steps, nats and slopes are on logarithmic
-axes, because most changes come early and differences are factors.
+panels for plain steps and one for the recipe's optimizer. Steps, nats and lengths of gradients are
+on logarithmic axes, because most changes come early and differences are factors.
 """
 
 from __future__ import annotations

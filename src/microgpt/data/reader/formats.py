@@ -58,7 +58,11 @@ def form_of(file: str, source: Source) -> Form:
 
 
 def delimiter_of(file: str) -> str:
-    """Return the delimiter that a table's file name implies: a tab for .tsv, else a comma."""
+    r"""Return the delimiter that a table's file name implies: a tab for .tsv, else a comma.
+
+    >>> delimiter_of("names.tsv.gz"), delimiter_of("names.csv")
+    ('\t', ',')
+    """
     return "\t" if _suffix(file) == ".tsv" else ","
 
 
@@ -67,7 +71,11 @@ def _suffix(file: str) -> str:
 
 
 def name_of(file: str) -> str:
-    """Return the name of a file for messages."""
+    """Return the name of a file for messages.
+
+    >>> name_of("-"), name_of("names.txt")
+    ('standard input', 'names.txt')
+    """
     return "standard input" if file == "-" else file
 
 

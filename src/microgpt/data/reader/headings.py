@@ -27,6 +27,9 @@ def choose(lines: list[str], default: str, column: str | None, *, quoted: bool) 
         default: the delimiter that the file's name implies.
         column: the column that was asked for: the default is right if it is a heading with it.
         quoted: whether cells may be quoted.
+
+    >>> choose(["name;year", "emma;1998"], ",", None, quoted=True)
+    ';'
     """
     usual = Dialect(default, quoted)
     if _width(lines, usual) > 1 or column in next(_some(lines, usual), list[str]()):

@@ -170,7 +170,11 @@ def add(piece: Piece, data: bytes, encoding: str, *, as_they_stand: bool) -> Non
 
 
 def decoded(data: bytes, encoding: str) -> str:
-    """Decode bytes; raise UnicodeError if they are not text in the encoding."""
+    """Decode bytes; raise UnicodeError if they are not text in the encoding.
+
+    >>> decoded("café".encode("latin-1"), "latin-1")
+    'café'
+    """
     text = data.decode(encoding)
     if encoding != "utf-8":
         text.encode()  # raises for a lone surrogate, which some encodings such as UTF-7 can hold

@@ -76,7 +76,11 @@ class Objects:
 
 
 def is_array(start: str) -> bool:
-    """Return whether JSON text begins with an array."""
+    """Return whether JSON text begins with an array.
+
+    >>> is_array(' [{"name": "emma"}]'), is_array('{"name": "emma"}')
+    (True, False)
+    """
     return start.lstrip("\ufeff \t\r\n")[:1] == "["
 
 
