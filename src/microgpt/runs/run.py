@@ -218,7 +218,7 @@ class Run(Model):
         size = None if seen else beside(lambda: xz(trained, texts, measured.positions))
         batch = self._lay_out(trained)
         pairs = Counts.of(batch, self.tokenizer.vocab_size)
-        batch = enough(batch)  # of many documents the others are forgotten: memory is to stay small
+        batch = enough(batch)  # drops the other documents, to save memory
         if not seen and "ngram" not in vars(self):
             self.ngram = ngram(batch, self.tokenizer, self._lay_out(held_out))
         rungs = ladder(pairs, measured, self.tokenizer, None if seen else self.ngram)

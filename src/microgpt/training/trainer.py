@@ -139,8 +139,8 @@ class Trainer:
     def _closing(self) -> float:
         """Estimate the seconds from the last step to the end of a timed training; else 0.
 
-        Held-out documents are evaluated, and the reference losses are measured on as many positions.
-        A slow engine measures few, in proportion to its training.
+        Held-out documents are evaluated, and the reference losses measured on as many positions. A
+        slow engine measures few, in proportion to its training.
         """
         task = self.task
         if not task.training.seconds or not task.heldout or not about(self.engine.name).is_fast:

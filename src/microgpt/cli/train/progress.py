@@ -83,7 +83,7 @@ class Lines:
             begin = stop
 
     def _take_each(self, event: Steps) -> None:
-        """Write the lines of a chunk in which each step has one; the last step's line is held back."""
+        """Write the lines of a chunk in which each step has one, but for the last step's."""
         self._flush()
         *whole, last = event
         lines: list[str] = []
@@ -117,7 +117,7 @@ class Lines:
 
 
 def _line(step: Step, total: LossSum, seconds: float, measured: HeldOut | None = None) -> str:
-    """Return the line of a step: the mean loss of the steps since the last line, and their speed."""
+    """Return a step's line: the mean loss of all steps since the last line, their speed."""
     # The training loss is the GPT's, so is the first held-out loss; the mixture's has its name.
     mixed = measured.sum.mean if measured and measured.gpt else None
     parts = [heldout("val", measured.own.mean, mixed)] if measured else []
