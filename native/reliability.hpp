@@ -1,4 +1,4 @@
-// Sums over predictions by their log-odds: what a reliability diagram is made of.
+// Sums over predictions by their log-odds, for a reliability diagram.
 #pragma once
 
 #include <algorithm>
@@ -9,15 +9,15 @@
 
 namespace microgpt::MICROGPT_BUILD {
 
-// ln(p / (1 - p)), from -far to far. The odds of what is within 1e-18 of 0 or 1 are beyond e^40.
+// ln(p / (1 - p)), clipped to -far and far. Within 1e-18 of 0 or 1 the odds are beyond e^40.
 inline Register log_odds(Register p, double far) {
     const Register none{}, q = 1.0 - p;
     const Register x = log_ratio(p > 1e-18 ? p : none + 1e-18, q > 1e-18 ? q : none + 1e-18);
-    const Register above = x > -far ? x : none - far;  // of NaN, too
+    const Register above = x > -far ? x : none - far;  // -far for NaN, too
     return above < far ? above : none + far;
 }
 
-// Add up predictions p_N in bins of their log-odds, equally wide from -far to far: how many, sum of
+// Sum up predictions p_N in bins of their log-odds, equally wide from -far to far: number, sum of
 // p and sum of p^2; the sums of each bin are added in the order of the predictions. `sums_3F` is
 // overwritten.
 inline void log_odds_sums(Index N, const double* p_N, double far, Index bins, double* sums_3F) {

@@ -125,7 +125,7 @@ def ngram(counted: Batch, tokenizer: Tokenizer, held_out: Batch | None = None) -
 
 
 def enough(batch: Batch) -> Batch:
-    """Return as many of the documents as `ngram` counts."""
+    """Return the documents that `ngram` counts: all of them, or every k-th of many."""
     return _some(batch, _MOST)
 
 

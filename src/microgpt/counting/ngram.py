@@ -95,7 +95,7 @@ class NGram:
         orders: list[Order] = []
         below: list[Order] = []
         least = math.inf
-        while counts:  # from the shortest on; what has been tried is forgotten
+        while counts:  # the shortest first; counts are dropped once used, to save memory
             (pairs, times, before), its = counts.pop(), others.pop()
             highest = Order.of(pairs, times, vocab_size)
             cost = -float(np.log(highest.of_grams(its, p_G)) @ its.times)

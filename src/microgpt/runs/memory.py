@@ -1,6 +1,6 @@
-"""A training in memory, to its end, and its run's files if somebody asks for them.
+"""A complete training in memory, and its run's files on request.
 
-In: a training that can begin. Out: a `MemoryRun`.
+In: a prepared training. Out: a `MemoryRun`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class MemoryRun(Trained):
-    """A run without a folder: it trains as it is made, and holds none of the documents.
+    """A run without a folder. Making one trains the model; it does not hold the documents.
 
     Args:
-        made: the training.
+        made: the prepared training.
 
     Raises:
         DivergedError: the loss is not finite.
@@ -55,7 +55,7 @@ class MemoryRun(Trained):
             self._usual = usual.at_end(trainer, settings)
 
     def write(self, folder: Path) -> None:
-        """Write the files of a run into an empty folder, as a training writes them that has one."""
+        """Write the run's files into an empty folder, as a training with a folder does."""
         about = checkpoint.fingerprint(folder, self.settings, self.tokenizer)
         if self.mixture:
             save_counts(folder, self.mixture.ngram, about)

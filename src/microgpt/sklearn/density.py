@@ -239,7 +239,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         return log_p / characters(texts) if self.per_character else log_p
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state with the run's files in place of the run, which is opened from them."""
+        """Return the state, with the run's files in place of the run."""
         state = cast("dict[str, Any]", super().__getstate__())
         return {**state, "_kept": self._files, "_run": None} if "_kept" in state else state
 

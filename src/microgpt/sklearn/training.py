@@ -1,6 +1,6 @@
 """The training of an estimator: in memory, with a seed drawn as scikit-learn draws it.
 
-In: texts and settings. Out: a run, the texts trained on and those held out.
+In: texts and settings. Out: a run, the training texts and the held-out ones.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from microgpt.training import verdict
 def trained(
     texts: list[str], preset: str | None, settings: Mapping[str, Any]
 ) -> tuple[MemoryRun, list[str], list[str]]:
-    """Train; return the run, the texts trained on and those held out."""
+    """Train; return the run, the training texts and the held-out ones."""
     made = prepare.in_memory(texts, preset_name=preset, **settings)
     run, dataset = MemoryRun(made), made.trainer.task.dataset
     if said := verdict.divergence(made.trainer, made.settings.asked):
@@ -29,7 +29,7 @@ def trained(
 
 
 def seed_of(random_state: Any) -> int:
-    """Return an integer as it is; else draw one from the generator, or from numpy's global one."""
+    """Return an integer unchanged; else draw one from the generator, or from numpy's global one."""
     from sklearn.utils import check_random_state  # pyright: ignore
 
     if isinstance(random_state, (int, np.integer)):

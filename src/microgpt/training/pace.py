@@ -56,13 +56,13 @@ class Pace:
     def begin(self, prepared: float = 0.0, before: float = 0.0, closing: float = 0.0) -> None:
         """Start the clock.
 
-        A budget in seconds is for preparing, training and closing; half of it is for training all
-        the same.
+        A budget in seconds covers preparing, training and closing; at least half of it is for
+        training.
 
         Args:
             prepared: seconds spent on preparing.
-            before: seconds at which an interrupted training goes on.
-            closing: seconds that what follows the last step will take.
+            before: the seconds that a resumed training took before it was interrupted.
+            closing: the estimated seconds of the work after the last step.
         """
         budget = self._asked.seconds
         if budget is not None:
