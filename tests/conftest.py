@@ -9,7 +9,7 @@ import random
 import sys
 import time
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, NoReturn
 
 import hypothesis
@@ -126,6 +126,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(time, "perf_counter", made.perf_counter)
     return made
+
+
+@pytest.fixture
+def in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the trials of sweeps in no database: it takes longer than what a sweep thinks."""
+    kept: dict[str, Any] = {}
+
+    def connect(address: str) -> Any:
+        from optuna.storages import InMemoryStorage
+
+        storage: Any = kept.setdefault(address, InMemoryStorage())
+        storage.engine = SimpleNamespace(dispose=lambda: None)
+        return storage
+
+    monkeypatch.setattr("microgpt.sweep.study.connect", connect)
 
 
 def opened(name: str, config: GPTConfig, seed: int = 1, std: float = 0.3, **kind: object) -> Engine:

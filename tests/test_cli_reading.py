@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import warnings
@@ -112,11 +113,13 @@ def test_data_tells_of_one_long_document(capsys: Capture, text: str) -> None:
     assert len(said) == 2 if len(text) > 1000 else 1
 
 
-@pytest.mark.parametrize(
-    "words", ["data -", "train -", "evaluate R -", "score R -", "compress R -", "decompress R -"]
-)
-def test_closed_standard_input_is_one_sentence(model: Run, words: str) -> None:
-    command = f"{sys.executable} -m microgpt {words.replace('R', str(model.folder))} <&-"
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "microgpt: standard input: closed. Expected text, a document a line.\n"
+def test_closed_standard_input_is_one_sentence(model: Run) -> None:
+    given = ("data -", "train -", "evaluate R -", "score R -", "compress R -", "decompress R -")
+    program = "import sys; from microgpt.cli.app import run; "
+    program += "sys.exit(sum(run(words.split()) for words in sys.argv[1:]))"
+    command = [sys.executable, "-c", program, *(w.replace("R", str(model.folder)) for w in given)]
+    closed = ["sh", "-c", f"exec {shlex.join(command)} <&-"]
+    done = subprocess.run(closed, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2 * len(given), "")
+    sentence = "microgpt: standard input: closed. Expected text, a document a line.\n"
+    assert done.stderr == sentence * len(given)

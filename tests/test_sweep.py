@@ -142,9 +142,10 @@ def test_the_best_is_a_run_and_the_command_makes_it_again(
 
 
 def test_the_same_seed_tries_the_same_and_resuming_adds_to_it(
-    swept: tuple[Path, list[dict[str, Any]]], capsys: Capture
+    swept: tuple[Path, list[dict[str, Any]]], capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, (*trials, _) = swept
+    monkeypatch.setattr("microgpt.cli.sweep.knobs.save", lambda *_: None)
     assert run(f"sweep {TOLD} --trials 3 --out s --json".split()) == 0
     *first, _ = objects(capsys.readouterr().out)
 
@@ -165,6 +166,7 @@ def test_the_same_seed_tries_the_same_and_resuming_adds_to_it(
     assert Path("s/best/checkpoint.safetensors").stat().st_mtime_ns == before
 
 
+@pytest.mark.usefixtures("in_memory")
 def test_the_preset_itself_is_the_first_trial_where_the_knobs_hold_it(tmp_path: Path) -> None:
     for knobs, values in (((), len(KNOBS)), (("lr=0.02..0.03",), 0)):
         told = settings(knobs=knobs)
@@ -176,6 +178,7 @@ def test_the_preset_itself_is_the_first_trial_where_the_knobs_hold_it(tmp_path: 
         study.close()
 
 
+@pytest.mark.usefixtures("in_memory")
 def test_what_falls_behind_is_given_up_and_what_diverged_is_not_the_best(tmp_path: Path) -> None:
     study = Study(f"sqlite:///{tmp_path / 's.db'}", "s", settings())
 
@@ -230,7 +233,7 @@ def test_a_trial_that_diverges_or_cannot_be_is_told_and_the_next_one_trained(
 
 def test_a_sweep_whose_best_is_worse_than_a_blind_guess_is_no_success(capsys: Capture) -> None:
     words = "sweep t.txt --steps 60 --holdout 0.2 --knob lr=100..900 --trials 1 --jobs 1 --out s"
-    words += " --budget 1h --preset microgpt --engine scalar"
+    words += " --budget 1h --preset microgpt --engine scalar --knob block_size=8 --knob n_embd=4"
     assert run(words.split()) == 1
     told = capsys.readouterr()
     assert re.search(

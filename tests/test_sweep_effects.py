@@ -6,17 +6,16 @@ import math
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from microgpt.cli.sweep.trials import moved
 from microgpt.data.corpus import Source
-from microgpt.sweep import study as studies
 from microgpt.sweep.effects import Course, Effect, Effects, effects
 from microgpt.sweep.knob import parse
 from microgpt.sweep.settings import SweepSettings
+from microgpt.sweep.study import Study
 from microgpt.sweep.trainer import SHARES, Report
 
 # The loss of `response`: branches by n_embd, a valley in lr, nothing by dropout; momentum up where
@@ -43,20 +42,6 @@ def steep(values: Mapping[str, Any]) -> float:
     return response(values) + 20.0 * max(0.0, x - 0.5) ** 2
 
 
-@pytest.fixture
-def in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Store a study's trials in memory: a database would take longer than the sweep itself."""
-
-    def connect(_: str) -> Any:
-        from optuna.storages import InMemoryStorage
-
-        storage: Any = InMemoryStorage()
-        storage.engine = SimpleNamespace(dispose=lambda: None)
-        return storage
-
-    monkeypatch.setattr(studies, "connect", connect)
-
-
 def swept(loss: Callable[[Mapping[str, Any]], float], seed: int) -> Effects:
     """Return the effects of a sweep that learns from its trials and prunes the worse ones."""
     noise = random.Random(seed)
@@ -64,7 +49,7 @@ def swept(loss: Callable[[Mapping[str, Any]], float], seed: int) -> Effects:
         preset="microgpt", tokenizer="characters", source=Source(files=("t.txt",)), fingerprint="",
         engine="scalar", seconds=None, steps=100, holdout=0.2, seed=seed, knobs=KNOBS,
     )  # fmt: skip
-    study = studies.Study("no address", "s", settings)
+    study = Study("no address", "s", settings)
     for _ in range(64):
         asked = study.ask()
         assert asked

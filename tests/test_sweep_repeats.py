@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -52,6 +50,7 @@ def cells(trials: list[Trial]) -> Counter[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("size", [{}, {"seconds": 0.5, "steps": None}])
+@pytest.mark.usefixtures("in_memory")
 def test_all_there_is_is_tried_once_and_then_nothing(tmp_path: Path, size: dict[str, Any]) -> None:
     study = Study(of_file(tmp_path / "s.db"), "s", settings(*FEW, **size))
     told = []
@@ -80,6 +79,7 @@ def test_a_trial_is_not_begun_while_another_of_the_same_is_under_way(tmp_path: P
 
 
 @pytest.mark.parametrize("outcome", ["pruned", "diverged", "failed", "done"])
+@pytest.mark.usefixtures("in_memory")
 def test_what_was_given_up_or_failed_would_come_to_the_same(tmp_path: Path, outcome: Any) -> None:
     study = Study(of_file(tmp_path / "s.db"), "s", settings("n_embd=8,16"))
     for _ in range(2):
@@ -94,6 +94,7 @@ def test_what_was_given_up_or_failed_would_come_to_the_same(tmp_path: Path, outc
     study.close()
 
 
+@pytest.mark.usefixtures("in_memory")
 def test_values_that_differ_only_where_nobody_reads_them_are_the_same(tmp_path: Path) -> None:
     study = Study(of_file(tmp_path / "s.db"), "s", settings("lr=0.02..0.02003"))
     seen = []
@@ -128,12 +129,8 @@ def test_machines_that_ask_at_the_same_time_never_train_the_same(tmp_path: Path)
 
 
 def test_a_sweep_of_few_cells_ends_when_all_are_trained_and_says_so(capsys: Capture) -> None:
-    words = [*SWEEP.split(), "--trials", "30", "--jobs", "2", "--out", "s"]
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "microgpt", *words],
-        capture_output=True, text=True, encoding="utf-8", check=True,
-    )  # fmt: skip
-    *trials, summary = [json.loads(line) for line in done.stdout.splitlines()]
+    assert run([*SWEEP.split(), "--trials", "30", "--jobs", "2", "--out", "s"]) == 0
+    *trials, summary = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(trials) == len({tuple(trial["knobs"].values()) for trial in trials}) == 4
     assert (summary["trials"], summary["exhausted"], summary["effects"]) == (4, True, {})
     assert run(["sweep", "--resume", "s", "--budget", "1h"]) == 0
@@ -151,6 +148,7 @@ def test_of_equal_trials_the_first_is_the_best_whichever_ended_first() -> None:
     assert best([first, second]) == best([second, first]) == first
 
 
+@pytest.mark.usefixtures("in_memory")
 def test_a_loss_that_is_no_number_is_neither_a_success_nor_given_up(tmp_path: Path) -> None:
     study = Study(of_file(tmp_path / "s.db"), "s", settings("n_embd=8,16,32"))
     for outcome, value in (("done", float("nan")), ("pruned", float("inf")), ("done", 2.0)):

@@ -66,6 +66,14 @@ def text() -> Path:
     return path
 
 
+@pytest.fixture
+def small(text: Path) -> str:
+    """A run on the text whose model is small: six trainings like it take little."""
+    shape = "--n-embd 4 --n-head 1 --block-size 6 --engine scalar --holdout 0.1"
+    assert run(f"train {text} {shape} --steps 5 --lr 0.02 --out t-1".split()) == 0
+    return "t-1"
+
+
 def test_all_start_from_the_same_numbers_bit_for_bit(engine_name: str) -> None:
     one = tiny_experiment(engine_name)
     starts = [one.opened(name, plain=plain).state() for name in NAMES for plain in (True, False)]
@@ -80,7 +88,7 @@ def test_the_slope_is_the_length_of_the_mean_objective_s_by_finite_differences(
     objective: Any,
 ) -> None:
     one = tiny_experiment()
-    positions = one.measured.head(14)
+    positions = one.measured.head(6)
     engine = one.opened(objective, plain=False)
     start = engine.state().parameters
 
@@ -219,8 +227,9 @@ def test_what_was_not_seen_is_not_told() -> None:
     assert "; (1 - p)^2 costs more at the end." in one_only
 
 
-def test_the_answer_as_json_has_every_curve(capsys: Capture, text: Path) -> None:
-    words = f"why --train {text} --engine scalar --steps 8 --seed 3 --json"
+def test_the_answer_as_json_has_every_curve(capsys: Capture, small: str) -> None:
+    capsys.readouterr()
+    words = f"why --train {small} --engine scalar --steps 8 --seed 3 --json"
     first = json.loads(told(capsys, words))
     assert first == json.loads(told(capsys, words))
     kinds = [(curve["objective"], curve["steps"]) for curve in first["curves"]]
@@ -234,15 +243,13 @@ def test_the_answer_as_json_has_every_curve(capsys: Capture, text: Path) -> None
     assert first["baselines"]["uniform"] == pytest.approx(math.log(first["model"]["vocab_size"]))
 
 
-def test_a_run_gives_its_text_and_recipe_and_is_left_as_it_was(capsys: Capture, text: Path) -> None:
-    small = "--engine scalar --n-embd 4 --n-head 1 --block-size 6 --steps 5 --holdout 0.3"
-    assert run(f"train {text} {small} --lr 0.02".split()) == 0
+def test_a_run_gives_its_text_and_recipe_and_is_left_as_it_was(capsys: Capture, small: str) -> None:
     capsys.readouterr()
-    before = {path: path.read_bytes() for path in Path("runs/t-1").iterdir()}
+    before = {path: path.read_bytes() for path in Path(small).iterdir()}
     answer = json.loads(told(capsys, "why t-1 --train --engine scalar --json"))
     assert (answer["model"]["n_embd"], answer["training"]["lr"]) == (4, 0.02)
-    assert (answer["training"]["steps"], answer["training"]["holdout"]) == (5, 0.3)
-    assert {path: path.read_bytes() for path in Path("runs/t-1").iterdir()} == before
+    assert (answer["training"]["steps"], answer["training"]["holdout"]) == (5, 0.1)
+    assert {path: path.read_bytes() for path in Path(small).iterdir()} == before
     error = told(capsys, "why t-1 --train --preset micro", code=2)
     assert error == (
         "microgpt: --train t-1 must stand without preset flags: a run has its own. "
@@ -306,9 +313,10 @@ def test_without_matplotlib_that_is_said_before_anything_is_trained(
 
 
 def test_the_table_loses_columns_where_the_terminal_is_narrow(
-    capsys: Capture, text: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: Capture, small: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = f"why --train {text} --engine scalar --steps 8"
+    capsys.readouterr()
+    words = f"why --train {small} --engine scalar --steps 8"
     wide = told(capsys, words)
     assert "The scalar engine is slow: 8 steps" in wide.replace("\n", " ")
     (head, *_) = [line for line in wide.splitlines() if line.startswith("loss ")]
@@ -328,9 +336,10 @@ def test_the_table_loses_columns_where_the_terminal_is_narrow(
 
 @pytest.mark.skipif(not find_spec("matplotlib"), reason="matplotlib is not installed")
 def test_a_picture_is_saved_whole_or_not_at_all(
-    capsys: Capture, text: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: Capture, small: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = f"why --train {text} --engine scalar --steps 4 --save"
+    capsys.readouterr()
+    words = f"why --train {small} --engine scalar --steps 2 --save"
     for name in ("a.png", "a.SVG"):
         assert told(capsys, f"{words} {name}").endswith(f"Saved in {name}.\n")
     assert Path("a.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
