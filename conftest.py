@@ -1,8 +1,14 @@
 """Files that are not collected if scikit-learn is missing; its tests then skip with the reason."""
 
+import os
+import sys
 from importlib.util import find_spec
 
 from microgpt.engines import why_not_native
+
+# Every worker reads all tests, and these start Python some fifty times: what is compiled is kept.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 collect_ignore = [] if find_spec("sklearn") else ["src/microgpt/sklearn", "docs/sklearn.md"]
 if why_not_native():

@@ -96,8 +96,9 @@ def _data(name: str) -> Path:
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every test write its runs into a folder of its own."""
+    """Let every test write its runs into a folder of its own, and not wait for the disk."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 class Clock:

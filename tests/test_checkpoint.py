@@ -148,7 +148,7 @@ def test_a_flipped_bit_anywhere_is_one_sentence(folder: Path, every: int) -> Non
     data = (folder / FILE).read_bytes()
     header = 8 + int.from_bytes(data[:8], "little")
     wrong = {}
-    for at in [*range(header), *range(header, len(data), every)]:
+    for at in [*range(0, header, min(every, 3)), *range(header, len(data), every)]:
         (folder / FILE).write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
         try:
             message = told(folder)

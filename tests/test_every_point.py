@@ -130,9 +130,9 @@ def killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, P
     return taken
 
 
-def stopped(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+def stopped(tmp_path: Path, every: int = 1) -> Iterator[tuple[str, Path]]:
     """Stop a training at each step: at an evaluation, at a line of the log, between these."""
-    for at in range(1, STEPS + 1):
+    for at in range(1, STEPS + 1, every):
         finish(prepare.new(WORDS, out=tmp_path / f"{at}", **RECIPE), stop_at=at)
         yield f"step {at}", tmp_path / f"{at}"
 
@@ -214,10 +214,11 @@ def test_a_failure_at_any_point_leaves_no_trace_after_going_on(
 
 
 @native
+@pytest.mark.parametrize("every", [2, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_stop_at_any_step_leaves_no_trace_after_going_on(
-    tmp_path: Path, whole: dict[str, Any]
+    tmp_path: Path, whole: dict[str, Any], every: int
 ) -> None:
-    assert unequal(whole, stopped(tmp_path)) == []
+    assert unequal(whole, stopped(tmp_path, every)) == []
 
 
 @native
