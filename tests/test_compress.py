@@ -156,17 +156,18 @@ def test_one_long_line_has_many_lanes_and_a_byte_or_two_of_header_for_each() -> 
     pytest.importorskip("microgpt.engines._native")
     made = codec("native", block_size=8, n_embd=8)
     one, many = (bytes([97, 98, 99, 100, 101, 102, 103, end]) * 2000 for end in (97, 10))
-    headers = [unpack(made.compress(data).data, "it")[0] for data in (one, many)]
+    packed = [made.compress(data) for data in (one, many)]
+    headers = [unpack(each.data, "it")[0] for each in packed]
     assert (headers[0].lanes, len(headers[0].firsts)) == (1 + 16_001 // 4096, 4)
     assert (headers[1].lanes, headers[1].firsts) == (2000, ())
-    for data in (one, many):
-        check(made, data)
-    assert made.compress(one).header - made.compress(many).header < 20
+    assert [made.decompress(each.data) for each in packed] == [one, many]
+    assert all(len(each.data) - each.header <= each.ideal + SLACK for each in packed)
+    assert packed[0].header - packed[1].header < 20
 
 
 def test_the_same_file_makes_the_same_bytes_for_any_number_of_threads() -> None:
     pytest.importorskip("microgpt.engines._native")
-    data = "\n".join(random_names(3, 90, 14)).encode()
+    data = "\n".join(random_names(3, 50, 14)).encode()
     makers = [codec("native", n_embd=16, threads=threads, weight=0.2) for threads in (1, 2, 3, 1)]
     first, *others = [made.compress(data).data for made in makers]
     assert all(other == first for other in others)
@@ -274,7 +275,7 @@ def test_a_header_that_lies_is_refused_and_ends(
         made.decompress(pack(changed, code), "it")
 
 
-@pytest.mark.parametrize("code", [b"", b"\0" * 4000, b"\xff" * 4000, bytes(range(256)) * 9])
+@pytest.mark.parametrize("code", [b"", b"\0" * 1000, b"\xff" * 1000, bytes(range(256)) * 3])
 def test_a_code_that_no_encoder_made_is_refused_and_ends(
     small: tuple[Codec, bytes], code: bytes
 ) -> None:

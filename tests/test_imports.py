@@ -52,6 +52,7 @@ def modules() -> dict[str, ast.Module]:
     return found
 
 
+@cache
 def imported(tree: ast.AST) -> set[str]:
     """All modules a tree imports, those for type checking alone left out."""
     names = set()

@@ -21,7 +21,7 @@ if why_not_native() and "native" not in REQUIRED:
     pytest.skip(f"no native engine: {why_not_native()}", allow_module_level=True)
 
 from microgpt.engines.native import NativeEngine
-from tests.test_native import SHAPES, native, numbers
+from tests.native_engines import SHAPES, native, numbers
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ if why_not_native() and "native" not in REQUIRED:
     pytest.skip(f"no native engine: {why_not_native()}", allow_module_level=True)
 
 from microgpt.engines.native import BUILDS
-from tests.test_native import SHAPES, documents, named, native
+from tests.native_engines import SHAPES, documents, named, native
 
 EPS = float(np.finfo(np.float32).eps)
 ROTARY = GPTConfig(

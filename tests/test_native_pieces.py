@@ -25,7 +25,7 @@ if why_not_native() and "native" not in REQUIRED:
     pytest.skip(f"no native engine: {why_not_native()}", allow_module_level=True)
 
 from microgpt.engines.native import BUILDS, NativeEngine
-from tests.test_native import native, numbers
+from tests.native_engines import native, numbers
 
 # Room for attention is set aside by the block size: a piece of 16 Mi numbers is 64 positions.
 LONG = GPTConfig(
@@ -74,21 +74,22 @@ def test_dropout_counts_the_positions_of_the_pieces_before(build: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is asked of the operating system")
-@pytest.mark.parametrize("call", ["losses(data)", "train(in_one(data), np.array([0.01]))"])
+@pytest.mark.parametrize("call", ["losses(data)", "train(batches, np.array([0.01]))"])
 def test_a_large_batch_takes_no_more_memory_than_its_pieces(call: str) -> None:
     # Its logits alone are 1.5 GB; a piece of them is 64 MiB, with room to grow by a quarter.
     code = (
         "import resource, sys; import numpy as np\n"
         "from microgpt.config import GPTConfig\n"
-        "from tests.conftest import laid_out\n"
-        "from tests.test_native import native\n"
-        "from tests.test_native_pieces import in_one\n"
+        "from microgpt.data.batch import Batches, lay_out\n"
+        "from tests.native_engines import native\n"
         "def peak():\n"
         "    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "    return most / 2**20 if sys.platform == 'darwin' else most / 2**10\n"
         "config = GPTConfig(vocab_size=20_000, block_size=1, n_layer=1, n_head=1, n_embd=1)\n"
         "engine = native(config, threads=2)\n"
-        "data = laid_out([[]] * 19_000, 19_999, 1)\n"
+        "data = lay_out([[]] * 19_000, 19_999, 1).batch\n"
+        "step = np.array([0, len(data)], dtype=np.int64)\n"
+        "batches = Batches(data.tokens_N, data.targets_N, data.documents, step)\n"
         "before = peak()\n"
         f"engine.{call}\n"
         "print(peak() - before)"

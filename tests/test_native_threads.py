@@ -23,7 +23,7 @@ from tests.native_programs import NATIVE, PROGRAMS, compiled
 if why_not_native() and "native" not in REQUIRED:
     pytest.skip(f"no native engine: {why_not_native()}", allow_module_level=True)
 
-from tests.test_native import SHAPES, documents, native
+from tests.native_engines import SHAPES, documents, native
 
 ROOT = Path(__file__).resolve().parents[1]
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -32,7 +32,7 @@ forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not
 BEGIN = """
     import multiprocessing, os, sys, threading, time
     import numpy as np
-    from tests.test_native import SHAPES, documents, native
+    from tests.native_engines import SHAPES, documents, native
     batch = documents(SHAPES[3])
     engine = native(SHAPES[3], threads=2)
     """

@@ -47,7 +47,8 @@ def again(capsys: Capture, *words: object) -> Run:
         "t.txt --preset microgpt --steps 20",
         "t.txt --preset microgpt --tokenizer bytes --steps 7",
         "t.txt --preset microgpt-v1 --n-layer 2 --activation relu --init-std 0.1 --steps 9",
-        "t.txt --preset micro --no-qk-norm --final-norm --steps 3 --batch-size 9 --dropout 0.5 --ngram 2",
+        "t.txt --preset micro --no-qk-norm --final-norm --steps 3 --batch-size 9 --dropout 0.5 "
+        "--ngram 2",
         "t.txt --preset small --steps 2 --batch-size 5 --optimizer adam --holdout 0.3 --seed 3",
         "t.txt --preset microgpt --steps 30 --loss quadratic",
         "t.txt --steps 4",

@@ -91,7 +91,7 @@ def test_what_a_first_and_only_update_did_is_seen_on_held_out_documents(capsys: 
 def test_a_training_that_is_short_or_has_little_to_learn_is_no_failure(
     capsys: Capture, documents: list[str], steps: int
 ) -> None:
-    for seed in (1, 2):
+    for seed in (1, 2) if steps < 60 else (1,):
         Path("t.txt").write_text("\n".join(documents), "utf-8")
         _, err = trained(capsys, f"{SMALL} --steps {steps} --seed {seed} --out r{seed}", 0)
         assert err == ""
