@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,9 +101,14 @@ def test_a_missing_run_is_named_and_the_newest_suggested(
     )
 
 
+@cache
+def completion(shell: Any) -> str:
+    return app().generate_completion(shell=shell)
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
 def test_a_shell_can_complete_commands_and_flags(shell: str, tmp_path: Path) -> None:
-    script = app().generate_completion(shell=shell)  # type: ignore[arg-type]
+    script = completion(shell)
     assert all(name in script for name in COMMANDS)
     assert "n-embd" in script
     path = tmp_path / "script"
@@ -121,7 +128,7 @@ def test_a_shell_can_complete_commands_and_flags(shell: str, tmp_path: Path) -> 
 )  # fmt: skip
 def test_bash_completes_commands_flags_values_and_files(words: str, offered: str) -> None:
     Path("some.txt").write_text("a\n", "utf-8")
-    Path("script").write_text(app().generate_completion(shell="bash"), "utf-8")
+    Path("script").write_text(completion("bash"), "utf-8")
     typed = ["microgpt", *words.split()]
     asks = f"COMP_WORDS=({' '.join(typed)}); COMP_CWORD={len(typed) - 1}; COMPREPLY=()"
     command = f'. ./script; {asks}; _microgpt; echo "${{COMPREPLY[*]}}"'

@@ -19,7 +19,8 @@ Capture = pytest.CaptureFixture[str]
 NAMES = ["a b", "a?b", "100%", "a%20b", "a#b", "a{b}", "a'b", 'a"b', "a\nb", "-d", "é", "[x]",
          "~x", "$x^", "a$b$c", "a\\b", os.fsdecode(b"a\xffb")]  # fmt: skip
 posix = pytest.mark.skipif(os.name != "posix", reason="names that only POSIX has")
-TRAIN = ["train", "t.txt", "--preset", "microgpt", "--steps", "3", "--engine", "scalar"]
+TRAIN = ["train", "t.txt", "--preset", "microgpt", "--steps", "3", "--engine", "scalar",
+         "--n-embd", "4", "--n-head", "1"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
