@@ -146,7 +146,8 @@ def test_a_text_learnt_by_heart_ends_with_the_best_state_and_says_so(
     words = [f"{a}{b}{c}" for a in "bcdfg" for b in "aeiou" for c in "lmnrst"]
     (tmp_path / "t.txt").write_text("\n".join(words))
     told = "train t.txt --preset small --steps 300 --dropout 0 --weight-decay 0 --ngram 0 --out r"
-    assert run([*told.split(), "--batch-size", "64", "--holdout", "0.3"]) == 0
+    small = "--n-embd 32 --batch-size 64 --holdout 0.3"
+    assert run([*told.split(), *small.split()]) == 0
     said = capsys.readouterr().out
     kept = microgpt.load("r")
     lines = kept.log.heldout

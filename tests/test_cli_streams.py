@@ -215,27 +215,37 @@ def test_a_terminal_of_another_encoding_gets_its_own_and_escapes_for_what_that_l
     model: Run,
 ) -> None:
     env = {**os.environ, "PYTHONIOENCODING": "latin-1", "TERM": "xterm-256color", "COLUMNS": "90"}
-    for words, shown, not_shown in (
-        (["score", str(model.folder), "é日"], b"\xe9\\u65e5", b"\xe6"),
-        (["score", str(model.folder), "--json", "é日"], b'"\\u00e9\\u65e5"', b"\xe6"),
-        (["evaluate", str(model.folder)], b"#####", b"\\u2588"),
+    # The same as `python -m microgpt`, but one command after the other.
+    program = (
+        "import sys; from microgpt.cli.app import run; from microgpt.cli.terminal.streams import "
+        "opened; sys.stdout = opened(sys.stdout); r = sys.argv[1];"
+        "codes = [run(words) or print('\f') for words in (['score', r, 'é日'], "
+        "['score', r, '--json', 'é日'], ['evaluate', r])]; sys.exit(any(codes))"
+    )
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-c", program, str(model.folder)]
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE, env=env) as process:
+        os.close(theirs)
+        told = b""
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:
+                break
+            told += part
+            if not part:
+                break
+        os.close(ours)
+        assert process.wait(30) == 0
+    said = told.split(b"\f")[:3]
+    for one, shown, not_shown in zip(
+        said,
+        (b"\xe9\\u65e5", b'"\\u00e9\\u65e5"', b"#####"),
+        (b"\xe6", b"\xe6", b"\\u2588"),
+        strict=True,
     ):
-        ours, theirs = os.openpty()
-        with start(words, stdout=theirs, stderr=subprocess.PIPE, env=env) as process:
-            os.close(theirs)
-            told = b""
-            while True:
-                try:
-                    part = os.read(ours, 65536)
-                except OSError:
-                    break
-                told += part
-                if not part:
-                    break
-            os.close(ours)
-            assert process.wait(30) == 0
-        assert shown in told
-        assert not_shown not in told
+        assert shown in one
+        assert not_shown not in one
 
 
 def test_an_output_gives_way_to_nowhere_only_where_that_is_wanted() -> None:
