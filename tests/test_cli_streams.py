@@ -264,7 +264,7 @@ def test_an_output_gives_way_to_nowhere_only_where_that_is_wanted() -> None:
     "words",
     ["train {t} --steps 3 --out /proc/x", "compress {r} {t} -o /proc/x",
      "report {r} -o /proc/x", "plot {r} --save /proc/x.png",
-     "why {r} --train --engine scalar --steps 2 --save /proc/x.svg",
+     "why --train {u} --engine scalar --steps 2 --save /proc/x.svg",
      "sweep {t} --steps 5 --budget 9s --out /proc/x"],
 )  # fmt: skip
 def test_a_path_that_cannot_be_made_is_one_sentence_that_names_it(
@@ -272,7 +272,9 @@ def test_a_path_that_cannot_be_made_is_one_sentence_that_names_it(
 ) -> None:
     if words.startswith("sweep"):
         pytest.importorskip("optuna")
-    given = words.format(r=model.folder, t=file).split()
+    letters = file.with_name("u.txt")
+    letters.write_text("\n".join("abcdefghijklmnopqrst"))
+    given = words.format(r=model.folder, t=file, u=letters).split()
     assert run(given) == 2
     path = next(word for word in given if word.startswith("/proc/x"))
     said = capsys.readouterr().err

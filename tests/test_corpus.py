@@ -264,7 +264,7 @@ odd = st.text(
 )
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(odd, st.integers(1, 9), st.sampled_from(["window", "cut"]))
 def test_characters_in_are_those_trained_on_and_those_dropped(text, block, long) -> None:  # type: ignore[no-untyped-def]
     text += "x" * 10_000 if text.endswith("é") else "x"
