@@ -134,7 +134,7 @@ def in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the trials of sweeps in no database: it takes longer than what a sweep thinks."""
     kept: dict[str, Any] = {}
 
-    def connect(address: str) -> Any:
+    def connect(address: str, *, beats: bool = False) -> Any:
         from optuna.storages import InMemoryStorage
 
         storage: Any = kept.setdefault(address, InMemoryStorage())
