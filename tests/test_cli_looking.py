@@ -234,6 +234,18 @@ def test_runs_lists_them_all_and_tells_two_apart(capsys: Capture) -> None:
     assert re.search(r"^steps +30 +25 +-5 *$", printed, re.MULTILINE)
 
 
+def test_a_run_on_bytes_says_what_a_byte_costs(capsys: Capture, tmp_path: Path) -> None:
+    words = (
+        f"--tokenizer bytes --steps 2 --block-size 6 --n-embd 4 --n-head 1 --out {tmp_path / 'b'}"
+    )
+    assert run(f"train t.txt --engine scalar {words}".split()) == 0
+    capsys.readouterr()
+    for command in ("score {} anna", "sample {}", "why {} anna"):
+        printed = out(capsys, command.format(tmp_path / "b"))
+        assert "nats a byte" in printed
+        assert "nats a character" not in printed
+
+
 def test_json_is_json_where_the_output_cannot_show_every_character() -> None:
     command = [sys.executable, "-m", "microgpt", "score", "t-2", "--json", "é\u2028😀"]
     env = {**os.environ, "PYTHONIOENCODING": "ascii"}

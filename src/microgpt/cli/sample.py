@@ -96,7 +96,7 @@ def sample(
 
 
 def _legend(run: Run, starred: int, blocked: int, known: bool) -> str:
-    notes = ["(the number: nats a character, by the model itself"]
+    notes = [f"(the number: nats a {run.tokenizer.unit}, by the model itself"]
     made = max(run.log.steps, run.engine.updates)
     wanted = run.settings.training.steps
     if wanted and made < wanted and not run.settings.training.seconds:

@@ -155,9 +155,7 @@ def _one_by_one(
             }
             say_json(values | {"flagged": bool(flagged[0])} if flagged is not None else values)
         else:
-            detail.show(
-                one, run.tokenizer.unknown_nats, float(rarer[0]) if rarer is not None else None
-            )
+            detail.show(one, run.tokenizer, float(rarer[0]) if rarer is not None else None)
 
 
 def _row_by_row(blocks: Iterator[WrittenRows], sort: str | None) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from microgpt.cli.terminal.bars import spark
 from microgpt.cli.terminal.colours import bar_style, surprise_style
 from microgpt.cli.terminal.console import width
 from microgpt.cli.terminal.say import say
+from microgpt.data.tokenizer import Tokenizer
 from microgpt.scoring.score import Score
 from microgpt.wording import expected, figures, glyph, printable
 
@@ -34,10 +35,10 @@ def record(one: Score) -> dict[str, Any]:
     }
 
 
-def show(one: Score, unknown_nats: float, rarer: float | None) -> None:
+def show(one: Score, tokenizer: Tokenizer, rarer: float | None) -> None:
     """Print a text's loss, and a table of its characters, in as many pieces as the width needs."""
     head = Text.assemble((printable(one.text), "bold"))
-    head.append(f"    {figures(one.mean, 2)} nats a character · {figures(one.bits, 2)} bits")
+    head.append(f"    {figures(one.mean, 2)} nats a {tokenizer.unit} · {figures(one.bits, 2)} bits")
     head.append(f" · perplexity {figures(one.perplexity, 1)}")
     if rarer is not None:
         head.append(f" · rarer than {rarer:.0f} % of held-out ones")
@@ -55,7 +56,8 @@ def show(one: Score, unknown_nats: float, rarer: float | None) -> None:
         _row("likely", [expected(c.likely)[: _COLUMN - 1] for c in part], ["quiet"] * len(part))
         say()
     if any(c.unknown for c in one.characters):
-        say(f"? unknown to this model: priced at {unknown_nats:.1f} nats, once for each.\n")
+        nats = tokenizer.unknown_nats
+        say(f"? unknown to this model: priced at {nats:.1f} nats, once for each.\n")
 
 
 def _row(label: str, cells: Sequence[str], styles: Sequence[str]) -> None:

@@ -81,29 +81,30 @@ def why(
     for name, value in {**given, "data": None if source == Source() else source}.items():
         if value is not None:
             raise UsageError(f"{name} must stand with --train: only what is trained has it.")
-    score, note = None, ""
+    score, note, unit = None, "", "character"
     if run is not None:
         opened = machine.run(run)
         shown = text if text is not None else opened.sample(1)[0]
         block_size = opened.settings.model.block_size
         # Counts have no gradient: of a mixture, the GPT's own losses are shown.
         score = next(scores(opened.gpt, opened.tokenizer, block_size, [shown]))
-        note = _note(opened, shown)
+        note, unit = _note(opened, shown), opened.tokenizer.unit
     if json:
         say_json(_record(score))
         return
     _the_loss()
     _the_slopes()
-    _the_mean(score, note)
+    _the_mean(score, note, unit)
 
 
 def _note(run: Run, text: str) -> str:
     """Return a sentence with the loss of a mixture on a text; "" if the GPT is not mixed."""
     if run.weight is None:
         return ""
-    counts = counts_of(run.settings.training.ngram, run.tokenizer.unit, run.weight)
+    unit = run.tokenizer.unit
+    counts = counts_of(run.settings.training.ngram, unit, run.weight)
     mixed = figures(run.score(text).mean)
-    return f"This is the GPT alone. GPT + {counts}, as in microgpt score: {mixed} nats a character."
+    return f"This is the GPT alone. GPT + {counts}, as in microgpt score: {mixed} nats a {unit}."
 
 
 def _record(score: Score | None) -> dict[str, object]:
@@ -170,7 +171,7 @@ def _the_slopes() -> None:
     say()
 
 
-def _the_mean(score: Score | None, note: str) -> None:
+def _the_mean(score: Score | None, note: str, unit: str) -> None:
     if score is None:
         both = LossSum(6.0, 2) + LossSum(3.0, 3)
         say("A text's loss is the mean over its positions, each weighing the same.", "bold")
@@ -192,7 +193,7 @@ def _the_mean(score: Score | None, note: str) -> None:
     nats, mean = figures(total.nats), figures(total.mean)
     say(
         f"Sum {nats} nats over {count(total.positions, 'position')}, the end included: "
-        f"{nats} / {total.positions} = {mean} nats a character, "
+        f"{nats} / {total.positions} = {mean} nats a {unit}, "
         f"{figures(total.bits)} bits: as unsure as a choice among e^{mean} = "
         f"{figures(total.perplexity, 2)}."
     )
