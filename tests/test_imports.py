@@ -202,3 +202,16 @@ def test_every_public_name_is_explained() -> None:
     for name in microgpt.__all__:
         value = getattr(microgpt, name)
         assert name == "PRESETS" or value.__doc__, name
+
+
+def test_an_engine_that_was_not_built_is_said_to_be_that() -> None:
+    program = (
+        "import sys\n"
+        "sys.modules['microgpt.engines._native'] = None\n"
+        "from microgpt.engines import why_not_native\n"
+        "print(why_not_native())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("it was not built when microgpt was installed")

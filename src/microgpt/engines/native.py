@@ -13,8 +13,8 @@ import numpy as np
 from microgpt import model
 from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.data.batch import Batch, Batches
-from microgpt.engines import _native
 from microgpt.engines._native import Decoder, Engine, builds, peak
+from microgpt.engines._native import log_odds_sums as sums_of_a_build
 from microgpt.engines.contract import SLOTS, About, Floats, State, Tensors, Tokens
 from microgpt.engines.machine import processors
 from microgpt.errors import UsageError
@@ -140,7 +140,7 @@ class NativeEngine:
 
 def log_odds_sums(p_N: Floats, far: float, bins: int) -> Floats:
     """Sum up predictions by their log-odds: see `evaluation.calibration.log_odds_sums`."""
-    return _native.log_odds_sums(BUILDS[-1], p_N, far, bins)
+    return sums_of_a_build(BUILDS[-1], p_N, far, bins)
 
 
 class NativeDecoder:
