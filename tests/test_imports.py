@@ -17,7 +17,7 @@ SOURCE = Path(microgpt.__file__).parent
 # A room imports from those above it; docs/architecture.md has the same table.
 ROOMS = """
 errors
-schema wording
+schema wording frames
 html
 config
 data

@@ -14,7 +14,7 @@ import pytest
 import microgpt
 from microgpt.cli.app import run as cli
 from microgpt.data.corpus import Source
-from microgpt.report.command import command
+from microgpt.runs.command import command
 from microgpt.runs import prepare
 from microgpt.runs.run import Run
 from tests.conftest import TINY

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from microgpt.errors import DataError, DivergedError, MicroGPTError, RunError, UsageError
     from microgpt.evaluation import Evaluation
     from microgpt.loss import LossSum, cross_entropy
+    from microgpt.runs.frame import logs, runs
     from microgpt.runs.run import Run, load
     from microgpt.runs.train import train
     from microgpt.sampling import Choice, Sample
@@ -37,6 +38,8 @@ __all__ = [
     "__version__",
     "cross_entropy",
     "load",
+    "logs",
+    "runs",
     "train",
 ]
 
@@ -45,6 +48,8 @@ _HOME = {
     "errors": ("DataError", "DivergedError", "MicroGPTError", "RunError", "UsageError"),
     "evaluation": ("Evaluation",),
     "loss": ("LossSum", "cross_entropy"),
+    "runs": ("runs",),
+    "runs.frame": ("logs",),
     "runs.run": ("Run", "load"),
     "runs.train": ("train",),
     "sampling": ("Choice", "Sample"),

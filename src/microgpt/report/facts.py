@@ -12,7 +12,7 @@ from itertools import islice
 from microgpt.counting.ladder import Ladder
 from microgpt.data.alike import Known
 from microgpt.evaluation import Evaluation
-from microgpt.report.command import DOCUMENTS, command
+from microgpt.runs.command import DOCUMENTS, command
 from microgpt.runs.learning import Learning
 from microgpt.runs.measurement import Measurement
 from microgpt.runs.prepare import MEMORY

@@ -155,7 +155,14 @@ def find_run(run: str | Path | None) -> Path:
     raise RunError(f"{run}: no such run. {hint}")
 
 
-def all_runs() -> list[Path]:
-    """Return the runs in runs/, the newest last."""
-    configs = RUNS.glob(f"*/{CONFIG}")
-    return [path.parent for path in sorted(configs, key=lambda path: path.lstat().st_mtime_ns)]
+def is_run(folder: Path) -> bool:
+    """Return whether a folder is a run's: a training writes its config.json last of a beginning."""
+    return (folder / CONFIG).exists()
+
+
+def all_runs(parent: Path = RUNS, *, deep: bool = False) -> list[Path]:
+    """Return the runs in a folder, the newest last; deep: at any depth below it."""
+    configs = parent.rglob(CONFIG) if deep else parent.glob(f"*/{CONFIG}")
+    # Other programs have a file of this name too.
+    ours = [path for path in configs if not deep or path.with_name(TOKENIZER).exists()]
+    return [path.parent for path in sorted(ours, key=lambda path: path.lstat().st_mtime_ns)]

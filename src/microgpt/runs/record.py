@@ -1,50 +1,72 @@
-"""A run as one JSON object, and the differences of two runs.
+"""A run as one row: its settings and results by name; and what several runs differ in.
 
-In: a run. Out: its data, size, steps, seconds and losses.
+In: a run. Out: its data, size, steps, seconds and losses, and all settings of its training.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, cast
 
 from microgpt.model import size
 from microgpt.runs.run import Run
 from microgpt.training.trainer import TAIL
 
+RESULTS = (
+    "run", "data", "preset", "parameters", "steps", "loss",
+    "heldout", "gpt", "heldout_error", "heldout_positions", "seconds",
+)  # fmt: skip
+"""The names of a run's results, in their order."""
+
 # Fields in which two runs of one recipe may differ, or that all runs share.
 _ASIDE = ("versions", "format", "asked")
 
 
 def record(run: Run) -> dict[str, Any]:
-    """Return a run's row in a table of runs; `gpt` is a mixture's GPT's own held-out loss."""
+    """Return a run's results: its row in the list of runs.
+
+    `heldout` is the last held-out loss; where counts are mixed in it is the mixture's, and `gpt` is
+    that of the GPT alone.
+    """
     log = run.log
     heldout: dict[str, Any] = log.heldout[-1]["heldout"] if log.heldout else {}
-    return {
-        "run": str(run.folder),
-        "data": run.settings.source.name,
-        "preset": run.settings.preset,
-        "parameters": size(run.settings.model),
-        "steps": log.steps,
-        "loss": log.tail(TAIL).mean if log.lines else None,
-        "heldout": heldout.get("loss"),
-        "gpt": heldout.get("gpt"),
-        "heldout_error": heldout.get("standard_error"),
-        "heldout_positions": heldout.get("positions"),
-        "seconds": log.seconds,
-    }
+    values = (
+        str(run.folder),
+        run.settings.source.name,
+        run.settings.preset,
+        size(run.settings.model),
+        log.steps,
+        log.tail(TAIL).mean if log.lines else None,
+        *map(heldout.get, ("loss", "gpt", "standard_error", "positions")),
+        log.seconds,
+    )
+    return dict(zip(RESULTS, values))
 
 
-def differences(a: Run, b: Run) -> dict[str, tuple[Any, Any]]:
-    """Return the settings and results in which two runs differ, each with both values."""
-    left, right = ({**_flat(run.settings.to_json()), **record(run)} for run in (a, b))
-    pairs = {name: (left.get(name), right.get(name)) for name in left | right if name != "run"}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+def row(run: Run) -> dict[str, Any]:
+    """Return a run's results and all its settings.
+
+    A setting that has the name of a result has its group in front: `training.steps` is the budget,
+    `steps` how many were made.
+    """
+    results = record(run)
+    return {**results, **_flat(run.settings.to_json(), taken=results)}
 
 
-def _flat(data: dict[str, Any]) -> dict[str, Any]:
+def differences(*runs: Run) -> dict[str, tuple[Any, ...]]:
+    """Return the settings and results in which runs differ, each with the value of every run."""
+    rows = [row(run) for run in runs]
+    names = {name: None for each in rows for name in each if name != "run"}
+    values = {name: tuple(each.get(name) for each in rows) for name in names}
+    return {name: its for name, its in values.items() if any(one != its[0] for one in its)}
+
+
+def _flat(settings: dict[str, Any], taken: Collection[str]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
-    for name, value in data.items():
-        if name in _ASIDE:
-            continue
-        flat.update(cast("dict[str, Any]", value) if isinstance(value, dict) else {name: value})
+    for group, value in settings.items():
+        if isinstance(value, dict) and group not in _ASIDE:
+            named = cast("dict[str, Any]", value).items()
+            flat |= {f"{group}.{name}" if name in taken else name: one for name, one in named}
+        elif group not in (*_ASIDE, *taken):
+            flat[group] = value
     return flat
