@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.style import Style
 
 import microgpt
-from microgpt.cli.plot.chart import picture
+from microgpt.cli.plot.picture import curves_picture
 from microgpt.cli.terminal.colours import LINES, STYLES, surprise_style
 from microgpt.cli.terminal.tables import FittedTable
 from microgpt.data import corpus
@@ -173,7 +173,7 @@ def test_a_picture_of_eighteen_runs_grows_and_warns_of_nothing() -> None:
     long = "x" * 300
     names = [f"/somewhere/else/where/runs/of-this-day/{k}/names-{k}" for k in range(15)]
     for many in ([*names, "_a", "a$b$c", long], ["names-1"], ["日本"]):
-        figure = picture([curve(name) for name in many], {"blind": 3.3, "pairs": 2.6})
+        figure = curves_picture([curve(name) for name in many], {"blind": 3.3, "pairs": 2.6})
         figure.canvas.draw() if "日本" not in many else None
         height = figure.axes[0].get_window_extent().height / figure.dpi
         assert height > 3.4

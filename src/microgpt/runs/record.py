@@ -18,6 +18,9 @@ RESULTS = (
 )  # fmt: skip
 """The names of a run's results, in their order."""
 
+LOSSES = ("loss", "heldout", "gpt", "heldout_error")
+"""Those of them that are in nats a position."""
+
 # Fields in which two runs of one recipe may differ, or that all runs share.
 _ASIDE = ("versions", "format", "asked")
 

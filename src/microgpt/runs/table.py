@@ -64,7 +64,7 @@ class Condition:
         """Return whether a row satisfies it; an order of two unlike values never holds."""
         value: Any = row.get(self.column)
         if self.comparison not in ("=", "!="):
-            alike = _is_number(value) and _is_number(self.value)
+            alike = is_number(value) and is_number(self.value)
             if not alike and not (isinstance(value, str) and isinstance(self.value, str)):
                 return False
         elif isinstance(value, str) and not isinstance(self.value, str):
@@ -117,9 +117,9 @@ def select(rows: Sequence[Row], where: Iterable[str] = (), sort: str | None = No
         return chosen
     column = sort.removeprefix("-")
     check_columns(rows, [column])
-    empty = [row for row in chosen if _is_empty(row.get(column))]
-    rest = [row for row in chosen if not _is_empty(row.get(column))]
-    rest.sort(key=lambda row: _order(row[column]), reverse=sort.startswith("-"))
+    empty = [row for row in chosen if is_missing(row.get(column))]
+    rest = [row for row in chosen if not is_missing(row.get(column))]
+    rest.sort(key=lambda row: order(row[column]), reverse=sort.startswith("-"))
     return rest + empty
 
 
@@ -143,14 +143,16 @@ def _value(word: str) -> float | str | bool | None:
         return word
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Return whether a value is a number; true and false are none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _is_empty(value: object) -> bool:
+def is_missing(value: object) -> bool:
+    """Return whether a value is None or nan."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _order(value: Any) -> tuple[bool, Any]:
+def order(value: Any) -> tuple[bool, float, str]:
     """Return what values of several types are sorted by: numbers first, then text."""
-    return (False, value) if _is_number(value) else (True, str(value))
+    return (False, float(value), "") if is_number(value) else (True, 0.0, str(value))
