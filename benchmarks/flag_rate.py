@@ -27,8 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import microgpt
-from microgpt.data.corpus import from_documents, split
+from microgpt.data.corpus import from_documents
 from microgpt.data.datasets import names_path
+from microgpt.data.split import split
 from microgpt.engines import build_of
 from microgpt.engines.machine import processors
 from microgpt.errors import UsageError

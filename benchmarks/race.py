@@ -24,7 +24,8 @@ import numpy as np
 import microgpt
 from microgpt.counting.ngram import NGram
 from microgpt.data.batch import lay_out
-from microgpt.data.corpus import Source, read, split
+from microgpt.data.corpus import Source, read
+from microgpt.data.split import split
 from microgpt.data.tokenizer import Characters, encode_all
 from microgpt.engines.machine import processors
 from microgpt.engines.native import BUILDS

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from microgpt.data.batch import lay_out
-from microgpt.data.corpus import Source, from_documents, from_texts, read, split
+from microgpt.data.corpus import Source, from_documents, from_texts, read
+from microgpt.data.split import split
 from microgpt.data.tokenizer import Bytes, Characters, encode_all
 from microgpt.errors import DataError, UsageError
 

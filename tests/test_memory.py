@@ -12,6 +12,7 @@ from microgpt.counting.statistics import statistics
 from microgpt.data import corpus
 from microgpt.data.batch import lay_out
 from microgpt.data.corpus import Source
+from microgpt.data.split import split
 from microgpt.data.tokenizer import Bytes, Characters, encode_all
 from microgpt.scoring.repetition import choose
 
@@ -34,7 +35,7 @@ def test_what_is_held_grows_with_the_file_by_a_few_times_its_size(tmp_path: Path
         read = corpus.read(Source(files=(str(path),)))
         note()
         tokens = Characters.of(read.documents)
-        train, held_out = corpus.split(read, 0.1)
+        train, held_out = split(read, 0.1)
         note()
         layout = lay_out(encode_all(tokens, train), tokens.bos, 16)
         note()

@@ -178,7 +178,9 @@ def test_how_a_file_is_read_is_said_by_keywords(tiny: list[str]) -> None:
     Path("book.txt").write_text(" ".join(tiny))
     run = microgpt.train("book.txt", stream=True, steps=1, out="s", **SMALL)
     assert run.settings.source.stream
-    with pytest.raises(UsageError, match=r"^column must stand with a file; got documents\.$"):
+    with pytest.raises(
+        UsageError, match=r"^column must stand with a file or a data frame; got documents\.$"
+    ):
         microgpt.train(tiny, column="name")
 
 

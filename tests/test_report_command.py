@@ -14,8 +14,8 @@ import pytest
 import microgpt
 from microgpt.cli.app import run as cli
 from microgpt.data.corpus import Source
-from microgpt.runs.command import command
 from microgpt.runs import prepare
+from microgpt.runs.command import command
 from microgpt.runs.run import Run
 from tests.conftest import TINY
 

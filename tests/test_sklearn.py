@@ -23,6 +23,7 @@ import pytest
 import microgpt
 from microgpt.cli.app import run
 from microgpt.data.datasets import names_path
+from microgpt.data.split import split
 from microgpt.errors import DivergedError, MissingExtra, RunError, UsageError
 
 from .conftest import TINY, required
@@ -168,7 +169,7 @@ def test_the_threshold_lies_below_a_share_of_the_texts_held_out() -> None:
     rng = random.Random(1)
     X = list({"".join(rng.choices("abcde", k=rng.randint(2, 7))): 0 for _ in range(700)})
     # Which are held out is told by another part of the package.
-    _, held_out = microgpt.data.corpus.split(microgpt.data.corpus.from_texts(X), 0.25)  # type: ignore[attr-defined]
+    _, held_out = split(microgpt.data.corpus.from_texts(X), 0.25)  # type: ignore[attr-defined]
     for per_character in (True, False):
         model = TextDensity(**{**SMALL, "per_character": per_character}).fit(X)
         assert model.n_held_out_ == len(held_out) > 100

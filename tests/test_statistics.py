@@ -15,7 +15,8 @@ from microgpt.counting.ladder import ladder
 from microgpt.counting.ngram import NGram
 from microgpt.counting.statistics import BLOCKS, statistics
 from microgpt.data.batch import lay_out
-from microgpt.data.corpus import from_texts, split
+from microgpt.data.corpus import from_texts
+from microgpt.data.split import split
 from microgpt.data.tokenizer import Characters, encode_all
 from microgpt.errors import DataError
 

@@ -16,6 +16,7 @@ from microgpt.cli.plot.picture import curves_picture
 from microgpt.cli.terminal.colours import LINES, STYLES, surprise_style
 from microgpt.cli.terminal.tables import FittedTable
 from microgpt.data import corpus
+from microgpt.data.split import split
 from microgpt.runs.curves import Curves
 from microgpt.runs.run import Run
 from microgpt.wording import STEP, STRONGEST
@@ -210,7 +211,7 @@ def test_samples_of_a_stream_are_text(capsys: Capture, tmp_path: Path) -> None:
 def test_one_thing_is_not_called_several(capsys: Capture) -> None:
     names = [*"abcdefghij", "ab", "ba", "bad"]
     # Just so many that one of them is held out.
-    alone = next(n for n in range(2, 14) if len(corpus.split(of(names[:n]), 0.1)[1]) == 1)
+    alone = next(n for n in range(2, 14) if len(split(of(names[:n]), 0.1)[1]) == 1)
     Path("one.txt").write_text("\n".join(names[:alone]) + "\n", "utf-8")
     Path("a.txt").write_text("a\n", "utf-8")
     words = "train one.txt --engine scalar --preset microgpt --n-embd 4 --n-head 1 --batch-size 1"

@@ -27,8 +27,9 @@ from microgpt.cli.app import run
 from microgpt.cli.terminal import pictures
 from microgpt.cli.why import sentences as in_words
 from microgpt.config import GPTConfig, TrainConfig
-from microgpt.data.corpus import Source, from_documents, split
+from microgpt.data.corpus import Source, from_documents
 from microgpt.data.plan import Plan
+from microgpt.data.split import split
 from microgpt.data.tokenizer import Characters
 from microgpt.engines.contract import State
 from microgpt.evaluation import evaluate

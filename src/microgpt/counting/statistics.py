@@ -12,10 +12,10 @@ import numpy as np
 
 from microgpt.counting.ladder import uniform
 from microgpt.counting.pairs import unigrams
-from microgpt.data import corpus
 from microgpt.data.alike import Alike
 from microgpt.data.batch import Fit
 from microgpt.data.corpus import Corpus
+from microgpt.data.split import split
 from microgpt.data.texts import Offsets
 from microgpt.data.tokenizer import Characters
 from microgpt.errors import DataError
@@ -34,7 +34,7 @@ def statistics(read: Corpus, holdout: float) -> tuple[dict[str, Any], str]:
     """
     documents, doubt = read.documents, ""
     try:
-        train, held_out = map(len, corpus.split(read, holdout))
+        train, held_out = map(len, split(read, holdout))
     except DataError as error:
         train, held_out, doubt = 0, len(documents), str(error)
     lengths, tokens, alike = documents.lengths, Characters.of(documents), Alike.of(documents)

@@ -1,8 +1,8 @@
-"""The documents of a data set: read them, count them, split them.
+"""The documents of a data set: read them, count them.
 
-In: a `Source` (files, or the embedded names). Out: a `Corpus` of documents, exactly as written, and
-its split into training and held-out documents. Nothing is dropped silently: blank documents, their
-characters, and broken rows are counted.
+In: a `Source` (files, or the embedded names), or the strings of a program. Out: a `Corpus` of
+documents, exactly as written. Nothing is dropped silently: blank documents, their characters, and
+broken rows are counted.
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from microgpt import schema
+from microgpt.data.column import choose, strings
 from microgpt.data.datasets import names_path
 from microgpt.data.reader.formats import name_of
 from microgpt.data.reader.skipped import Skipped
@@ -65,6 +63,8 @@ class Source:
         """A short name for a run on this data."""
         if not self.files:
             return EMBEDDED
+        if self == MEMORY:
+            return "documents"
         return "stdin" if self.files[0] == "-" else Path(self.files[0]).name.split(".")[0] or "data"
 
     @property
@@ -85,6 +85,10 @@ class Source:
         ('a.txt',)
         """
         return schema.convert(cls, data, name)
+
+
+MEMORY = Source(files=("(documents)",))
+"""In place of a file: the documents came from a Python program."""
 
 
 @dataclass(frozen=True)
@@ -174,76 +178,37 @@ def from_texts(all_texts: Iterable[str], *, stream: bool = False) -> Corpus:
     return Corpus(found.done(), blank, blank_characters, stream)
 
 
-def from_documents(documents: Iterable[str]) -> Corpus:
-    """Make a corpus of the strings that a Python program passes.
+def from_documents(documents: Iterable[Any]) -> Corpus:
+    """Make a corpus of the strings that a Python program passes; missing values are skipped.
+
+    Args:
+        documents: strings, in a list, a generator, an array, a Series or an Arrow column.
 
     Raises:
-        UsageError: one of them is not a string.
-        DataError: all are blank, or there are none.
+        UsageError: one of them is neither a string nor missing (None, NaN).
+        DataError: all are blank or missing, or there are none.
 
-    >>> from_documents(["emma"]).characters
-    4
+    >>> from_documents(["emma", None]).notes
+    ('1 of 2 documents is missing (None or NaN): skipped.',)
     """
-    corpus = from_texts(_strings(documents))
+    given = missing = 0
+
+    def there() -> Iterator[str]:
+        nonlocal given, missing
+        for text in strings(choose(documents)):
+            given += 1
+            if text is None:
+                missing += 1
+            else:
+                yield text
+
+    corpus = from_texts(there())
     if not corpus.documents:
-        raise DataError(f"no documents but blank ones ({corpus.blank}). Expected strings.")
+        but = f" but blank ones ({corpus.blank})" if corpus.blank or not missing else ""
+        but += f" but missing ones ({missing})" if missing and not but else ""
+        raise DataError(f"no documents{but}. Expected strings.")
+    if missing:
+        are = "is" if missing == 1 else "are"
+        skipped = f"{missing:,} of {given:,} documents {are} missing (None or NaN): skipped."
+        return dataclasses.replace(corpus, notes=(*corpus.notes, skipped))
     return corpus
-
-
-def _strings(documents: Iterable[str]) -> Iterator[str]:
-    for i, document in enumerate(documents):
-        if not isinstance(document, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise UsageError(f"document {i} must be a string; got {document!r}.")
-        yield document
-
-
-def split(corpus: Corpus, holdout: float) -> tuple[Texts, Texts]:
-    """Split into training documents and held-out documents: a share `holdout`, in [0, 1).
-
-    A document is held out if a hash of its text, read as a number in [0, 1), is below `holdout`: so
-    duplicates are on the same side, and a document stays on its side when lines are added or
-    reordered. Of a stream, the last share of each text is held out.
-
-    Raises:
-        DataError: no document is left to train on.
-
-    >>> split(from_texts(["emma", "zoe", "ava", "zoe"]), 0.2)
-    (Texts(['emma', 'ava']), Texts(['zoe', 'zoe']))
-    """
-    documents = corpus.documents
-    if corpus.stream:
-        parts = [(text, round(len(text) * (1.0 - holdout))) for text in documents]
-        train = Texts.of([text[:cut] for text, cut in parts if cut])
-        held_out = Texts.of([text[cut:] for text, cut in parts if cut < len(text)])
-    elif holdout == 0.0:
-        train, held_out = documents, documents[:0]
-    else:
-        kept_D = _numbers(documents) < holdout
-        train, held_out = (
-            documents.take(
-                np.flatnonzero(which_D).astype(np.int32 if len(kept_D) < 2**31 else np.int64)
-            )
-            for which_D in (~kept_D, kept_D)
-        )
-    if not train:
-        n = len(documents)
-        long = ", or, if it is one long text, --stream" if n == 1 and not corpus.stream else ""
-        raise DataError(
-            f"holdout={holdout:g} leaves none of {n:,} document{'s' * (n > 1)} to train on. "
-            f"Try --holdout 0{long}."
-        )
-    return train, held_out
-
-
-def _numbers(documents: Texts) -> NDArray[np.float64]:
-    """Return a hash of each text, as a number in [0, 1)."""
-    parts: list[NDArray[np.uint64]] = []
-    for block in documents.blocks():
-        data = block.data.tobytes()
-        lines = data.split(b"\n")[:-1]
-        if len(lines) != len(block):  # some documents contain line feeds
-            starts: list[int] = block.starts.tolist()
-            lines = [data[start : stop - 1] for start, stop in pairwise(starts)]
-        digests = b"".join([hashlib.blake2b(line, digest_size=8).digest() for line in lines])
-        parts.append(np.frombuffer(digests, dtype=">u8").astype(np.uint64))
-    return np.concatenate([np.zeros(0, np.uint64), *parts]).astype(np.float64) / 2.0**64

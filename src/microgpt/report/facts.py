@@ -11,11 +11,11 @@ from itertools import islice
 
 from microgpt.counting.ladder import Ladder
 from microgpt.data.alike import Known
+from microgpt.data.corpus import MEMORY
 from microgpt.evaluation import Evaluation
 from microgpt.runs.command import DOCUMENTS, command
 from microgpt.runs.learning import Learning
 from microgpt.runs.measurement import Measurement
-from microgpt.runs.prepare import MEMORY
 from microgpt.runs.run import Run
 from microgpt.runs.settings import Settings
 from microgpt.sampling import Choice, Sample

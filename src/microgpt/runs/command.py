@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from microgpt.data.corpus import MEMORY
 from microgpt.data.tokenizer import Tokenizer
-from microgpt.runs.prepare import MEMORY
 from microgpt.runs.settings import Settings
 from microgpt.training import budget, recipe
 from microgpt.training.presets import PRESETS, Preset

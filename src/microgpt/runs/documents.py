@@ -9,13 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from microgpt.data import again, corpus
-from microgpt.data.corpus import Corpus, Source
+from microgpt.data.corpus import MEMORY, Corpus
 from microgpt.errors import RunError
 from microgpt.runs.settings import Settings
 from microgpt.wording import count
-
-# The source of documents that a Python program passed, in place of a file's name.
-MEMORY = Source(files=("(documents)",))
 
 
 def read_again(

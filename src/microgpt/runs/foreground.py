@@ -10,8 +10,8 @@ import signal
 import threading
 from contextlib import nullcontext
 
+from microgpt.data.corpus import MEMORY
 from microgpt.runs.bar import bar
-from microgpt.runs.documents import MEMORY
 from microgpt.runs.interruption import interruptible
 from microgpt.runs.session import Session
 from microgpt.training import verdict

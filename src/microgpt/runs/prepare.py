@@ -8,7 +8,7 @@ is made.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 from microgpt.config import GPTConfig, TrainConfig, check_count
 from microgpt.data import again, corpus
-from microgpt.data.corpus import Corpus, Source
+from microgpt.data.corpus import MEMORY, Corpus, Source
 from microgpt.engines.contract import Engine, State
 from microgpt.errors import RunError, UsageError
 from microgpt.runs import checkpoint
-from microgpt.runs.documents import MEMORY, read_again
+from microgpt.runs.documents import read_again
 from microgpt.runs.files import remove_temporaries
 from microgpt.runs.folder import claimed, new_folder
 from microgpt.runs.recorder import Recorder
@@ -51,7 +51,7 @@ class Prepared:
     reading: float = 0.0
 
 
-def new(data: Source | Sequence[str], *, out: Path | None = None, **others: Any) -> Session:
+def new(data: Source | Iterable[Any], *, out: Path | None = None, **others: Any) -> Session:
     """Prepare a training and lock its folder.
 
     Args:
@@ -82,7 +82,7 @@ def new(data: Source | Sequence[str], *, out: Path | None = None, **others: Any)
 
 
 def in_memory(
-    data: Source | Sequence[str],
+    data: Source | Iterable[Any],
     *,
     preset_name: str | None = None,
     tokenizer: Literal["characters", "bytes"] = "characters",

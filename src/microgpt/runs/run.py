@@ -16,8 +16,8 @@ from microgpt.counting.ladder import Ladder, enough, ladder, ngram
 from microgpt.counting.mixture import Mixture
 from microgpt.counting.ngram import NGram
 from microgpt.counting.pairs import Counts
-from microgpt.data import corpus
 from microgpt.data.batch import Batch, lay_out
+from microgpt.data.split import split
 from microgpt.data.texts import Texts
 from microgpt.data.tokenizer import encode_all
 from microgpt.engines import open_engine
@@ -110,7 +110,7 @@ class Run(Model):
         Raises:
             RunError, DataError: they are missing, or have changed.
         """
-        return corpus.split(read_again(self.folder, self.settings), self.settings.training.holdout)
+        return split(read_again(self.folder, self.settings), self.settings.training.holdout)
 
     @cached_property
     def usual(self) -> Usual | None:

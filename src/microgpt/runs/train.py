@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from microgpt.config import (
     Order,
     Position,
 )
+from microgpt.data.column import choose
 from microgpt.data.corpus import Source
 from microgpt.errors import UsageError
 from microgpt.runs import foreground, prepare
@@ -30,7 +31,7 @@ READING = tuple(f.name for f in dataclasses.fields(Source) if f.name != "files")
 
 
 def train(
-    data: str | Path | Sequence[str] | None = None,
+    data: str | Path | Iterable[Any] | None = None,
     *,
     preset: str | None = None,
     out: str | Path | None = None,
@@ -83,8 +84,10 @@ def train(
     a file, such as rows that cannot be read, are issued as warnings.
 
     Args:
-        data: a file with a document a line (or .csv, .tsv, .jsonl, .json, any gzipped), or a list
-            of documents; None: the embedded names.
+        data: a file with a document a line (or .csv, .tsv, .jsonl, .json, any gzipped); or strings
+            in a list, a generator, an array, a Series, an Arrow column, or a data frame with its
+            `column`, of which what is missing (None, NaN) is skipped with a warning; None: the
+            embedded names.
         preset: the recipe that other settings override: "microgpt", "microgpt-v1", "micro", "small"
             or "medium". None: with `seconds` alone the recipe is chosen for this machine and text;
             else "micro", or, without the native engine, "microgpt".
@@ -123,7 +126,7 @@ def train(
         zero_init: whether attn_wo and mlp_fc2 start at zero.
         tokenizer: a token for each of the data's "characters", or for each of the "bytes" of any
             text.
-        column: of a .csv or .tsv file: its heading or its number from 1.
+        column: of a .csv or .tsv file: its heading or its number from 1; of a data frame: its name.
         field: of a .jsonl or .json file: a name, or "a.b"; None: "text".
         encoding: of the file.
         delimiter: between the cells of a table; None: by the file's name and first lines.
@@ -157,12 +160,11 @@ def train(
     return run
 
 
-def _source(
-    data: str | Path | Sequence[str] | None, reading: dict[str, Any]
-) -> Source | Sequence[str]:
+def _source(data: Any, reading: dict[str, Any]) -> Source | Iterable[Any]:
     """Return where the documents are, or the documents."""
     if data is None or isinstance(data, (str, Path)):
         return Source(files=() if data is None else (str(data),), **reading)
-    for name in Source(**reading).asked:
+    # A column is one of a data frame, too.
+    for name in dataclasses.replace(Source(**reading), column=None).asked:
         raise UsageError(f"{name} must stand with a file; got documents.")
-    return data
+    return choose(data, reading["column"])

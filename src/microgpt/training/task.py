@@ -15,13 +15,13 @@ from typing import Literal
 from microgpt import model
 from microgpt.config import GPTConfig, LongDocuments, TrainConfig
 from microgpt.counting.ngram import NGram
-from microgpt.data import corpus
 from microgpt.data.alike import Alike
 from microgpt.data.batch import Layout, lay_out
 from microgpt.data.corpus import Corpus
 from microgpt.data.encoded import Encoded
 from microgpt.data.plan import Plan
 from microgpt.data.shuffle import shuffled
+from microgpt.data.split import split
 from microgpt.data.tokenizer import Bytes, Characters, Tokenizer, encode_all
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine, State
@@ -46,7 +46,7 @@ class Dataset:
 
     def __init__(self, data: Corpus, tokenizer: Tokenizer, holdout: float) -> None:
         self.tokenizer, self.stream = tokenizer, data.stream
-        self.train_documents, self.heldout_documents = corpus.split(data, holdout)
+        self.train_documents, self.heldout_documents = split(data, holdout)
         self.layout = lru_cache(16)(self._layout)
         self.counts = lru_cache(4)(self._counts)
 
