@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -125,6 +125,40 @@ class Run(Model):
         return usual.find(
             self.folder, self.predictor, of, self.tokenizer, self.settings, lambda: self.documents
         )
+
+    def table(
+        self,
+        texts: Any,
+        *,
+        column: str | None = None,
+        flag_rate: float | None = None,
+        suggest: bool = True,
+    ) -> Any:
+        """Return a data frame that says of many texts how surprising each is, and where.
+
+        Args:
+            texts: strings, in a list, an array, a Series or an Arrow column; or a data frame.
+            column: of a data frame.
+            flag_rate: the share of good texts to flag, as `microgpt score --flag-rate`. None: 0.01
+                if enough documents were held out, else none is flagged.
+            suggest: whether to look for what was probably meant by those that are flagged.
+
+        Returns:
+            A frame of the caller's library (pandas, polars or Arrow), or of the first one that is
+            installed, with a row for each value, and a Series' index: `text`; `loss`, nats a
+            position; `bits`, the same in bits; `percentile`, how many of 100 held-out texts of
+            similar length surprise less; `span`, the part that surprises most; `unknown`, how many
+            characters the vocabulary lacks; `flagged`; `suggestion`, the likeliest text one edit
+            away. Where a text is missing (None, NaN), so is all of this.
+
+        Raises:
+            UsageError: a value is neither a string nor missing; or there are too few held-out
+                documents for the rate.
+            MissingExtra: no library for data frames is installed.
+        """
+        from microgpt.runs.explained import explain
+
+        return explain(self, texts, column, flag_rate, suggest=suggest)
 
     def write_samples(self) -> None:
         """Write `samples.txt` into the folder, as a training does at its end."""
