@@ -25,8 +25,8 @@ COMMANDS = {
     "why": "Explain the loss: what it is, why the logarithm, how positions average.",
     "data": "Report the documents of a data set, their lengths, characters and windows, and first "
     "losses.",
-    "plot": "Draw the loss curves of runs, with the losses of baselines.",
-    "runs": "List the runs, or compare two.",
+    "plot": "Draw the loss curves of runs, or what a setting does to their losses.",
+    "runs": "List runs with their settings and results, compare some, or say how one was made.",
     "sweep": "Find the settings with the lowest loss, by many short trainings at once; resumable.",
     "bench": "Measure how fast models of several sizes train on this machine.",
     "compress": "Compress a file with a run: to its losses in bits, at most 8 bytes more, and a "

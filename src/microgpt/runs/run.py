@@ -10,36 +10,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from microgpt.counting.ladder import Ladder, enough, ladder, ngram
 from microgpt.counting.mixture import Mixture
-from microgpt.counting.ngram import NGram
-from microgpt.counting.pairs import Counts
-from microgpt.data.batch import Batch, lay_out
 from microgpt.data.split import split
 from microgpt.data.texts import Texts
-from microgpt.data.tokenizer import encode_all
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine, Predictor
-from microgpt.errors import RunError, UsageError
-from microgpt.loss import LossSum
+from microgpt.errors import RunError
 from microgpt.runs import checkpoint
+from microgpt.runs.compared import Compared
 from microgpt.runs.counts import load_counts
 from microgpt.runs.documents import read_again
 from microgpt.runs.folder import find_run
 from microgpt.runs.log import Log, read
-from microgpt.runs.model import Model
 from microgpt.runs.sound import Sound
 from microgpt.training.progress import Checkpoint
-from microgpt.wording import count
 
 if TYPE_CHECKING:
     from microgpt.evaluation import Evaluation
     from microgpt.runs.usual import Usual
 
 
-class Run(Model):
+class Run(Compared):
     """A run's folder, whose files are read when they are needed.
 
     Args:
@@ -172,11 +163,6 @@ class Run(Model):
         """
         return super().evaluate(self._held_out() if texts is None else texts)
 
-    def _held_out(self) -> Sequence[str]:
-        if not self.documents[1]:
-            raise UsageError("texts must be given: this run held no documents out.")
-        return self.documents[1]
-
     def resume(self, documents: Sequence[str] | None = None, *, progress: bool = False) -> Run:
         """Resume an interrupted training to its end, exactly as if it had never stopped.
 
@@ -208,59 +194,6 @@ class Run(Model):
                 vars(self).pop(name, None)
         self.write_samples()
         return self
-
-    @cached_property
-    def ngram(self) -> NGram:
-        """The n-gram model of the training documents whose n has the lowest held-out loss.
-
-        Raises:
-            RunError, DataError: the documents are missing, or have changed.
-        """
-        trained, held_out = map(self._lay_out, self.documents)
-        return ngram(trained, self.tokenizer, held_out)
-
-    def ladder(self, texts: Sequence[str] | None = None) -> Ladder:
-        """Compare the model with baselines on documents; None: on the held-out ones.
-
-        Raises:
-            UsageError: there are none.
-            RunError, DataError: the training documents are missing, or have changed.
-        """
-        what = "document" if texts is not None else "held-out document"
-        texts = self._held_out() if texts is None else list(texts)
-        if not texts:
-            raise UsageError("texts must not be empty; got none.")
-        model = LossSum.of(np.concatenate(self.losses(texts)))
-        baselines, alone, mixes = self.baselines(texts), self.alone(texts), self.weight is not None
-        return Ladder(count(len(texts), what), baselines, model, self.ngram.n, alone, mixes)
-
-    def baselines(self, texts: Sequence[str], *, seen: bool = False) -> dict[str, LossSum]:
-        """Return the losses of the baselines, which have counted the training documents.
-
-        Args:
-            texts: the documents to measure.
-            seen: whether they are training documents: then the n-gram and `xz`, which would have
-                memorised them, are left out.
-
-        Raises:
-            RunError, DataError: the training documents are missing, or have changed.
-        """
-        from microgpt.counting.beside import beside
-        from microgpt.counting.xz import xz
-
-        (trained, held_out), measured = self.documents, self._lay_out(texts)
-        size = None if seen else beside(lambda: xz(trained, texts, measured.positions))
-        batch = self._lay_out(trained)
-        pairs = Counts.of(batch, self.tokenizer.vocab_size)
-        batch = enough(batch)  # drops the other documents, to save memory
-        if not seen and "ngram" not in vars(self):
-            self.ngram = ngram(batch, self.tokenizer, self._lay_out(held_out))
-        rungs = ladder(pairs, measured, self.tokenizer, None if seen else self.ngram)
-        return {**rungs, "xz": size()} if size else rungs
-
-    def _lay_out(self, texts: Iterable[str]) -> Batch:
-        encoded = encode_all(self.tokenizer, texts)
-        return lay_out(encoded, self.tokenizer.bos, self.settings.model.block_size).batch
 
 
 def load(
