@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from microgpt.runs.train import train
     from microgpt.sampling import Choice, Sample
     from microgpt.scoring.score import Score
+    from microgpt.sweep.api import study
     from microgpt.training.presets import PRESETS
 
 __version__ = "0.1.0"
@@ -40,6 +41,7 @@ __all__ = [
     "load",
     "logs",
     "runs",
+    "study",
     "train",
 ]
 
@@ -54,6 +56,7 @@ _HOME = {
     "runs.train": ("train",),
     "sampling": ("Choice", "Sample"),
     "scoring.score": ("Score",),
+    "sweep.api": ("study",),
     "training.presets": ("PRESETS",),
 }
 

@@ -30,16 +30,22 @@ def frame(columns: Mapping[str, Any], *, library: str | None = None, index: Any 
     Raises:
         MissingExtra: none of these libraries is installed.
     """
-    library = library or next(filter(find_spec, LIBRARIES), None)
+    library = library or check_installed()
+    module = import_module(library)
+    if library == "pandas":
+        return module.DataFrame(dict(columns), index=index)
+    return module.DataFrame(dict(columns)) if library == "polars" else module.table(dict(columns))
+
+
+def check_installed() -> str:
+    """Return the first of LIBRARIES that is installed; raise MissingExtra if none is."""
+    library = next(filter(find_spec, LIBRARIES), None)
     if library is None:
         raise MissingExtra(
             "a table needs pandas, polars or pyarrow; none of them is installed. "
             "Try: pip install pandas"
         )
-    module = import_module(library)
-    if library == "pandas":
-        return module.DataFrame(dict(columns), index=index)
-    return module.DataFrame(dict(columns)) if library == "polars" else module.table(dict(columns))
+    return library
 
 
 def library_of(value: object) -> str | None:

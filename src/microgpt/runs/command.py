@@ -7,9 +7,10 @@ same checkpoint, byte for byte; for a budget in seconds, it has the chosen setti
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
-from microgpt.data.corpus import MEMORY
+from microgpt.data.corpus import MEMORY, Source
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.runs.settings import Settings
 from microgpt.training import budget, recipe
@@ -40,8 +41,13 @@ def command(settings: Settings, tokens: Tokenizer) -> str:
         "engine": settings.engine if settings.engine != "native" else None,
         **settings.source.asked,
     }
-    files = [DOCUMENTS] if settings.source == MEMORY else settings.source.files
-    return " ".join(["microgpt train", *map(path_word, files), *as_flags(words)])
+    files = map(path_word, files_of(settings.source))
+    return " ".join(["microgpt train", *files, *as_flags(words)])
+
+
+def files_of(source: Source) -> Sequence[str]:
+    """Return the files of a source, as a command names them."""
+    return [DOCUMENTS] if source == MEMORY else source.files
 
 
 def _usual(settings: Settings, begun: Preset) -> dict[str, Any]:

@@ -17,11 +17,8 @@ import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from microgpt.sweep.knob import Value
+from microgpt.sweep.knob import SEED, Value
 from microgpt.sweep.trial import Trial
-
-SEED = "seed"
-"""The value in which the trials of a cell differ."""
 
 _SHARE = 0.95
 

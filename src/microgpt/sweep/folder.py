@@ -31,6 +31,7 @@ from microgpt.data.corpus import Corpus
 from microgpt.errors import SweepError, UsageError
 from microgpt.runs.files import read_json, write_atomically
 from microgpt.runs.folder import LOCK, check_no_file, claimed, not_empty
+from microgpt.sweep.grid import GridStudy
 from microgpt.sweep.loop import Sweep
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.storage import check_installed, hidden, is_hidden, of_file
@@ -101,6 +102,29 @@ def new(
 
 
 @contextmanager
+def opened(settings: SweepSettings, data: Corpus, out: Path | None) -> Generator[Sweep]:
+    """Go on with the sweep in a folder if it has these settings; otherwise make a new one.
+
+    Raises:
+        UsageError, SweepError, DataError, MissingExtra: as `new`; or the folder's is another sweep.
+    """
+    if out is None or not (out / ABOUT).exists():
+        with new(settings, data, out=out) as made:
+            yield made
+        return
+    check_installed()
+    told = read_json(out, ABOUT, Told.from_json, SweepError, "a sweep")
+    settings.check_same(told.settings.to_json(), str(out), "another out")
+    with claimed(out, "sweep", SweepError):
+        study = _open(out, settings, told.storage, told.study)
+        try:
+            study.sweep_up()
+            yield Sweep(out, settings, data, study)
+        finally:
+            study.close()
+
+
+@contextmanager
 def resume(folder: Path, *, storage: str | None = None) -> Generator[Sweep]:
     """Resume a sweep, and lock its folder until the end.
 
@@ -143,11 +167,12 @@ def resume(folder: Path, *, storage: str | None = None) -> Generator[Sweep]:
 
 
 def _open(folder: Path, settings: SweepSettings, storage: str | None, name: str) -> Study:
+    kind = Study if settings.seeds is None else GridStudy
     if storage is None:
-        return Study(of_file(folder / STUDY), name, settings)
+        return kind(of_file(folder / STUDY), name, settings)
     # Machines with the same seed must draw different trials.
     salt = f"{platform.node()} {os.getpid()} {time.time_ns()}"
-    return Study(storage, name, settings, salt)
+    return kind(storage, name, settings, salt)
 
 
 @dataclass(frozen=True)

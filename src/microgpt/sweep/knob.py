@@ -32,6 +32,9 @@ except `_SHARED`."""
 # All trainings of a sweep share these, or the data sets them.
 _SHARED = ("vocab_size", "steps", "seconds", "holdout", "seed")
 
+SEED = "seed"
+"""The value in which the trainings of one point of a grid differ. It is no knob."""
+
 Value = int | float | str | bool
 
 

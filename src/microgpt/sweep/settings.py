@@ -7,18 +7,18 @@ back; the configs and the command of one trial.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from microgpt import schema
-from microgpt.config import GPTConfig, TrainConfig
+from microgpt.config import GPTConfig, TrainConfig, check_count
 from microgpt.data.corpus import Source
 from microgpt.errors import SweepError, UsageError
 from microgpt.runs.settings import check_format
-from microgpt.sweep.knob import Value
+from microgpt.sweep.knob import SEED, Value
 from microgpt.sweep.space import Space, configs
 from microgpt.training.presets import preset
 from microgpt.wording import as_flags, path_word
@@ -44,6 +44,8 @@ class SweepSettings:
         holdout: the share of documents held out of all trainings.
         seed: of all trainings, and of the trials' values.
         knobs: as text that `knob.parse` takes.
+        seeds: of a grid: how many trainings each combination of values gets, with the seeds from
+            `seed` up; None: the values are searched for, and all trainings share one seed.
     """
 
     preset: str
@@ -56,6 +58,7 @@ class SweepSettings:
     holdout: float
     seed: int
     knobs: tuple[str, ...] = ()
+    seeds: int | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 < self.holdout < 1.0:
@@ -70,7 +73,22 @@ class SweepSettings:
     def space(self) -> Space:
         """The knobs and their values."""
         recipe = preset(self.preset)
-        return Space.of(self.knobs, recipe.model, self._training)
+        if self.seeds is None:
+            return Space.of(self.knobs, recipe.model, self._training)
+        check_count("seeds", self.seeds)
+        space = Space.of(self.knobs, recipe.model, self._training, or_default=False)
+        space.check_grid(self.seeds)
+        return space
+
+    @property
+    def grid(self) -> Iterator[dict[str, Value]]:
+        """All trainings of a grid: each combination of values with the first seed, then the next.
+
+        So a study that is stopped has about as many trainings of each combination.
+        """
+        for seed in range(self.seed, self.seed + (self.seeds or 0)):
+            for values in self.space.points:
+                yield {**values, SEED: seed}
 
     @property
     def _training(self) -> dict[str, Any]:
@@ -94,7 +112,12 @@ class SweepSettings:
         return configs(values, vocab_size, preset(self.preset).model, self._training)
 
     def of_the_preset(self) -> dict[str, Value] | None:
-        """Return the preset's own values of the knobs; None: one is outside its knob's range."""
+        """Return the preset's own values of the knobs; None: one is outside its knob's range.
+
+        A grid has none that are special.
+        """
+        if self.seeds is not None:
+            return None
         model, training = self.configs({}, 1)
         every = {**vars(model), **vars(training)}
         values = {knob.name: every[knob.name] for knob in self.space.knobs}
@@ -113,12 +136,15 @@ class SweepSettings:
         }
         return " ".join(["microgpt train", *map(path_word, source.files), *as_flags(words)])
 
-    def check_same(self, theirs: Mapping[str, Any], name: str) -> None:
+    def check_same(
+        self, theirs: Mapping[str, Any], name: str, other: str = "another --name"
+    ) -> None:
         """Raise SweepError unless the stored settings are the same as these.
 
         Args:
             theirs: the stored settings, as a JSON object.
             name: the study's.
+            other: what to try if they are not.
         """
         ours = self.to_json()
         for key in ours:
@@ -126,7 +152,7 @@ class SweepSettings:
             if key != "source" and theirs.get(key) != ours[key]:
                 raise SweepError(
                     f'study "{name}": {key} must be {theirs.get(key)}, as it was begun; '
-                    f"got {ours[key]}. Try another --name."
+                    f"got {ours[key]}. Try {other}."
                 )
 
     def to_json(self) -> dict[str, Any]:

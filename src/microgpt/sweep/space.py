@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -20,6 +20,7 @@ from microgpt.sweep.knob import KNOBS, Knob, Value, parse
 
 # A space of at most this many points is enumerated; from a larger one this many are drawn.
 _DRAWS = 10_000
+_MOST = 100_000
 
 
 @dataclass(frozen=True)
@@ -36,17 +37,22 @@ class Space:
 
     @classmethod
     def of(
-        cls, texts: Iterable[str], model: Mapping[str, Any], training: Mapping[str, Any]
+        cls,
+        texts: Iterable[str],
+        model: Mapping[str, Any],
+        training: Mapping[str, Any],
+        *,
+        or_default: bool = True,
     ) -> Space:
         """Make the space of some knobs.
 
-        If no knob of two values or more is given, those of KNOBS are swept. A knob of one value is
-        fixed to it.
+        A knob of one value is fixed to it.
 
         Args:
             texts: as `parse` takes them.
             model: the preset's fields of GPTConfig.
             training: the preset's fields of TrainConfig.
+            or_default: whether those of KNOBS are swept if no knob of two values or more is given.
 
         Raises:
             UsageError: a knob is invalid, or the configs refuse a point of the space.
@@ -57,21 +63,42 @@ class Space:
                 raise UsageError(f"knob {name} must be given once; got it more often.")
         fixed = {knob.name: knob.choices[0] for knob in parsed if len(knob.choices) == 1}
         named = [knob for knob in parsed if knob.name not in fixed]
-        knobs = named or [parse(name) for name in KNOBS if name not in fixed]
-        if not knobs:
+        knobs = named
+        if or_default and not named:
+            knobs = [parse(name) for name in KNOBS if name not in fixed]
+        if or_default and not knobs:
             raise UsageError("a sweep must have a knob of two values or more; got none.")
         space = cls(tuple(_whole_heads(knobs, {**model, **fixed})), fixed)
         space.check(model, training)
         return space
 
+    @property
+    def points(self) -> Iterator[dict[str, Value]]:
+        """All combinations of the knobs' values, the last knob changing first."""
+        names = [knob.name for knob in self.knobs]
+        return (dict(zip(names, each)) for each in product(*(knob.every for knob in self.knobs)))
+
+    def check_grid(self, seeds: int) -> None:
+        """Raise UsageError unless the points can be counted, and are not too many."""
+        for knob in self.knobs:
+            if not knob.every:
+                raise UsageError(
+                    f"grid {knob.name} must list its values, {knob.name}=A,B,C; got the range "
+                    f"{knob.low:g}..{knob.high:g}."
+                )
+        trainings = seeds * math.prod(len(knob.every) for knob in self.knobs)
+        if trainings > _MOST:
+            raise UsageError(
+                f"a grid must have at most {_MOST:,} trainings; got {trainings:,}. "
+                "Leave values out."
+            )
+
     def draw(
         self, generator: random.Random, wanted: Callable[[dict[str, Value]], bool]
     ) -> dict[str, Value] | None:
         """Draw values that satisfy `wanted`; None: there are none, or they are too rare to draw."""
-        names = [knob.name for knob in self.knobs]
         if 0 < math.prod(len(knob.every) for knob in self.knobs) <= _DRAWS:
-            points = product(*(knob.every for knob in self.knobs))
-            left = [point for each in points if wanted(point := dict(zip(names, each)))]
+            left = [point for point in self.points if wanted(point)]
             return generator.choice(left) if left else None
         drawn = ({k.name: k.draw(generator) for k in self.knobs} for _ in range(_DRAWS))
         return next(filter(wanted, drawn), None)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any
 
 from microgpt.data.corpus import Corpus
@@ -71,6 +74,21 @@ def _train(connection: Connection, trainer: TrialTrainer, values: Mapping[str, V
         connection.send(Failed(str(error) or "not enough memory"))
 
 
+@contextmanager
+def _without_main() -> Generator[None]:
+    """Hide the program from the processes it starts, which would run it again to import it.
+
+    A worker needs nothing of it; and a script that calls `microgpt.study` need not guard its lines
+    by `if __name__ == "__main__"`.
+    """
+    own = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = own
+
+
 @dataclass(eq=False)
 class Worker:
     """A worker process as the sweep sees it.
@@ -123,7 +141,8 @@ class Workers:
         context = multiprocessing.get_context("spawn")
         near, far = context.Pipe()
         process = context.Process(target=work, args=(far, self.settings, self.data), daemon=True)
-        process.start()
+        with _without_main():
+            process.start()
         far.close()
         self.all.append(Worker(process, near))
 

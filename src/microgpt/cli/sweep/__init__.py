@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,8 @@ from cyclopts import Parameter
 
 from microgpt.cli import flags
 from microgpt.cli.flags import TRAINING, flag, whole
+from microgpt.cli.sweep.grid import run_grid
+from microgpt.cli.sweep.limits import AS_A_RUN, CLOSING, check_fits, duration
 from microgpt.cli.sweep.summary import closing, no_result, opening, train_best
 from microgpt.cli.sweep.trials import TrialBar, TrialJsonLines, TrialLines, TrialReporter
 from microgpt.cli.terminal.interruption import interruption
@@ -19,7 +20,7 @@ from microgpt.cli.terminal.notes import noted
 from microgpt.cli.terminal.say import remark
 from microgpt.cli.terminal.streams import is_interactive, outliving
 from microgpt.cli.train.summary import word
-from microgpt.config import check_count
+from microgpt.config import TrainConfig, check_count
 from microgpt.data import corpus
 from microgpt.data.corpus import Source
 from microgpt.engines import why_not_native
@@ -31,6 +32,7 @@ from microgpt.sweep.loop import Sweep
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.storage import check_installed
 from microgpt.sweep.trial import best
+from microgpt.training.presets import preset as chosen_preset
 from microgpt.wording import count, figures
 
 _BUDGET = "60s"
@@ -39,11 +41,7 @@ _SECONDS = 0.5
 _PRESET = "micro"
 _HOLDOUT = 0.1
 _SEED = 42
-
-# The seconds that picture and table take at the end; and how many times as long as a trial the same
-# steps take as a run, which writes a log and evaluates.
-_CLOSING = 1.0
-_AS_A_RUN = 1.5
+_SEEDS = 5
 
 _KNOB = (
     "Setting to vary: NAME=LOW..HIGH or NAME=A,B,C; one value fixes it. Any setting of train but "
@@ -54,7 +52,26 @@ _KNOB = (
 
 def sweep(
     *files: flags.File,
-    budget: Annotated[str, flag("Time for the whole sweep: 60s, 2m, 1h.")] = _BUDGET,
+    grid: Annotated[
+        list[str] | None,
+        Parameter(
+            help="Train all combinations of these values instead of searching: NAME=A,B,C, several "
+            "after each other.",
+            consume_multiple=True,
+            negative=(),
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        whole(f"Trainings of each combination, each with another seed. Default: {_SEEDS}."),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        flag(
+            f"Time for the whole sweep: 60s, 2m, 1h. Default: {_BUDGET}; of a grid as long as it "
+            "takes."
+        ),
+    ] = None,
     seconds: Annotated[
         float | None, flag(f"Seconds of each training. Default: {_SECONDS}.", TRAINING)
     ] = None,
@@ -104,13 +121,19 @@ def sweep(
     All trainings are compared on the same held-out documents. Those that fall behind are pruned; no
     values are tried twice. The best settings are trained again as a run.
 
+    With --grid every combination of values is trained to its end, with several seeds: a table has
+    means, standard deviations, and differences with intervals.
+
     Example: microgpt sweep names.txt --budget 60s --knob lr=1e-3..1e-1 --knob n_embd=16,32
+
+    Example: microgpt sweep names.txt --grid lr=0.003,0.01,0.03 n_embd=16,32,64 --seeds 5
     """
     began = time.perf_counter()
     check_installed()
-    limit = duration("budget", budget)
+    is_grid = grid is not None or seeds is not None
+    limit = None if budget is None else duration("budget", budget)
     last = None if final is None else duration("final", final)
-    for what, number in (("jobs", jobs), ("trials", trials)):
+    for what, number in (("jobs", jobs), ("trials", trials), ("seeds", seeds)):
         if number is not None:
             check_count(what, number)
     source = reading.source(*files)
@@ -119,26 +142,36 @@ def sweep(
             raise UsageError("a sweep must have a file, to read it again; got standard input.")
         if storage and not name:
             raise UsageError("--storage must come with --name: machines join a sweep by its name.")
+        if is_grid and (knob or final):
+            what = "knob" if knob else "final"
+            raise UsageError(f"{what} must stand without --grid: a grid says its values itself.")
         data = noted(corpus.read(source))
+        if not is_grid and seconds is None and steps is None:
+            seconds = _SECONDS
+        if is_grid and seconds is None and steps is None:
+            steps = chosen_preset(preset or _PRESET).training.get("steps", TrainConfig().steps)
         settings = SweepSettings(
             preset=preset or _PRESET,
             tokenizer=tokenizer or "characters",
             source=source,
             fingerprint=data.fingerprint,
             engine=engine or ("scalar" if why_not_native() else "native"),
-            seconds=_SECONDS if seconds is None and steps is None else seconds,
+            seconds=seconds,
             steps=steps,
             holdout=_HOLDOUT if holdout is None else holdout,
             seed=_SEED if seed is None else seed,
-            knobs=tuple(knob or ()),
+            knobs=tuple(grid or knob or ()),
+            seeds=(seeds or _SEEDS) if is_grid else None,
         )
-        _check_fits(settings, limit, last)
+        if not is_grid:
+            check_fits(settings, limit or duration("budget", _BUDGET), last)
         opened = folder.new(settings, data, out=out, storage=storage, name=name)
     else:
         others = {
             "seconds": seconds, "steps": steps, "knob": knob, "out": out, "name": name,
             "preset": preset, "seed": seed, "holdout": holdout, "tokenizer": tokenizer,
-            "engine": engine, "data": None if source == Source() else source,
+            "engine": engine, "grid": grid, "seeds": seeds,
+            "data": None if source == Source() else source,
         }  # fmt: skip
         if given := [what for what, value in others.items() if value is not None]:
             raise UsageError(
@@ -148,8 +181,13 @@ def sweep(
         opened = folder.resume(resume, storage=storage)
     goes_on = "the sweep goes on to its end. Ctrl-C stops it; what has ended is kept."
     with opened as made, outliving(goes_on):
-        _check_fits(made.settings, limit, last)
-        return _run(made, began, limit, last, trials, jobs or processors(), json=json)
+        at_once = jobs or processors()
+        if made.settings.seeds is not None:
+            until = math.inf if limit is None else began + limit
+            return run_grid(made, began, until, at_once, trials, json=json)
+        limit = limit or duration("budget", _BUDGET)
+        check_fits(made.settings, limit, last)
+        return _run(made, began, limit, last, trials, at_once, json=json)
 
 
 def _run(
@@ -162,7 +200,7 @@ def _run(
     *,
     json: bool,
 ) -> int:
-    until = began + limit - _CLOSING - (last or _AS_A_RUN * (made.settings.seconds or 0.0))
+    until = began + limit - CLOSING - (last or AS_A_RUN * (made.settings.seconds or 0.0))
     if not json:
         opening(made, limit, jobs)
     reporter = _reporter(made, began, until, json=json)
@@ -193,33 +231,3 @@ def _reporter(made: Sweep, began: float, until: float, *, json: bool) -> TrialRe
     if json:
         return TrialJsonLines(made)
     return TrialBar(made, began, until) if is_interactive() else TrialLines(made)
-
-
-def duration(name: str, text: str) -> float:
-    """Return the seconds of a time: a number of seconds, or numbers with s, m or h.
-
-    Raises:
-        UsageError: it is not a time above 0.
-
-    >>> duration("budget", "90"), duration("budget", "1h30m"), duration("budget", "0.5 m")
-    (90.0, 5400.0, 30.0)
-    """
-    units = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-    part = r"(\d+(?:\.\d*)?|\.\d+)\s*"
-    plain = text.strip().lower()
-    found = re.findall(rf"{part}([smh]?)", plain)
-    seconds = math.fsum(float(number) * units[unit] for number, unit in found)
-    if not re.fullmatch(rf"{part}|(?:{part}[smh]\s*)+", plain) or not 0 < seconds < math.inf:
-        raise UsageError(f'{name} must be a time like 60s, 2m or 1h; got "{text}".')
-    return seconds
-
-
-def _check_fits(settings: SweepSettings, limit: float, last: float | None) -> None:
-    """Raise UsageError unless two trainings and the final one fit into the budget."""
-    each = settings.seconds or 0.0
-    least = _CLOSING + 2 * each + (last or _AS_A_RUN * each)
-    if limit < least:
-        raise UsageError(
-            f"budget must be {math.ceil(least)}s or more for trainings of {each:g} s and the best "
-            f"once more; got {limit:g} s."
-        )
