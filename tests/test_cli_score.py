@@ -47,7 +47,7 @@ def best_span(losses: list[float], usual: float) -> float:
 def test_rows_of_every_form_say_what_scores_say(model: Run, capsys: Capture) -> None:
     held_out = model.documents[1]
     usual = sum(s.nats for s in model.scores(held_out)) / sum(len(t) + 1 for t in held_out)
-    means = np.array([s.mean for s in model.scores(held_out)])
+    means = np.array([s.loss for s in model.scores(held_out)])
     with open("in.txt", "w", encoding="utf-8") as file:  # noqa: PTH123  (as a user's program would)
         file.write("\n".join(LINES))
     table, _ = printed(capsys, "score", model.folder, "in.txt")

@@ -37,9 +37,9 @@ def test_scores_are_the_engine_s_losses_in_order(engine: Engine) -> None:
         assert score.losses == engine.losses(batch).tolist()
         assert [c.char for c in score.characters] == [*text, None]
         assert score.sum.positions == len(text) + 1
-        assert score.mean == pytest.approx(np.mean(score.losses))
-        assert score.bits == pytest.approx(score.mean / math.log(2))
-        assert score.perplexity == pytest.approx(math.exp(score.mean))
+        assert score.loss == pytest.approx(np.mean(score.losses))
+        assert score.bits == pytest.approx(score.loss / math.log(2))
+        assert score.perplexity == pytest.approx(math.exp(score.loss))
 
 
 def test_what_was_likely_is_what_the_logits_say(engine: Engine) -> None:
@@ -79,7 +79,7 @@ def test_an_evaluation_sums_up_by_hand(engine: Engine) -> None:
     assert result.sum.positions == 4 + 4 + 5
     assert result.sum.nats == pytest.approx(math.fsum(nats))
     assert result.loss == pytest.approx(math.fsum(nats) / 13)
-    assert result.document_loss == pytest.approx(sum(s.mean for s in scores) / 3)
+    assert result.document_loss == pytest.approx(sum(s.loss for s in scores) / 3)
     assert result.document_loss != pytest.approx(result.loss, rel=1e-6)
     assert result.bits_per_byte == pytest.approx(math.fsum(nats) / math.log(2) / (3 + 4 + 4 + 3))
     assert result.unknown == 1

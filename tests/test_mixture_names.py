@@ -224,13 +224,13 @@ def test_why_explains_the_gpt_s_own_p_and_slopes(capsys: Capture) -> None:
     told = json.loads(out(capsys, "why r bea --json"))
     batch = lay_out([run.tokenizer.encode("bea")[0]], run.tokenizer.bos, 8).batch
     assert [c["nats"] for c in told["positions"]] == pytest.approx(run.gpt.losses(batch).tolist())
-    assert told["loss"] != pytest.approx(run.score("bea").mean, abs=1e-3)
+    assert told["loss"] != pytest.approx(run.score("bea").loss, abs=1e-3)
     said = out(capsys, "why r bea")
     p = told["positions"][0]["p"]
     slopes = [f"{-o.weight(-np.log(p)) * (1 - p):.4f}" for o in OBJECTIVES.values()]
     row: list[Any] = next(line.split() for line in said.splitlines() if line.startswith("b  "))
     assert row[1:7] == [f"{p:.4f}", f"{-np.log(p):.2f}", f"{-np.log2(p):.2f}", *slopes]
-    assert f"as in microgpt score: {run.score('bea').mean:.4f} nats a character." in said
+    assert f"as in microgpt score: {run.score('bea').loss:.4f} nats a character." in said
     assert "as in microgpt score" not in out(capsys, "why s bea")
 
 

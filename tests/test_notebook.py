@@ -58,7 +58,7 @@ def test_a_score_shows_what_each_character_cost(model: Run) -> None:
         f"s{min(int(c.nats / 1.2), 5)}" for c in score.characters
     ]
     assert any("span" in name for name in classes)
-    assert f"{score.mean:.2f} nats a position" in page.words
+    assert f"{score.loss:.2f} nats a position" in page.words
 
 
 def test_an_evaluation_shows_where_its_loss_comes_from(model: Run) -> None:

@@ -32,7 +32,7 @@ def test_prices_are_the_scores(engine_name: str, tokenizer: Tokenizer) -> None:
     near = 8 * hair(engine_name)
     assert priced.losses_N.tolist() == pytest.approx(expected, rel=near, abs=near)
     assert priced.nats_D.tolist() == pytest.approx([s.nats for s in scores], rel=near)
-    assert priced.means_D.tolist() == pytest.approx([s.mean for s in scores], rel=near)
+    assert priced.means_D.tolist() == pytest.approx([s.loss for s in scores], rel=near)
     assert priced.positions_D.tolist() == [s.sum.positions for s in scores]
     unknown = [sum(c.unknown for c in s.characters) for s in scores]
     assert priced.laid.unknown_D.tolist() == unknown

@@ -106,7 +106,7 @@ def test_the_page_s_tables_have_the_evaluation_s_numbers(model: Run, capsys: Cap
     marks = {row[0]: number(row[1]) for row in got.table("score")}
     assert marks["Brier score"] == pytest.approx(result.brier, abs=5.1e-5)
     heats = {row[0]: row for row in got.table("document") if row[0]}
-    worst = max(model.scores(model.documents[1]), key=lambda s: s.mean)
+    worst = max(model.scores(model.documents[1]), key=lambda s: s.loss)
     assert number(heats[worst.text][2]) == pytest.approx(worst.losses[0], abs=5.1e-3)
     trained = set(model.documents[0])
     for text, _, seen in got.table("text"):

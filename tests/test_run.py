@@ -80,9 +80,9 @@ def test_a_score_prices_every_character_and_the_end(run: Run) -> None:
     assert score.losses == [c.nats for c in score.characters]
     assert all(c.p == pytest.approx(math.exp(-c.nats)) for c in score.characters)
     assert score.nats == pytest.approx(math.fsum(score.losses))
-    assert score.mean == pytest.approx(score.nats / 5)
-    assert score.bits == pytest.approx(score.mean / math.log(2))
-    assert score.perplexity == pytest.approx(math.exp(score.mean))
+    assert score.loss == pytest.approx(score.nats / 5)
+    assert score.bits == pytest.approx(score.loss / math.log(2))
+    assert score.perplexity == pytest.approx(math.exp(score.loss))
 
 
 def test_a_score_does_not_depend_on_what_is_scored_beside_it(run: Run) -> None:
@@ -100,7 +100,7 @@ def test_an_evaluation_is_the_sum_of_the_scores(run: Run) -> None:
     assert result.bits == pytest.approx(nats / positions / math.log(2))
     # Here a character is a byte, and so is an end.
     assert result.bits_per_byte == pytest.approx(result.bits)
-    assert result.document_loss == pytest.approx(sum(s.mean for s in scores) / len(scores))
+    assert result.document_loss == pytest.approx(sum(s.loss for s in scores) / len(scores))
 
 
 def test_without_texts_the_held_out_documents_are_evaluated(run: Run) -> None:
@@ -149,7 +149,7 @@ def test_a_run_whose_file_has_changed_says_so(tmp_path: Path, tiny: list[str]) -
         f"{tmp_path / 'r'}: {file} must be what it was trained on (20 documents); "
         "got other text (19 documents). Bring it back, or train anew."
     )
-    assert microgpt.load(tmp_path / "r").score("ada").mean > 0
+    assert microgpt.load(tmp_path / "r").score("ada").loss > 0
     file.unlink()
     with pytest.raises(RunError) as caught:
         _ = microgpt.load(tmp_path / "r").documents

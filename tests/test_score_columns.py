@@ -133,7 +133,7 @@ def test_score_prices_the_text_that_train_learns(model: Run, capsysbinary: Captu
     texts = ["anna 12\r\nbob 31", "a\rb", "lea"]
     assert [one["text"] for one in objects] == texts
     for one, text in zip(objects, texts):
-        assert one["loss"] == pytest.approx(model.score(text).mean, abs=5.1e-5)
+        assert one["loss"] == pytest.approx(model.score(text).loss, abs=5.1e-5)
     for row in ("id,text", '\r\n1,"anna 12\r\nbob 31"', '\r\n2,"a\rb"', "\r\n3,lea"):
         assert f"{row}," in out
     assert out.endswith("\r\n")

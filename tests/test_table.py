@@ -73,7 +73,7 @@ def test_a_frame_is_answered_with_one_of_its_own_library(run: Run, library: str)
 
 def test_losses_are_those_of_score(run: Run) -> None:
     table = run.table(TEXTS)
-    assert table.loss.tolist() == pytest.approx([run.score(text).mean for text in TEXTS])
+    assert table.loss.tolist() == pytest.approx([run.score(text).loss for text in TEXTS])
     assert table.bits.tolist() == pytest.approx([run.score(text).bits for text in TEXTS])
 
 
@@ -114,3 +114,53 @@ def test_an_empty_column_makes_an_empty_table(run: Run) -> None:
 def test_a_value_that_is_no_text_is_named(run: Run) -> None:
     with pytest.raises(UsageError, match="text 1 must be a string; got 5"):
         run.table(["ada", 5])
+
+
+def test_an_estimator_explains_what_it_predicts() -> None:
+    sklearn = pytest.importorskip("microgpt.sklearn")
+    model = sklearn.TextDensity(
+        preset="microgpt", steps=60, n_embd=4, n_head=1, block_size=6, contamination=0.1,
+        holdout=0.3, engine="scalar", random_state=0,
+    ).fit(WORDS)  # fmt: skip
+    texts = pd.Series(["ada", "xqzv", None, "lea"], index=list("abcd"))
+    table = model.explain(texts)
+    told = texts.dropna()
+    assert (table.flagged[told.index].astype(bool) == (model.predict(told) < 0)).all()
+    assert table.index.tolist() == list("abcd")
+    assert math.isnan(table.loss["c"])
+    positions = [len(text) + 1 for text in told]
+    log_p = -table.loss[told.index] * positions
+    assert log_p.tolist() == pytest.approx(model.score_samples(told).tolist())
+    assert table.percentile[told.index].notna().all()
+
+
+def test_a_score_has_its_loss_percentile_and_span(run: Run) -> None:
+    table = run.table(TEXTS)
+    for text, row in zip(TEXTS, table.itertuples()):
+        one = run.score(text)
+        assert one.loss == pytest.approx(row.loss)
+        assert one.percentile == pytest.approx(row.percentile)
+        assert one.span == row.span
+
+
+def test_a_run_on_documents_in_memory_keeps_those_held_out_and_can_be_evaluated(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened = microgpt.load(run.folder)
+    lines = (run.folder / "heldout.jsonl").read_text().splitlines()
+    assert [json.loads(line)["text"] for line in lines] == list(opened.held_out)
+    assert set(opened.held_out) < set(WORDS)
+    assert opened.evaluate().loss == pytest.approx(opened.evaluate(list(opened.held_out)).loss)
+    assert cli(["evaluate", str(run.folder), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["loss"] == pytest.approx(opened.evaluate().loss)
+    assert told["documents"] == len(lines)
+
+
+def test_a_run_on_a_file_keeps_no_documents(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("\n".join(WORDS))
+    made = microgpt.train(
+        tmp_path / "t.txt", out=tmp_path / "r", engine="scalar", preset="microgpt", n_embd=4,
+        n_head=1, block_size=6, steps=2, holdout=0.3,
+    )  # fmt: skip
+    assert not (made.folder / "heldout.jsonl").exists()

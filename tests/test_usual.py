@@ -96,7 +96,7 @@ def test_a_program_judges_as_the_command_line_does_and_is_told_as_much(
         assert ([found.promise] if found.promise else []) == said[:1]
         assert (rate is None) == (not found.promise)
         (row,) = [row for row in rows if row["text"] == text][:1]
-        where = np.array([len(text)]), np.array([run.score(text).mean])
+        where = np.array([len(text)]), np.array([run.score(text).loss])
         if rate:
             percentiles, flags = found.judge.percentiles(*where), found.judge.flags(*where)
             assert percentiles is not None

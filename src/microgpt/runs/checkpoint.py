@@ -11,6 +11,7 @@ is replaced atomically: a reader, or a power cut, finds the old file or the new 
     ├── checkpoint.safetensors   parameters by name, their moments, progress, a checksum
     ├── counts.safetensors       the n-gram counts that the GPT is mixed with, if it is
     ├── reference.safetensors    the losses of held-out documents, for percentiles of other texts
+    ├── heldout.jsonl            held-out documents, if they came from a Python program
     ├── log.jsonl                a line for each step or evaluation
     └── samples.txt
 """
@@ -47,6 +48,7 @@ CHECKPOINT = "checkpoint.safetensors"
 COUNTS = "counts.safetensors"
 REFERENCE = "reference.safetensors"
 SAMPLES = "samples.txt"
+HELDOUT = "heldout.jsonl"
 
 
 @dataclass(frozen=True)

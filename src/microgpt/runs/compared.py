@@ -32,6 +32,11 @@ class Compared(Model):
         """The documents trained on and those held out."""
 
     @cached_property
+    @abstractmethod
+    def held_out(self) -> Texts:
+        """The documents held out."""
+
+    @cached_property
     def ngram(self) -> NGram:
         """The n-gram model of the training documents whose n has the lowest held-out loss.
 
@@ -85,6 +90,6 @@ class Compared(Model):
         return lay_out(encoded, self.tokenizer.bos, self.settings.model.block_size).batch
 
     def _held_out(self) -> Sequence[str]:
-        if not self.documents[1]:
+        if not self.held_out:
             raise UsageError("texts must be given: this run held no documents out.")
-        return self.documents[1]
+        return self.held_out

@@ -5,14 +5,35 @@ In: a run's folder and settings. Out: a `Corpus`, exactly the documents that it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from microgpt.data import again, corpus
-from microgpt.data.corpus import MEMORY, Corpus
+from microgpt.data.corpus import MEMORY, Corpus, Source
+from microgpt.data.texts import Texts
 from microgpt.errors import RunError
+from microgpt.runs.checkpoint import HELDOUT
+from microgpt.runs.files import write_atomically
 from microgpt.runs.settings import Settings
 from microgpt.wording import count
+
+
+def keep_held_out(folder: Path, texts: Iterable[str]) -> None:
+    """Write the held-out documents of a run whose documents came from a Python program."""
+    lines = (json.dumps({"text": text}, ensure_ascii=True) for text in texts)
+    write_atomically(folder / HELDOUT, "".join(f"{line}\n" for line in lines).encode())
+
+
+def read_held_out(folder: Path) -> Texts | None:
+    """Read what `keep_held_out` has written; None: there is none.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    if not (folder / HELDOUT).exists():
+        return None
+    return corpus.read(Source(files=(str(folder / HELDOUT),))).documents
 
 
 def read_again(

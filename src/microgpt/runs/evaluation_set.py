@@ -64,8 +64,8 @@ def evaluation_set(run: Run, read: Corpus | None, limit: int | None) -> Evaluati
         documents: Sequence[str] = read.documents
         what, seen = "documents", False
     else:
-        trained, held_out = run.documents
-        documents, seen = held_out or trained, not held_out
+        documents, seen = run.held_out, not run.held_out
+        documents = documents or run.documents[0]
         what = "documents it was trained on" if seen else "held-out documents"
         limit = limit or _ENOUGH if seen else limit
     texts = documents

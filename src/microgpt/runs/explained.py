@@ -6,9 +6,11 @@ In: a run, a column of texts. Out: a data frame, a row a value, whose columns ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microgpt import frames
 from microgpt.data.column import TextColumn
@@ -24,10 +26,23 @@ RATE = 0.01
 """The share of good texts that is flagged where the caller names none."""
 
 
-def explain(run: Run, texts: Any, column: str | None, rate: float | None, *, suggest: bool) -> Any:
-    """Return the table of `Run.table`."""
+Flags = NDArray[np.bool_]
+
+
+def explain(
+    run: Run,
+    texts: Any,
+    column: str | None = None,
+    rate: float | None = None,
+    *,
+    suggest: bool = True,
+    flags: Callable[[list[str]], Flags] | None = None,
+) -> Any:
+    """Return the table of `Run.table`; `flags` says which texts are flagged, in place of a rate."""
     given = TextColumn.of(texts, column, "text")
-    values = _columns(run, given.texts, _judge(run, rate), suggest=suggest)
+    judge = _judge(run, rate) if flags is None else run.judge
+    flagged_D = None if flags is None or not given.texts else flags(given.texts)
+    values = _columns(run, given.texts, judge, flagged_D, suggest=suggest)
     if given.missing:
         values = {name: _spread(its, given) for name, its in values.items()}
     return frames.frame(values, library=given.library, index=given.index)
@@ -43,7 +58,9 @@ def _judge(run: Run, rate: float | None) -> Judge:
         return judging(run).judge
 
 
-def _columns(run: Run, texts: list[str], judge: Judge, *, suggest: bool) -> dict[str, Any]:
+def _columns(
+    run: Run, texts: list[str], judge: Judge, given_D: Flags | None, *, suggest: bool
+) -> dict[str, Any]:
     D = len(texts)
     loss_D, percentile_D = np.zeros(D), np.zeros(D)
     unknown_D, flagged_D = np.zeros(D, np.int64), np.zeros(D, np.bool_)
@@ -60,6 +77,8 @@ def _columns(run: Run, texts: list[str], judge: Judge, *, suggest: bool) -> dict
             flagged_D[its] = above_D
         for ends, found_D in zip((starts, stops), priced.spans(judge.usual)):
             ends += found_D.tolist()
+    if given_D is not None:
+        flagged_D = given_D
     unknowable = [None] * D
     is_judged = judge.reference is not None or judge.threshold is not None
     columns: dict[str, Any] = {
@@ -69,7 +88,7 @@ def _columns(run: Run, texts: list[str], judge: Judge, *, suggest: bool) -> dict
         "percentile": percentile_D if is_judged else unknowable,
         "span": [f"{text}{END}"[i:j] for text, i, j in zip(texts, starts, stops)],
         "unknown": unknown_D,
-        "flagged": flagged_D if judge.threshold else unknowable,
+        "flagged": flagged_D if judge.threshold or given_D is not None else unknowable,
     }
     if suggest:
         which: list[int] = np.flatnonzero(flagged_D).tolist()

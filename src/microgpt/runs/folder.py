@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from microgpt.errors import InUseError, MicroGPTError, RunError
-from microgpt.runs.checkpoint import CHECKPOINT, CONFIG, COUNTS, TOKENIZER
+from microgpt.runs.checkpoint import CHECKPOINT, CONFIG, COUNTS, HELDOUT, TOKENIZER
 from microgpt.runs.files import read_tensors, temporary_of
 from microgpt.runs.log import LOG
 
@@ -119,9 +119,10 @@ def _is_of_a_beginning(path: Path) -> bool:
     """Return whether a training wrote a file before its config.json, so that it may be removed."""
     if path.name == LOG:
         return not path.stat().st_size
-    if path.name == TOKENIZER:  # a training writes it after the checkpoint
+    if path.name in (TOKENIZER, HELDOUT):  # a training writes them after the checkpoint
         return _is_of_a_beginning(path.with_name(CHECKPOINT))
-    if path in map(temporary_of, map(path.with_name, (COUNTS, LOG, CHECKPOINT, TOKENIZER, CONFIG))):
+    made = (COUNTS, LOG, CHECKPOINT, HELDOUT, TOKENIZER, CONFIG)
+    if path in map(temporary_of, map(path.with_name, made)):
         return True
     try:
         read_tensors(path, lambda about, layout: None)

@@ -35,13 +35,13 @@ def packed(run: MemoryRun) -> Files:
 
 
 def open_packed(files: Files, engine: str, threads: int | None) -> Run:
-    """Open a run of packed files: its model is loaded, its folder is temporary and gone again."""
+    """Open a run of packed files: all of it is loaded, its folder is temporary and gone again."""
     with TemporaryDirectory() as place:
         folder = Path(place)
         for name, data in files.items():
             (folder / name).write_bytes(data)
         run = Run(folder, engine, threads)
-        _ = run.predictor
+        _ = run.predictor, run.judge
     return run
 
 

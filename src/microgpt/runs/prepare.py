@@ -20,7 +20,7 @@ from microgpt.data.corpus import MEMORY, Corpus, Source
 from microgpt.engines.contract import Engine, State
 from microgpt.errors import RunError, UsageError
 from microgpt.runs import checkpoint
-from microgpt.runs.documents import read_again
+from microgpt.runs.documents import keep_held_out, read_again
 from microgpt.runs.files import remove_temporaries
 from microgpt.runs.folder import claimed, new_folder
 from microgpt.runs.recorder import Recorder
@@ -70,6 +70,9 @@ def new(data: Source | Iterable[Any], *, out: Path | None = None, **others: Any)
             recorder = Recorder(folder, trainer, settings)
             stack.callback(recorder.log.close)
             recorder.save()
+            held_out = trainer.task.dataset.heldout_documents
+            if settings.source == MEMORY and held_out:
+                keep_held_out(folder, held_out)
             # Last: a folder with a config.json counts as a run.
             checkpoint.write_settings(folder, settings, trainer.task.tokenizer)
         except BaseException:

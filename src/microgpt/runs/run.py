@@ -5,12 +5,16 @@ In: a run's folder. Out: a `Run`, the package's interface for Python programs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from microgpt.counting.mixture import Mixture
+from microgpt.data.corpus import MEMORY
 from microgpt.data.split import split
 from microgpt.data.texts import Texts
 from microgpt.engines import open_engine
@@ -19,7 +23,7 @@ from microgpt.errors import RunError
 from microgpt.runs import checkpoint
 from microgpt.runs.compared import Compared
 from microgpt.runs.counts import load_counts
-from microgpt.runs.documents import read_again
+from microgpt.runs.documents import read_again, read_held_out
 from microgpt.runs.folder import find_run
 from microgpt.runs.log import Log, read
 from microgpt.runs.sound import Sound
@@ -28,6 +32,8 @@ from microgpt.training.progress import Checkpoint
 if TYPE_CHECKING:
     from microgpt.evaluation import Evaluation
     from microgpt.runs.usual import Usual
+    from microgpt.scoring.reference import Judge
+    from microgpt.scoring.score import Score
 
 
 class Run(Compared):
@@ -104,6 +110,16 @@ class Run(Compared):
         return split(read_again(self.folder, self.settings), self.settings.training.holdout)
 
     @cached_property
+    def held_out(self) -> Texts:
+        """The documents held out, which a run keeps if they came from a Python program.
+
+        Raises:
+            RunError, DataError: they cannot be found any more, or have changed.
+        """
+        kept = read_held_out(self.folder) if self.settings.source == MEMORY else None
+        return self.documents[1] if kept is None else kept
+
+    @cached_property
     def usual(self) -> Usual | None:
         """The losses of the held-out documents, read or measured; None: no document was held out.
 
@@ -116,6 +132,21 @@ class Run(Compared):
         return usual.find(
             self.folder, self.predictor, of, self.tokenizer, self.settings, lambda: self.documents
         )
+
+    @cached_property
+    def judge(self) -> Judge:
+        """What says how rare a text is beside held-out documents, as far as that is known."""
+        from microgpt.runs.judging import judging  # which knows what a run is
+
+        return judging(self).judge
+
+    def scores(self, texts: Iterable[str]) -> Iterator[Score]:
+        """Price texts character by character, in their order, each with its percentile."""
+        judge = self.judge
+        for one in super().scores(texts):
+            rarer = judge.percentiles(np.array([len(one.text)]), np.array([one.loss]))
+            percentile = None if rarer is None else float(rarer[0])
+            yield replace(one, usual=judge.usual, percentile=percentile)
 
     def table(
         self,
@@ -135,12 +166,11 @@ class Run(Compared):
             suggest: whether to look for what was probably meant by those that are flagged.
 
         Returns:
-            A frame of the caller's library (pandas, polars or Arrow), or of the first one that is
-            installed, with a row for each value, and a Series' index: `text`; `loss`, nats a
-            position; `bits`, the same in bits; `percentile`, how many of 100 held-out texts of
-            similar length surprise less; `span`, the part that surprises most; `unknown`, how many
-            characters the vocabulary lacks; `flagged`; `suggestion`, the likeliest text one edit
-            away. Where a text is missing (None, NaN), so is all of this.
+            A frame of the caller's library (pandas, polars, Arrow), or of the first installed one,
+            a row a value, with a Series' index: `text`; `loss`, nats a position; `bits`;
+            `percentile`, how many of 100 held-out texts of similar length surprise less; `span`,
+            the part that surprises most; `unknown` characters; `flagged`; `suggestion`, the
+            likeliest text one edit away. Where a text is missing (None, NaN), so is all of this.
 
         Raises:
             UsageError: a value is neither a string nor missing; or there are too few held-out
@@ -190,7 +220,7 @@ class Run(Compared):
         try:
             foreground.finish(session, progress=progress, stacklevel=3)
         finally:  # the cached properties are of the old parameters
-            for name in ("_saved", "engine", "gpt", "mixture", "pricer", "codec", "usual"):
+            for name in ("_saved", "engine", "gpt", "mixture", "pricer", "codec", "usual", "judge"):
                 vars(self).pop(name, None)
         self.write_samples()
         return self

@@ -67,4 +67,4 @@ def heat(score: Score, usual: float) -> Heat:
     shown = score.characters[first : first + MOST]
     cells = tuple(Cell(**vars(c), in_span=start <= at < stop) for at, c in enumerate(shown, first))
     rest = len(losses) - first - len(shown)
-    return Heat(clipped(score.text), score.mean, score.bits, cells, first, rest)
+    return Heat(clipped(score.text), score.loss, score.bits, cells, first, rest)

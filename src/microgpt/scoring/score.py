@@ -20,6 +20,8 @@ from microgpt.engines.contract import Predictor
 from microgpt.loss import LossSum, cross_entropy
 from microgpt.scoring.logits import blocks
 from microgpt.scoring.price import Laid
+from microgpt.scoring.spans import spans
+from microgpt.wording import END
 
 TEXTS = 64
 """How many texts are measured together."""
@@ -64,10 +66,15 @@ class Score:
     Attributes:
         text: the document.
         characters: its characters, and its end.
+        usual: nats a position of usual text, above which a span surprises; None: not known.
+        percentile: how many of 100 held-out documents of similar length surprise less; None: not
+            known.
     """
 
     text: str
     characters: tuple[Character, ...]
+    usual: float | None = None
+    percentile: float | None = None
 
     @property
     def losses(self) -> list[float]:
@@ -85,9 +92,20 @@ class Score:
         return self.sum.nats
 
     @property
-    def mean(self) -> float:
-        """Nats per position: the loss."""
+    def loss(self) -> float:
+        """Nats per position."""
         return self.sum.mean
+
+    @property
+    def span(self) -> str:
+        """The part that surprises most, as `microgpt score` marks it; the end is ⏎."""
+        usual = self.loss if self.usual is None else self.usual
+        losses_N = np.array(self.losses)
+        starts, stops = spans(losses_N, np.array([0, len(losses_N)]), usual)
+        # Of each position its character's number.
+        owners = [i for i, c in enumerate(self.characters) for _ in c.losses]
+        its = self.characters[owners[starts[0]] : owners[stops[0] - 1] + 1]
+        return "".join(END if c.char is None else c.char for c in its)
 
     @property
     def bits(self) -> float:
@@ -103,7 +121,7 @@ class Score:
         """Return HTML for a notebook: the characters, coloured by their losses."""
         from microgpt.scoring.heat import heat  # which imports this module
 
-        return html.fragment("score", heat=heat(self, usual=self.mean))
+        return html.fragment("score", heat=heat(self, usual=self.loss))
 
 
 def scores(

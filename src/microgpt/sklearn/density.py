@@ -6,7 +6,6 @@ only: runs train, score and sample.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, cast, get_type_hints
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from microgpt.config import check_count
 from microgpt.errors import MissingExtra, UsageError
+from microgpt.runs.explained import explain
 from microgpt.runs.memory import MemoryRun
 from microgpt.runs.model import Model
 from microgpt.runs.packed import Files, open_packed, packed
@@ -124,13 +124,6 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         settings = {k: v for k, v in plain.items() if k not in _OWN}
         settings["seed"] = seed_of(self.random_state)
         run, learnt, held_out = trained(texts, self.preset, settings)
-        if self.holdout and not held_out:
-            warnings.warn(
-                f"none of {len(texts):,} texts fell into holdout={self.holdout:g}: the threshold "
-                "of predict is taken from those trained on, which the model prices too well. "
-                "Try more texts, or a larger holdout.",
-                stacklevel=2,
-            )
         self._take(run, 0.0, len(held_out))
         self.offset_ = offset(self._judged, learnt, held_out, share)
         return self
@@ -171,6 +164,11 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
     def predict(self, X: Iterable[Any]) -> NDArray[np.int64]:
         """Return -1 for each outlier and 1 for all others."""
         return np.where(self.decision_function(X) < 0.0, -1, 1)
+
+    def explain(self, X: Any, *, suggest: bool = True) -> Any:
+        """Return `Run.table` of texts, some of which may be missing; flagged are the outliers."""
+        run = open_packed(self._files, self.engine, self.threads)
+        return explain(run, X, suggest=suggest, flags=lambda texts: self.predict(texts) < 0)
 
     def sample(
         self,

@@ -25,7 +25,15 @@ def trained(
     run, dataset = MemoryRun(made), made.trainer.task.dataset
     if said := verdict.divergence(made.trainer, made.settings.asked):
         warnings.warn(said, TrainingWarning, stacklevel=3)
-    return run, list(dataset.train_documents), list(dataset.heldout_documents)
+    held_out, share = list(dataset.heldout_documents), made.settings.training.holdout
+    if share and not held_out:
+        warnings.warn(
+            f"none of {len(texts):,} texts fell into holdout={share:g}: the threshold of predict "
+            "is taken from those trained on, which the model prices too well. Try more texts, or "
+            "a larger holdout.",
+            stacklevel=3,
+        )
+    return run, list(dataset.train_documents), held_out
 
 
 def seed_of(random_state: Any) -> int:

@@ -145,9 +145,9 @@ def _one_by_one(
     scores: Iterator[Score] | Sequence[Score]
     scores = (one for block in blocks for one in run.scores(block.texts))
     if sort:
-        scores = sorted(scores, key=lambda s: s.mean, reverse=sort == "worst")
+        scores = sorted(scores, key=lambda s: s.loss, reverse=sort == "worst")
     for one in scores:
-        where = np.array([len(one.text)]), np.array([one.mean])
+        where = np.array([len(one.text)]), np.array([one.loss])
         rarer, flagged = judge.percentiles(*where), judge.flags(*where)
         if json:
             values = detail.record(one) | {

@@ -23,7 +23,7 @@ def record(one: Score) -> dict[str, Any]:
     """Return a score as one JSON object."""
     return {
         "text": one.text,
-        "loss": one.mean,
+        "loss": one.loss,
         "nats": one.nats,
         "positions": one.sum.positions,
         "bits": one.bits,
@@ -38,7 +38,7 @@ def record(one: Score) -> dict[str, Any]:
 def show(one: Score, tokenizer: Tokenizer, rarer: float | None) -> None:
     """Print a text's loss, and a table of its characters, in as many pieces as the width needs."""
     head = Text.assemble((printable(one.text), "bold"))
-    head.append(f"    {figures(one.mean, 2)} nats a {tokenizer.unit} · {figures(one.bits, 2)} bits")
+    head.append(f"    {figures(one.loss, 2)} nats a {tokenizer.unit} · {figures(one.bits, 2)} bits")
     head.append(f" · perplexity {figures(one.perplexity, 1)}")
     if rarer is not None:
         head.append(f" · rarer than {rarer:.0f} % of held-out ones")

@@ -103,7 +103,7 @@ def _note(run: Run, text: str) -> str:
         return ""
     unit = run.tokenizer.unit
     counts = counts_of(run.settings.training.ngram, unit, run.weight)
-    mixed = figures(run.score(text).mean)
+    mixed = figures(run.score(text).loss)
     return f"This is the GPT alone. GPT + {counts}, as in microgpt score: {mixed} nats a {unit}."
 
 
@@ -119,7 +119,7 @@ def _record(score: Score | None) -> dict[str, object]:
     if score is None:
         return {"table": table}
     positions = [{"char": c.char, "p": c.p, "nats": c.nats} for c in score.characters]
-    return {"table": table, "text": score.text, "positions": positions, "loss": score.mean}
+    return {"table": table, "text": score.text, "positions": positions, "loss": score.loss}
 
 
 def _the_loss() -> None:
