@@ -240,7 +240,7 @@ def test_a_run_on_bytes_says_what_a_byte_costs(capsys: Capture, tmp_path: Path) 
     )
     assert run(f"train t.txt --engine scalar {words}".split()) == 0
     capsys.readouterr()
-    for command in ("score {} anna", "sample {}", "why {} anna"):
+    for command in ("score {} anna", "sample {}", "why {} anna", "plot {}", "runs {} --sort loss"):
         printed = out(capsys, command.format(tmp_path / "b"))
         assert "nats a byte" in printed
         assert "nats a character" not in printed

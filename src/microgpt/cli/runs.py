@@ -124,7 +124,9 @@ def _usual(rows: Sequence[Row]) -> None:
             _count(r["heldout_positions"]), f"{r['seconds']:.1f}",
         )  # fmt: skip
     stdout().print(shown)
-    say(f"loss: nats a character, the mean of the last {TAIL} steps", "quiet")
+    units = {r["unit"] for r in rows}
+    unit = units.pop() if len(units) == 1 else "token"
+    say(f"loss: nats a {unit}, the mean of the last {TAIL} steps", "quiet")
     say("held out, error: the mean on so many held-out positions, and its standard error", "quiet")
     if any(r["gpt"] is not None for r in rows):
         say(f"held out: of the {ALONE}, where there is a {MIXED} beside it", "quiet")

@@ -23,6 +23,7 @@ class Curves:
         losses: there, each the mean over an equal share of the steps.
         heldout: the GPT's held-out losses.
         mixed: the held-out losses of the GPT mixed with counts; empty: it is not mixed.
+        unit: the name of a token, in which losses are.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Curves:
     losses: list[float]
     heldout: Curve
     mixed: Curve
+    unit: str = "character"
 
     @property
     def own(self) -> str:
@@ -47,7 +49,8 @@ def curves(run: Run, points: int) -> Curves:
         raise RunError(f"{run.folder}: its log has no step yet. Train it first.")
     learning = Learning.of(run.log, points)
     steps, losses = zip(*learning.training)
-    return Curves(str(run.folder), [*steps], [*losses], learning.held_out, learning.mixed)
+    held_out, mixed, unit = learning.held_out, learning.mixed, run.tokenizer.unit
+    return Curves(str(run.folder), [*steps], [*losses], held_out, mixed, unit)
 
 
 def levels(run: Run) -> tuple[dict[str, float], str]:

@@ -53,7 +53,7 @@ def row(run: Run) -> dict[str, Any]:
     `steps` how many were made.
     """
     results = record(run)
-    return {**results, **_flat(run.settings.to_json(), taken=results)}
+    return {**results, "unit": run.tokenizer.unit, **_flat(run.settings.to_json(), taken=results)}
 
 
 def differences(*runs: Run) -> dict[str, tuple[Any, ...]]:

@@ -113,7 +113,7 @@ def opened(settings: SweepSettings, data: Corpus, out: Path | None) -> Generator
             yield made
         return
     check_installed()
-    told = read_json(out, ABOUT, Told.from_json, SweepError, "a sweep")
+    told = read_json(out, ABOUT, SweepRecord.from_json, SweepError, "a sweep")
     settings.check_same(told.settings.to_json(), str(out), "another out")
     with claimed(out, "sweep", SweepError):
         study = _open(out, settings, told.storage, told.study)

@@ -114,8 +114,7 @@ def _study(
         for one in found:
             say_json(one.to_json())
     elif save is not None:
-        unit = Run(rows[0]["run"]).tokenizer.unit
-        label = f"{y} (nats a {unit})" if y in LOSSES else y
+        label = f"{y} (nats a {rows[0]['unit']})" if y in LOSSES else y
         write_picture(save, picture.bands_picture(found, x, label, over))
         say(f"Saved in {save}.")
     else:

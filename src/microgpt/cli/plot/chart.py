@@ -27,7 +27,7 @@ def draw(curves: Sequence[Curves], levels: Mapping[str, float]) -> None:
     for c in curves:
         mixed = c.mixed[-1][1] if c.mixed else None
         held = f" · {heldout('held out', c.heldout[-1][1], mixed)}" if c.heldout else ""
-        say(f"{c.name}: {figures(c.losses[0])} -> {figures(c.losses[-1])} nats a character{held}")
+        say(f"{c.name}: {figures(c.losses[0])} -> {figures(c.losses[-1])} nats a {c.unit}{held}")
     if levels:
         say("Level lines: " + " · ".join(f"{n} {v:.2f}" for n, v in levels.items()))
 

@@ -29,7 +29,7 @@ def curves_picture(curves: Sequence[Curves], levels: Mapping[str, float]) -> Any
 
     columns, below = _below([curve.name for curve in curves])
     figure: Any = Figure(figsize=(8, 4.5 + 0.2 * below), layout="constrained")
-    axes = figure.add_subplot(xlabel="step", ylabel="loss (nats a character)")
+    axes = figure.add_subplot(xlabel="step", ylabel=f"loss (nats a {curves[0].unit})")
     several = sum(bool(curve.heldout) for curve in curves) > 1
     for i, curve in enumerate(curves):
         colour, dash = COLOURS[i % len(COLOURS)], _DASHES[i // len(COLOURS) % len(_DASHES)]
