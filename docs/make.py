@@ -2,7 +2,7 @@
 
 In: `README.md`, the pages beside this file and those of the examples, in which a block that begins
 with ``$`` shows a command. Out: the same pages with the commands' present output, `cli.md`,
-`images/`, and the examples' notebook, executed. All commands run in one empty folder, in the order
+`images/`, and the examples' notebooks, executed. All commands run in one empty folder, in the order
 of the pages. `records.py` makes tables from the records in `benchmarks/`. A test fails while any of
 this is out of date.
 
@@ -36,7 +36,7 @@ PAGES = (
 )  # fmt: skip
 EXAMPLES = tuple(
     DOCS.parent / "examples" / f"{name}.md"
-    for name in ("surnames", "misspelt", "codes", "hosts", "logs")
+    for name in ("surnames", "misspelt", "codes", "hosts", "logs", "study")
 )
 IMAGES = DOCS / "images"
 _OUTPUT = """\

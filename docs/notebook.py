@@ -1,6 +1,6 @@
-"""Run the examples' notebook, in a folder of its own.
+"""Run the examples' notebooks, each in a folder of its own.
 
-In: `examples/notebook.ipynb`. Out: the same with the cells' present output.
+In: `examples/*.ipynb`. Out: the same with the cells' present output.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-NOTEBOOK = Path(__file__).resolve().parents[1] / "examples" / "notebook.ipynb"
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.ipynb"))
 
 
 def executed(path: Path, folder: Path) -> NotebookNode:
@@ -34,5 +34,8 @@ def executed(path: Path, folder: Path) -> NotebookNode:
 
 
 def write(folder: Path) -> None:
-    """Run the notebook and write it."""
-    NOTEBOOK.write_text(f"{nbformat.writes(executed(NOTEBOOK, folder))}\n", "utf-8", newline="\n")
+    """Run the notebooks and write them."""
+    for path in NOTEBOOKS:
+        place = folder / path.stem
+        place.mkdir()
+        path.write_text(f"{nbformat.writes(executed(path, place))}\n", "utf-8", newline="\n")

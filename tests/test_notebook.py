@@ -135,14 +135,16 @@ def plain(output: Any) -> str:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_the_notebook_that_ships_runs_and_shows_what_it_showed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["analyst", "notebook", "researcher"])
+def test_a_notebook_that_ships_runs_and_shows_what_it_showed(name: str, tmp_path: Path) -> None:
     why = why_not_native()
     if why and "native" not in REQUIRED:
         pytest.skip(f"takes minutes without the native engine: {why}")
     import notebook
 
-    kept = nbformat.read(notebook.NOTEBOOK, as_version=4)
-    now = notebook.executed(notebook.NOTEBOOK, tmp_path)
+    (path,) = [path for path in notebook.NOTEBOOKS if path.stem == name]
+    kept = nbformat.read(path, as_version=4)
+    now = notebook.executed(path, tmp_path)
     assert [cell.source for cell in now.cells] == [cell.source for cell in kept.cells]
     compared = 0
     for cell, was in zip(now.cells, kept.cells):
@@ -157,7 +159,7 @@ def test_the_notebook_that_ships_runs_and_shows_what_it_showed(tmp_path: Path) -
             found, expected = numbers(one), numbers(other)
             assert len(found) == pytest.approx(len(expected), rel=0.1)
             assert found[:5] == pytest.approx(expected[:5], rel=0.1, abs=0.3)
-    assert compared >= 8
+    assert compared >= 4
 
 
 @pytest.mark.slow

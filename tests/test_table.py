@@ -98,6 +98,8 @@ def test_a_run_that_held_too_few_out_flags_nothing_unless_it_is_asked_to(tmp_pat
         block_size=6, steps=5, holdout=0.0,
     )  # fmt: skip
     table = few.table(["ada", "xqz"])
+    with pytest.raises(UsageError, match="this run held no documents out"):
+        few.evaluate()
     assert table.flagged.isna().all()
     assert table.percentile.isna().all()
     assert table.suggestion.isna().all()

@@ -116,6 +116,8 @@ class Run(Compared):
         Raises:
             RunError, DataError: they cannot be found any more, or have changed.
         """
+        if self.settings.source == MEMORY and not self.settings.training.holdout:
+            return Texts.of([])
         kept = read_held_out(self.folder) if self.settings.source == MEMORY else None
         return self.documents[1] if kept is None else kept
 

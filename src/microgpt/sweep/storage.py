@@ -33,7 +33,9 @@ _HIDDEN = "***"
 def check_installed() -> None:
     """Raise MissingExtra unless Optuna is installed."""
     try:
-        import optuna
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its progress bar would like a notebook's widgets
+            import optuna
     except ImportError:
         raise MissingExtra(
             "sweep needs Optuna, which is not installed. Try: pip install 'microgpt-lm[sweep]'"
