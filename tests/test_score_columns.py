@@ -19,7 +19,7 @@ from microgpt.data.reader.block import Block
 from microgpt.data.reader.skipped import Skipped
 from microgpt.data.reader.stream import Stream
 from microgpt.runs.run import Run
-from microgpt.scoring.rows.fields import Scored
+from microgpt.scoring.rows.fields import Scored, fields
 from microgpt.scoring.rows.forms import Form, head, rows
 
 Capture = pytest.CaptureFixture[bytes]
@@ -38,7 +38,7 @@ def told(block: Block, form: Form, *, whole: bool = False) -> bytes:
     lengths_D = np.array([len(text) for text in block.texts], np.int64)
     starts_D = zeros_D if whole else lengths_D
     facts = Scored(block, np.ones(n), None, starts_D, lengths_D + 1, lengths_D, zeros_D, None)
-    return b"".join(rows(form, facts, "utf-8", apart=False))
+    return b"".join(rows(form, facts, fields(), "utf-8", apart=False))
 
 
 cells = st.text(st.sampled_from('ab1 ,;\t|"\r\n\u2028\x0bé日\ufeff'), max_size=5)
@@ -80,7 +80,7 @@ def test_cutting_our_columns_off_leaves_the_bytes_of_the_input(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("microgpt.data.reader.stream.BYTES", size)
         blocks = of_file(name, column="text", delimiter=delimiter)
-    out = head("csv", blocks[0], flags=False).encode() + b"".join(told(b, "csv") for b in blocks)
+    out = head("csv", blocks[0], fields()).encode() + b"".join(told(b, "csv") for b in blocks)
     ours = delimiter.join(["", "loss", "bits", "percentile", "span", "unknown"])
     numbers = delimiter.join(["", "1.0000", "1.4427", "", "⏎", "0"])
     first, *others = lines
@@ -107,7 +107,7 @@ def test_as_json_lines_the_cells_of_a_table_have_names_of_their_own() -> None:
     assert list(found.items())[:5] == [
         ("a", "1"), ("loss", "2"), ("a_2", '3, "4"'), ("text", "x"), ("model_loss", 1.0),
     ]  # fmt: skip
-    assert head("csv", block, flags=True) == (
+    assert head("csv", block, fields("flagged")) == (
         "a,loss,a,text,model_loss,bits,percentile,span,unknown,flagged\n"
     )
 

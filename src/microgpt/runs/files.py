@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
@@ -177,10 +177,17 @@ def check_target(name: str, path: Path) -> None:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace a file: written beside it, flushed to the disk, renamed."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Generator[BinaryIO]:
+    """Replace a file by what is written to the one that is yielded; on an error it stays."""
     temporary = temporary_of(path)
     try:
         with temporary.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)  # noqa: PTH105

@@ -164,13 +164,13 @@ class Pricer:
     """
 
     def __init__(self, predictor: Predictor, tokenizer: Tokenizer, block_size: int) -> None:
-        self._predictor, self._tokenizer, self._block_size = predictor, tokenizer, block_size
+        self.predictor, self.tokenizer, self.block_size = predictor, tokenizer, block_size
 
     def price(self, texts: Sequence[str]) -> Priced:
         """Measure some texts, at least one, all at once."""
-        laid = Laid.of(texts, self._tokenizer, self._block_size)
-        losses_N = self._predictor.losses(readable(laid.batch, self._tokenizer))
-        return Priced(laid, charge(losses_N, laid.batch.targets_N, self._tokenizer))
+        laid = Laid.of(texts, self.tokenizer, self.block_size)
+        losses_N = self.predictor.losses(readable(laid.batch, self.tokenizer))
+        return Priced(laid, charge(losses_N, laid.batch.targets_N, self.tokenizer))
 
     def each(self, texts: Iterable[str]) -> Iterator[Priced]:
         """Measure any number of texts, some at a time."""

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
-from operator import itemgetter
+from heapq import nlargest, nsmallest
+from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from cyclopts import Parameter
-from rich.live import Live
 
 from microgpt.cli import flags
-from microgpt.cli.flags import flag, word
+from microgpt.cli.flags import flag, whole, word
 from microgpt.cli.mistakes import without_run
 from microgpt.cli.score import detail
-from microgpt.cli.terminal.console import stderr
+from microgpt.cli.score.lines import Blocks, Wanted, row_by_row
 from microgpt.cli.terminal.notes import say_broken
 from microgpt.cli.terminal.say import note, remark, say_json
+from microgpt.config import check_count
 from microgpt.data.reader.block import Block
 from microgpt.data.reader.formats import did_you_mean
 from microgpt.data.reader.skipped import Skipped
@@ -28,12 +27,12 @@ from microgpt.data.reader.stream import Stream
 from microgpt.engines.machine import processors
 from microgpt.errors import DataError, UsageError
 from microgpt.runs.judging import judging, open_pricer
+from microgpt.runs.rowfile import RowFile
 from microgpt.runs.run import Run
 from microgpt.scoring.reference import Judge
-from microgpt.scoring.rows.forms import Form, RowWriter, WrittenRows
-from microgpt.scoring.rows.processes import in_order
+from microgpt.scoring.rows.forms import Form
 from microgpt.scoring.score import Score
-from microgpt.wording import count, printable, short
+from microgpt.wording import count, printable
 
 
 def score(
@@ -54,6 +53,35 @@ def score(
         Literal["worst", "best"] | None,
         flag("Sort by loss, which takes all lines into memory. Default: the order of the input."),
     ] = None,
+    top: Annotated[
+        int | None,
+        whole("Only so many texts, those that surprise most, worst first. Default: all."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        Parameter(
+            name=["--out", "-o"],
+            help="File to write the rows to: .csv, .jsonl, .parquet or .xlsx.",
+        ),
+    ] = None,
+    keep_all: Annotated[
+        bool,
+        Parameter(
+            help="Write blank and broken lines too, without scores and with the reason.",
+            show_default=False,
+        ),
+    ] = False,
+    suggest: Annotated[
+        bool,
+        Parameter(
+            help="Add what was probably meant by flagged lines, or by all of --top.",
+            show_default=False,
+        ),
+    ] = False,
+    bom: Annotated[
+        bool,
+        Parameter(help="Begin the .csv of --out as Excel expects UTF-8.", show_default=False),
+    ] = False,
     text: Annotated[
         bool, Parameter(help="Take every argument as text, none as a file.", show_default=False)
     ] = False,
@@ -68,65 +96,57 @@ def score(
     A line has its loss (nats a character) and bits, the share of held-out documents of similar
     length that surprise less, the part that surprises most, and how many characters are unknown.
     The columns of CSV and the fields of JSON lines stay. Broken lines are reported and skipped.
+    With --top, --out or --keep-all each line has its row in the file, as a spreadsheet counts them.
 
     Example: microgpt score runs/names-1 emma karlxn
 
     Example: microgpt score runs/names-1 new.csv --column name --format csv --flag-rate 0.01
+
+    Example: microgpt score runs/names-1 new.csv --column name --top 50 -o suspicious.csv
     """
     if not texts:
         raise UsageError(without_run("score", run))
-    if json and form:
-        raise UsageError("json or format must be given, not both: --format jsonl is a line each.")
-    opened = machine.run(run)
+    _check_flags(form, flag_rate, top, out, json=json, keep_all=keep_all, suggest=suggest, bom=bom)
     files = [] if text else [w for w in texts if _is_file(w)]
+    is_listed = bool(form or out or keep_all or (files and not json))
+    if suggest and not is_listed:
+        raise UsageError("suggest must go with a line a text. Try --format table.")
+    output = RowFile(out, files, bom=bom) if out else None
+    opened = machine.run(run)
     skipped = Skipped(note)
     streams = {w: Stream(w, rows.source(w), skipped) for w in files}
     for w in texts:
         if w not in streams:
             _check(w, is_text=text)
-    blocks = _Blocks(texts, streams)
+    fields = (
+        *(("row",) if top or out or keep_all else ()),
+        *(("file",) if (top or out or keep_all) and files and len(texts) > 1 else ()),
+        *(("suggestion", "suggestion_loss") if suggest else ()),
+        *(("skipped",) if keep_all else ()),
+    )
+    blocks = Blocks(texts, streams, numbered="row" in fields)
     judged = _judge(opened, flag_rate)
-    if json or not (files or form):
-        _one_by_one(opened, judged, iter(blocks), sort, json=json)
+    if not is_listed:
+        _one_by_one(opened, judged, iter(blocks), sort, top, json=json)
     else:
-        encoding = sys.stdout.encoding or "utf-8"
-        writer = RowWriter(judged, form or "table", sort is not None, encoding)
+        wanted = Wanted(output.form if output else form or "table", output, sort, top or 0, fields)
         engine = machine.engine or "auto"
         opener = partial(open_pricer, opened.folder, engine, 1, machine.device)
         # Several processes cannot share a device other than the processor.
         processes = 1 if machine.device else machine.threads or processors()
-        written = in_order(opened.pricer, writer, opener, blocks, processes, note)
-        flagged, documents = _row_by_row(written, sort)
+        counted = row_by_row(opened, judged, blocks, wanted, opener, processes)
+        documents = counted.documents
         if judged.threshold and (documents or not blocks.error):
-            share = flagged / max(documents, 1)
-            remark(f"{flagged:,} of {count(documents, 'line')} flagged ({share:.2%}).")
+            share = counted.flagged / max(documents, 1)
+            remark(f"{counted.flagged:,} of {count(documents, 'line')} flagged ({share:.2%}).")
+        if output:
+            written = counted.written + (blocks.blank + skipped.broken if keep_all else 0)
+            remark(f"{count(written, 'row')} written to {output.path}.")
     if blocks.blank:
         remark(f"{count(blocks.blank, 'blank line')} skipped.")
     if blocks.error:
         raise blocks.error
     say_broken(skipped.broken)
-
-
-class _Blocks:
-    """The documents of words and files; a file that cannot be read ends the iteration.
-
-    Attributes:
-        blank: how many blank documents there were so far.
-        error: the error that ended the iteration; None: there was none.
-    """
-
-    def __init__(self, words: Sequence[str], streams: dict[str, Stream]) -> None:
-        self._words, self._streams = words, streams
-        self.blank, self.error = 0, None
-
-    def __iter__(self) -> Iterator[Block]:
-        try:
-            for w in self._words:
-                for block in self._streams.get(w, [Block([w], [None])]):
-                    self.blank += block.blank
-                    yield block
-        except DataError as error:
-            self.error = error
 
 
 def _judge(run: Run, rate: float | None) -> Judge:
@@ -140,54 +160,62 @@ def _judge(run: Run, rate: float | None) -> Judge:
 
 
 def _one_by_one(
-    run: Run, judge: Judge, blocks: Iterator[Block], sort: str | None, *, json: bool
+    run: Run,
+    judge: Judge,
+    blocks: Iterator[Block],
+    sort: str | None,
+    top: int | None,
+    *,
+    json: bool,
 ) -> None:
-    scores: Iterator[Score] | Sequence[Score]
-    scores = (one for block in blocks for one in run.scores(block.texts))
-    if sort:
-        scores = sorted(scores, key=lambda s: s.loss, reverse=sort == "worst")
-    for one in scores:
+    scores: Iterable[tuple[int, Score]] = (
+        each
+        for block in blocks
+        for each in zip(block.numbers or repeat(0), run.scores(block.texts))
+    )
+    if top:
+        pick = nsmallest if sort == "best" else nlargest
+        scores = pick(top, scores, key=lambda each: each[1].loss)
+    elif sort:
+        scores = sorted(scores, key=lambda each: each[1].loss, reverse=sort == "worst")
+    for number, one in scores:
         where = np.array([len(one.text)]), np.array([one.loss])
         rarer, flagged = judge.percentiles(*where), judge.flags(*where)
         if json:
-            values = detail.record(one) | {
-                "percentile": float(rarer[0]) if rarer is not None else None
-            }
+            values = detail.record(one) | ({"row": number} if number else {})
+            values |= {"percentile": float(rarer[0]) if rarer is not None else None}
             say_json(values | {"flagged": bool(flagged[0])} if flagged is not None else values)
         else:
             detail.show(one, run.tokenizer, float(rarer[0]) if rarer is not None else None)
 
 
-def _row_by_row(blocks: Iterator[WrittenRows], sort: str | None) -> tuple[int, int]:
-    """Print rows, and the speed on stderr if stdout is no terminal; count flagged and all."""
-    began, characters, documents, flagged = time.perf_counter(), 0, 0, 0
-    unsorted: list[tuple[float, bytes]] = []
-    console = stderr()
-    quiet = not console.is_terminal or sys.stdout.isatty()
-    with Live(console=console, transient=True, refresh_per_second=4) as live:
-        for block in blocks:
-            if block.documents and not documents:
-                _write(block.head)
-            characters, documents = characters + block.characters, documents + block.documents
-            flagged += block.flagged
-            if sort:
-                unsorted += zip(block.losses, block.rows)
-            else:
-                _write(*block.rows)
-            if not quiet:
-                rate = characters / (time.perf_counter() - began)
-                live.update(
-                    f"{documents:,} lines · {short(characters)} characters · {short(rate)} a second"
-                )
-    unsorted.sort(key=itemgetter(0), reverse=sort == "worst")
-    _write(*(row for _, row in unsorted))
-    return flagged, documents
-
-
-def _write(*rows: bytes) -> None:
-    sys.stdout.flush()
-    sys.stdout.buffer.writelines(rows)
-    sys.stdout.buffer.flush()
+def _check_flags(
+    form: Form | None,
+    flag_rate: float | None,
+    top: int | None,
+    out: Path | None,
+    *,
+    json: bool,
+    keep_all: bool,
+    suggest: bool,
+    bom: bool,
+) -> None:
+    """Raise an error if flags do not go together."""
+    if json and form:
+        raise UsageError("json or format must be given, not both: --format jsonl is a line each.")
+    if out and (json or form):
+        raise UsageError(
+            f"{'json' if json else 'format'} or out must be given, not both: the ending of the "
+            "file says what it is."
+        )
+    if top is not None:
+        check_count("top", top)
+    if keep_all and (top or json):
+        raise UsageError(f"keep-all or {'top' if top else 'json'} must be given, not both.")
+    if suggest and not (top or flag_rate is not None):
+        raise UsageError("suggest must go with --flag-rate or --top, which say for which lines.")
+    if bom and not out:
+        raise UsageError("bom must go with --out FILE.csv.")
 
 
 def _is_file(word: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import cast
 
-from microgpt.data.reader.block import Block, Found, Object
+from microgpt.data.reader.block import Block, Found, LeftOut, Object
 from microgpt.data.reader.lines import Piece
 from microgpt.data.reader.skipped import Tally
 from microgpt.errors import DataError
@@ -41,15 +41,17 @@ class Objects:
         found = Found()
         for number, line in enumerate(piece.lines, piece.number):
             where = f"line {number}"
-            if number - piece.number in piece.spoilt:
-                self._tally.skip(where, *piece.spoilt[number - piece.number])
+            if spoilt := piece.spoilt.get(number - piece.number):
+                self._tally.skip(where, *spoilt)
+                found.left_out.append(LeftOut(number, spoilt.why))
             elif not line.strip():
-                found.add("", None)
+                found.add("", None, number)
             else:
                 try:
-                    self._add(found, *_text_of(_parsed(line), self._field))
+                    self._add(found, number, *_text_of(_parsed(line), self._field))
                 except DataError as error:
                     self._tally.skip(where, str(error))
+                    found.left_out.append(LeftOut(number, str(error)))
         return found.block(self._columns or ("text",))
 
     def of_array(self, texts: Iterator[str]) -> Iterator[Block]:
@@ -63,14 +65,15 @@ class Objects:
             found = Found()
             for number, value in enumerate(values, first):
                 try:
-                    self._add(found, *_text_of(value, self._field, strings=True))
+                    self._add(found, number, *_text_of(value, self._field, strings=True))
                 except DataError as error:
                     self._tally.skip(f"element {number}", str(error))
+                    found.left_out.append(LeftOut(number, str(error)))
             first += len(values)
             yield found.block(self._columns or ("text",))
 
-    def _add(self, found: Found, record: Object | None, text: str) -> None:
-        found.add(text, record)
+    def _add(self, found: Found, number: int, record: Object | None, text: str) -> None:
+        found.add(text, record, number)
         if record and not self._columns and text.strip():
             self._columns = list(record)
 

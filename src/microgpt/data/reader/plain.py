@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from microgpt.data.reader.block import Block, Found
+from microgpt.data.reader.block import Block, Found, LeftOut
 from microgpt.data.reader.lines import MARK, Piece, add, by_bytes, decoded, whole_lines
 from microgpt.data.reader.skipped import Tally
 from microgpt.data.texts import Texts
@@ -51,17 +51,17 @@ def blocks(chunks: Iterator[bytes], name: str, encoding: str, tally: Tally) -> I
 
 def one_by_one(piece: Piece, tally: Tally) -> Block:
     """Return the documents of a piece; skip the lines that could not be decoded."""
-    texts = piece.lines
-    for at, (why, remedy) in piece.spoilt.items():
-        tally.skip(f"line {piece.number + at}", why, remedy)
-    if piece.spoilt:
-        texts = [text for at, text in enumerate(texts) if at not in piece.spoilt]
+    texts, first = piece.lines, piece.number
     # The usual case, no blank line, is checked without a loop in Python.
-    if "" not in texts and not any(map(str.isspace, texts)):
-        return Block(texts, [None] * len(texts))
+    if not piece.spoilt and "" not in texts and not any(map(str.isspace, texts)):
+        return Block(texts, [None] * len(texts), numbers=range(first, first + len(texts)))
     found = Found()
-    for text in texts:
-        found.add(text, None)
+    for number, text in enumerate(texts, first):
+        if spoilt := piece.spoilt.get(number - first):
+            tally.skip(f"line {number}", *spoilt)
+            found.left_out.append(LeftOut(number, spoilt.why))
+        else:
+            found.add(text, None, number, is_line=True)
     return found.block(("text",))
 
 

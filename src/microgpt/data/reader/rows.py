@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
+from microgpt.data.reader.block import LeftOut
 from microgpt.data.reader.dialect import Dialect
 from microgpt.data.reader.lines import Piece, Spoilt, with_ends
 from microgpt.data.reader.skipped import Tally
@@ -43,11 +44,14 @@ class Rows:
         mark: the byte order mark, if the file has one.
         width: cells of a row, which the caller sets; 0: the headings have not been read yet, and a
             malformed row is an error.
+        count: rows read so far, blank and malformed ones included.
+        left_out: malformed rows, until the caller takes them.
     """
 
     def __init__(self, pieces: Iterator[Piece], tally: Tally, longest: float) -> None:
         self._pieces, self._tally, self._longest = pieces, tally, longest
         self.waiting, self.mark, self.width = deque[str](), "", 0
+        self.count, self.left_out = 0, list[LeftOut]()
         self._spoilt: dict[int, Spoilt] = {}
         self._number, self._row = 1, list[str]()
         self._has_noted = False
@@ -78,6 +82,7 @@ class Rows:
                 return
             number, lines = self._number, self._row
             self._number, self._row = number + len(lines), []
+            self.count += 1
             if len(lines) > _LINES and not self._has_noted:
                 self._suspect(number, lines, dialect)
             if self._spoilt and self._is_spoilt(number, len(lines)):
@@ -110,6 +115,7 @@ class Rows:
         number, self._number = self._number, self._number + lines
         self.waiting.extendleft(reversed(self._row[lines:]))
         self._row = []
+        self.count += 1
         if self._spoilt and self._is_spoilt(number, lines):
             return
         cell = with_ends(text[at : at + _SHOWN])[:1]
@@ -127,6 +133,7 @@ class Rows:
         if not self.width:
             raise DataError(f"{self._tally.name}: line {number}: {why} {remedy}")
         self._tally.skip(f"line {number}", why, remedy)
+        self.left_out.append(LeftOut(self.count, why))
 
     def _suspect(self, number: int, lines: list[str], dialect: Dialect) -> None:
         """Report a row of many lines that look like rows: its quotes may be only characters."""

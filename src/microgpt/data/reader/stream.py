@@ -69,7 +69,7 @@ class Stream:
         source, name, longest = self._source, self._name, self._longest
         if source.stream:
             found = Found()
-            found.add(joined(whole(b"".join(read), name, encoding)), None)
+            found.add(joined(whole(b"".join(read), name, encoding)), None, 1)
             yield found.block(("text",))
         elif self._form == "text" and longest == math.inf:
             yield from plain.blocks(read, name, encoding, self._tally)

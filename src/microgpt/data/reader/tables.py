@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from microgpt.data.reader.block import Block, Found
+from microgpt.data.reader.block import Block, Found, LeftOut
 from microgpt.data.reader.dialect import Dialect, Table
 from microgpt.data.reader.formats import delimiter_of
 from microgpt.data.reader.headings import choose, doubts, index_of
@@ -55,18 +56,27 @@ def table(
     rows.width = width
     for number, cells, row in read:
         if len(cells) == width:
-            found.add(cells[index], row)
+            found.add(cells[index], row, rows.count)
         elif not row.strip():
-            found.add(row.rstrip("\r\n"), None)
+            found.add(row.rstrip("\r\n"), None, rows.count)
         else:
             why = (
                 f"expected {width} column{'s' * (width > 1)}, as in the heading; got {len(cells)}."
             )
             tally.skip(_where(number, row), why, REMEDY)
+            found.left_out.append(LeftOut(rows.count, why))
         if not rows.waiting:
-            yield found.block(made.headings, made)
+            yield _block(found, rows, made)
             found = Found()
-    yield found.block(made.headings, made)
+    yield _block(found, rows, made)
+
+
+def _block(found: Found, rows: Rows, made: Table) -> Block:
+    """Return what was found as a block, with the rows that are none of the table."""
+    if rows.left_out:
+        found.left_out = sorted([*found.left_out, *rows.left_out], key=attrgetter("number"))
+        rows.left_out.clear()
+    return found.block(made.headings, made)
 
 
 def _where(number: int, row: str) -> str:

@@ -112,6 +112,16 @@ class Columns:
         self.choose(_wholes(before, max(width - places - 1, 0)), whole_D)
         return self.choose(_fractions(places), units_D - whole_D * 10**places)
 
+    def whole(self, numbers_D: Offsets) -> None:
+        """Add a whole number to each row, from 0."""
+        if len(numbers_D) == 0 or numbers_D.min() < _WHOLE:
+            return self.each(Words.of([*map(str, numbers_D.tolist())]))
+        # Neighbours have their thousands in common.
+        thousands_D = numbers_D // _WHOLE
+        found, which_D = np.unique(thousands_D, return_inverse=True)
+        self.choose(Words.of([*map(str, found.tolist())]), which_D)
+        return self.choose(_thousandths(), numbers_D - thousands_D * _WHOLE)
+
     def counts(self, counts_D: Offsets, zero: str) -> None:
         """Add a whole number to each row, as wide as what stands in place of 0."""
         if not counts_D.any():
@@ -204,6 +214,11 @@ class CutTexts:
 @lru_cache
 def _wholes(before: str, width: int) -> Words:
     return Words.of([f"{before}{whole:{width}}" for whole in range(_WHOLE)])
+
+
+@lru_cache
+def _thousandths() -> Words:
+    return Words.of([f"{rest:03}" for rest in range(_WHOLE)])
 
 
 @lru_cache

@@ -8,7 +8,7 @@ copied by numpy; other texts and other columns are written by the libraries csv 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from json.encoder import encode_basestring, encode_basestring_ascii
 
@@ -21,11 +21,20 @@ from microgpt.engines.contract import Floats
 from microgpt.loss import LN_2
 from microgpt.scoring.price import Offsets
 from microgpt.scoring.rows.columns import Columns, CutTexts, Words
+from microgpt.scoring.suggest import Suggestion
+from microgpt.wording import figures
 
-FIELDS = ("loss", "bits", "percentile", "span", "unknown", "flagged")
-"""The columns that a row gets after those of the input; "flagged" only if texts are flagged."""
+ALWAYS = ("loss", "bits", "percentile", "span", "unknown")
+"""The columns that every row gets after those of the input."""
 
-_COMMAS = Dialect(",")
+FIELDS = (
+    "file", "row", "copies", *ALWAYS, "flagged", "suggestion", "suggestion_loss", "skipped",
+)  # fmt: skip
+"""The same with those that it gets on request, in order."""
+
+COMMAS = Dialect(",")
+"""How rows are written that came in no table."""
+
 _FALSE_TRUE = Words.of(["false", "true"])
 
 
@@ -42,6 +51,8 @@ class Scored:
         lengths_D: in characters.
         unknown_D: how many of these are unknown.
         flags_D: whether the text is flagged; None: no texts are flagged.
+        copies_D: how many rows have the text; None: not to be written.
+        meant: what was probably meant, or None; empty: not to be written.
     """
 
     block: Block
@@ -52,29 +63,43 @@ class Scored:
     lengths_D: Offsets
     unknown_D: Offsets
     flags_D: NDArray[np.bool_] | None
+    copies_D: Offsets | None = None
+    meant: Sequence[Suggestion | None] = ()
 
 
-def headings(block: Block, *, flags: bool) -> str:
+def fields(*asked: str) -> tuple[str, ...]:
+    """Return FIELDS, those that are not always there if they are asked for.
+
+    >>> fields("row")
+    ('row', 'loss', 'bits', 'percentile', 'span', 'unknown')
+    """
+    return tuple(name for name in FIELDS if name in (*ALWAYS, *asked))
+
+
+def headings(block: Block, fields: Sequence[str]) -> str:
     """Return the headings of CSV, given the first block of the input."""
-    ours = [_free(f, block.columns) for f in FIELDS[: 6 if flags else 5]]
+    ours = [free(name, block.columns) for name in fields]
     if block.table is None:
-        return f"{_COMMAS.written([[*block.columns, *ours]])[0]}\n"
-    body, end = _parted(block.table.head)
+        return f"{COMMAS.written([[*block.columns, *ours]])[0]}\n"
+    body, end = parted(block.table.head)
     return block.table.dialect.delimiter.join([body, *ours]) + (end or block.table.end)
 
 
-def add_fields(columns: Columns, scored: Scored, *, is_csv: bool, escaped: bool) -> None:
+def add_fields(
+    columns: Columns, scored: Scored, fields: Sequence[str], *, is_csv: bool, escaped: bool
+) -> None:
     """Add the fields of each row, as CSV or as a JSON object.
 
     Args:
         columns: the rows, still empty.
         scored: the texts and their scores.
+        fields: which of FIELDS.
         is_csv: whether to write CSV; else JSON.
         escaped: whether JSON escapes all characters that are not ASCII.
     """
     block, lengths_D = scored.block, scored.lengths_D
     table = block.table if is_csv else None
-    dialect = table.dialect if table else _COMMAS
+    dialect = table.dialect if table else COMMAS
     quoted = encode_basestring_ascii if escaped else encode_basestring
     opened, quote, closed, missing = ("", "", "", "") if is_csv else ('{"text": ', '"', "}", "null")
     if is_csv:
@@ -93,7 +118,7 @@ def add_fields(columns: Columns, scored: Scored, *, is_csv: bool, escaped: bool)
             escaped=escaped,
         )
     # Rows of a table are repeated as written, without their line ends.
-    parted = [_parted(str(row)) for row in block.rows] if table else []
+    bodies = [parted(str(row)) for row in block.rows] if table else []
     objects = block.objects if not table and any(block.rows) else []
     named = [one for one in objects if one]
 
@@ -101,23 +126,35 @@ def add_fields(columns: Columns, scored: Scored, *, is_csv: bool, escaped: bool)
         if is_csv:
             columns.same(dialect.delimiter)
         elif any(field in one for one in named):
-            columns.each(Words.of([f', "{_free(field, one or ())}": ' for one in objects]))
+            columns.each(Words.of([f', "{free(field, one or ())}": ' for one in objects]))
         else:
             columns.same(f', "{field}": ')
 
+    def cell(text: str) -> str:
+        return dialect.written([[text]])[0] if is_csv else quoted(text)
+
     pairs = zip(block.texts, objects)
     if table:
-        columns.each(Words.of([body for body, _ in parted]))
+        columns.each(Words.of([body for body, _ in bodies]))
     elif not named:
         columns.same(f"{opened}{quote}")
         texts.add(columns, 0 * lengths_D, lengths_D)
         columns.same(quote)
     elif is_csv:
         cells = ([one.get(c, "") for c in block.columns] if one else [text] for text, one in pairs)
-        columns.each(Words.of(_COMMAS.written(cells)))
+        columns.each(Words.of(COMMAS.written(cells)))
     else:
         every = (one or {"text": text} for text, one in pairs)
         columns.each(Words.of([json.dumps(o, ensure_ascii=escaped)[:-1] for o in every]))
+    if "file" in fields:
+        name("file")
+        columns.same(cell(block.file))
+    if "row" in fields:
+        name("row")
+        columns.whole(np.array(block.numbers, dtype=np.int64))
+    if scored.copies_D is not None:
+        name("copies")
+        columns.whole(scored.copies_D)
     name("loss")
     columns.numbers(scored.means_D, 4)
     name("bits")
@@ -136,19 +173,27 @@ def add_fields(columns: Columns, scored: Scored, *, is_csv: bool, escaped: bool)
     if scored.flags_D is not None:
         name("flagged")
         columns.choose(_FALSE_TRUE, scored.flags_D)
-    ends = [end or table.end for _, end in parted] if table else ["\n"]
+    if "suggestion" in fields:
+        name("suggestion")
+        columns.each(Words.of([cell(one.text) if one else missing for one in scored.meant]))
+        name("suggestion_loss")
+        columns.each(Words.of([figures(one.loss, 4) if one else missing for one in scored.meant]))
+    if "skipped" in fields:
+        name("skipped")
+        columns.same(missing)
+    ends = [end or table.end for _, end in bodies] if table else ["\n"]
     columns.same(closed)
     if len(set(ends)) == 1:
         return columns.same(ends[0])
     return columns.each(Words.of(ends))
 
 
-def _parted(row: str) -> tuple[str, str]:
+def parted(row: str) -> tuple[str, str]:
     """Split a row, as written, into its cells and its line end."""
     body = row.rstrip("\r\n")
     return body, row[len(body) :]
 
 
-def _free(name: str, taken: Iterable[str]) -> str:
+def free(name: str, taken: Iterable[str]) -> str:
     """Return a column's name, with "model_" before it if the input has a column of that name."""
     return f"model_{name}" if name in taken else name

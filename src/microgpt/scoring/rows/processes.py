@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
@@ -20,10 +20,11 @@ from threading import Thread
 
 import numpy as np
 
-from microgpt.data.reader.stream import BYTES, Block
+from microgpt.data.reader.block import Block, LeftOut
+from microgpt.data.reader.stream import BYTES
 from microgpt.errors import MicroGPTError
 from microgpt.scoring.price import Pricer
-from microgpt.scoring.rows.forms import RowWriter, WrittenRows
+from microgpt.scoring.rows.forms import BlockWriter, WrittenRows
 
 # This process works alone for this long before it starts others: starting takes about as long.
 _ALONE_SECONDS = 0.5
@@ -35,7 +36,7 @@ Opener = Callable[[], Pricer]
 
 def in_order(
     pricer: Pricer,
-    writer: RowWriter,
+    writer: BlockWriter,
     opener: Opener,
     blocks: Iterable[Block],
     most: int,
@@ -88,7 +89,7 @@ def in_order(
 
 
 def _started(
-    writer: RowWriter, opener: Opener, most: int, warn: Callable[[str], None]
+    writer: BlockWriter, opener: Opener, most: int, warn: Callable[[str], None]
 ) -> Processes | None:
     """Start processes; if the system allows none, warn why and return None."""
     try:
@@ -105,7 +106,7 @@ def _started(
 class Processes:
     """Processes that write rows."""
 
-    def __init__(self, writer: RowWriter, opener: Opener, number: int) -> None:
+    def __init__(self, writer: BlockWriter, opener: Opener, number: int) -> None:
         # Not forked: this process may have threads, and some systems cannot fork.
         context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(number, context, _begin, (writer, opener))
@@ -129,7 +130,10 @@ class Processes:
         # A block of plain lines, the usual case, is sent as one text: quicker than thousands.
         joined = "\n".join(block.texts)
         is_plain = not any(block.rows) and joined.count("\n") == len(block.texts) - 1
-        return self._pool.submit(_write, joined if is_plain else block)
+        if not is_plain:
+            return self._pool.submit(_write, block)
+        others = block.numbers, block.left_out, block.file
+        return self._pool.submit(_write_lines, joined, *others)
 
     def end(self) -> None:
         """End the processes, once they have finished their current blocks."""
@@ -137,10 +141,10 @@ class Processes:
 
 
 # The row writer and the pricer of a process, made when it starts.
-_own: list[tuple[RowWriter, Pricer]] = []
+_own: list[tuple[BlockWriter, Pricer]] = []
 
 
-def _begin(writer: RowWriter, opener: Opener) -> None:
+def _begin(writer: BlockWriter, opener: Opener) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
     _own[:] = [(writer, opener())]
@@ -163,9 +167,14 @@ def _nothing() -> None:
     pass
 
 
-def _write(block: Block | str) -> WrittenRows:
-    if isinstance(block, str):
-        texts = block.split("\n")
-        block = Block(texts, [None] * len(texts))
+def _write_lines(
+    joined: str, numbers: Sequence[int], left_out: Sequence[LeftOut], file: str
+) -> WrittenRows:
+    texts = joined.split("\n")
+    rows = [None] * len(texts)
+    return _write(Block(texts, rows, numbers=numbers, left_out=left_out, file=file))
+
+
+def _write(block: Block) -> WrittenRows:
     writer, pricer = _own[0]
     return writer.write(pricer, block)
