@@ -15,6 +15,7 @@ from microgpt.loss import OBJECTIVES
 
 FOLDER = processes.FOLDER
 _TABLE = re.compile(r"(?<=<!-- rows -->\n).*?(?=<!-- end -->)", re.DOTALL)
+_SUSPICIOUS = re.compile(r"(?<=<!-- suspicious -->\n).*?(?=<!-- end suspicious -->)", re.DOTALL)
 _REPEATED = re.compile(r"(?<=<!-- repeated -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
@@ -176,7 +177,26 @@ def _repeated(text: str) -> str:
             cells += [f"{held} of {n}", f"{before}", f"{tried['holds']} of {tried['n']}"]
             lines.append(f"| {' | '.join(cells)} |")
     lines += ["", f"{record['date']}, {record['build']}."]
-    return _REPEATED.sub("\n".join(lines) + "\n", text)
+    return _suspicious(_REPEATED.sub("\n".join(lines) + "\n", text))
+
+
+def _suspicious(text: str) -> str:
+    """Put the rows of the record on mistakes among the first rows into the page on scores."""
+    record = json.loads((FOLDER / "suspicious.json").read_text("utf-8"))
+    lines = [
+        "| 20,000 rows | mistakes | among the first 50 | by the mean loss | one model of all rows,"
+        " as long as each | as long as all | suggested | right | seconds a model | files |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for kind in dict.fromkeys(row["kind"] for row in record["rows"]):
+        some = [row for row in record["rows"] if row["kind"] == kind]
+        keys = ("mistakes", "found", "by_mean", "learnt", "learnt_as_long", "suggested", "right")
+        cells = [kind, *(", ".join(str(row[key]) for row in some) for key in keys)]
+        cells += [", ".join(f"{row['seconds']:g}" for row in some), str(len(some))]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", f"A number for each file; {record['date']}, {record['threads']} processors,"]
+    lines[-1] += f" {record['build']}."
+    return _SUSPICIOUS.sub("\n".join(lines) + "\n", text)
 
 
 TABLES = {

@@ -57,11 +57,11 @@ def test_rows_of_every_form_say_what_scores_say(model: Run, capsys: Capture) -> 
     assert "\x1b" not in table
     assert [row["text"] for row in rows] == [cell["text"] for cell in cells] == LINES
     for row, cell, line, one in zip(rows, cells, table.splitlines()[1:], model.scores(LINES)):
-        assert row["loss"] == float(cell["loss"]) == pytest.approx(one.mean, abs=5.1e-5)
-        assert row["bits"] == pytest.approx(one.mean / math.log(2), abs=5.1e-5)
-        assert line.split()[:2] == [f"{one.mean:.2f}", f"{one.mean / math.log(2):.2f}"]
+        assert row["loss"] == float(cell["loss"]) == pytest.approx(one.loss, abs=5.1e-5)
+        assert row["bits"] == pytest.approx(one.loss / math.log(2), abs=5.1e-5)
+        assert line.split()[:2] == [f"{one.loss:.2f}", f"{one.loss / math.log(2):.2f}"]
         assert row["unknown"] == int(cell["unknown"]) == sum(c.unknown for c in one.characters)
-        rarer = 100 * float((means < one.mean).sum()) / (len(means) + 1)
+        rarer = 100 * float((means < one.loss).sum()) / (len(means) + 1)
         assert row["percentile"] == float(cell["percentile"]) == pytest.approx(rarer, abs=5.1e-3)
         assert row["span"] == cell["span"]
         marked = one.text + "⏎"
@@ -103,9 +103,9 @@ def test_what_is_flagged_lies_above_the_threshold_and_is_counted(
     out, said = printed(capsys, *words)
     rows = [json.loads(line) for line in out.splitlines()]
     n, k = len(held_out), round(0.1 * (len(held_out) + 1))
-    threshold = sorted(s.mean for s in model.scores(held_out))[-k]
+    threshold = sorted(s.loss for s in model.scores(held_out))[-k]
     for row, one in zip(rows, model.scores([*held_out, "xqzwv"])):
-        assert row["flagged"] == (one.mean > threshold)
+        assert row["flagged"] == (one.loss > threshold)
     flagged = sum(row["flagged"] for row in rows)
     assert flagged == k  # k - 1 of the held-out ones lie above the k-th, and the odd one
     assert said[0].startswith(f"Of good lines {k / (n + 1):.2%} will be flagged (")

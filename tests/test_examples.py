@@ -20,7 +20,7 @@ from microgpt.engines import why_not_native
 from .conftest import REQUIRED, TINY, required
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-NAMES = ("surnames", "misspelt", "codes", "hosts", "logs", "study")
+NAMES = ("surnames", "misspelt", "codes", "hosts", "logs", "products", "study")
 
 try:
     importlib.import_module("sklearn")

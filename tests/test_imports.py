@@ -31,7 +31,7 @@ evaluation
 sampling compress
 training
 runs
-bench sweep experiment report sklearn
+bench sweep experiment report sklearn folds
 cli
 """
 ROW = {name: row for row, names in enumerate(ROOMS.split("\n")) for name in names.split()}

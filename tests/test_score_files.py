@@ -191,7 +191,7 @@ def test_the_first_ones_are_those_of_all_that_are_sorted(
         assert {**other, "row": row["row"]} == row or where[row["text"]]
     texts = told(capsys, "score", model.folder, *TINY[:9], "--json", "--top", "2")[0]
     ones = [json.loads(line) for line in texts.splitlines()]
-    losses = sorted((one.mean for one in model.scores(TINY[:9])), reverse=True)
+    losses = sorted((one.loss for one in model.scores(TINY[:9])), reverse=True)
     assert [one["loss"] for one in ones] == pytest.approx(losses[:2])
     assert [TINY[one["row"] - 1] for one in ones] == [one["text"] for one in ones]
 

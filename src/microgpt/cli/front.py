@@ -27,6 +27,8 @@ COMMANDS = {
     "losses.",
     "plot": "Draw the loss curves of runs, or what a setting does to their losses.",
     "runs": "List runs with their settings and results, compare some, or say how one was made.",
+    "suspicious": "Show the rows of a file that look wrong, and what was probably meant; no run is "
+    "needed.",
     "sweep": "Find the settings with the lowest loss, by many short trainings at once; resumable.",
     "bench": "Measure how fast models of several sizes train on this machine.",
     "compress": "Compress a file with a run: to its losses in bits, at most 8 bytes more, and a "

@@ -38,7 +38,7 @@ def split(corpus: Corpus, holdout: float) -> tuple[Texts, Texts]:
     elif holdout == 0.0:
         train, held_out = documents, documents[:0]
     else:
-        kept_D = _numbers(documents) < holdout
+        kept_D = numbers(documents) < holdout
         train, held_out = (
             documents.take(
                 np.flatnonzero(which_D).astype(np.int32 if len(kept_D) < 2**31 else np.int64)
@@ -55,8 +55,8 @@ def split(corpus: Corpus, holdout: float) -> tuple[Texts, Texts]:
     return train, held_out
 
 
-def _numbers(documents: Texts) -> NDArray[np.float64]:
-    """Return a hash of each text, as a number in [0, 1)."""
+def numbers(documents: Texts, salt: bytes = b"") -> NDArray[np.float64]:
+    """Return a hash of each text, as a number in [0, 1); another salt makes other numbers."""
     parts: list[NDArray[np.uint64]] = []
     for block in documents.blocks():
         data = block.data.tobytes()
@@ -64,6 +64,8 @@ def _numbers(documents: Texts) -> NDArray[np.float64]:
         if len(lines) != len(block):  # some documents contain line feeds
             starts: list[int] = block.starts.tolist()
             lines = [data[start : stop - 1] for start, stop in pairwise(starts)]
-        digests = b"".join([hashlib.blake2b(line, digest_size=8).digest() for line in lines])
+        digests = b"".join(
+            [hashlib.blake2b(line, digest_size=8, person=salt).digest() for line in lines]
+        )
         parts.append(np.frombuffer(digests, dtype=">u8").astype(np.uint64))
     return np.concatenate([np.zeros(0, np.uint64), *parts]).astype(np.float64) / 2.0**64

@@ -20,6 +20,7 @@ from microgpt.data.tokenizer import Tokenizer
 from microgpt.data.tokenizer.unknown import charge, readable
 from microgpt.engines.contract import Floats, Predictor
 from microgpt.loss import LossSum
+from microgpt.scoring.expected import expected
 from microgpt.scoring.spans import spans
 
 Ints = NDArray[np.int32]
@@ -153,6 +154,12 @@ class Priced:
         places_N = self.laid.places_N
         return places_N[starts].astype(np.int64), ends(places_N)[stops - 1].astype(np.int64)
 
+    def surprises(self, usual: float) -> Floats:
+        """Return what the span of each text costs above the usual, in nats."""
+        starts, stops = spans(self.losses_N, self.laid.texts, usual)
+        before_N = np.concatenate([np.zeros(1), np.cumsum(self.losses_N - usual)])
+        return before_N[stops] - before_N[starts]
+
 
 class Pricer:
     """Measures the losses of texts.
@@ -171,6 +178,13 @@ class Pricer:
         laid = Laid.of(texts, self.tokenizer, self.block_size)
         losses_N = self.predictor.losses(readable(laid.batch, self.tokenizer))
         return Priced(laid, charge(losses_N, laid.batch.targets_N, self.tokenizer))
+
+    def unexpected(self, texts: Sequence[str]) -> Priced:
+        """Price some texts, at least one, less what each position is expected to cost."""
+        priced = self.price(texts)
+        batch = readable(priced.laid.batch, self.tokenizer)
+        expected_N = expected(self.predictor, batch, self.tokenizer.vocab_size)
+        return Priced(priced.laid, priced.losses_N - expected_N)
 
     def each(self, texts: Iterable[str]) -> Iterator[Priced]:
         """Measure any number of texts, some at a time."""

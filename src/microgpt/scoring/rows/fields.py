@@ -28,7 +28,8 @@ ALWAYS = ("loss", "bits", "percentile", "span", "unknown")
 """The columns that every row gets after those of the input."""
 
 FIELDS = (
-    "file", "row", "copies", *ALWAYS, "flagged", "suggestion", "suggestion_loss", "skipped",
+    "file", "row", "copies", *ALWAYS, "surprise", "flagged", "suggestion", "suggestion_loss",
+    "skipped",
 )  # fmt: skip
 """The same with those that it gets on request, in order."""
 
@@ -51,7 +52,9 @@ class Scored:
         lengths_D: in characters.
         unknown_D: how many of these are unknown.
         flags_D: whether the text is flagged; None: no texts are flagged.
-        copies_D: how many rows have the text; None: not to be written.
+        copies_D: how many rows have the text; empty: not to be written.
+        surprises_D: what the part that surprises most costs above what is expected and usual;
+            empty: not to be written.
         meant: what was probably meant, or None; empty: not to be written.
     """
 
@@ -63,7 +66,8 @@ class Scored:
     lengths_D: Offsets
     unknown_D: Offsets
     flags_D: NDArray[np.bool_] | None
-    copies_D: Offsets | None = None
+    copies_D: Sequence[int] = ()
+    surprises_D: Sequence[float] = ()
     meant: Sequence[Suggestion | None] = ()
 
 
@@ -152,9 +156,9 @@ def add_fields(
     if "row" in fields:
         name("row")
         columns.whole(np.array(block.numbers, dtype=np.int64))
-    if scored.copies_D is not None:
+    if "copies" in fields:
         name("copies")
-        columns.whole(scored.copies_D)
+        columns.whole(np.array(scored.copies_D, dtype=np.int64))
     name("loss")
     columns.numbers(scored.means_D, 4)
     name("bits")
@@ -170,6 +174,9 @@ def add_fields(
     columns.same(quote)
     name("unknown")
     columns.counts(scored.unknown_D, zero="0")
+    if "surprise" in fields:
+        name("surprise")
+        columns.numbers(np.array(scored.surprises_D), 2)
     if scored.flags_D is not None:
         name("flagged")
         columns.choose(_FALSE_TRUE, scored.flags_D)
