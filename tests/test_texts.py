@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from microgpt.data import alike, texts
 from microgpt.data.alike import Alike, Known, among
-from microgpt.data.texts import Gathering, Texts
+from microgpt.data.gathering import Gathering
+from microgpt.data.texts import Texts
 from microgpt.scoring.price import groups
 
 anything = st.lists(

@@ -20,6 +20,7 @@ from microgpt.compress import SLACK
 from microgpt.config import GPTConfig
 from microgpt.data.batch import lay_out
 from microgpt.data.encoded import Encoded, Ids, Placed, Places
+from microgpt.data.texts import Texts
 from microgpt.data.tokenizer import UNKNOWN, Bytes, Characters, Tokenizer, encode_all
 from microgpt.errors import DataError, UsageError
 from microgpt.evaluation import evaluate
@@ -40,6 +41,7 @@ class Pieces:
     bos = len(vocabulary)
     vocab_size = bos + 1
     asked: ClassVar = {"tokenizer": "pieces"}
+    symbols: ClassVar = dict[int, str]()
     pieces, any_bytes = (*(piece.encode() for piece in vocabulary), b""), False
 
     def encode(self, text: str) -> tuple[Ids, Places]:
@@ -63,6 +65,9 @@ class Pieces:
 
     def decode_many(self, ids_BT: Ids, lengths_B: Sequence[int]) -> list[str]:
         return [self.decode(ids[:n]) for ids, n in zip(ids_BT.tolist(), lengths_B)]
+
+    def reading(self, texts: Texts) -> Texts:
+        return texts
 
     def to_json(self) -> dict[str, Any]:
         return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from microgpt.config import TrainConfig
@@ -219,11 +219,13 @@ def ranges(characters: str) -> str:
 
 
 def as_flag(name: str, value: Any) -> str:
-    """Write a setting as a flag of `microgpt train`.
+    """Write a setting as a flag of `microgpt train`; one of several values as several.
 
-    >>> as_flag("n_embd", 32), as_flag("qk_norm", False), as_flag("out", "a b")
-    ('--n-embd 32', '--no-qk-norm', "--out 'a b'")
+    >>> as_flag("n_embd", 32), as_flag("qk_norm", False), as_flag("mask", ("digits", "a=b c"))
+    ('--n-embd 32', '--no-qk-norm', "--mask digits --mask 'a=b c'")
     """
+    if isinstance(value, tuple):
+        return " ".join(as_flag(name, one) for one in cast("tuple[Any, ...]", value))
     flag = name.replace("_", "-")
     if isinstance(value, bool):
         return f"--{flag}" if value else f"--no-{flag}"

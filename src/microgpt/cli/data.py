@@ -16,7 +16,8 @@ from microgpt.cli.terminal.tables import table
 from microgpt.config import TrainConfig
 from microgpt.counting.statistics import statistics
 from microgpt.data import corpus
-from microgpt.wording import count, printable
+from microgpt.data.tokenizer.masks import parse
+from microgpt.wording import clipped, count, printable
 
 _LETTERS = 40
 
@@ -24,6 +25,7 @@ _LETTERS = 40
 def data(
     *files: flags.File,
     holdout: Annotated[float, flag("Share of documents to hold out.", DATA)] = 0.1,
+    mask: flags.Mask = None,
     json: flags.Json = False,
     reading: flags.Reading = flags.READING,
 ) -> None:
@@ -33,7 +35,8 @@ def data(
     """
     TrainConfig(holdout=holdout)  # raises a UsageError if the share is invalid
     source = reading.source(*files)
-    record, doubt = statistics(noted(corpus.read(source)), holdout)
+    masks = parse(mask)
+    record, doubt = statistics(noted(corpus.read(source)), holdout, masks)
     if doubt:
         note(doubt)
     if json:
@@ -64,6 +67,8 @@ def _show(name: str, r: dict[str, Any]) -> None:
     lengths.add_row("characters", *(f"{n:,}" for n in r["lengths"].values()))
     stdout().print(lengths)
     say()
+    if "masks" in r:
+        _show_masks(r["masks"])
     _show_alphabet(r["alphabet"])
     blocks = table("block", "longer documents", "windows", "dropped", "dropped if cut", left=0)
     for b in r["blocks"]:
@@ -85,6 +90,17 @@ def _show(name: str, r: dict[str, Any]) -> None:
     )
 
 
+def _show_masks(masks: dict[str, dict[str, Any]]) -> None:
+    rows = table("mask", "count", "such as")
+    rows.columns[-1].justify = "left"
+    for name, found in masks.items():
+        examples = "  ".join(map(printable, found["examples"]))
+        rows.add_row(f"<{name}>", f"{found['times']:,}", Text(clipped(examples)))
+    stdout().print(rows)
+    say("Each counts as one character below, whatever it says.")
+    say()
+
+
 def _show_alphabet(alphabet: dict[str, int]) -> None:
     total = sum(alphabet.values())
     common = sorted(alphabet.items(), key=lambda item: -item[1])
@@ -92,7 +108,8 @@ def _show_alphabet(alphabet: dict[str, int]) -> None:
     rows.columns[-1].justify = "left"
     for char, times in common[:_LETTERS]:
         shown = f"'{char}'" if char == " " else printable(char)
-        code = "" if char.isascii() and char.isprintable() else f"  U+{ord(char):04X}"
+        is_plain = char.isascii() and char.isprintable()  # a mask's symbol is
+        code = "" if is_plain else f"  U+{ord(char):04X}"
         label = Text(shown + code)
         share = bar(times, common[0][1], 30)
         rows.add_row(label, f"{times:,}", f"{times / total:.2%}", share)

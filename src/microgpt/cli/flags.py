@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Group, Parameter, Token
 
 from microgpt.data.corpus import Source
+from microgpt.data.tokenizer.masks import KINDS
 from microgpt.engines import ENGINES
 
 # The parser takes a lone "-" for an option without a name, so it gets this name instead.
@@ -81,6 +82,16 @@ RunName = Annotated[
 Tokenizer = Annotated[
     Literal["characters", "bytes"] | None,
     flag("What a token is: a character of the data, or a byte. Default: characters.", DATA),
+]
+Mask = Annotated[
+    list[str] | None,
+    Parameter(
+        help="Kinds of text to read as one symbol each, with commas between, or NAME=PATTERN with "
+        "a regular expression; repeatable. Default: none.\n"
+        + "\n".join(f"{name}: {kind.help}." for name, kind in KINDS.items()),
+        group=DATA,
+        negative=(),
+    ),
 ]
 Column = Annotated[
     str | None,

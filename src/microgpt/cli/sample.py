@@ -12,6 +12,7 @@ from microgpt.cli.flags import flag, whole
 from microgpt.cli.terminal.samples import say_samples
 from microgpt.cli.terminal.say import ellipsis, note, say, say_json
 from microgpt.data.alike import Known
+from microgpt.data.texts import Texts
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.runs.run import Run
 from microgpt.sampling import Choice
@@ -110,7 +111,7 @@ def _legend(run: Run, starred: int, blocked: int, known: bool) -> str:
 def _known(run: Run, *, needed: bool) -> Known | None:
     """Return the training documents; None: they cannot be read, and are not needed."""
     try:
-        return Known(run.documents[0])
+        return Known(run.tokenizer.reading(Texts.of(run.documents[0])))
     except MicroGPTError as error:
         if needed:
             raise

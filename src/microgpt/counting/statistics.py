@@ -5,6 +5,7 @@ In: a corpus, the share of documents to hold out. Out: the object that `data --j
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -16,17 +17,25 @@ from microgpt.data.alike import Alike
 from microgpt.data.batch import Fit
 from microgpt.data.corpus import Corpus
 from microgpt.data.split import split
-from microgpt.data.texts import Offsets
-from microgpt.data.tokenizer import Characters
+from microgpt.data.texts import Offsets, Texts
+from microgpt.data.tokenizer import Characters, Masked, encode_all
+from microgpt.data.tokenizer.masks import Mask
+from microgpt.data.tokenizer.spans import Finder
 from microgpt.errors import DataError
 
 BLOCKS = (8, 16, 32, 64, 128, 256)
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 _SHOWN = 80
+_EXAMPLES = 3
 
 
-def statistics(read: Corpus, holdout: float) -> tuple[dict[str, Any], str]:
+def statistics(
+    read: Corpus, holdout: float, masks: Sequence[Mask] = ()
+) -> tuple[dict[str, Any], str]:
     """Return the object; and a warning if no document would be left to train on, else "".
+
+    With masks, what they match is one character, in lengths and in the alphabet; and documents
+    that are read the same are the same.
 
     >>> found, _ = statistics(corpus.from_texts(["emma", "ava", "emma"]), 0.1)
     >>> found["documents"], found["duplicates"], found["most_common"]
@@ -37,30 +46,58 @@ def statistics(read: Corpus, holdout: float) -> tuple[dict[str, Any], str]:
         train, held_out = map(len, split(read, holdout))
     except DataError as error:
         train, held_out, doubt = 0, len(documents), str(error)
-    lengths, tokens, alike = documents.lengths, Characters.of(documents), Alike.of(documents)
+    tokens = Masked.of(documents, masks, Characters.counted) if masks else Characters.of(documents)
+    as_read = tokens.reading(documents)
+    alike, lengths = Alike.of(as_read), documents.lengths
+    characters = int(lengths.sum())
+    if masks:
+        lengths = np.diff(encode_all(tokens, documents).offsets) - 1
     most = int(alike.times_U.argmax())
     quantiles = np.quantile(lengths, QUANTILES, method="lower").tolist()
-    record = {
+    record: dict[str, Any] = {
         "documents": len(documents),
         "duplicates": len(documents) - len(alike.firsts_U),
         "most_common": {
-            "text": documents[int(alike.firsts_U[most])][:_SHOWN],
+            "text": as_read[int(alike.firsts_U[most])][:_SHOWN],
             "times": int(alike.times_U[most]),
         },
         "blank": read.blank,
         "blank_characters": read.blank_characters,
         "broken": read.broken,
-        "characters": int(lengths.sum()),
+        "characters": characters,
         "bytes": int(documents.sizes.sum()),
         "fingerprint": read.fingerprint,
         "train": train,
         "held_out": held_out,
         "lengths": {f"{q:.0%}": int(length) for q, length in zip(QUANTILES, quantiles)},
-        "alphabet": dict(zip(tokens.characters, tokens.counts)),
+        "alphabet": dict(tokens.frequencies),
         "blocks": [_block(lengths, size) for size in BLOCKS],
-        "losses": _losses(tokens, len(documents)),
+        "losses": _losses(tokens.frequencies, len(documents)),
     }
+    if masks:
+        record["masks"] = _masks(documents, masks, tokens)
     return record, doubt
+
+
+def _masks(
+    documents: Texts, masks: Sequence[Mask], tokens: Characters | Masked
+) -> dict[str, dict[str, Any]]:
+    """Return how often each mask matches, and what it matches first."""
+    finder, found = Finder(masks), {mask.name: dict[str, None]() for mask in masks}
+    for block in documents.blocks():
+        spans = finder.find(block)
+        for i, mask in enumerate(masks):
+            examples = found[mask.name]
+            examples.update(dict.fromkeys(spans.matched(i, _EXAMPLES * 4)))
+        if all(len(examples) >= _EXAMPLES for examples in found.values()):
+            break
+    return {
+        mask.name: {
+            "times": tokens.frequencies.get(mask.symbol, 0),
+            "examples": [*found[mask.name]][:_EXAMPLES],
+        }
+        for mask in masks
+    }
 
 
 def _block(lengths: Offsets, size: int) -> dict[str, int]:
@@ -74,11 +111,11 @@ def _block(lengths: Offsets, size: int) -> dict[str, int]:
     }
 
 
-def _losses(tokens: Characters, documents: int) -> dict[str, float]:
+def _losses(frequencies: Mapping[str, int], documents: int) -> dict[str, float]:
     """Return the mean losses of the uniform and the unigram model, in nats a position."""
-    times_V = [*tokens.counts, documents]  # each document has one end
+    times_V = [*frequencies.values(), documents]  # each document has one end
     positions = sum(times_V)
-    blind = Fraction(uniform(tokens.vocab_size)) * positions
+    blind = Fraction(uniform(len(times_V))) * positions
     nats_V = (-np.log(unigrams(np.array(times_V, dtype=np.float64)))).tolist()
     nats = sum(Fraction(nats) * times for nats, times in zip(nats_V, times_V))
     # Exact sums, rounded once: `LossSum` sums the losses of all positions with the same result.

@@ -13,7 +13,9 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
+from microgpt.data.encoded import Encoded
 from microgpt.data.texts import Texts
+from microgpt.data.tokenizer import Tokenizer, encode_all
 
 Hashes = NDArray[np.uint64]
 Ints = NDArray[np.int32]
@@ -59,6 +61,41 @@ class Alike:
             number[by_hash], np.diff(np.flatnonzero(is_first), append=len(order))
         )
         return cls(number, firsts)
+
+
+def apart(trained: Sequence[str], held_out: Sequence[str]) -> Alike:
+    """Find the same among texts of which none is on both sides.
+
+    >>> apart(["bob", "ada", "bob"], ["eva", "eva"]).number_D.tolist()
+    [0, 1, 0, 2, 2]
+    """
+    one, other = (Alike.of(Texts.of(texts)) for texts in (trained, held_out))
+    return Alike(
+        np.concatenate([one.number_D, other.number_D + np.int32(len(one.firsts_U))]),
+        np.concatenate([one.firsts_U, other.firsts_U + np.int32(len(one.number_D))]),
+    )
+
+
+def same(trained: Sequence[str], held_out: Sequence[str], tokenizer: Tokenizer) -> Alike:
+    """Return which documents are the same to a model: those that its tokenizer reads the same.
+
+    With masks they may be among those trained on and those held out at once.
+    """
+    if not tokenizer.symbols:
+        return apart(trained, held_out)
+    each = [encode_all(tokenizer, texts) for texts in (trained, held_out)]
+    return same_ids(Encoded.joined(each, tokenizer.bos))
+
+
+def same_ids(encoded: Encoded) -> Alike:
+    """Return which texts have the same token ids.
+
+    >>> same_ids(Encoded.of([[0, 300], [1], [0, 300]], bos=9)).number_D.tolist()
+    [0, 1, 0]
+    """
+    ids = encoded.stream[1:]  # of each text, and BOS behind it, in place of a line feed
+    buffer = np.frombuffer(ids.data, dtype=np.uint8)
+    return Alike.of(Texts(buffer, encoded.offsets * ids.itemsize))
 
 
 class Known(Container[str]):

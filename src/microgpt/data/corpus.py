@@ -19,10 +19,11 @@ from typing import Any, Literal
 from microgpt import schema
 from microgpt.data.column import choose, strings
 from microgpt.data.datasets import names_path
+from microgpt.data.gathering import Gathering
 from microgpt.data.reader.formats import name_of
 from microgpt.data.reader.skipped import Skipped
 from microgpt.data.reader.stream import Stream
-from microgpt.data.texts import Gathering, Texts
+from microgpt.data.texts import Texts
 from microgpt.errors import DataError, UsageError
 
 EMBEDDED = "names"

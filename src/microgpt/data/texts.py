@@ -49,11 +49,23 @@ class Texts(Sequence[str]):
         if isinstance(texts, Texts):
             return texts
         some = texts if isinstance(texts, list) else list(texts)
-        joined = "\n".join([*some, ""])
-        buffer = np.frombuffer(joined.encode("utf-8", "surrogatepass"), dtype=np.uint8)
         lengths = np.fromiter(map(len, some), np.int64, len(some))
         starts: Offsets = np.concatenate([[0], np.cumsum(lengths + 1)]).astype(np.int64)
-        if len(buffer) != len(joined):
+        return cls.ended("\n".join([*some, ""]), starts)
+
+    @classmethod
+    def ended(cls, text: str, starts: Offsets) -> Texts:
+        r"""Take over strings that stand in one, a line feed behind each.
+
+        Args:
+            text: the one.
+            starts: the number of the character that each begins with; one more than there are.
+
+        >>> Texts.ended("zoë\nada\n", np.array([0, 4, 8]))
+        Texts(['zoë', 'ada'])
+        """
+        buffer = np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8)
+        if len(buffer) != len(text):
             starts = np.append(np.flatnonzero(begins(buffer)), len(buffer))[starts]
         return cls(buffer, starts)
 
@@ -110,6 +122,11 @@ class Texts(Sequence[str]):
     def buffer(self) -> Buffer:
         """The bytes of all texts, a line feed after each, as an array."""
         return self.packed()._buffer
+
+    @property
+    def text(self) -> str:
+        """All of them in one string, each closed by a line feed."""
+        return _text(self.data.tobytes())
 
     @property
     def starts(self) -> Offsets:
@@ -203,25 +220,6 @@ class Texts(Sequence[str]):
         codes = np.frombuffer(_text(data).encode("utf-32-le", "surrogatepass"), dtype="<u4")
         offsets = np.concatenate([[0], np.cumsum(some._lengths() + 1)])
         return codes, offsets.astype(np.int64)
-
-
-class Gathering:
-    """Collects texts that arrive in blocks."""
-
-    def __init__(self) -> None:
-        self._data, self._starts, self.texts = bytearray(), [np.zeros(1, np.int64)], 0
-
-    def add(self, texts: Iterable[str]) -> None:
-        """Append a block of texts."""
-        some = Texts.of(texts)
-        self._starts.append(some.starts[1:] + len(self._data))
-        self._data += some.data
-        self.texts += len(some)
-
-    def done(self) -> Texts:
-        """Return all texts; nothing can be added afterwards."""
-        starts, self._starts = np.concatenate(self._starts), []
-        return Texts(np.frombuffer(self._data, dtype=np.uint8), starts)
 
 
 def begins(buffer: Buffer) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ from itertools import islice
 from microgpt.counting.ladder import Ladder
 from microgpt.data.alike import Known
 from microgpt.data.corpus import MEMORY
+from microgpt.data.texts import Texts
 from microgpt.evaluation import Evaluation
 from microgpt.runs.command import DOCUMENTS, command
 from microgpt.runs.learning import Learning
@@ -117,5 +118,5 @@ def gather(found: Measurement, show: Sequence[str] = (), number: int = 6) -> Fac
 
 def _samples(run: Run, *, known: bool) -> list[Sampled]:
     drawn = list(islice(run.samples(_CHOICE), SAMPLES))
-    trained = Known(run.documents[0] if known else [])
+    trained = Known(run.tokenizer.reading(Texts.of(run.documents[0])) if known else [])
     return [Sampled(one, one.text in trained if known else None) for one in drawn]

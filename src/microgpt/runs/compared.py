@@ -76,7 +76,9 @@ class Compared(Model):
         from microgpt.counting.xz import xz
 
         (trained, held_out), measured = self.documents, self._lay_out(texts)
-        size = None if seen else beside(lambda: xz(trained, texts, measured.positions))
+        read = self.tokenizer.reading
+        packed = lambda: xz(read(trained), read(Texts.of(texts)), measured.positions)  # noqa: E731
+        size = None if seen else beside(packed)
         batch = self._lay_out(trained)
         pairs = Counts.of(batch, self.tokenizer.vocab_size)
         batch = enough(batch)  # drops the other documents, to save memory

@@ -177,6 +177,11 @@ class Model(ABC):
         from microgpt.compress import Codec
         from microgpt.compress.identity import Identity
 
+        if symbols := self.tokenizer.symbols.values():
+            raise UsageError(
+                "a run that compresses must have been trained without --mask; this one reads "
+                f"{', '.join(symbols)} whatever stands there. Try another run."
+            )
         stream = self.settings.source.stream
         model = self.settings.model
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from microgpt.config import GPTConfig, TrainConfig, check_count
 from microgpt.data import again, corpus
 from microgpt.data.corpus import MEMORY, Corpus, Source
+from microgpt.data.tokenizer.masks import parse, unmatched
 from microgpt.engines.contract import Engine, State
 from microgpt.errors import RunError, UsageError
 from microgpt.runs import checkpoint
@@ -89,6 +90,7 @@ def in_memory(
     *,
     preset_name: str | None = None,
     tokenizer: Literal["characters", "bytes"] = "characters",
+    mask: str | Sequence[str] | None = None,
     engine: str = "auto",
     threads: int | None = None,
     device: str | None = None,
@@ -103,6 +105,7 @@ def in_memory(
             chosen for this machine and this data (`budget`); else "micro", or, without the native
             engine, "microgpt".
         tokenizer: "characters" or "bytes".
+        mask: what is read as one symbol, as `masks.parse` takes it.
         engine: by name, or "auto".
         threads: for the engine.
         device: for the engine.
@@ -114,10 +117,12 @@ def in_memory(
         UsageError, DataError: a setting or the data is invalid.
     """
     check_count("log_every", log_every)
+    masks = parse(mask)
     own = {
         "preset": preset_name,
         "tokenizer": None if tokenizer == "characters" else tokenizer,
         "engine": None if engine == "auto" else engine,
+        "mask": tuple(map(str, masks)) or None,
     }
     asked = {name: its for name, its in {**own, **overrides}.items() if its is not None}
     shape, how = _sort(overrides)
@@ -131,7 +136,8 @@ def in_memory(
     GPTConfig(vocab_size=1, **{**begin.model, **shape})
     began = time.perf_counter()
     read = corpus.read(data) if isinstance(data, Source) else corpus.from_documents(data)
-    tokens = tokenizer_for(tokenizer, read.documents, begin.bos)
+    tokens = tokenizer_for(tokenizer, read.documents, begin.bos, masks)
+    read = replace(read, notes=(*read.notes, *unmatched(masks, tokens)))
     dataset = Dataset(read, tokens, training.holdout)
     _ = dataset.encoded
     reading = time.perf_counter() - began

@@ -23,7 +23,7 @@ from microgpt.errors import UsageError
 FORMAT = 1
 """The version of the files of a run."""
 
-Asked = int | float | str | bool | None
+Asked = int | float | str | bool | tuple[str, ...] | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,6 +66,7 @@ def train(
     init_std: float | None = None,
     zero_init: bool | None = None,
     tokenizer: Literal["characters", "bytes"] = "characters",
+    mask: str | Sequence[str] | None = None,
     column: str | None = None,
     field: str | None = None,
     encoding: str = "utf-8",
@@ -126,6 +127,9 @@ def train(
         zero_init: whether attn_wo and mlp_fc2 start at zero.
         tokenizer: a token for each of the data's "characters", or for each of the "bytes" of any
             text.
+        mask: kinds of text that are read as one symbol each, whatever they say: "digits,hex" (of
+            "uuid", "ip", "dates", "hex", "digits"), or "NAME=PATTERN" with a regular expression; or
+            several of these in a list.
         column: of a .csv or .tsv file: its heading or its number from 1; of a data frame: its name.
         field: of a .jsonl or .json file: a name, or "a.b"; None: "text".
         encoding: of the file.

@@ -103,7 +103,7 @@ def _measured(
     settings: Settings,
     documents: Documents,
     positions: int | None = None,
-    alike: tuple[Alike, Alike] | None = None,
+    alike: Alike | None = None,
 ) -> Usual | None:
     # The held-out part of a stream is a single text: it has no percentiles.
     if not documents[1] or settings.source.stream:

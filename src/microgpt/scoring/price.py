@@ -30,7 +30,7 @@ END = -1
 """In place of a code point: the end of a text."""
 
 MANY = 0x110000
-"""In place of a code point: MANY plus the id of a token of several characters."""
+"""In place of a code point: MANY plus the id of a token of several characters, or of a mask."""
 
 CHARACTERS = 1 << 17
 """The most characters of texts that are laid out together."""
@@ -47,6 +47,7 @@ class Laid:
         places_N: for each position, the index in its text of the character in which its target
             begins; for the end of a text, the number of the text's characters.
         given: the texts.
+        symbols: the ids of what masks match.
 
     >>> from microgpt.data.tokenizer import Characters
     >>> laid = Laid.of(["ab", "xb"], Characters.of(["aab"]), block_size=2)
@@ -58,6 +59,7 @@ class Laid:
     texts: Offsets
     places_N: Ints
     given: Texts
+    symbols: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, texts: Sequence[str], tokenizer: Tokenizer, block_size: int) -> Laid:
@@ -66,7 +68,7 @@ class Laid:
         encoded = tokenizer.encode_many(given)
         batch = lay_out(encoded, tokenizer.bos, block_size).batch
         batch = replace(batch, tokens_N=readable(batch, tokenizer).tokens_N)
-        return cls(batch, encoded.offsets, encoded.starts_N, given)
+        return cls(batch, encoded.offsets, encoded.starts_N, given, (*tokenizer.symbols,))
 
     @cached_property
     def lengths_D(self) -> Offsets:
@@ -74,18 +76,32 @@ class Laid:
         return self.places_N[self.texts[1:] - 1].astype(np.int64)
 
     @cached_property
+    def characters_D(self) -> Offsets:
+        """Of each text how many characters are read, its end included: what a mask matches is one.
+
+        >>> from microgpt.data.tokenizer import Bytes
+        >>> Laid.of(["né", ""], Bytes(), block_size=9).characters_D.tolist()
+        [3, 1]
+        """
+        is_first_N = np.diff(self.places_N, prepend=-1) != 0
+        is_first_N[self.texts[:-1]] = True
+        return np.add.reduceat(is_first_N, self.texts[:-1], dtype=np.int64)
+
+    @cached_property
     def chars_N(self) -> Ints:
         """The code point to which each position's target belongs.
 
-        END for the end of a text; MANY plus its id for a token of several characters.
+        END for the end of a text; MANY plus its id for a token of several characters, or of a mask.
         """
         codes, offsets = self.given.code_points()
         chars: Ints = codes.astype(np.int32)
         chars[offsets[1:] - 1] = END
-        if len(chars) == self.batch.positions:  # each character is one token
+        if len(chars) == self.batch.positions and not self.symbols:  # each character is one token
             return chars
         chars_N = chars[np.repeat(offsets[:-1], np.diff(self.texts)) + self.places_N]
         many_N = ends(self.places_N) - self.places_N > 1
+        if self.symbols:
+            many_N |= np.isin(self.batch.targets_N, self.symbols)
         chars_N[many_N] = self.batch.targets_N[many_N].astype(np.int32) + MANY
         return chars_N
 

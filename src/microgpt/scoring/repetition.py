@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.data.alike import Alike
+from microgpt.data.alike import Alike, apart
 from microgpt.data.texts import Texts
 from microgpt.engines.contract import Floats
 
@@ -59,7 +59,8 @@ class Selection:
         texts: the new ones first.
         lines_D: how many lines of the file each text represents; 0: the text is new, that is, held
             out and once in the file.
-        learnt_D: how many lines with this text were trained on.
+        learnt_D: how many lines with this text were trained on; 0: one was held out, and its loss
+            needs no correction.
         repetition: of the file.
         whole: whether more texts could not be chosen: all were, or MOST.
     """
@@ -76,16 +77,17 @@ def choose(
     held_out: Sequence[str],
     seed: int = 0,
     most: int = MOST,
-    alike: tuple[Alike, Alike] | None = None,
+    alike: Alike | None = None,
 ) -> Selection:
     """Choose the texts whose losses are the reference.
 
     Args:
         trained: the training documents.
-        held_out: the held-out documents; none equals a training document.
+        held_out: the held-out documents.
         seed: of the random choice, if there are too many texts.
         most: the most texts of each kind, new and repeating.
-        alike: the distinct texts of `trained` and of `held_out`, if already known.
+        alike: which are the same, training documents first, as `alike.same` returns it; None: those
+            of equal text, and no held-out document equals a training document.
 
     >>> found = choose(["bob", "ada", "bob"], ["lea", "eva", "lea"])
     >>> found.texts, found.lines_D.tolist(), found.learnt_D.tolist()
@@ -93,12 +95,12 @@ def choose(
     >>> found.repetition
     Repetition(lines=6, once=2, twice=2)
     """
-    learnt, unseen = alike or (Alike.of(Texts.of(texts)) for texts in (trained, held_out))
-    times_U = np.concatenate([learnt.times_U, unseen.times_U])
-    firsts_U = np.concatenate([learnt.firsts_U, unseen.firsts_U + len(trained)])
-    before = len(learnt.times_U)
+    alike = alike or apart(trained, held_out)
+    times_U, firsts_U = alike.times_U, alike.firsts_U
+    learnt_U = np.bincount(alike.number_D[: len(trained)], minlength=len(times_U))
+    learnt_U = learnt_U.astype(np.int32)
     rng = random.Random(seed)
-    new = np.flatnonzero(unseen.times_U == 1) + before
+    new = np.flatnonzero((times_U == 1) & (learnt_U == 0))
     repeating = np.flatnonzero(times_U > 1)
     lines = times_U[repeating]
     whole = most >= min(MOST, max(len(new), len(repeating)))
@@ -106,8 +108,7 @@ def choose(
         new = new[rng.sample(range(len(new)), most)]
     if len(repeating) > most:
         # Lines are drawn, not texts, so that a frequent text is chosen with high probability.
-        number_D = np.concatenate([learnt.number_D, unseen.number_D + before])
-        number_R = number_D[times_U[number_D] > 1]
+        number_R = alike.number_D[times_U[alike.number_D] > 1]
         picked: list[int] = number_R[rng.sample(range(len(number_R)), most)].tolist()
         drawn = Counter(picked)
         repeating, lines = np.array([*drawn]), np.array([*drawn.values()])
@@ -119,7 +120,7 @@ def choose(
     return Selection(
         [next(of_trained if its else of_held_out) for its in is_learnt.tolist()],
         np.concatenate([np.zeros(len(new)), lines]).astype(np.int64),
-        np.where(chosen < before, times_U[chosen], 0).astype(np.int64),
+        np.where(learnt_U == times_U, times_U, 0)[chosen].astype(np.int64),
         Repetition(
             len(trained) + len(held_out), int((times_U == 1).sum()), int((times_U == 2).sum())
         ),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from microgpt.data.alike import Alike
+from microgpt.data.alike import Alike, same
 from microgpt.data.texts import Texts
 from microgpt.engines.contract import Floats
 from microgpt.scoring.price import Pricer
@@ -56,7 +56,7 @@ def measure(
     documents: Documents,
     seed: int,
     positions: int | None = None,
-    alike: tuple[Alike, Alike] | None = None,
+    alike: Alike | None = None,
 ) -> Usual:
     """Measure the texts that are usual for a run.
 
@@ -66,13 +66,14 @@ def measure(
         seed: of the random choice, if there are too many texts.
         positions: about the most positions of new texts to measure, and of repeating ones; None:
             those of 50,000 texts each.
-        alike: the distinct texts of either kind, if already known.
+        alike: which documents are the same (`alike.same`), if already known.
     """
     trained, held_out = documents
     most = MOST
     if positions is not None:
         characters = Texts.of(held_out).characters + len(held_out)
         most = min(most, max(positions * len(held_out) // characters, 1))
+    alike = alike or same(trained, held_out, pricer.tokenizer)
     chosen = choose(trained, held_out, seed, most, alike)
     groups = [chosen.texts[i : i + _TEXTS] for i in range(0, len(chosen.texts), _TEXTS)]
     priced = [

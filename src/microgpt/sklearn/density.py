@@ -6,7 +6,7 @@ only: runs train, score and sample.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast, get_type_hints
 
@@ -21,7 +21,7 @@ from microgpt.runs.model import Model
 from microgpt.runs.packed import Files, open_packed, packed
 from microgpt.sklearn import files
 from microgpt.sklearn.offset import offset
-from microgpt.sklearn.texts import Floats, characters, nats, strings
+from microgpt.sklearn.texts import Floats, priced, strings
 from microgpt.sklearn.training import seed_of, trained
 
 try:
@@ -49,6 +49,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         n_layer, n_head, n_embd, block_size: the model's shape; None: the preset's.
         batch_size, lr, dropout, weight_decay, ngram: the training's; None: the preset's.
         tokenizer: "characters" or "bytes".
+        mask: kinds of text that are read as one character each, as `microgpt.train` takes them.
         holdout: the share of X held out of training: the weight of the counts, the best step and
             the threshold of `predict` are chosen on it.
         contamination: the share of ordinary texts that `predict` calls outliers, in (0, 0.5].
@@ -89,6 +90,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         weight_decay: float | None = None,
         ngram: int | None = None,
         tokenizer: Literal["characters", "bytes"] = "characters",
+        mask: str | Sequence[str] | None = None,
         holdout: float = 0.1,
         contamination: float = 0.01,
         per_character: bool = True,
@@ -100,7 +102,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         self.n_layer, self.n_head, self.n_embd = n_layer, n_head, n_embd
         self.block_size, self.batch_size, self.lr = block_size, batch_size, lr
         self.dropout, self.weight_decay, self.ngram = dropout, weight_decay, ngram
-        self.tokenizer, self.holdout = tokenizer, holdout
+        self.tokenizer, self.mask, self.holdout = tokenizer, mask, holdout
         self.contamination, self.per_character = contamination, per_character
         self.engine, self.threads, self.random_state = engine, threads, random_state
 
@@ -125,7 +127,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         settings["seed"] = seed_of(self.random_state)
         run, learnt, held_out = trained(texts, self.preset, settings)
         self._take(run, 0.0, len(held_out))
-        self.offset_ = offset(self._judged, learnt, held_out, share)
+        self.offset_ = offset(self._judged, learnt, held_out, share, run.tokenizer)
         return self
 
     @property
@@ -140,17 +142,15 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
 
     def score_samples(self, X: Iterable[Any]) -> Floats:
         """Return log p(x) of each text, its end included: minus the sum of its nats."""
-        run = self.run_
-        return -nats(run, strings(X))
+        return -priced(self.run_, strings(X))[0]
 
     def score(self, X: Iterable[Any], y: object = None) -> float:  # pyright: ignore
         """Return the mean log-likelihood of a character, ends included; more is better.
 
-        That is sum of log p(x) / sum of characters: minus the loss, in nats a character, whatever
-        the tokenizer.
+        That is sum of log p(x) / sum of characters: minus the loss, whatever the tokenizer.
         """
-        run, texts = self.run_, strings(X)
-        return -float(nats(run, texts).sum() / characters(texts).sum())
+        nats, characters = priced(self.run_, strings(X))
+        return -float(nats.sum() / characters.sum())
 
     def decision_function(self, X: Iterable[Any]) -> Floats:
         """Return how far each text is above the threshold: below 0 it is an outlier.
@@ -233,8 +233,8 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         return {k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()}
 
     def _judged(self, texts: list[str]) -> Floats:
-        log_p = -nats(self.run_, texts)
-        return log_p / characters(texts) if self.per_character else log_p
+        nats, characters = priced(self.run_, texts)
+        return -nats / characters if self.per_character else -nats
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state, with the run's files in place of the run."""

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from microgpt.data.alike import same
+from microgpt.data.tokenizer import Tokenizer
 from microgpt.scoring.reference import Reference
 from microgpt.scoring.repetition import choose, one_fewer
 from microgpt.scoring.threshold import threshold
@@ -16,7 +18,11 @@ from microgpt.sklearn.texts import Floats
 
 
 def offset(
-    judge: Callable[[list[str]], Floats], trained: list[str], held_out: list[str], share: float
+    judge: Callable[[list[str]], Floats],
+    trained: list[str],
+    held_out: list[str],
+    share: float,
+    tokenizer: Tokenizer,
 ) -> float:
     """Return the score below which a share of ordinary texts lies.
 
@@ -25,11 +31,14 @@ def offset(
         trained: the training texts.
         held_out: the held-out texts; if there are none, the training texts are used.
         share: the share, in (0, 1).
+        tokenizer: texts that it reads the same are the same.
 
-    >>> offset(lambda texts: np.array([float(len(t)) for t in texts]), ["x"], ["a", "bbb"], 0.5)
+    >>> from microgpt.data.tokenizer import Bytes
+    >>> judge = lambda texts: np.array([float(len(text)) for text in texts])
+    >>> offset(judge, ["x"], ["a", "bbb"], 0.5, Bytes())
     2.0
     """
-    chosen = choose(trained, held_out)
+    chosen = choose(trained, held_out, alike=same(trained, held_out, tokenizer))
     if not held_out or chosen.repetition.once == chosen.repetition.lines:
         return float(np.percentile(judge(held_out or trained), 100.0 * share))
     costs = one_fewer(-judge(chosen.texts), chosen.learnt_D)

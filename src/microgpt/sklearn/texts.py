@@ -60,16 +60,13 @@ def strings(X: Iterable[Any]) -> list[str]:
     return list(map(str, found))
 
 
-def characters(texts: Sequence[str]) -> Floats:
-    """Return the number of characters of each text, its end included.
+def priced(run: Model, texts: Sequence[str]) -> tuple[Floats, Floats]:
+    """Return the nats of each text, and its characters as they are read, its end included.
 
-    >>> characters(["ada", ""]).tolist()
-    [4.0, 1.0]
+    The nats are those of `Run.score`, computed many texts at a time; what a mask matches is one
+    character.
     """
-    return np.array([len(text) + 1.0 for text in texts])
-
-
-def nats(run: Model, texts: Sequence[str]) -> Floats:
-    """Return the nats of each text: `Run.score`'s, computed many texts at a time."""
-    groups = (texts[i : i + _TEXTS] for i in range(0, len(texts), _TEXTS))
-    return np.concatenate([run.pricer.price(group).nats_D for group in groups])
+    groups = [texts[i : i + _TEXTS] for i in range(0, len(texts), _TEXTS)]
+    each = [run.pricer.price(group) for group in groups]
+    nats = np.concatenate([one.nats_D for one in each])
+    return nats, np.concatenate([one.laid.characters_D for one in each]).astype(np.float64)

@@ -16,6 +16,7 @@ from microgpt.config import TrainConfig, check_count
 from microgpt.data import corpus
 from microgpt.data.column import choose
 from microgpt.data.corpus import MEMORY, Source
+from microgpt.data.tokenizer.masks import parse
 from microgpt.engines import why_not_native
 from microgpt.engines.machine import processors
 from microgpt.errors import SweepError, UsageError
@@ -38,6 +39,7 @@ def study(
     holdout: float = 0.1,
     seed: int = 42,
     tokenizer: Literal["characters", "bytes"] = "characters",
+    mask: str | Sequence[str] | None = None,
     column: str | None = None,
     engine: str | None = None,
     jobs: int | None = None,
@@ -59,6 +61,7 @@ def study(
         holdout: the share of documents held out, to compare on, in (0, 1).
         seed: the first one.
         tokenizer: "characters" or "bytes".
+        mask: kinds of text that are read as one symbol each, as `microgpt.train` takes them.
         column: of a .csv or .tsv file, or of a data frame.
         engine: what computes; None: "native" if it is there.
         jobs: trainings at once; None: one a processor.
@@ -88,6 +91,7 @@ def study(
     settings = SweepSettings(
         preset=preset,
         tokenizer=tokenizer,
+        mask=tuple(map(str, parse(mask))),
         source=source,
         fingerprint=read.fingerprint,
         engine=engine or ("scalar" if why_not_native() else "native"),

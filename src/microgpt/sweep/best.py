@@ -42,6 +42,7 @@ def session(sweep: Sweep, trial: Trial, seconds: float | None = None) -> Session
         settings.source,
         preset_name=settings.preset,
         tokenizer=settings.tokenizer,
+        mask=settings.mask,
         engine=settings.engine,
         out=_new(sweep),
         **shape,

@@ -37,6 +37,7 @@ class SweepSettings:
     Attributes:
         preset: the recipe that the knobs of all trials override.
         tokenizer: "characters" or "bytes".
+        mask: what is read as one symbol, as `masks.parse` takes it.
         source: where the documents are.
         fingerprint: a hash of the documents.
         engine: by name.
@@ -59,6 +60,7 @@ class SweepSettings:
     seed: int
     knobs: tuple[str, ...] = ()
     seeds: int | None = None
+    mask: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0.0 < self.holdout < 1.0:
@@ -130,6 +132,7 @@ class SweepSettings:
         source = self.source
         words |= {
             "tokenizer": self.tokenizer if self.tokenizer != "characters" else None,
+            "mask": self.mask or None,
             **source.asked,
             "engine": self.engine,
             "out": out,
@@ -158,6 +161,8 @@ class SweepSettings:
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` takes."""
         data = dataclasses.asdict(self)
+        if not self.mask:
+            del data["mask"]  # a study of an earlier version has none
         return {"format": FORMAT, **data, "source": self.source.to_json(), "knobs": [*self.knobs]}
 
     @classmethod

@@ -18,6 +18,7 @@ from microgpt.data.batch import Batch, lay_out
 from microgpt.data.corpus import Corpus
 from microgpt.data.shuffle import shuffled
 from microgpt.data.tokenizer import known_ids
+from microgpt.data.tokenizer.masks import parse
 from microgpt.engines.contract import Predictor
 from microgpt.errors import DataError
 from microgpt.loss import LossSum
@@ -72,7 +73,7 @@ class TrialTrainer:
     def __init__(self, settings: SweepSettings, data: Corpus) -> None:
         self.settings = settings
         bos = preset(settings.preset).bos
-        self.tokens = tokenizer_for(settings.tokenizer, data.documents, bos)
+        self.tokens = tokenizer_for(settings.tokenizer, data.documents, bos, parse(settings.mask))
         self._dataset = Dataset(data, self.tokens, settings.holdout)
         self.held_out = self._dataset.heldout_documents
         if not self.held_out:

@@ -7,7 +7,7 @@ In: documents, a tokenizer, two configs. Out: a `Task`. `train`, `sweep`, `exper
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Literal
@@ -15,14 +15,16 @@ from typing import Literal
 from microgpt import model
 from microgpt.config import GPTConfig, LongDocuments, TrainConfig
 from microgpt.counting.ngram import NGram
-from microgpt.data.alike import Alike
+from microgpt.data.alike import Alike, same, same_ids
 from microgpt.data.batch import Layout, lay_out
 from microgpt.data.corpus import Corpus
 from microgpt.data.encoded import Encoded
 from microgpt.data.plan import Plan
 from microgpt.data.shuffle import shuffled
 from microgpt.data.split import split
-from microgpt.data.tokenizer import Bytes, Characters, Tokenizer, encode_all
+from microgpt.data.texts import Texts
+from microgpt.data.tokenizer import BosPlace, Bytes, Characters, Masked, Tokenizer, encode_all
+from microgpt.data.tokenizer.masks import Mask
 from microgpt.engines import open_engine
 from microgpt.engines.contract import Engine, State
 from microgpt.errors import UsageError
@@ -51,9 +53,20 @@ class Dataset:
         self.counts = lru_cache(4)(self._counts)
 
     @cached_property
-    def alike(self) -> tuple[Alike, Alike]:
-        """The distinct training documents, and the distinct held-out ones."""
-        return Alike.of(self.train_documents), Alike.of(self.heldout_documents)
+    def alike(self) -> Alike:
+        """Which documents are read the same, those trained on before those held out."""
+        if not self.tokenizer.symbols:
+            return same(self.train_documents, self.heldout_documents, self.tokenizer)
+        held_out = encode_all(self.tokenizer, self.heldout_documents)
+        return same_ids(Encoded.joined([self.encoded, held_out], self.tokenizer.bos))
+
+    def as_read(self) -> Texts:
+        """Return the documents trained on as they are read, each that differs once at least."""
+        if not self.tokenizer.symbols:
+            return self.train_documents
+        firsts = self.alike.firsts_U
+        different = self.train_documents.take(firsts[firsts < len(self.train_documents)])
+        return self.tokenizer.reading(different)
 
     @cached_property
     def encoded(self) -> Encoded:
@@ -152,7 +165,10 @@ def first_state(config: GPTConfig, seed: int, documents: int) -> State:
 
 
 def tokenizer_for(
-    name: Literal["characters", "bytes"], documents: Sequence[str], bos: Literal["first", "last"]
+    name: Literal["characters", "bytes"],
+    documents: Sequence[str],
+    bos: BosPlace,
+    masks: Sequence[Mask] = (),
 ) -> Tokenizer:
     """Make the tokenizer of documents.
 
@@ -160,10 +176,15 @@ def tokenizer_for(
         name: the kind of tokenizer.
         documents: their characters are the vocabulary of "characters".
         bos: whether BOS is the first id or the last.
+        masks: what is read as one symbol.
 
     Raises:
         UsageError: there is no tokenizer of this name.
     """
     if name not in ("characters", "bytes"):
         raise UsageError(f'tokenizer must be one of characters, bytes; got "{name}".')
-    return Bytes(bos) if name == "bytes" else Characters.of(documents, bos)
+
+    def made(blocks: Iterable[Texts]) -> Characters | Bytes:
+        return Bytes(bos) if name == "bytes" else Characters.counted(blocks, bos)
+
+    return Masked.of(documents, masks, made) if masks else made(Texts.of(documents).blocks())

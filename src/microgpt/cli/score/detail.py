@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.text import Text
@@ -12,7 +12,7 @@ from microgpt.cli.terminal.colours import bar_style, surprise_style
 from microgpt.cli.terminal.console import width
 from microgpt.cli.terminal.say import say
 from microgpt.data.tokenizer import Tokenizer
-from microgpt.scoring.score import Score
+from microgpt.scoring.score import Character, Score
 from microgpt.wording import expected, figures, glyph, printable
 
 _COLUMN = 6
@@ -45,25 +45,39 @@ def show(one: Score, tokenizer: Tokenizer, rarer: float | None) -> None:
     say(head)
     say()
     top = max(6.0, *(c.nats for c in one.characters))
-    each = max(1, (width() - _LABEL) // _COLUMN)
-    for start in range(0, len(one.characters), each):
-        part = one.characters[start : start + each]
+    for part, columns in _parts(one.characters):
         styles = [surprise_style(c.nats) for c in part]
-        _row("", [glyph(c.char, unknown=c.unknown) for c in part], styles)
-        _row("nats", [figures(c.nats, 1) for c in part], styles)
+        _row("", [glyph(c.char, unknown=c.unknown) for c in part], styles, columns)
+        _row("nats", [figures(c.nats, 1) for c in part], styles, columns)
         bars = [bar_style(c.nats) for c in part]
-        _row("", [spark([c.nats], 0.0, top) for c in part], bars)
-        _row("likely", [expected(c.likely)[: _COLUMN - 1] for c in part], ["quiet"] * len(part))
+        _row("", [spark([c.nats], 0.0, top) for c in part], bars, columns)
+        likely = [expected(c.likely)[: column - 1] for c, column in zip(part, columns)]
+        _row("likely", likely, ["quiet"] * len(part), columns)
         say()
     if any(c.unknown for c in one.characters):
         nats = tokenizer.unknown_nats
         say(f"? unknown to this model: priced at {nats:.1f} nats, once for each.\n")
 
 
-def _row(label: str, cells: Sequence[str], styles: Sequence[str]) -> None:
+def _parts(characters: Sequence[Character]) -> Iterator[tuple[list[Character], list[int]]]:
+    """Yield as many characters as the terminal is wide for, and how wide their columns are."""
+    part, columns = list[Character](), list[int]()
+    for c in characters:
+        # What a mask matches is one token of many characters, and so is its symbol.
+        shown = Text(glyph(c.char, unknown=c.unknown)), Text(expected(c.likely[:1]))
+        column = max(_COLUMN, *(text.cell_len + 1 for text in shown))
+        if part and sum(columns) + column > width() - _LABEL:
+            yield part, columns
+            part, columns = [], []
+        part.append(c)
+        columns.append(column)
+    yield part, columns
+
+
+def _row(label: str, cells: Sequence[str], styles: Sequence[str], columns: Sequence[int]) -> None:
     line = Text.assemble((f"{label:{_LABEL}}", "quiet"))
-    for cell, style in zip(cells, styles):
+    for cell, style, column in zip(cells, styles, columns):
         line.append(cell, style)
-        line.append(" " * max(1, _COLUMN - Text(cell).cell_len))
+        line.append(" " * max(1, column - Text(cell).cell_len))
     line.rstrip()
     say(line)

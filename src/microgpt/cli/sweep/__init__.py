@@ -23,6 +23,7 @@ from microgpt.cli.train.summary import word
 from microgpt.config import TrainConfig, check_count
 from microgpt.data import corpus
 from microgpt.data.corpus import Source
+from microgpt.data.tokenizer.masks import parse
 from microgpt.engines import why_not_native
 from microgpt.engines.machine import processors
 from microgpt.errors import UsageError
@@ -112,6 +113,7 @@ def sweep(
         flag(f"Share of documents held out, for comparing. Default: {_HOLDOUT}.", TRAINING),
     ] = None,
     tokenizer: flags.Tokenizer = None,
+    mask: flags.Mask = None,
     reading: flags.Reading = flags.READING,
     engine: flags.Engine = None,
     json: flags.Json = False,
@@ -153,6 +155,7 @@ def sweep(
         settings = SweepSettings(
             preset=preset or _PRESET,
             tokenizer=tokenizer or "characters",
+            mask=tuple(map(str, parse(mask))),
             source=source,
             fingerprint=data.fingerprint,
             engine=engine or ("scalar" if why_not_native() else "native"),
@@ -170,7 +173,7 @@ def sweep(
         others = {
             "seconds": seconds, "steps": steps, "knob": knob, "out": out, "name": name,
             "preset": preset, "seed": seed, "holdout": holdout, "tokenizer": tokenizer,
-            "engine": engine, "grid": grid, "seeds": seeds,
+            "mask": mask, "engine": engine, "grid": grid, "seeds": seeds,
             "data": None if source == Source() else source,
         }  # fmt: skip
         if given := [what for what, value in others.items() if value is not None]:

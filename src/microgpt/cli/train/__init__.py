@@ -40,6 +40,7 @@ def train(
     log_every: Annotated[int | None, whole("Steps a line, in the output and in log.jsonl.")] = None,
     json: flags.Json = False,
     tokenizer: flags.Tokenizer = None,
+    mask: flags.Mask = None,
     reading: flags.Reading = flags.READING,
     machine: flags.Machine = flags.MACHINE,
     **values: Any,
@@ -56,6 +57,7 @@ def train(
             source,
             preset_name=preset,
             tokenizer=tokenizer or "characters",
+            mask=mask,
             out=out,
             log_every=1 if log_every is None else log_every,
             engine=machine.engine or "auto",
@@ -70,6 +72,7 @@ def train(
             "out": out,
             "log_every": log_every,
             "tokenizer": tokenizer,
+            "mask": mask,
         }
         given = [name for name, value in others.items() if value is not None]
         given += [] if source == Source() else ["data"]

@@ -127,7 +127,7 @@ def closing(session: Session, *, json: bool) -> None:
         say_samples([sample.text for sample in drawn[:3]])
     else:
         shown = [sample.text for sample in drawn[:8]]
-        seen = among(shown, trainer.task.dataset.train_documents)
+        seen = among(shown, trainer.task.dataset.as_read())
         note = "   (* stands in the training data)" if any(seen) else ""
         say(f"Samples: {sample_words(shown, seen)}{note}")
     at = word(folder)

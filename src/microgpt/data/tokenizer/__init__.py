@@ -1,24 +1,27 @@
 """Documents to token ids and back.
 
 In: text. Out: ids in [0, V); one of them, BOS, begins and ends each document. `Characters` has an
-id for each code point of the training data, `Bytes` for each byte. Decoding inverts encoding.
+id for each code point of the training data, `Bytes` for each byte. Decoding inverts encoding, but
+of `Masked`, which reads some spans as one symbol each, and decodes them to that.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from microgpt import schema
 from microgpt.data.tokenizer.bytes import Bytes
 from microgpt.data.tokenizer.characters import Characters
 from microgpt.data.tokenizer.contract import UNKNOWN, BosPlace, Tokenizer
 from microgpt.data.tokenizer.known import encode_all, known_ids
+from microgpt.data.tokenizer.masked import Masked
+from microgpt.data.tokenizer.masks import Mask, check_distinct
 from microgpt.errors import UsageError
 
 __all__ = [
-    "UNKNOWN", "BosPlace", "Bytes", "Characters", "Tokenizer", "encode_all", "from_json",
-    "known_ids",
+    "UNKNOWN", "BosPlace", "Bytes", "Characters", "Masked", "Tokenizer", "encode_all",
+    "from_json", "known_ids",
 ]  # fmt: skip
 
 
@@ -31,7 +34,27 @@ def from_json(data: Any) -> Tokenizer:
     >>> from_json(Bytes().to_json()).vocab_size
     257
     """
-    written = schema.convert(_Written, data)
+    if isinstance(data, dict) and cast("dict[str, Any]", data).get("kind") == "masked":
+        return _masked(schema.convert(_WrittenMasked, data))
+    return _plain(schema.convert(_Written, data))
+
+
+@dataclass(frozen=True)
+class _Written:
+    kind: Literal["characters", "bytes"]
+    bos: BosPlace
+    characters: str = ""
+    counts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class _WrittenMasked:
+    masks: tuple[Mask, ...]
+    characters: int
+    inner: _Written
+
+
+def _plain(written: _Written) -> Characters | Bytes:
     if written.kind == "bytes":
         return Bytes(written.bos)
     known, counts = [*written.characters], written.counts
@@ -41,9 +64,9 @@ def from_json(data: Any) -> Tokenizer:
     return Characters(written.characters, counts, written.bos)
 
 
-@dataclass(frozen=True)
-class _Written:
-    kind: Literal["characters", "bytes"]
-    bos: BosPlace
-    characters: str = ""
-    counts: tuple[int, ...] = ()
+def _masked(told: _WrittenMasked) -> Masked:
+    check_distinct(told.masks)
+    counts = [told.characters, *(mask.times for mask in told.masks)]
+    if not told.masks or not all(0 < count < 2**63 for count in counts):
+        raise UsageError("a tokenizer with masks must have some, and how often each matched.")
+    return Masked(_plain(told.inner), told.masks, told.characters)

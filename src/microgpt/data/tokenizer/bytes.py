@@ -42,6 +42,11 @@ class Bytes(WithBOS):
         return "any text"
 
     @property
+    def frequencies(self) -> dict[str, int]:
+        """None is counted: all bytes are in the vocabulary."""
+        return {}
+
+    @property
     def asked(self) -> dict[str, Any]:
         return {"tokenizer": "bytes"}
 

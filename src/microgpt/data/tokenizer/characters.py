@@ -48,8 +48,13 @@ class Characters(WithBOS):
     @classmethod
     def of(cls, documents: Iterable[str], bos_place: BosPlace = "last") -> Characters:
         """Make the tokenizer of the characters in documents."""
+        return cls.counted(Texts.of(documents).blocks(), bos_place)
+
+    @classmethod
+    def counted(cls, blocks: Iterable[Texts], bos_place: BosPlace = "last") -> Characters:
+        """Make it of the characters in blocks of a few documents each."""
         counts = np.zeros(1, dtype=np.int64)
-        for block in Texts.of(documents).blocks():
+        for block in blocks:
             found = np.bincount(block.code_points()[0], minlength=len(counts))
             found[: len(counts)] += counts
             counts = found
@@ -102,6 +107,11 @@ class Characters(WithBOS):
     @property
     def any_bytes(self) -> bool:
         return False
+
+    @property
+    def frequencies(self) -> dict[str, int]:
+        """How often each character stands in the data."""
+        return dict(zip(self.characters, self.counts))
 
     @property
     def p_unseen(self) -> float:

@@ -5,10 +5,11 @@ In: text. Out: ids in [0, V); one of them, BOS, begins and ends each document.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from microgpt.data.encoded import Ids, Placed, Places
+from microgpt.data.texts import Texts
 
 BosPlace = Literal["first", "last"]
 
@@ -55,6 +56,11 @@ class Tokenizer(Protocol):
         ...
 
     @property
+    def symbols(self) -> Mapping[int, str]:
+        """The ids of kinds of text that are one token whatever they say, and what is shown."""
+        ...
+
+    @property
     def unknown_nats(self) -> float:
         """The loss of an unknown character, in nats."""
         ...
@@ -86,13 +92,41 @@ class Tokenizer(Protocol):
         """Return the text of the first lengths_B ids of each row, none of which is BOS."""
         ...
 
+    def reading(self, texts: Texts) -> Texts:
+        """Return texts as they are read: two that cannot be told apart are the same."""
+        ...
+
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` takes."""
         ...
 
 
-class WithBOS:
-    """The part that tokenizers share: BOS is the first id or the last; encoding a single text."""
+class OneOfMany:
+    """What tokenizers share: one text is one of many, and each is read as it stands."""
+
+    @property
+    def symbols(self) -> Mapping[int, str]:
+        return {}
+
+    def reading(self, texts: Texts) -> Texts:
+        return texts
+
+    def encode_many(self, texts: Sequence[str]) -> Placed:
+        raise NotImplementedError
+
+    def encode(self, text: str) -> tuple[Ids, Places]:
+        one = self.encode_many([text])
+        return one.stream[1:-1], one.starts_N[:-1]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        raise NotImplementedError
+
+    def decode_many(self, ids_BT: Ids, lengths_B: Sequence[int]) -> list[str]:
+        return [self.decode(ids[:n]) for ids, n in zip(ids_BT.tolist(), lengths_B)]
+
+
+class WithBOS(OneOfMany):
+    """The part that tokenizers share: BOS is the first id or the last."""
 
     bos_place: BosPlace
 
@@ -108,16 +142,3 @@ class WithBOS:
     def first(self) -> int:
         """The id of the first token that is not BOS."""
         return 1 if self.bos_place == "first" else 0
-
-    def encode_many(self, texts: Sequence[str]) -> Placed:
-        raise NotImplementedError
-
-    def encode(self, text: str) -> tuple[Ids, Places]:
-        one = self.encode_many([text])
-        return one.stream[1:-1], one.starts_N[:-1]
-
-    def decode(self, ids: Iterable[int]) -> str:
-        raise NotImplementedError
-
-    def decode_many(self, ids_BT: Ids, lengths_B: Sequence[int]) -> list[str]:
-        return [self.decode(ids[:n]) for ids, n in zip(ids_BT.tolist(), lengths_B)]
