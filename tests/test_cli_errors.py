@@ -141,7 +141,7 @@ def test_training_says_exactly_what_is_wrong(
         (["data", "nams.txt"], "Did you mean names.txt?"),
         (["data", "names.txt", "--holdout", "1"], "holdout"),
         (["data", "names.txt", "--holdout", "-0.1"], "holdout must be in [0, 1); got -0.1."),
-        (["runs", "r"], "runs must be given none or two names; got 1."),
+        (["runs", "r", "--where", "lr"], "where must be a column, a comparison "),
     ],
 )  # fmt: skip
 def test_every_mistake_is_one_line_that_names_it(
