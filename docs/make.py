@@ -36,7 +36,7 @@ PAGES = (
 )  # fmt: skip
 EXAMPLES = tuple(
     DOCS.parent / "examples" / f"{name}.md"
-    for name in ("surnames", "misspelt", "codes", "hosts", "logs", "study")
+    for name in ("surnames", "misspelt", "codes", "hosts", "logs", "products", "study")
 )
 IMAGES = DOCS / "images"
 _OUTPUT = """\

@@ -160,7 +160,8 @@ def main() -> None:
     print(f"of these what was meant  {len(right) / len(suggested):>8.0%}  {0:>10.0%}")
     print("\nThe first five:")
     for row in rows[:5]:
-        print(f"row {row['row']}, [{row['span']}]: {row['name']} -> {row['suggestion']}")
+        print(f"row {row['row']}, [{row['span']}]: {row['name']}")
+        print(f"    -> {row['suggestion']}")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from microgpt.runs.run import Run
 
 SOURCE = Path(microgpt.__file__).parent
 DOCUMENT = Path(__file__).parents[1] / "docs" / "architecture.md"
+TREE = Path(__file__).parents[1] / "src" / "microgpt"
 
 
 class Tracer:
@@ -40,7 +41,9 @@ class Tracer:
 
     def _file(self, frame: FrameType) -> str:
         file = Path(frame.f_code.co_filename)
-        return file.relative_to(SOURCE).as_posix() if file.is_relative_to(SOURCE) else ""
+        # Doctests are collected from the tree: a module may have been loaded from there.
+        within = [place for place in (SOURCE, TREE) if file.is_relative_to(place)]
+        return file.relative_to(within[0]).as_posix() if within else ""
 
 
 class TwoBlocks(io.RawIOBase):

@@ -37,7 +37,8 @@ def statistics(
     With masks, what they match is one character, in lengths and in the alphabet; and documents
     that are read the same are the same.
 
-    >>> found, _ = statistics(corpus.from_texts(["emma", "ava", "emma"]), 0.1)
+    >>> from microgpt.data.corpus import from_texts
+    >>> found, _ = statistics(from_texts(["emma", "ava", "emma"]), 0.1)
     >>> found["documents"], found["duplicates"], found["most_common"]
     (3, 1, {'text': 'emma', 'times': 2})
     """
