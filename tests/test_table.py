@@ -140,7 +140,7 @@ def test_a_score_has_its_loss_percentile_and_span(run: Run) -> None:
     table = run.table(TEXTS)
     for text, row in zip(TEXTS, table.itertuples()):
         one = run.score(text)
-        assert one.loss == pytest.approx(row.loss)
+        assert one.loss == one.mean == one.sum.mean == pytest.approx(row.loss)
         assert one.percentile == pytest.approx(row.percentile)
         assert one.span == row.span
 

@@ -97,6 +97,11 @@ class Score:
         return self.sum.mean
 
     @property
+    def mean(self) -> float:
+        """The loss, by the name that a `LossSum` has for it."""
+        return self.loss
+
+    @property
     def span(self) -> str:
         """The part that surprises most, as `microgpt score` marks it; the end is ⏎."""
         usual = self.loss if self.usual is None else self.usual
