@@ -212,7 +212,7 @@ def test_what_was_meant_stands_beside_what_is_flagged_or_first(model: Run, capsy
     Path("in.txt").write_text("anna\nannx\nbob\n")
     words = "score", model.folder, "in.txt", "--format", "csv", "--suggest"
     rows = of_csv(told(capsys, *words, "--top", "2")[0])
-    suggester = Suggester(model.predictor, model.tokenizer, model.settings.model.block_size)
+    suggester = Suggester(model.pricer)
     for row in rows:
         priced = model.pricer.price([row["text"]])
         usual = model.usual

@@ -115,6 +115,14 @@ def test_the_file_that_a_study_writes_makes_it_again(capsys: Capture) -> None:
     assert line == last["command"]
 
 
+def test_the_file_of_a_masked_study_has_its_masks(capsys: Capture) -> None:
+    Path("t.txt").write_text("".join(f"{name}{n}\n" for n, name in enumerate(TINY)))
+    words = "--grid block_size=8 n_head=1 n_embd=2 --seeds 1 --mask digits"
+    last = told(capsys, f"{GRID.replace('--seeds 2', '')} {words} --json --out one")[-1]
+    assert " --mask digits " in last["command"]
+    assert last["command"] in Path("one/study.sh").read_text()
+
+
 def test_a_call_makes_the_same_study_as_a_tidy_data_frame(capsys: Capture) -> None:
     *trials, _ = told(capsys, f"{GRID} {POINT} --json")
     frame = microgpt.study("t.txt", VALUES, 2, jobs=1, out="called", **SMALL)

@@ -45,7 +45,9 @@ def model(tokenizer: Tokenizer) -> NGram:
 def suggested(model: NGram, tokenizer: Tokenizer, texts: list[str]) -> list[str | None]:
     priced = Pricer(model, tokenizer, BLOCK).price(texts)
     starts, stops = priced.spans(1.0)
-    found = Suggester(model, tokenizer, BLOCK).suggest(texts, starts.tolist(), stops.tolist())
+    found = Suggester(Pricer(model, tokenizer, BLOCK)).suggest(
+        texts, starts.tolist(), stops.tolist()
+    )
     return [one.text if one else None for one in found]
 
 
@@ -93,7 +95,7 @@ def test_a_suggestion_says_what_it_replaces_and_what_it_costs() -> None:
     tokenizer = Characters.of(products(300))
     model = counted(tokenizer, products(300))
     text = "Slim Muose 12"
-    (found,) = Suggester(model, tokenizer, BLOCK).suggest([text], [5], [8])
+    (found,) = Suggester(Pricer(model, tokenizer, BLOCK)).suggest([text], [5], [8])
     assert found is not None
     assert text[: found.start] + "ou" + text[found.stop :] == found.text == "Slim Mouse 12"
     priced = Pricer(model, tokenizer, BLOCK).price([found.text])
@@ -117,13 +119,13 @@ def test_many_texts_are_answered_in_their_order(
 def test_no_texts_have_no_suggestions() -> None:
     tokenizer = Characters.of(products(300))
     model = counted(tokenizer, products(300))
-    assert Suggester(model, tokenizer, BLOCK).suggest([], [], []) == []
+    assert Suggester(Pricer(model, tokenizer, BLOCK)).suggest([], [], []) == []
 
 
 def test_letters_are_those_that_the_model_finds_likely_there() -> None:
     tokenizer = Characters.of(["ab", "ab", "ac"])
     model = counted(tokenizer, ["ab", "ab", "ac"])
-    (likely,) = Suggester(model, tokenizer, BLOCK)._likely(["ab"])
+    (likely,) = Suggester(Pricer(model, tokenizer, BLOCK))._likely(["ab"])
     batch = lay_out(encode_all(tokenizer, ["ab"]), tokenizer.bos, BLOCK).batch
     logits_NV = model.logits(batch)
     p_NV = np.exp(logits_NV) / np.exp(logits_NV).sum(axis=1, keepdims=True)

@@ -74,7 +74,7 @@ def strings(data: Iterable[Any], what: str = "document") -> Iterator[str | None]
     for place, value in enumerate(_values(data)):
         if isinstance(value, str):
             yield value if type(value) is str else str(value)
-        elif _is_missing(value):
+        elif is_missing(value):
             yield None
         else:
             remedy = " Try .astype(str)." if library_of(data) == "pandas" else ""
@@ -125,7 +125,7 @@ def _values(data: Iterable[Any]) -> Iterator[Any]:
     return iter(data)
 
 
-def _is_missing(value: object) -> bool:
+def is_missing(value: object) -> bool:
     """Return whether a value stands for none: None, nan, pandas' NA or NaT."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True

@@ -55,7 +55,7 @@ def ranked(crossed: Crossed, rows: Block, top: int) -> Scored:
     for fold in range(crossed.folds):
         which: list[int] = np.flatnonzero(crossed.folds_U[order] == fold).tolist()
         pricer = crossed.pricer(fold)
-        suggester = Suggester(pricer.predictor, pricer.tokenizer, pricer.block_size)
+        suggester = Suggester(pricer)
         starts, stops = scored.starts_D[which].tolist(), scored.stops_D[which].tolist()
         found = suggester.suggest([block.texts[d] for d in which], starts, stops)
         for d, one in zip(which, found):

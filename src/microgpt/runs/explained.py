@@ -94,7 +94,7 @@ def _columns(
         which: list[int] = np.flatnonzero(flagged_D).tolist()
         # What repeats is looked at once.
         once = {texts[d]: (starts[d], stops[d]) for d in which}
-        suggester = Suggester(run.predictor, run.tokenizer, run.settings.model.block_size)
+        suggester = Suggester(run.pricer)
         found = suggester.suggest([*once], *([ends[i] for ends in once.values()] for i in (0, 1)))
         meant = {text: one.text if one else None for text, one in zip(once, found)}
         columns["suggestion"] = [meant.get(text) for text in texts]

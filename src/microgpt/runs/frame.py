@@ -12,7 +12,7 @@ from typing import Any
 
 from microgpt import frames
 from microgpt.runs.folder import RUNS
-from microgpt.runs.run import Run
+from microgpt.runs.log import Log
 from microgpt.runs.table import Row, gather
 
 _OF_A_LOG = (
@@ -65,8 +65,10 @@ def logs(folder: str | Path | Sequence[str | Path] = RUNS) -> Any:
         MissingExtra: no library for data frames is installed.
     """
     rows: list[Row] = []
-    for one in gather(_several(folder), _warn):
-        log = Run(one["run"]).log
+    for one in gather(
+        _several(folder), _warn, lambda run: {"run": str(run.folder), "log": run.log}
+    ):
+        log: Log = one["log"]
         rows += [{"run": one["run"], **line} for line in log.lines]
         for line in log.heldout:
             measured = dict(line["heldout"])

@@ -72,12 +72,17 @@ class Condition:
         return _COMPARE[self.comparison](value, self.value)
 
 
-def gather(folders: Sequence[str | Path], skip: Callable[[str], None]) -> list[Row]:
+def gather(
+    folders: Sequence[str | Path],
+    skip: Callable[[str], None],
+    read: Callable[[Run], Row] = row,
+) -> list[Row]:
     """Return a row for each run in some folders, in their order and each once.
 
     Args:
         folders: of runs, their names in runs/, or folders with runs at any depth; none: runs/.
         skip: is given a sentence about each run that cannot be read.
+        read: reads the row of a run.
 
     Raises:
         RunError: there is no such folder, or no run in it.
@@ -92,7 +97,7 @@ def gather(folders: Sequence[str | Path], skip: Callable[[str], None]) -> list[R
     rows: list[Row] = []
     for folder in found if folders else all_runs():
         try:
-            rows.append(row(Run(folder)))
+            rows.append(read(Run(folder)))
         except MicroGPTError as error:
             skip(str(error))
     return rows

@@ -20,9 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from microgpt.data.tokenizer import Tokenizer
 from microgpt.data.tokenizer.unknown import readable
-from microgpt.engines.contract import Predictor
 from microgpt.scoring.logits import blocks
 from microgpt.scoring.price import Laid, Pricer
 
@@ -62,14 +60,11 @@ class Suggester:
     """Suggests texts.
 
     Args:
-        predictor: the model.
-        tokenizer: of its ids.
-        block_size: longer texts are read in windows.
+        pricer: of the model; its tokenizer has the letters that are tried.
     """
 
-    def __init__(self, predictor: Predictor, tokenizer: Tokenizer, block_size: int) -> None:
-        self._predictor, self._tokenizer, self._block_size = predictor, tokenizer, block_size
-        self._pricer = Pricer(predictor, tokenizer, block_size)
+    def __init__(self, pricer: Pricer) -> None:
+        self._pricer, tokenizer = pricer, pricer.tokenizer
         texts = [tokenizer.decode([i]) for i in range(tokenizer.vocab_size)]
         fit = [len(text) == 1 and text.isprintable() and text != "\ufffd" for text in texts]
         self._letters = {i: text for i, text in enumerate(texts) if fit[i]}
@@ -119,10 +114,12 @@ class Suggester:
 
     def _likely(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the likely letters at each character of some texts, and at their ends."""
-        laid = Laid.of(texts, self._tokenizer, self._block_size)
-        batch = readable(laid.batch, self._tokenizer)
+        laid = Laid.of(texts, self._pricer.tokenizer, self._pricer.block_size)
+        batch = readable(laid.batch, self._pricer.tokenizer)
         letters_N: list[str] = []
-        for _, logits_NV in blocks(self._predictor, batch, self._tokenizer.vocab_size):
+        for _, logits_NV in blocks(
+            self._pricer.predictor, batch, self._pricer.tokenizer.vocab_size
+        ):
             top_NV = logits_NV - logits_NV.max(axis=1, keepdims=True)
             p_NV = np.exp(top_NV)
             p_NV /= p_NV.sum(axis=1, keepdims=True)

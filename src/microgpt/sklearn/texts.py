@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from microgpt.data.column import is_missing
 from microgpt.errors import UsageError
 from microgpt.runs.model import Model
 
@@ -49,9 +50,7 @@ def strings(X: Iterable[Any]) -> list[str]:
         raise UsageError("X must have at least one string; got none.")
     for i, text in enumerate(found):
         if not isinstance(text, str):
-            nan = isinstance(text, float) and text != text
-            missing = text is None or nan or type(text).__name__ == "NAType"
-            remedy = " Drop what is missing, or fill it." if missing else ""
+            remedy = " Drop what is missing, or fill it." if is_missing(text) else ""
             raise UsageError(f"X[{i}] must be a string; got {text!r:.40}.{remedy}")
         try:
             text.encode()

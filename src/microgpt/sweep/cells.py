@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from microgpt.sweep.knob import SEED, Value
 from microgpt.sweep.trial import Trial
@@ -105,9 +105,7 @@ def cells(trials: Iterable[Trial]) -> list[GridCell]:
     return [
         cell
         if best is None or cell is best
-        else GridCell(
-            cell.values, cell.losses, cell.unfinished, Paired.of(cell.losses, best.losses)
-        )
+        else replace(cell, to_best=Paired.of(cell.losses, best.losses))
         for cell in found
     ]
 

@@ -11,7 +11,6 @@ from microgpt.sweep.knob import SEED, Value
 from microgpt.sweep.settings import SweepSettings
 from microgpt.sweep.storage import told
 from microgpt.sweep.study import Study
-from microgpt.sweep.trainer import Report
 from microgpt.sweep.trial import key_of, rounded
 
 
@@ -24,6 +23,7 @@ class GridStudy(Study):
         kinds: Any = self._optuna.distributions
         # One of many whole numbers, any of which may be too large for a float.
         self._distributions[SEED] = kinds.CategoricalDistribution([*seeds])
+        self._study.pruner = self._optuna.pruners.NopPruner()
         self._grid = [rounded(values) for values in settings.grid]
 
     @told
@@ -44,9 +44,3 @@ class GridStudy(Study):
                 self._running[trial.number + 1] = trial
                 return trial.number + 1, point
             self._study.tell(trial, state=self._states.FAIL)
-
-    @told
-    def report(self, number: int, report: Report) -> bool:
-        """Record a report; no trial is pruned."""
-        super().report(number, report)
-        return False

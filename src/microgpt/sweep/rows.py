@@ -13,7 +13,7 @@ from typing import Any
 from microgpt.runs.command import files_of
 from microgpt.runs.files import write_atomically
 from microgpt.sweep.loop import Sweep
-from microgpt.wording import as_flag, path_word
+from microgpt.wording import as_flags, path_word
 
 TABLE, AGAIN = "trials.csv", "study.sh"
 
@@ -54,7 +54,7 @@ def command(sweep: Sweep) -> str:
     told = {
         "seeds": settings.seeds, "preset": settings.preset, "steps": settings.steps,
         "seconds": settings.seconds, "holdout": settings.holdout, "seed": settings.seed,
-        "tokenizer": settings.tokenizer, "engine": settings.engine, **settings.source.asked,
+        "tokenizer": settings.tokenizer, "mask": settings.mask or None, "engine": settings.engine,
+        **settings.source.asked,
     }  # fmt: skip
-    flags = [as_flag(name, value) for name, value in told.items() if value is not None]
-    return " ".join(filter(None, ["microgpt sweep", *files, grid, *flags]))
+    return " ".join(filter(None, ["microgpt sweep", *files, grid, *as_flags(told)]))

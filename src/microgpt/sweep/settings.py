@@ -161,6 +161,7 @@ class SweepSettings:
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` takes."""
         data = dataclasses.asdict(self)
+        data["mask"] = [*self.mask]  # as a database gives it back
         if not self.mask:
             del data["mask"]  # a study of an earlier version has none
         return {"format": FORMAT, **data, "source": self.source.to_json(), "knobs": [*self.knobs]}

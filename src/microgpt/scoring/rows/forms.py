@@ -123,7 +123,7 @@ class RowWriter:
         which: list[int] = np.flatnonzero(wanted_D).tolist()
         meant: list[Suggestion | None] = [None] * len(texts)
         if which:
-            suggester = Suggester(pricer.predictor, pricer.tokenizer, pricer.block_size)
+            suggester = Suggester(pricer)
             starts, stops = scored.starts_D[which].tolist(), scored.stops_D[which].tolist()
             for d, one in zip(which, suggester.suggest([texts[d] for d in which], starts, stops)):
                 meant[d] = one
