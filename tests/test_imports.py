@@ -19,6 +19,7 @@ ROOMS = """
 errors
 schema wording frames
 html
+page
 config
 data
 loss
@@ -32,6 +33,7 @@ sampling compress
 training
 runs
 bench sweep experiment report sklearn folds
+studio
 cli
 """
 ROW = {name: row for row, names in enumerate(ROOMS.split("\n")) for name in names.split()}
@@ -132,7 +134,7 @@ def test_heavy_libraries_are_imported_where_they_are_used_alone() -> None:
         "jinja2": ("html",),
         "sqlalchemy": "sweep.storage", "sklearn": "sklearn",
         "safetensors": "runs.files", "filelock": "runs.folder", "msgspec": "schema",
-        "torch": "engines.torch",
+        "torch": "engines.torch", "starlette": "studio", "uvicorn": "studio",
     }  # fmt: skip
     for name, tree in modules().items():
         for other in imported(tree):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,16 +13,11 @@ import microgpt
 from microgpt import Run
 from microgpt.cli.app import run as cli
 
-from .conftest import TINY, required
+from .browsers import accessible, chromium
+from .conftest import TINY
 
-try:
-    from axe_playwright_python.sync_playwright import Axe
-    from playwright.sync_api import Browser, sync_playwright
-except ImportError as error:
-    required("chromium", str(error))
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-if not CHROMIUM:
-    required("chromium", "there is no Chromium")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # With `pip install .[test]` alone there is no browser to be driven.
 pytestmark = pytest.mark.slow
@@ -32,11 +26,8 @@ SIZES = {"wide": (1100, 900), "narrow": (320, 640)}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        # As root, in a container, there is no other sandbox to be had.
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +69,7 @@ def opened(request: pytest.FixtureRequest, browser: Browser, page: str) -> Itera
 
 def test_axe_finds_nothing_and_the_page_does_not_scroll_sideways(opened: Any) -> None:
     opened.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
-    found = Axe().run(opened)
-    assert found.response["testEngine"]["name"] == "axe-core"
-    assert len(found.response["passes"]) > 20
-    assert found.violations_count == 0, found.generate_report()
+    accessible(opened)
     assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -159,9 +147,7 @@ def test_what_a_notebook_shows_is_readable_on_any_background(
     tab = context.new_page()
     tab.goto((tmp_path / "cards.html").as_uri())
     tab.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
-    found = Axe().run(tab, "main .card")
-    assert len(found.response["passes"]) > 10
-    assert found.violations_count == 0, found.generate_report()
+    accessible(tab, "main .card", least=10)
     shades = "(e) => getComputedStyle(e).backgroundColor"
     card = tab.eval_on_selector(".card", shades)
     assert card == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 23, 27)")

@@ -45,6 +45,15 @@ def parse(data: bytes) -> Any:
         raise Foreign("not JSON that can be read: nested too deep") from None
 
 
+def encode(value: Any) -> bytes:
+    """Encode a value as JSON, dataclasses as objects; numbers that are not finite become null.
+
+    >>> encode({"loss": float("nan"), "step": 3})
+    b'{"loss":null,"step":3}'
+    """
+    return msgspec.json.encode(value)
+
+
 def convert(kind: type[T], value: Any, name: str = "") -> T:
     """Convert a JSON value to a type; keys that the type does not have are ignored.
 

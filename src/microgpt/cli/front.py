@@ -34,6 +34,7 @@ COMMANDS = {
     "compress": "Compress a file with a run: to its losses in bits, at most 8 bytes more, and a "
     "header.",
     "decompress": "Decompress a file: exactly the original bytes, or an error.",
+    "studio": "Open a page in the browser on which the loss of your runs can be explored.",
 }
 """The commands: each is a function in the module of its name."""
 

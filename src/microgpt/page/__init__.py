@@ -1,0 +1,46 @@
+"""The files of the live page: HTML, style sheets and plain ES modules, without a build step.
+
+In: a file's name. Out: its text.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from microgpt import html
+
+_HERE = Path(__file__).parent
+
+TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript"}
+"""The media type of each kind of file."""
+
+SHARED = "style/pieces.css"
+"""The name under which the page has the style sheet that report and notebooks use."""
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Return the names of all files, such as "views/loss.js", in order.
+
+    >>> "main.js" in names(), "style/pieces.css" in names()
+    (True, True)
+    """
+    found = (p for p in _HERE.rglob("*") if p.suffix in TYPES)
+    return tuple(sorted([SHARED, *(p.relative_to(_HERE).as_posix() for p in found)]))
+
+
+def text(name: str) -> str:
+    """Return the text of a file.
+
+    Args:
+        name: one of `names`.
+
+    Raises:
+        KeyError: there is no such file.
+    """
+    if name == SHARED:
+        return html.style()
+    if name not in names():
+        raise KeyError(name)
+    return (_HERE / name).read_text("utf-8")

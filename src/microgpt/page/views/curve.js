@@ -1,0 +1,87 @@
+/** The curve -log p, with a point to drag; what other objectives say there, and the slope each puts on the logit. */
+
+import { h } from "../dom.js";
+import { OBJECTIVES } from "../loss.js";
+import { figures } from "../numbers.js";
+import { plot } from "../plot.js";
+import * as address from "../address.js";
+
+const LEAST = 1e-5;
+const KINDS = /** @type {const} */ (["one", "two", "three"]);
+const PLACES = Array.from({ length: 121 }, (_, i) => LEAST ** (1 - i / 120));
+
+/**
+ * @param {import("../server.js").About} about
+ * @returns {HTMLElement}
+ */
+export function curve(about) {
+  const marks = [{ name: "blind guess", x: Math.exp(-about.blind) }];
+  if (about.held_out !== null) marks.push({ name: "this model", x: Math.exp(-about.held_out) });
+  const draw = (/** @type {"value" | "slope"} */ what) =>
+    OBJECTIVES.map((objective, i) => ({
+      name: objective.name,
+      kind: KINDS[i],
+      points: PLACES.map((p) => /** @type {[number, number]} */ ([p, objective[what](p)])),
+    }));
+  const values = plot(
+    { title: "The loss of a prediction", x: "p: the probability of what came", y: "loss", curves: draw("value"), low: 0, high: 12, marks },
+    move,
+  );
+  const slopes = plot(
+    { title: "The slope on its logit", x: "p: the probability of what came", y: "slope", curves: draw("slope"), low: -1, high: 0 },
+    move,
+  );
+  const number = h("input", { class: "number", id: "p", type: "text", inputmode: "decimal", autocomplete: "off" });
+  const slider = h("input", { id: "p-slider", type: "range", min: -500, max: 0, step: 1, "aria-label": "p, on a logarithmic scale" });
+  const says = h("p", { id: "says" });
+  const cells = OBJECTIVES.map(() => [h("td"), h("td")]);
+
+  /** @param {number} p */
+  function move(p) {
+    const at = Math.min(Math.max(p, LEAST), 1);
+    number.value = at >= 0.001 ? String(+at.toPrecision(3)) : at.toExponential(1);
+    show(at);
+  }
+
+  /** @param {number} p */
+  function show(p) {
+    slider.value = String(Math.round(100 * Math.log10(p)));
+    slider.setAttribute("aria-valuetext", `p = ${number.value}`);
+    values.point(p, OBJECTIVES.map((o) => o.value(p)));
+    slopes.point(p, OBJECTIVES.map((o) => o.slope(p)));
+    OBJECTIVES.forEach((o, i) => {
+      cells[i][0].textContent = figures(o.value(p));
+      cells[i][1].textContent = figures(o.slope(p));
+    });
+    says.textContent =
+      p < 0.02
+        ? "Sure and wrong: -log p still pushes with nearly full force. The other two have almost gone silent: nothing corrects the model here."
+        : p > 0.9
+          ? "Nearly certain, and right: there is little left to push."
+          : "Every objective pushes the target's logit up. The further down p is, the more they differ.";
+    address.set({ p: number.value });
+  }
+
+  number.addEventListener("input", () => {
+    const p = Number(number.value.replace(",", "."));
+    number.setAttribute("aria-invalid", String(!(p > 0 && p <= 1)));
+    if (p > 0 && p <= 1) show(Math.max(p, LEAST));
+  });
+  slider.addEventListener("input", () => move(10 ** (Number(slider.value) / 100)));
+  move(Number(address.get("p", "0.1")) || 0.1);
+
+  return h(
+    "section", { "aria-labelledby": "curve-title" },
+    h("h2", { id: "curve-title" }, "What one prediction costs"),
+    h("p", {}, "The model gives what came next a probability p. Its loss is -log p. Drag the point."),
+    h("div", { class: "row" }, h("label", { for: "p" }, "p"), number, slider),
+    values.element,
+    slopes.element,
+    h(
+      "table", {},
+      h("thead", {}, h("tr", {}, ...["minimised", "value", "slope on the logit"].map((name) => h("th", { scope: "col" }, name)))),
+      h("tbody", {}, ...OBJECTIVES.map((o, i) => h("tr", {}, h("th", { scope: "row" }, o.name), ...cells[i]))),
+    ),
+    says,
+  );
+}

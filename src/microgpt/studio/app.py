@@ -1,0 +1,58 @@
+"""The studio's routes: the page's files, and what each view asks for.
+
+In: a library of runs. Out: an ASGI application, which `guard` stands before.
+"""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import PurePath
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from microgpt import page
+from microgpt.studio import about, prices
+from microgpt.studio.answers import mistake
+from microgpt.studio.guard import Refused
+from microgpt.studio.library import Library
+
+
+def application(library: Library) -> Starlette:
+    """Return the application."""
+    routes = [
+        Route("/", _index),
+        Route("/page/{name:path}", _file),
+        *about.routes(library),
+        *prices.routes(library),
+    ]
+    return Starlette(
+        routes=routes, exception_handlers={Exception: _fault, 404: _missing, Refused: _refused}
+    )
+
+
+async def _index(_: Request) -> Response:
+    return Response(page.text("index.html"), media_type="text/html")
+
+
+async def _file(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in page.names():
+        return await _missing(request)
+    return Response(page.text(name), media_type=page.TYPES[PurePath(name).suffix])
+
+
+async def _missing(_: Request, __: Exception | None = None) -> Response:
+    return mistake("There is no such page.", 404)
+
+
+async def _refused(_: Request, refused: Exception) -> Response:
+    """Answer a request whose body turned out too large while it was read."""
+    return mistake(str(refused), refused.status if isinstance(refused, Refused) else 400)
+
+
+async def _fault(_: Request, error: Exception) -> Response:
+    traceback.print_exception(error)
+    return mistake("A fault of microgpt; the terminal shows where. Please report it.", 500)

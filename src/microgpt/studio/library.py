@@ -1,0 +1,91 @@
+"""The runs that the page may look at, by name, and the models that were opened.
+
+In: names. Out: `Run`s. A name is looked up in a list, never joined to a path.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from threading import Lock
+
+from microgpt.errors import RunError
+from microgpt.runs.checkpoint import CHECKPOINT
+from microgpt.runs.folder import RUNS, all_runs
+from microgpt.runs.model import Model
+from microgpt.runs.run import Run
+
+UNSAVED = "unsaved"
+"""The name of the model that was trained on the page and is not saved yet."""
+
+_OPEN = 8
+"""The most models kept open."""
+
+
+class Library:
+    """Runs in a folder, and others that were named.
+
+    Args:
+        folder: the folder that holds runs.
+        named: a run elsewhere.
+
+    Attributes:
+        unsaved: the model trained on the page last, which has no folder.
+    """
+
+    def __init__(self, folder: Path = RUNS, named: Path | None = None) -> None:
+        self._folder, self._named = folder, named
+        self._open: OrderedDict[tuple[Path, int], Run] = OrderedDict()
+        self._lock = Lock()
+        self.unsaved: Model | None = None
+
+    def folders(self) -> dict[str, Path]:
+        """Return all runs, the newest first: name and folder."""
+        found = {path.name: path for path in reversed(all_runs(self._folder))}
+        if self._named and self._named.resolve() not in {p.resolve() for p in found.values()}:
+            found = {str(self._named): self._named, **found}
+        return found
+
+    def folder(self, name: str) -> Path:
+        """Return the folder of a run.
+
+        Raises:
+            RunError: there is none of this name.
+        """
+        folders = self.folders()
+        if name not in folders:
+            raise RunError(f"{name}: no such run. Choose another, or train one.")
+        return folders[name]
+
+    def model(self, name: str) -> Model:
+        """Return a model: of a run, or the one that is not saved yet.
+
+        Raises:
+            RunError: there is none of this name, or it is damaged.
+        """
+        if name == UNSAVED and self.unsaved:
+            return self.unsaved
+        return self.run(name)
+
+    def run(self, name: str) -> Run:
+        """Open a run; one whose checkpoint has changed since is opened anew.
+
+        Raises:
+            RunError: there is none of this name, or it is damaged.
+        """
+        folder = self.folder(name)
+        try:
+            changed = (folder / CHECKPOINT).stat().st_mtime_ns
+        except OSError:
+            changed = 0
+        key = (folder, changed)
+        with self._lock:
+            if key in self._open:
+                self._open.move_to_end(key)
+                return self._open[key]
+        run = Run(folder)
+        with self._lock:
+            self._open[key] = run
+            while len(self._open) > _OPEN:
+                self._open.popitem(last=False)
+        return run

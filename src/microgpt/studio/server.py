@@ -1,0 +1,96 @@
+"""The server: a port of the loopback, the address to open, and an orderly end.
+
+In: a library. Out: a `Server`, which answers until it is stopped. It prints nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+import uvicorn
+
+from microgpt.errors import MicroGPTError, UsageError
+from microgpt.studio.app import application
+from microgpt.studio.guard import Guard, Keys
+from microgpt.studio.library import Library
+
+HOST = "127.0.0.1"
+"""The loopback: no other machine can ask."""
+
+PORT = 8127
+"""The port where none is given, if it is free; else any free one."""
+
+
+class Server:
+    """The studio's server; its port is taken when it is made, so that its address is known.
+
+    Args:
+        library: the runs that it shows.
+        port: 0: a free one; None: `PORT` if it is free, else a free one.
+
+    Attributes:
+        keys: the token and the cookie.
+        port: taken.
+
+    Raises:
+        UsageError: no such port.
+        MicroGPTError: the port is in use.
+    """
+
+    def __init__(self, library: Library, port: int | None = None) -> None:
+        self._socket = _bound(port)
+        self.port: int = self._socket.getsockname()[1]
+        self.keys = Keys(self.port)
+        app = Guard(application(library), self.keys, self.port)
+        self._uvicorn = uvicorn.Server(
+            uvicorn.Config(
+                app, log_level="warning", access_log=False, server_header=False, lifespan="off",
+                ws="none", timeout_keep_alive=30, timeout_graceful_shutdown=1,
+                limit_concurrency=200, h11_max_incomplete_event_size=16_384,
+            )
+        )  # fmt: skip
+
+    @property
+    def address(self) -> str:
+        """The address to open in a browser, with the token that lets it in once."""
+        return f"http://{HOST}:{self.port}/?token={self.keys.token}"
+
+    def run(self) -> None:
+        """Answer requests until Ctrl-C or `stop`."""
+        try:
+            self._uvicorn.run(sockets=[self._socket])
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._socket.close()
+
+    def stop(self) -> None:
+        """Stop soon; may be called by another thread."""
+        self._uvicorn.should_exit = True
+
+
+def _bound(port: int | None) -> socket.socket:
+    """Return a socket that listens on a port of the loopback."""
+    if port is not None and not 0 <= port <= 65_535:
+        raise UsageError(f"port must be a whole number from 0 to 65535; got {port}.")
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        try:
+            made.bind((HOST, PORT if port is None else port))
+        except OSError as error:
+            if port is not None or error.errno != errno.EADDRINUSE:
+                raise
+            made.bind((HOST, 0))
+        made.listen(128)
+    except OSError as error:
+        made.close()
+        if error.errno == errno.EADDRINUSE:
+            raise MicroGPTError(f"port {port} is in use. Try another --port, or none.") from None
+        if error.errno == errno.EACCES:
+            raise MicroGPTError(f"port {port} needs more rights. Try one above 1024.") from None
+        raise
+    return made

@@ -1,0 +1,39 @@
+"""Debian's Chromium, driven by Playwright; without either a test skips, or fails where CI asks."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from .conftest import required
+
+try:
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import Browser, expect, sync_playwright
+except ImportError as error:
+    required("chromium", str(error))
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+if not CHROMIUM:
+    required("chromium", "there is no Chromium")
+
+__all__ = ["accessible", "chromium", "expect"]
+
+
+@contextmanager
+def chromium() -> Generator[Browser]:
+    """Open a browser."""
+    with sync_playwright() as playwright:
+        # As root, in a container, there is no other sandbox to be had.
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+def accessible(tab: Any, within: str | None = None, least: int = 20) -> None:
+    """Check that axe-core finds nothing to complain of; the page must let its script in."""
+    found = Axe().run(tab, within)
+    assert found.response["testEngine"]["name"] == "axe-core"
+    assert len(found.response["passes"]) > least
+    assert found.violations_count == 0, found.generate_report()
