@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter, Token
 
+from microgpt.config import TokenizerName
 from microgpt.data.corpus import Source
 from microgpt.data.tokenizer.masks import KINDS
 from microgpt.engines import ENGINES
@@ -80,7 +81,7 @@ RunName = Annotated[
     Name | None, flag("Folder of a run, or its name in runs/. Default: the newest run.")
 ]
 Tokenizer = Annotated[
-    Literal["characters", "bytes"] | None,
+    TokenizerName | None,
     flag("What a token is: a character of the data, or a byte. Default: characters.", DATA),
 ]
 Mask = Annotated[

@@ -16,6 +16,7 @@ from microgpt.config.setting import check
 from microgpt.errors import UsageError
 
 Activation = Literal["relu", "squared-relu"]
+TokenizerName = Literal["characters", "bytes"]
 ObjectiveName = Literal["cross-entropy", "linear", "quadratic"]
 Order = Literal["per-epoch", "once"]
 LongDocuments = Literal["window", "cut"]

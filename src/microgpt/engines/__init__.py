@@ -43,7 +43,12 @@ def _resolved(name: str) -> str:
     """Return an engine's name; "auto" is resolved to the best engine installed."""
     if name not in ("auto", *ENGINES):
         raise UsageError(f'engine must be one of auto, {", ".join(ENGINES)}; got "{name}".')
-    return ("scalar" if why_not_native() else "native") if name == "auto" else name
+    return best() if name == "auto" else name
+
+
+def best() -> str:
+    """Return the name of the fastest engine installed."""
+    return "scalar" if why_not_native() else "native"
 
 
 def open_engine(

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from microgpt.config import GPTConfig, TrainConfig, check_count
+from microgpt.config import GPTConfig, TokenizerName, TrainConfig, check_count
 from microgpt.data import again, corpus
 from microgpt.data.corpus import MEMORY, Corpus, Source
 from microgpt.data.tokenizer.masks import parse, unmatched
@@ -89,7 +89,7 @@ def in_memory(
     data: Source | Iterable[Any],
     *,
     preset_name: str | None = None,
-    tokenizer: Literal["characters", "bytes"] = "characters",
+    tokenizer: TokenizerName = "characters",
     mask: str | Sequence[str] | None = None,
     engine: str = "auto",
     threads: int | None = None,

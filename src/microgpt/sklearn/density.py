@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast, get_type_hints
+from typing import Any, cast, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.config import check_count
+from microgpt.config import TokenizerName, check_count
 from microgpt.errors import MissingExtra, UsageError
 from microgpt.runs.explained import explain
 from microgpt.runs.memory import MemoryRun
@@ -89,7 +89,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         dropout: float | None = None,
         weight_decay: float | None = None,
         ngram: int | None = None,
-        tokenizer: Literal["characters", "bytes"] = "characters",
+        tokenizer: TokenizerName = "characters",
         mask: str | Sequence[str] | None = None,
         holdout: float = 0.1,
         contamination: float = 0.01,

@@ -9,22 +9,21 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from microgpt import frames
-from microgpt.config import TrainConfig, check_count
+from microgpt.config import TokenizerName, check_count
 from microgpt.data import corpus
 from microgpt.data.column import choose
 from microgpt.data.corpus import MEMORY, Source
 from microgpt.data.tokenizer.masks import parse
-from microgpt.engines import why_not_native
+from microgpt.engines import best
 from microgpt.engines.machine import processors
 from microgpt.errors import SweepError, UsageError
 from microgpt.runs.bar import bar
 from microgpt.sweep import folder, rows
 from microgpt.sweep.knob import Value
-from microgpt.sweep.settings import SweepSettings
-from microgpt.training.presets import preset as preset_of
+from microgpt.sweep.settings import SweepSettings, grid_steps
 from microgpt.wording import figures
 
 
@@ -38,7 +37,7 @@ def study(
     seconds: float | None = None,
     holdout: float = 0.1,
     seed: int = 42,
-    tokenizer: Literal["characters", "bytes"] = "characters",
+    tokenizer: TokenizerName = "characters",
     mask: str | Sequence[str] | None = None,
     column: str | None = None,
     engine: str | None = None,
@@ -87,14 +86,14 @@ def study(
     else:
         source, read = MEMORY, corpus.from_documents(choose(data, column))
     if steps is None and seconds is None:
-        steps = preset_of(preset).training.get("steps", TrainConfig().steps)
+        steps = grid_steps(preset)
     settings = SweepSettings(
         preset=preset,
         tokenizer=tokenizer,
         mask=tuple(map(str, parse(mask))),
         source=source,
         fingerprint=read.fingerprint,
-        engine=engine or ("scalar" if why_not_native() else "native"),
+        engine=engine or best(),
         seconds=seconds,
         steps=steps,
         holdout=holdout,

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from microgpt import schema
-from microgpt.config import GPTConfig, TrainConfig, check_count
+from microgpt.config import GPTConfig, TokenizerName, TrainConfig, check_count
 from microgpt.data.corpus import Source
 from microgpt.errors import SweepError, UsageError
 from microgpt.runs.settings import check_format
@@ -28,6 +28,15 @@ FORMAT = 1
 # Held-out positions to measure on, for each second of training: they take a few percent of it.
 _POSITIONS_A_SECOND = {"native": 40_000, "scalar": 400}
 _POSITIONS_OF_STEPS = {"native": 20_000, "scalar": 1_000}
+
+
+def grid_steps(name: str) -> int:
+    """Return the steps of a grid's trainings if neither steps nor seconds are given: the preset's.
+
+    >>> grid_steps("microgpt")
+    1000
+    """
+    return preset(name).training.get("steps", TrainConfig().steps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +59,7 @@ class SweepSettings:
     """
 
     preset: str
-    tokenizer: Literal["characters", "bytes"]
+    tokenizer: TokenizerName
     source: Source
     fingerprint: str
     engine: str

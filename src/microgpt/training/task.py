@@ -10,10 +10,9 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Literal
 
 from microgpt import model
-from microgpt.config import GPTConfig, LongDocuments, TrainConfig
+from microgpt.config import GPTConfig, LongDocuments, TokenizerName, TrainConfig
 from microgpt.counting.ngram import NGram
 from microgpt.data.alike import Alike, same, same_ids
 from microgpt.data.batch import Layout, lay_out
@@ -165,7 +164,7 @@ def first_state(config: GPTConfig, seed: int, documents: int) -> State:
 
 
 def tokenizer_for(
-    name: Literal["characters", "bytes"],
+    name: TokenizerName,
     documents: Sequence[str],
     bos: BosPlace,
     masks: Sequence[Mask] = (),

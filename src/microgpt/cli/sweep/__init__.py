@@ -20,20 +20,19 @@ from microgpt.cli.terminal.notes import noted
 from microgpt.cli.terminal.say import remark
 from microgpt.cli.terminal.streams import is_interactive, outliving
 from microgpt.cli.train.summary import word
-from microgpt.config import TrainConfig, check_count
+from microgpt.config import check_count
 from microgpt.data import corpus
 from microgpt.data.corpus import Source
 from microgpt.data.tokenizer.masks import parse
-from microgpt.engines import why_not_native
+from microgpt.engines import best as best_engine
 from microgpt.engines.machine import processors
 from microgpt.errors import UsageError
 from microgpt.sweep import folder
 from microgpt.sweep.knob import KNOBS
 from microgpt.sweep.loop import Sweep
-from microgpt.sweep.settings import SweepSettings
+from microgpt.sweep.settings import SweepSettings, grid_steps
 from microgpt.sweep.storage import check_installed
 from microgpt.sweep.trial import best
-from microgpt.training.presets import preset as chosen_preset
 from microgpt.wording import count, figures
 
 _BUDGET = "60s"
@@ -151,14 +150,14 @@ def sweep(
         if not is_grid and seconds is None and steps is None:
             seconds = _SECONDS
         if is_grid and seconds is None and steps is None:
-            steps = chosen_preset(preset or _PRESET).training.get("steps", TrainConfig().steps)
+            steps = grid_steps(preset or _PRESET)
         settings = SweepSettings(
             preset=preset or _PRESET,
             tokenizer=tokenizer or "characters",
             mask=tuple(map(str, parse(mask))),
             source=source,
             fingerprint=data.fingerprint,
-            engine=engine or ("scalar" if why_not_native() else "native"),
+            engine=engine or best_engine(),
             seconds=seconds,
             steps=steps,
             holdout=_HOLDOUT if holdout is None else holdout,

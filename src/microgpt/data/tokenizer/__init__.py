@@ -8,9 +8,10 @@ of `Masked`, which reads some spans as one symbol each, and decodes them to that
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from microgpt import schema
+from microgpt.config import TokenizerName
 from microgpt.data.tokenizer.bytes import Bytes
 from microgpt.data.tokenizer.characters import Characters
 from microgpt.data.tokenizer.contract import UNKNOWN, BosPlace, Tokenizer
@@ -41,7 +42,7 @@ def from_json(data: Any) -> Tokenizer:
 
 @dataclass(frozen=True)
 class _Written:
-    kind: Literal["characters", "bytes"]
+    kind: TokenizerName
     bos: BosPlace
     characters: str = ""
     counts: tuple[int, ...] = ()
