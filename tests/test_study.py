@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
+import re
 import shlex
 import statistics
 import subprocess
 import sys
+import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,7 @@ pd = pytest.importorskip("pandas")
 pytest.importorskip("optuna")
 
 Capture = pytest.CaptureFixture[str]
+Whole = tuple[Path, list[dict[str, Any]]]
 GRID = "sweep t.txt --preset microgpt --steps 6 --holdout 0.3 --engine scalar --jobs 1 --seeds 2"
 POINT = "--grid block_size=8 n_head=1 lr=0.01,0.1 n_embd=2,4"
 ALL = {(lr, n_embd, seed) for lr in (0.01, 0.1) for n_embd in (2, 4) for seed in (42, 43)}
@@ -46,14 +51,27 @@ def told(capsys: Capture, words: str, code: int = 0) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """The folder of a whole grid, and what was printed of it as JSON."""
+    at = tmp_path_factory.mktemp("whole")
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(at)
+        patch.setattr(sys, "stdout", printed)
+        Path("t.txt").write_text("\n".join(TINY) + "\n")
+        assert run(f"{GRID} {POINT} --json --out one".split()) == 0
+    return at / "one", [json.loads(line) for line in printed.getvalue().splitlines()]
+
+
 def point(knobs: dict[str, Any]) -> tuple[Any, ...]:
     return knobs["lr"], knobs["n_embd"], knobs["seed"]
 
 
 def test_every_combination_is_trained_with_every_seed_and_the_first_seed_first(
-    capsys: Capture,
+    whole: Whole,
 ) -> None:
-    *trials, last = told(capsys, f"{GRID} {POINT} --json")
+    _, (*trials, last) = whole
     assert {point(one["knobs"]) for one in trials} == ALL
     assert len(trials) == 8
     assert [one["knobs"]["seed"] for one in trials] == [42] * 4 + [43] * 4
@@ -68,8 +86,8 @@ def test_every_combination_is_trained_with_every_seed_and_the_first_seed_first(
     assert all(cell["to_best"]["mean"] > 0 for cell in last["cells"] if cell is not best)
 
 
-def test_a_trial_is_the_training_that_train_makes_with_its_seed(capsys: Capture) -> None:
-    *trials, _ = told(capsys, f"{GRID} {POINT} --json")
+def test_a_trial_is_the_training_that_train_makes_with_its_seed(whole: Whole) -> None:
+    _, (*trials, _) = whole
     one = next(trial for trial in trials if point(trial["knobs"]) == (0.1, 4, 43))
     trained = microgpt.train(
         "t.txt", lr=0.1, n_embd=4, seed=43, block_size=8, n_head=1, out="r", **SMALL
@@ -91,23 +109,24 @@ def test_the_table_has_means_differences_and_intervals(capsys: Capture) -> None:
     assert Path("sweeps/t-1/grid.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_study_that_was_stopped_goes_on_and_repeats_nothing(capsys: Capture) -> None:
-    whole = told(capsys, f"{GRID} {POINT} --json --out whole")[:-1]
+def test_a_study_that_was_stopped_goes_on_and_repeats_nothing(
+    capsys: Capture, whole: Whole
+) -> None:
     first = told(capsys, f"{GRID} {POINT} --json --out parts --trials 3")[:-1]
     assert len(first) == 3
     rest = told(capsys, "sweep --resume parts --jobs 1 --json")
     assert len(rest) == 6
     assert rest[-1]["trials"] == rest[-1]["of"] == 8
     losses = {point(one["knobs"]): one["loss"] for one in [*first, *rest[:-1]]}
-    assert losses == {point(one["knobs"]): one["loss"] for one in whole}
+    assert losses == {point(one["knobs"]): one["loss"] for one in whole[1][:-1]}
     again = told(capsys, "sweep --resume parts --jobs 1 --json")
     assert len(again) == 1
     assert again[0]["trials"] == 8
 
 
-def test_the_file_that_a_study_writes_makes_it_again(capsys: Capture) -> None:
-    last = told(capsys, f"{GRID} {POINT} --json --out one")[-1]
-    (line,) = [ln for ln in Path("one/study.sh").read_text().splitlines() if ln[:1] not in "#"]
+def test_the_file_that_a_study_writes_makes_it_again(capsys: Capture, whole: Whole) -> None:
+    at, (*_, last) = whole
+    (line,) = [ln for ln in (at / "study.sh").read_text().splitlines() if ln[:1] not in "#"]
     words = shlex.split(line)
     assert words[:2] == ["microgpt", "sweep"]
     again = told(capsys, " ".join([*words[1:], "--json --jobs 1 --out two"]))[-1]
@@ -123,8 +142,8 @@ def test_the_file_of_a_masked_study_has_its_masks(capsys: Capture) -> None:
     assert last["command"] in Path("one/study.sh").read_text()
 
 
-def test_a_call_makes_the_same_study_as_a_tidy_data_frame(capsys: Capture) -> None:
-    *trials, _ = told(capsys, f"{GRID} {POINT} --json")
+def test_a_call_makes_the_same_study_as_a_tidy_data_frame(whole: Whole) -> None:
+    _, (*trials, _) = whole
     frame = microgpt.study("t.txt", VALUES, 2, jobs=1, out="called", **SMALL)
     assert [*frame.columns] == [
         "trial", "lr", "n_embd", "seed", "loss", "outcome", "steps", "seconds",
@@ -135,7 +154,7 @@ def test_a_call_makes_the_same_study_as_a_tidy_data_frame(capsys: Capture) -> No
 
 
 def test_a_call_on_documents_in_memory_goes_on_where_it_stopped() -> None:
-    series = pd.Series([*TINY, None])
+    series = pd.Series(TINY)
     frame = microgpt.study(series, {"lr": 0.01, "n_head": 1, "n_embd": [2, 4]}, 1, jobs=1,
                            out="s", **SMALL)  # fmt: skip
     again = microgpt.study(series, {"lr": 0.01, "n_head": 1, "n_embd": [2, 4]}, 1, jobs=1,
@@ -144,6 +163,27 @@ def test_a_call_on_documents_in_memory_goes_on_where_it_stopped() -> None:
     assert "DOCUMENTS.txt" in Path("s/study.sh").read_text()
     with pytest.raises(SweepError, match=r"seeds must be 1, as it was begun; got 2\. Try another"):
         microgpt.study(series, {"lr": 0.01, "n_head": 1, "n_embd": [2, 4]}, 2, out="s", **SMALL)
+
+
+def test_a_study_warns_of_the_data_as_a_training_does() -> None:
+    Path("t.csv").write_text("name\n" + "\n".join([*TINY, '"a" b', "lee"]) + "\n")
+    missing = pd.Series([*TINY, None])
+    for data, message in (
+        (missing, "1 of 21 documents is missing"),
+        ("t.csv", "line 22: .*quoted"),
+    ):
+        said: list[list[str]] = []
+        for call in (
+            partial(microgpt.train, data, n_embd=2, n_head=1),
+            partial(microgpt.study, data, {"n_embd": 2, "n_head": 1}, 1, jobs=1),
+        ):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                call(**SMALL)
+            assert {warning.filename for warning in caught} == {__file__}
+            said.append([str(warning.message) for warning in caught])
+        assert said[0] == said[1]
+        assert re.search(message, said[0][-1])
 
 
 def test_a_script_without_a_guard_may_call_it(tmp_path: Path) -> None:

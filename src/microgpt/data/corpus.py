@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -124,6 +125,11 @@ class Corpus:
         for block in self.documents.blocks():
             digest.update(block.data)
         return digest.hexdigest()
+
+    def warn(self, stacklevel: int) -> None:
+        """Issue the notes as warnings; the `stacklevel` is the caller's, as of `warnings.warn`."""
+        for sentence in self.notes:
+            warnings.warn(sentence, stacklevel=stacklevel + 1)
 
 
 def read(source: Source) -> Corpus:

@@ -6,7 +6,6 @@ In: data, settings. Out: a `Run`. The command `microgpt train` does the same.
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from microgpt.config import (
     OptimizerName,
     Order,
     Position,
+    TokenizerName,
 )
 from microgpt.data.column import choose
 from microgpt.data.corpus import Source
@@ -65,7 +65,7 @@ def train(
     init: Init | None = None,
     init_std: float | None = None,
     zero_init: bool | None = None,
-    tokenizer: Literal["characters", "bytes"] = "characters",
+    tokenizer: TokenizerName = "characters",
     mask: str | Sequence[str] | None = None,
     column: str | None = None,
     field: str | None = None,
@@ -156,8 +156,7 @@ def train(
     source = _source(data, {name: settings.pop(name) for name in READING})
     folder = None if out is None else Path(out)
     session = prepare.new(source, preset_name=preset, out=folder, **settings)
-    for sentence in session.corpus.notes:
-        warnings.warn(sentence, stacklevel=2)
+    session.corpus.warn(stacklevel=2)
     foreground.finish(session, progress=progress, stacklevel=3)
     run = Run(session.folder, engine, threads, device)
     run.write_samples()

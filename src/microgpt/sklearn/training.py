@@ -23,8 +23,7 @@ def trained(
     """Train; return the run, the training texts and the held-out ones."""
     made = prepare.in_memory(texts, preset_name=preset, **settings)
     run, dataset = MemoryRun(made), made.trainer.task.dataset
-    for sentence in made.corpus.notes:
-        warnings.warn(sentence, stacklevel=3)
+    made.corpus.warn(stacklevel=3)
     if said := verdict.divergence(made.trainer, made.settings.asked):
         warnings.warn(said, TrainingWarning, stacklevel=3)
     held_out, share = list(dataset.heldout_documents), made.settings.training.holdout

@@ -75,6 +75,9 @@ def study(
     Raises:
         UsageError, DataError, SweepError: what is wrong, in one sentence.
         MissingExtra: Optuna, or a library for data frames, is not installed.
+
+    Warns:
+        UserWarning: what `microgpt.train` would say of the data, such as rows that cannot be read.
     """
     frames.check_installed()
     check_count("seeds", seeds)
@@ -85,6 +88,7 @@ def study(
         read = corpus.read(source)
     else:
         source, read = MEMORY, corpus.from_documents(choose(data, column))
+    read.warn(stacklevel=2)
     if steps is None and seconds is None:
         steps = grid_steps(preset)
     settings = SweepSettings(
