@@ -378,7 +378,8 @@ def test_an_estimator_has_masks_too(tmp_path: Path) -> None:
     sklearn = pytest.importorskip("sklearn.base")
     from microgpt.sklearn import TextDensity
 
-    model = TextDensity(preset="microgpt", engine="scalar", steps=10, mask="digits", random_state=1)
+    model = TextDensity(preset="microgpt", engine="scalar", n_embd=4, n_head=1, steps=10,
+                        mask="digits", random_state=1)  # fmt: skip
     assert sklearn.clone(model).get_params()["mask"] == "digits"
     model.fit(LINES)
     one, other = model.decision_function(["GET /users/1 200 3ms", "GET /users/98765 404 12345ms"])

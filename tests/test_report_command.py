@@ -77,7 +77,7 @@ def test_of_a_chosen_recipe_the_command_spells_out_what_was_chosen_and_what_was_
     capsys: Capture,
 ) -> None:
     Path("t.txt").write_text("\n".join(TINY))
-    words = "t.txt --seconds 0.2 --dropout 0.25 --n-layer 2 --tokenizer bytes --ngram 2 --lr 0.02"
+    words = "t.txt --seconds 0.05 --dropout 0.25 --n-layer 2 --tokenizer bytes --ngram 2 --lr 0.02"
     assert cli(["train", *words.split(), "--engine", "scalar", "--out", "run"]) == 0
     capsys.readouterr()
     made, run = again(capsys, "run"), Run("run")
@@ -87,7 +87,7 @@ def test_of_a_chosen_recipe_the_command_spells_out_what_was_chosen_and_what_was_
     assert run.settings.training.dropout == 0.25
     assert made.tokenizer.to_json() == run.tokenizer.to_json()
     asked = {
-        "tokenizer": "bytes", "engine": "scalar", "n_layer": 2, "seconds": 0.2, "lr": 0.02,
+        "tokenizer": "bytes", "engine": "scalar", "n_layer": 2, "seconds": 0.05, "lr": 0.02,
         "dropout": 0.25, "ngram": 2,
     }  # fmt: skip
     assert run.settings.asked == asked

@@ -38,6 +38,7 @@ TINY_GPT = {
     "engine": "scalar", "preset_name": "microgpt", "steps": 8, "n_embd": 2, "n_head": 1,
     "block_size": 16,
 }  # fmt: skip
+ABLE = {"engine": "native", "preset_name": "micro", "steps": 300, "n_embd": 16, "n_head": 2}
 
 
 def lines() -> list[str]:
@@ -49,15 +50,19 @@ def lines() -> list[str]:
     return found
 
 
-@pytest.fixture(autouse=True)
-def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+def shrink(patch: pytest.MonkeyPatch, shape: dict[str, object]) -> None:
     """Train a small model, as long as the texts of a test need: no clock decides."""
     real = prepare.in_memory
 
     def in_memory(data: object, **told: object) -> Prepared:
-        return real(data, **{**told, "seconds": None, "ngram": 3, **TINY_GPT})  # type: ignore[arg-type]
+        return real(data, **{**told, "seconds": None, "ngram": 3, **shape})  # type: ignore[arg-type]
 
-    monkeypatch.setattr(prepare, "in_memory", in_memory)
+    patch.setattr(prepare, "in_memory", in_memory)
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch, TINY_GPT)
 
 
 @pytest.fixture
@@ -65,9 +70,18 @@ def _able(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the model learn something, which the scalar engine would take long for."""
     if why := why_not_native():
         pytest.skip(f"no native engine: {why}")
-    able = {"engine": "native", "preset_name": "micro", "steps": 300, "n_embd": 16, "n_head": 2}
-    for name, value in able.items():
+    for name, value in ABLE.items():
         monkeypatch.setitem(TINY_GPT, name, value)
+
+
+@pytest.fixture(scope="module")
+def learnt() -> Crossed:
+    """Folds whose models have learnt something from the lines."""
+    if why := why_not_native():
+        pytest.skip(f"no native engine: {why}")
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch, {**TINY_GPT, **ABLE})
+        return trained(lines())
 
 
 @pytest.fixture
@@ -145,13 +159,12 @@ def test_each_text_costs_what_its_fold_s_model_says() -> None:
     assert crossed.usual == pytest.approx(nats / positions)
 
 
-@pytest.mark.usefixtures("_able")
 def test_what_surprises_is_what_was_not_expected_and_the_bound_misses_none(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, learnt: Crossed
 ) -> None:
     # A few at a time, so that the bound decides where to end.
     monkeypatch.setattr(folds, "_CLOSELY", 4)
-    crossed = trained(lines())
+    crossed = learnt
     asked: list[str] = []
     inner = Pricer.unexpected
 
@@ -221,23 +234,23 @@ def test_mistakes_come_first_those_that_repeat_too_each_once(
 
 
 @pytest.mark.usefixtures("_able")
-def test_a_model_that_learns_from_everything_knows_the_mistake() -> None:
+def test_a_model_that_learns_from_everything_knows_the_mistake(learnt: Crossed) -> None:
     # What the folds are for: the same model that saw the four copies finds them usual.
-    texts = lines()
-    crossed = trained(texts)
+    texts, crossed = lines(), learnt
     u = [*crossed.texts_U].index("green laamp 7")
     trainer = prepare.in_memory(Texts.of(texts), seconds=1.0).trainer
     for _ in trainer:
         pass
     pricer = Pricer(trainer.predictor, trainer.task.tokenizer, trainer.task.model.block_size)
-    learnt = pricer.unexpected([*crossed.texts_U]).surprises(crossed.usual)
+    every = pricer.unexpected([*crossed.texts_U]).surprises(crossed.usual)
     found = crossed.surprising(3)
     place = found.texts_D.tolist().index(u)
-    assert learnt[u] < 0.5 * found.surprises_D[place]
+    assert every[u] < 0.5 * found.surprises_D[place]
 
 
 @pytest.mark.usefixtures("_quiet")
 def test_json_has_what_the_file_has(table: Path, capsys: Capture) -> None:
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:80]))
     words = ["suspicious", str(table), "--column", "name", "--top", "3", "--seconds", "1"]
     assert cli([*words, "--json", "-o", "out.jsonl"]) == 0
     printed = capsys.readouterr().out
@@ -271,7 +284,7 @@ def test_a_training_is_as_long_as_pays(monkeypatch: pytest.MonkeyPatch, capsys: 
         self.last_heldout = Measured()  # type: ignore[assignment]
 
     monkeypatch.setattr(Trainer, "__iter__", run)
-    Path("in.txt").write_text("\n".join(lines()))
+    Path("in.txt").write_text("\n".join(lines()[:60]))
     assert cli(["suspicious", "in.txt", "--folds", "3", "--top", "2"]) == 0
     assert asked == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0]
     assert capsys.readouterr().err == (
@@ -307,6 +320,8 @@ def test_what_is_wrong_is_one_sentence(
 
 
 def test_an_interruption_leaves_nothing(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:80]))
+
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -319,7 +334,8 @@ def test_an_interruption_leaves_nothing(table: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.usefixtures("_quiet")
 def test_rows_are_those_of_the_file_in_their_order() -> None:
-    texts = lines()
+    texts = lines()[:120]
+    assert len(set(texts)) < len(texts)  # some repeat
     crossed = trained(texts)
     block = Block(texts, [None] * len(texts), numbers=range(1, len(texts) + 1))
     found = ranked(crossed, block, 10_000)
