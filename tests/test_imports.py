@@ -32,7 +32,7 @@ evaluation
 sampling compress
 training
 runs
-bench sweep experiment report sklearn folds
+bench sweep experiment report export sklearn folds
 studio
 cli
 """

@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "Measure a run's mean loss on documents: its parts, baselines, calibration.",
     "report": "Write a run's evaluation as one HTML file: baselines, parts of the loss, "
     "calibration.",
+    "export": "Write a run as one file to give away: a page with the model inside.",
     "why": "Explain the loss: what it is, why the logarithm, how positions average.",
     "data": "Report the documents of a data set, their lengths, characters and windows, and first "
     "losses.",

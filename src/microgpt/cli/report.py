@@ -14,12 +14,9 @@ from microgpt.cli.terminal.say import say
 from microgpt.cli.train.summary import word
 from microgpt.errors import UsageError
 from microgpt.report import gather, render
-from microgpt.runs.checkpoint import CHECKPOINT, CONFIG, COUNTS, REFERENCE, SAMPLES, TOKENIZER
 from microgpt.runs.files import check_target, write_atomically
-from microgpt.runs.log import LOG
+from microgpt.runs.folder import is_own
 from microgpt.wording import figures, short
-
-_OWN = (CONFIG, TOKENIZER, CHECKPOINT, COUNTS, REFERENCE, SAMPLES, LOG)
 
 
 def report(
@@ -66,6 +63,6 @@ def report(
 def _checked(out: Path, folder: Path) -> Path:
     """Return the path to write to, checked."""
     check_target("out", out)
-    if out.name in _OWN and out.parent.resolve() == folder.resolve():
+    if is_own(out, folder):
         raise UsageError(f"out must be none of the run's own files; got {out}.")
     return out

@@ -112,6 +112,11 @@ class NGram:
         return len(self._orders)
 
     @property
+    def orders(self) -> list[Order]:
+        """The counts of each order, from the empty context to the longest."""
+        return self._orders
+
+    @property
     def longest(self) -> tuple[Ints, Counts]:
         """The numbers of the longest n-grams, and the count of each."""
         return self._orders[-1].pairs, self._orders[-1].counts

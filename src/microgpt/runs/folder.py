@@ -10,7 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from microgpt.errors import InUseError, MicroGPTError, RunError
-from microgpt.runs.checkpoint import CHECKPOINT, CONFIG, COUNTS, HELDOUT, TOKENIZER
+from microgpt.runs.checkpoint import (
+    CHECKPOINT,
+    CONFIG,
+    COUNTS,
+    HELDOUT,
+    REFERENCE,
+    SAMPLES,
+    TOKENIZER,
+)
 from microgpt.runs.files import read_tensors, temporary_of
 from microgpt.runs.log import LOG
 
@@ -154,6 +162,12 @@ def find_run(run: str | Path | None) -> Path:
     names = ", ".join(map(str, reversed(here[-5:])))
     hint = f"Runs here: {names}." if here else "Try: microgpt train"
     raise RunError(f"{run}: no such run. {hint}")
+
+
+def is_own(path: Path, folder: Path) -> bool:
+    """Return whether a path is that of one of a run's own files."""
+    names = CONFIG, TOKENIZER, CHECKPOINT, COUNTS, REFERENCE, SAMPLES, HELDOUT, LOG
+    return path.name in names and path.parent.resolve() == folder.resolve()
 
 
 def is_run(folder: Path) -> bool:

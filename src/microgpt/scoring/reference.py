@@ -83,6 +83,12 @@ class Reference:
         """How many of the texts are new."""
         return int((self.lines_D == 0).sum())
 
+    @property
+    def tops(self) -> list[int]:
+        """The greatest length of each class but the last."""
+        tops: list[int] = self._tops.tolist()
+        return tops
+
     def with_classes_of(self, enough: float) -> Reference:
         """Return the same texts in wider classes."""
         return Reference(*self._given, self.repetition, enough)

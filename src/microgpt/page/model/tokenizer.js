@@ -4,7 +4,7 @@
  * In: text. Out: ids, and the character in which each begins. Characters are code points.
  */
 
-/** @typedef {{kind: "characters" | "bytes", first: number, characters: string}} Inner */
+/** @typedef {{kind: "characters" | "bytes", first: number, codes: number[]}} Inner `codes`: points of the characters. */
 /** @typedef {{name: string, pattern: string, runs: boolean}} Mask `runs`: of digits not taken yet. */
 /**
  * @typedef {object} Written A tokenizer, as the file has it.
@@ -15,8 +15,6 @@
  * @property {number} symbol the id of the first mask
  * @property {number} stand_in what is read for an unknown character
  * @property {number} unknown_nats
- * @property {string} unit
- * @property {string} alphabet
  */
 
 export const UNKNOWN = -1;
@@ -27,8 +25,8 @@ export class Tokenizer {
     this.written = written;
     this.bos = written.bos;
     this.vocabSize = written.vocab_size;
-    const { first, characters } = written.inner;
-    this.characters = [...characters];
+    const { first, codes } = written.inner;
+    this.characters = codes.map((code) => String.fromCodePoint(code));
     this.ids = new Map(this.characters.map((char, i) => [char, first + i]));
     this.masks = written.masks.map((mask) => ({ ...mask, search: new RegExp(mask.pattern, "gu") }));
   }

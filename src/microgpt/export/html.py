@@ -1,0 +1,129 @@
+"""A run as one page that computes: the model, its scripts and its style in a single file.
+
+In: a run, documents. Out: HTML, which asks nothing of a network and needs no server.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import microgpt
+from microgpt import html
+from microgpt.counting.ladder import Ladder
+from microgpt.data.texts import Texts
+from microgpt.errors import DataError, RunError, UsageError
+from microgpt.export.data import chosen, data
+from microgpt.export.linked import linked
+from microgpt.export.weights import Bits, Weights, weights
+from microgpt.model import size
+from microgpt.runs.evaluation_set import evaluation_set
+from microgpt.runs.measurement import Measurement
+from microgpt.runs.run import Run
+from microgpt.sampling import Choice
+from microgpt.wording import counts_of, printable
+
+_HERE = Path(__file__).parent
+_PAGE = _HERE.parent / "page"
+_ROOMS = ("model", "alone")
+
+# The most characters of the text that the page begins with, a sample.
+_BEGIN = 24
+
+MOST = 800
+"""The most documents in a file."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A page.
+
+    Attributes:
+        page: the file's content.
+        weights: the parameters in it.
+        documents: how many texts of the data are in it.
+        ladder: how good the model is; None: its documents are missing.
+        why: why there is no ladder, a sentence; else "".
+    """
+
+    page: bytes
+    weights: Weights
+    documents: int
+    ladder: Ladder | None
+    why: str
+
+
+def export(run: Run, documents: int = 100, bits: Bits | None = None) -> Exported:
+    """Make a page of a run.
+
+    Args:
+        run: the run.
+        documents: how many of the run's documents the file may hold, those with the highest and
+            the lowest losses.
+        bits: of each parameter; None: 16 if they cost under 0.001 nats, else 32.
+
+    Raises:
+        UsageError: the number is not in [0, 800], or a mask has an expression that a browser reads
+            otherwise.
+    """
+    if not 0 <= documents <= MOST:
+        raise UsageError(f"documents must be a whole number from 0 to {MOST}; got {documents}.")
+    found, texts, why = None, Texts.of([]), ""
+    try:
+        on = evaluation_set(run, None, None)
+        found, texts = Measurement(run, on).measured(), on.texts
+    except (DataError, RunError) as error:
+        why = str(error)
+    its = weights(run, texts, bits)
+    shown = chosen(found.result, documents) if found else []
+    ladder = found.ladder if found else None
+    page = _page(run, data(run, its, shown), its, ladder, why)
+    return Exported(page, its, len(shown), ladder, why)
+
+
+def _page(run: Run, values: dict[str, Any], its: Weights, ladder: Ladder | None, why: str) -> bytes:
+    style = f"{html.style()}{(_HERE / 'page.css').read_text('utf-8')}"
+    script = f"\n{linked('alone/main.js', _sources())}\n"
+    unit, counts = run.tokenizer.unit, run.settings.training.ngram
+    # All ASCII; and no text in it can end the element that it stands in, or begin another.
+    text = json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
+    template = html.template("page.html.jinja", _HERE)
+    page = template.render(
+        name=printable(run.folder.resolve().name),
+        source=printable(Path(run.settings.source.name).name),
+        settings=run.settings,
+        parameters=size(run.settings.model),
+        updates=run.log.steps,
+        mixed_with=counts_of(counts, unit, run.weight) if run.mixture else None,
+        unit=unit,
+        ladder=ladder,
+        why=why,
+        weights=its,
+        alphabet=printable(run.tokenizer.alphabet),
+        first=next(run.samples(Choice())).text[:_BEGIN],
+        documents=len(values["documents"]),
+        version=microgpt.__version__,
+        data=text,
+        style=style,
+        script=script,
+        digests={name: _digest(part) for name, part in (("style", style), ("script", script))},
+    )
+    return page.encode("utf-8", "backslashreplace")
+
+
+def _digest(text: str) -> str:
+    """Return the hash by which the page's content security policy allows a part of it."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _sources() -> dict[str, str]:
+    """Return the page's modules by name."""
+    return {
+        f"{room}/{path.name}": path.read_text("utf-8")
+        for room in _ROOMS
+        for path in sorted((_PAGE / room).glob("*.js"))
+    }
