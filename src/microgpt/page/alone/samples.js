@@ -2,7 +2,7 @@
  * The view of samples: new texts, drawn as the fields say, and the distribution they begin with.
  */
 
-import { generator, probabilities } from "../model/sampling.js";
+import { generator } from "../model/sampling.js";
 import { bar, byId, element, field, glyph, shown } from "./elements.js";
 
 /** @typedef {import("../model/model.js").Model} Model */
@@ -57,7 +57,7 @@ export function samplesView(model, unit, open) {
     byId("samples-mistake").textContent = "";
     try {
       draw(choice);
-      const p = probabilities(model.logits(choice.prompt), choice);
+      const p = model.probabilities(model.logits(choice.prompt), choice);
       const logits = p.map((share) => Math.log(share));
       const most = model.likeliest(logits, 10).filter((one) => one.p > 0);
       byId("next").replaceChildren(

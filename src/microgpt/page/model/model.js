@@ -8,7 +8,7 @@ import { NGram } from "./counts.js";
 import { GPT, matrices } from "./gpt.js";
 import { Mixture } from "./mixture.js";
 import { bytes, floats, wholes } from "./numbers.js";
-import { sample } from "./sampling.js";
+import { probabilities, sample } from "./sampling.js";
 import { likeliest, score } from "./score.js";
 import { Tokenizer } from "./tokenizer.js";
 
@@ -77,6 +77,15 @@ export class Model {
    */
   likeliest(logits, most) {
     return likeliest(logits, this.tokenizer, most);
+  }
+
+  /**
+   * Return the probabilities that a token is drawn with.
+   * @param {Float64Array} logits
+   * @param {import("./sampling.js").Choice} choice
+   */
+  probabilities(logits, choice) {
+    return probabilities(logits, choice);
   }
 
   /**

@@ -1,0 +1,49 @@
+"""Debian's Chromium, for the tests that need a browser."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .conftest import required
+
+try:
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import Browser, sync_playwright
+except ImportError as error:
+    required("chromium", str(error))
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+if not CHROMIUM:
+    required("chromium", "there is no Chromium")
+
+__all__ = ["Axe", "Browser", "chromium", "silent"]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Open a browser."""
+    with sync_playwright() as playwright:
+        # As root, in a container, there is no other sandbox to be had.
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@contextmanager
+def silent(browser: Browser, address: str, **context: Any) -> Iterator[Any]:
+    """Open a page, which must ask for nothing but itself, and complain of nothing."""
+    its = browser.new_context(**context)
+    tab = its.new_page()
+    asked: list[str] = []
+    said: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+    tab.goto(address)
+    yield tab
+    assert asked == [address]
+    assert said == []
+    its.close()

@@ -1,0 +1,177 @@
+"""A page's model in Chromium beside the engine: losses, probabilities, every kind of model."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgpt
+from microgpt import Run
+from microgpt.data.datasets import names_path
+from microgpt.engines.contract import State
+from microgpt.export.html import export
+from microgpt.sampling import Choice, probabilities
+from microgpt.wording import printable
+
+from .browser import Browser, chromium, silent
+from .conftest import TINY
+
+# Small models are mixed with counts that know more than they do.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::microgpt.errors.TrainingWarning"),
+]
+
+CLOSE = 1e-4
+"""Nats a position."""
+
+LINES = [
+    *(f"{a} took {n}ms at 10.0.0.{n % 250}" for n, a in enumerate(TINY * 5)),
+    *(f"é{a}\t0x{n:07x}! ORD-{n:04}" for n, a in enumerate(TINY * 3)),
+    *(
+        f"{a} 2024-01-0{n % 9 + 1} {n:08x}-1111-2222-3333-00000000000{n % 10}"
+        for n, a in enumerate(TINY)
+    ),
+]
+ODD = [
+    "", "emma", "xyzzy", "ada took 9999ms", "took 10.0.0.1:80 42", "né naïve", "😀🎉", "\ud800x",
+    "a" * 100, "ORD-12345 ORD-7", "0xdeadbeef deadbeef1 12 1234567", "2024-01-02T03:04:05Z",
+    "\n\t ", "فارسی 日本語", "<b>&amp;</b>", "٣٤ took ²ms",
+]  # fmt: skip
+
+# What every preset computes, in small; and all that else a model reads or a file holds.
+KINDS: dict[str, dict[str, Any]] = {
+    "microgpt": {"preset": "microgpt"},
+    "microgpt-v1": {"preset": "microgpt-v1"},
+    "micro": {"preset": "micro", "block_size": 16},
+    "small": {"preset": "small", "n_embd": 24, "block_size": 16},
+    "medium": {"preset": "medium", "n_embd": 16, "block_size": 16},
+    "one head, long documents": {"preset": "micro", "n_head": 1, "block_size": 5},
+    "learned positions, norms": {"preset": "micro", "position": "learned", "n_embd": 12},
+    "bytes": {"preset": "micro", "tokenizer": "bytes", "block_size": 7},
+    "counts": {"preset": "micro", "ngram": 4, "block_size": 16},
+    "counts, first BOS": {"preset": "microgpt-v1", "ngram": 3},
+    "counts of one": {"preset": "micro", "ngram": 1, "block_size": 9},
+    "counts of bytes": {"preset": "micro", "tokenizer": "bytes", "ngram": 7, "block_size": 20},
+    "masks": {"preset": "micro", "mask": ["digits,ip,dates,hex,uuid", r"order=\bORD-\d{4,6}\b"]},
+    "masked bytes": {"preset": "microgpt-v1", "tokenizer": "bytes", "mask": "digits", "ngram": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+def written(run: Run, path: Path, bits: Any = 32) -> str:
+    path.write_bytes(export(run, documents=4, bits=bits).page)
+    return path.as_uri()
+
+
+def losses(tab: Any, texts: list[str]) -> list[list[float]]:
+    # As code points: half of a pair would not survive the way into the browser.
+    found: list[list[float]] = tab.evaluate(
+        "(all) => all.map((codes) => microgpt.score(String.fromCodePoint(...codes)).losses)",
+        [[*map(ord, text)] for text in texts],
+    )
+    return found
+
+
+def trained(path: Path, **settings: Any) -> Run:
+    path.write_text("\n".join(LINES), "utf-8")
+    return microgpt.train(path, steps=200, holdout=0.2, out=path.with_suffix(""), **settings)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_losses_are_the_engines_whatever_the_model(
+    kind: str, browser: Browser, tmp_path: Path
+) -> None:
+    run = trained(tmp_path / "lines.txt", **KINDS[kind])
+    texts = [*ODD, *LINES[::3]]
+    with silent(browser, written(run, tmp_path / "page.html")) as tab:
+        found = losses(tab, texts)
+    for text, theirs, ours in zip(texts, found, run.losses(texts), strict=True):
+        assert np.allclose(theirs, ours, rtol=0, atol=CLOSE), printable(text)
+
+
+@pytest.mark.parametrize("kind", ["microgpt", "counts", "bytes", "masks"])
+def test_a_score_has_the_same_characters_and_the_same_likeliest_tokens(
+    kind: str, browser: Browser, tmp_path: Path
+) -> None:
+    run = trained(tmp_path / "lines.txt", **KINDS[kind])
+    texts = [text for text in ODD if "\ud800" not in text]
+    with silent(browser, written(run, tmp_path / "page.html")) as tab:
+        found = tab.evaluate("(all) => all.map((text) => microgpt.score(text))", texts)
+    for theirs, ours in zip(found, run.scores(texts), strict=True):
+        assert [c["char"] for c in theirs["characters"]] == [c.char for c in ours.characters]
+        assert [c["unknown"] for c in theirs["characters"]] == [c.unknown for c in ours.characters]
+        assert theirs["loss"] == pytest.approx(ours.loss, abs=CLOSE)
+        for one, its in zip(theirs["characters"], ours.characters, strict=True):
+            tops = [likely["token"] for likely in one["likely"][:3]]
+            shares = [likely["p"] for likely in one["likely"][:4]]
+            if min(a - b for a, b in pairwise(shares)) > CLOSE:  # no two alike
+                assert tuple(tops) == its.likely
+
+
+@pytest.mark.parametrize("bits", [16, 32])
+def test_a_thousand_names_cost_what_the_engine_says(
+    bits: int, browser: Browser, tmp_path: Path
+) -> None:
+    run = microgpt.train(
+        names_path(), preset="small", steps=150, ngram=5, out=tmp_path / "run", seed=3
+    )
+    texts = random.Random(1).sample([*run.held_out], 1000)
+    page = written(run, tmp_path / "page.html", bits)
+    assert (tmp_path / "page.html").stat().st_size < 1_000_000
+    if bits == 16:  # what the file holds, exactly
+        short = run.engine.state().parameters.astype(np.float16).astype(np.float64)
+        run.engine.load(State.fresh(short))
+    with silent(browser, page) as tab:
+        theirs = losses(tab, texts)
+        rarer = tab.evaluate("(all) => all.map((text) => microgpt.score(text).percentile)", texts)
+    ours = run.losses(texts)
+    off = np.abs(np.concatenate(theirs) - np.concatenate(ours))
+    assert len(off) > 6000
+    assert off.max() < CLOSE
+    if bits == 32:
+        lengths, means = np.array([*map(len, texts)]), np.array([one.mean() for one in ours])
+        wanted = run.judge.percentiles(lengths, means)
+        assert wanted is not None
+        assert np.mean(np.floor(wanted + 1e-9) == rarer) > 0.99  # losses round otherwise
+        assert np.abs(wanted - rarer).max() < 2
+
+
+def test_tokens_are_drawn_with_the_probabilities_of_python(
+    browser: Browser, tmp_path: Path
+) -> None:
+    run = trained(tmp_path / "lines.txt", **KINDS["counts"])
+    choices = [
+        {"temperature": t, "top_k": k, "top_p": p, "min_p": m}
+        for t in (0.0, 0.5, 1.0, 1.7) for k in (None, 1, 5) for p in (1.0, 0.6) for m in (0.0, 0.2)
+    ]  # fmt: skip
+    logits_V = np.random.default_rng(0).normal(size=60).round(3)
+    with silent(browser, written(run, tmp_path / "page.html")) as tab:
+        found = tab.evaluate(
+            "([z, all]) => all.map((one) => Array.from(microgpt.probabilities("
+            "Float64Array.from(z), one)))",
+            [logits_V.tolist(), choices],
+        )
+        drawn = tab.evaluate(
+            "() => { let n = 0; const random = () => ((n += 1) * 0.6180339887498949) % 1;"
+            "return Array.from({length: 50}, () => microgpt.sample("
+            "{temperature: 1, top_k: null, top_p: 1, min_p: 0, prompt: 'ada'}, random)); }"
+        )
+    for theirs, choice in zip(found, choices, strict=True):
+        assert np.allclose(theirs, probabilities(logits_V[None], Choice(**choice))[0], atol=1e-12)
+    assert {one["ended"] for one in drawn} <= {"end", "block"}
+    for one in drawn:
+        assert one["text"].startswith("ada")
+        priced = run.score(one["text"]).losses[: one["positions"]]
+        assert one["nats"] == pytest.approx(sum(priced), abs=CLOSE * len(priced))
