@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,18 +11,18 @@ from .conftest import required
 
 try:
     from axe_playwright_python.sync_playwright import Axe
-    from playwright.sync_api import Browser, sync_playwright
+    from playwright.sync_api import Browser, expect, sync_playwright
 except ImportError as error:
     required("chromium", str(error))
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 if not CHROMIUM:
     required("chromium", "there is no Chromium")
 
-__all__ = ["Axe", "Browser", "chromium", "silent"]
+__all__ = ["Axe", "Browser", "accessible", "chromium", "expect", "silent"]
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium() -> Generator[Browser]:
     """Open a browser."""
     with sync_playwright() as playwright:
         # As root, in a container, there is no other sandbox to be had.
@@ -31,8 +31,16 @@ def chromium() -> Iterator[Browser]:
         opened.close()
 
 
+def accessible(tab: Any, within: str | None = None, least: int = 20) -> None:
+    """Check that axe-core finds nothing to complain of; the page must let its script in."""
+    found = Axe().run(tab, within)
+    assert found.response["testEngine"]["name"] == "axe-core"
+    assert len(found.response["passes"]) > least
+    assert found.violations_count == 0, found.generate_report()
+
+
 @contextmanager
-def silent(browser: Browser, address: str, **context: Any) -> Iterator[Any]:
+def silent(browser: Browser, address: str, **context: Any) -> Generator[Any]:
     """Open a page, which must ask for nothing but itself, and complain of nothing."""
     its = browser.new_context(**context)
     tab = its.new_page()

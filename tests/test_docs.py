@@ -132,7 +132,7 @@ def test_the_readme_s_commands_that_name_no_extra_need_none(
         "sample": [run], "score": [run, "anna"], "evaluate": [run], "why": [run, "anna"],
         "report": [run, "-o", "page.html"], "data": [texts], "plot": [run], "runs": [],
         "compress": [run, texts, "-o", "c"], "bench": ["--help"], "suspicious": ["--help"],
-        "studio": ["--help"],
+        "studio": ["--help"], "export": ["--help"],
     }  # fmt: skip
     assert set(words) == named
     for name, given in words.items():

@@ -13,7 +13,7 @@ import microgpt
 from microgpt import Run
 from microgpt.cli.app import run as cli
 
-from .browsers import accessible, chromium
+from .browser import accessible, chromium
 from .conftest import TINY
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from microgpt import Run
 from microgpt.loss.objectives import OBJECTIVES
 from microgpt.studio.server import Server
 
-from .browsers import accessible, chromium, expect
+from .browser import accessible, chromium, expect
 from .conftest import TINY
 from .studios import serving
 

@@ -22,7 +22,6 @@ COMMANDS = {
     "evaluate": "Measure a run's mean loss on documents: its parts, baselines, calibration.",
     "report": "Write a run's evaluation as one HTML file: baselines, parts of the loss, "
     "calibration.",
-    "export": "Write a run as one file to give away: a page with the model inside.",
     "why": "Explain the loss: what it is, why the logarithm, how positions average.",
     "data": "Report the documents of a data set, their lengths, characters and windows, and first "
     "losses.",
@@ -35,6 +34,7 @@ COMMANDS = {
     "compress": "Compress a file with a run: to its losses in bits, at most 8 bytes more, and a "
     "header.",
     "decompress": "Decompress a file: exactly the original bytes, or an error.",
+    "export": "Write a run as one file to give away: a page with the model inside.",
     "studio": "Open a page in the browser on which the loss of your runs can be explored.",
 }
 """The commands: each is a function in the module of its name."""
