@@ -61,7 +61,7 @@ def test_every_synonym_is_of_a_flag_that_there_is_and_is_none_itself(capsys: Cap
         flags |= {w.strip("-,:") for w in capsys.readouterr().out.split() if w.startswith("--")}
     assert set(SYNONYMS) <= flags
     # What is a flag of one command may be meant by another where that has it not.
-    elsewhere = {"size", "name", "width", "budget", "jobs", "threads"}
+    elsewhere = {"size", "name", "width", "budget", "jobs", "threads", "to"}
     assert flags & {w for others in SYNONYMS.values() for w in others.split()} <= elsewhere
 
 
