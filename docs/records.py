@@ -112,6 +112,28 @@ def compressed(text: str) -> str:
     return _TABLE.sub("\n".join(lines) + "\n", text)
 
 
+def exported(text: str) -> str:
+    """Put the rows of the record into the page on exported models."""
+    record = json.loads((FOLDER / "export.json").read_text("utf-8"))
+    lines = [
+        f"Losses, and what 16 bits add: {record['rows'][0]['documents']:,} held-out documents of "
+        f"{record['file']}. Distances: the first {record['texts']:,} of them, "
+        f"{record['rows'][0]['16']['positions']:,} positions. One training each; "
+        f"{record['date']}, {record['build']}.",
+        "",
+        "| model | nats a character | what 16 bits add | file, 16 bits | file, 32 bits | "
+        "farthest from the engine at a position | from the run itself, 16 bits |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        short, whole = row["16"], row["32"]
+        cells = [row["model"], f"{row['loss']:.4f}", f"{row['cost']:.7f}"]
+        cells += [f"{size['bytes'] / 1000:.0f} kB" for size in (short, whole)]
+        cells += [f"{max(short['off'], whole['off']):.7f}", f"{short['from_run']:.4f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return _TABLE.sub("\n".join(lines) + "\n", text)
+
+
 def scored(text: str) -> str:
     """Put the rows of the record into the page on scores."""
     record = json.loads((FOLDER / "score.json").read_text("utf-8"))
@@ -201,6 +223,6 @@ def _suspicious(text: str) -> str:
 
 TABLES = {
     "speed.md": speed, "loss.md": losses, "race.md": race, "compress.md": compressed,
-    "score.md": scored,
+    "score.md": scored, "export.md": exported,
 }  # fmt: skip
 """Pages with a table of a record, and what writes it."""

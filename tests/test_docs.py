@@ -61,6 +61,19 @@ def test_the_table_of_sizes_is_the_record_s_and_within_the_bound(make: ModuleTyp
         assert -2 < code - losses <= 8
 
 
+def test_the_table_of_exported_models_is_the_record_s_and_holds_what_is_promised(
+    make: ModuleType,
+) -> None:
+    text = (ROOT / "docs" / "export.md").read_text("utf-8")
+    assert make.records.exported(text) == text
+    rows = re.findall(r"\n\| .* \| (\S+) \| (\d+) kB \| (\d+) kB \| (\S+) \| (\S+) \|", text)
+    assert len(rows) == 4
+    for cost, short, whole, off, _ in (map(float, row) for row in rows):
+        assert abs(cost) < 0.001
+        assert short <= whole < 1000
+        assert off < 1e-4
+
+
 def test_the_tables_of_scores_are_the_record_s_and_hold_what_is_promised(make: ModuleType) -> None:
     text = (ROOT / "docs" / "score.md").read_text("utf-8")
     assert make.records.scored(text) == text
