@@ -12,6 +12,7 @@
 #include <new>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "shared.hpp"
 
@@ -72,6 +73,12 @@ struct BatchArguments {
     const Documents documents;
     const Index tokens, targets;
 };
+
+void check_table(double far, Index bins) {
+    if (bins < 1 || bins > 1 << 20 || !(far > 0.0 && far <= 40.0))
+        throw InputError("bins must be from 1 to 1,048,576, as far as 40; got " + number(bins) +
+                         " as far as " + std::to_string(far) + ".");
+}
 
 class NativeEngine {
   public:
@@ -190,6 +197,39 @@ std::unique_ptr<NativeDecoder> decoder(NativeEngine& owner, Index rows) {
     return std::make_unique<NativeDecoder>(owner.engine, rows);
 }
 
+// Check everything, compare the rows, and return what `Outcomes` has, in its order.
+nb::tuple compared(const std::string& build,
+                   nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> logits,
+                   Array<std::int32_t> targets, Array<std::int64_t> rows, double far, Index bins) {
+    check_table(far, bins);
+    const auto N = static_cast<Index>(logits.shape(0)), V = static_cast<Index>(logits.shape(1));
+    const auto B = static_cast<Index>(rows.size());
+    if (V < 1 || static_cast<Index>(targets.size()) != N)
+        throw InputError("targets must be one a row of logits, " + number(N) + "; got " +
+                         number(static_cast<Index>(targets.size())) + ".");
+    // Copies: other threads of the caller could still write to the originals.
+    const std::vector<Index> rows_B(rows.data(), rows.data() + B);
+    const std::vector<std::int32_t> targets_N(targets.data(), targets.data() + N);
+    for (const Index n : rows_B)
+        if (n < 0 || n >= N || targets_N[static_cast<std::size_t>(n)] >= V)
+            throw InputError("rows must be from 0 to " + number(N - 1) +
+                             ", with targets below " + number(V) + "; got row " + number(n) + ".");
+    auto losses = allocate(B), p_likely = allocate(B), p_target = allocate(B);
+    auto squares = allocate(B), sums = allocate(4 * bins);
+    auto likely = allocate<Index>(B);
+    {
+        const GilReleased released;
+        compare(build.c_str(), {logits.data(), V, targets_N.data(), rows_B.data(), B, far, bins},
+                {losses.get(), likely.get(), p_likely.get(), p_target.get(), squares.get(),
+                 sums.get()});
+    }
+    const std::size_t n = rows.size();
+    return nb::make_tuple(as_numpy(std::move(losses), {n}), as_numpy(std::move(likely), {n}),
+                          as_numpy(std::move(p_likely), {n}), as_numpy(std::move(p_target), {n}),
+                          as_numpy(std::move(squares), {n}),
+                          as_numpy(std::move(sums), {4, static_cast<std::size_t>(bins)}));
+}
+
 Objective objective(const std::string& name) {
     if (name == "cross-entropy") return Objective::cross_entropy;
     if (name == "linear") return Objective::linear;
@@ -228,9 +268,7 @@ NB_MODULE(_native, m) {
         return peak(build.c_str());
     });
     m.def("log_odds_sums", [](const std::string& build, Array<double> p, double far, Index bins) {
-        if (bins < 1 || bins > 1 << 20 || !(far > 0.0 && far <= 40.0))
-            throw InputError("bins must be from 1 to 1,048,576, as far as 40; got " +
-                             number(bins) + " as far as " + std::to_string(far) + ".");
+        check_table(far, bins);
         auto sums_3F = allocate(3 * bins);
         {
             const GilReleased released;
@@ -239,6 +277,7 @@ NB_MODULE(_native, m) {
         }
         return as_numpy(std::move(sums_3F), {3, static_cast<std::size_t>(bins)});
     });
+    m.def("compare", compared);
     nb::class_<NativeDecoder>(m, "Decoder").def("push", &NativeDecoder::push);
     nb::class_<NativeEngine>(m, "Engine")
         .def("__init__",

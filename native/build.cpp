@@ -206,6 +206,8 @@ void log_odds_sums_here(Index N, const double* p_N, double far, Index bins, doub
     log_odds_sums(N, p_N, far, bins, sums_3F);
 }
 
+void compare_here(const Comparison& in, const Outcomes& out) { compare(in, out); }
+
 // The best of several loops of multiply-adds. They are in chains, enough of them to hide the
 // latency of each.
 double peak() {

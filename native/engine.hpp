@@ -48,6 +48,26 @@ double peak(const char* build);
 // Sums over predictions by their log-odds: see reliability.hpp.
 void log_odds_sums(const char* build, Index N, const double* p_N, double far, Index bins,
                    double* sums_3F);
+
+// Rows of logits to compare with their targets; a negative target is unknown. Logits are finite.
+struct Comparison {
+    const double* logits_NV;
+    Index vocab_size;
+    const std::int32_t* targets_N;
+    const Index* rows_B;
+    Index count;  // of rows_B
+    double far;
+    Index bins;
+};
+// For each row the loss in nats, the likeliest token (of equal ones the first), its probability, the
+// target's, and the sum of p^2; where the target is unknown, the likeliest token and zeros. Over
+// all tokens of the other rows, by log-odds: number, targets, sum of p, and of p^2.
+struct Outcomes {
+    double* losses_B;
+    Index* likely_B;
+    double *p_likely_B, *p_target_B, *squares_B, *sums_4F;
+};
+void compare(const char* build, const Comparison& in, const Outcomes& out);
 Engine* make_engine(const char* build, const Shape& shape, const Optimizer& optimizer,
                     Index threads);
 

@@ -24,7 +24,7 @@ BY_HAND = [
 
 def marked(p: tuple[float, ...], target: int) -> Marks:
     marks = Marks()
-    marks.add(np.array([p]), np.array([target], dtype=np.int32))
+    marks.add(np.array([p[target]]), np.array([sum(q * q for q in p)]))
     return marks
 
 
@@ -40,9 +40,10 @@ def test_marks_are_those_found_by_hand(
 def test_marks_of_many_are_their_mean_however_they_come() -> None:
     together = Marks()
     some = [one for one in BY_HAND if len(one[0]) == 2]
-    together.add(np.array([p for p, *_ in some]), np.array([t for _, t, *_ in some]))
+    squares = [sum(q * q for q in p) for p, *_ in some]
+    together.add(np.array([p[t] for p, t, *_ in some]), np.array(squares))
     for p, target, *_ in (one for one in BY_HAND if len(one[0]) == 3):
-        together.add(np.array([p]), np.array([target]))
+        together.add(np.array([p[target]]), np.array([sum(q * q for q in p)]))
     several = [one for one in BY_HAND if len(one[0]) > 1]
     assert together.brier == pytest.approx(np.mean([brier for *_, brier, _ in several]))
     assert together.spherical == pytest.approx(np.mean([mark for *_, mark in several]))

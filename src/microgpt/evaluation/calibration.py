@@ -21,8 +21,9 @@ BINS = 20
 GROUPS = 20
 """Groups of texts for the jackknife: each is left out once, to estimate the error's variance."""
 
-# Predictions are counted in fine bins of their log-odds, -40 to 40; the diagram's bins join these.
-_FINE, _FAR = 4000, 40.0
+FINE, FAR = 4000, 40.0
+"""Predictions are counted in fine bins of log-odds from -FAR to FAR; the diagram's join these."""
+
 # The 97.5 % quantile of Student's t with 1, 2, ... degrees of freedom: few texts make few groups.
 _T = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
@@ -96,8 +97,8 @@ class Reliability:
     def __init__(self) -> None:
         self._sums = native_log_odds_sums() or log_odds_sums
         # Predictions, hits and sums of p by group of texts; sums of p squared over all.
-        self._counts: Floats = np.zeros((3, GROUPS, _FINE))
-        self._squares: Floats = np.zeros(_FINE)
+        self._counts: Floats = np.zeros((3, GROUPS, FINE))
+        self._squares: Floats = np.zeros(FINE)
 
     def add(self, p_BV: Floats, hits: NDArray[np.integer], group: int) -> None:
         """Count predictions.
@@ -108,11 +109,14 @@ class Reliability:
             group: the group of texts that they belong to.
         """
         p_N = p_BV.ravel()
-        n_F, sums_F, squares_F = self._sums(p_N, _FAR, _FINE)
-        self._counts[0, group] += n_F
-        self._counts[1, group] += self._sums(p_N[hits], _FAR, _FINE)[0]
-        self._counts[2, group] += sums_F
-        self._squares += squares_F
+        n_F, sums_F, squares_F = self._sums(p_N, FAR, FINE)
+        hits_F = self._sums(p_N[hits], FAR, FINE)[0]
+        self.add_sums(np.stack([n_F, hits_F, sums_F, squares_F]), group)
+
+    def add_sums(self, sums_4F: Floats, group: int) -> None:
+        """Count predictions that are summed up already, as in `outcomes.Outcomes.sums_4F`."""
+        self._counts[:, group] += sums_4F[:3]
+        self._squares += sums_4F[3]
 
     def calibration(self) -> Calibration:
         """Return the diagram of all predictions."""

@@ -12,12 +12,9 @@ import numpy as np
 
 from microgpt.engines.contract import Floats
 from microgpt.evaluation.calibration import GROUPS, Reliability
+from microgpt.evaluation.outcomes import Outcomes, compared
 from microgpt.evaluation.rules import Marks
 from microgpt.evaluation.temperature import Integers, Thermometer
-from microgpt.loss.many import Softmax
-
-# Logits worked on at once: their arrays fit in a processor's cache.
-_NUMBERS = 1 << 16
 
 
 class Predictions:
@@ -48,27 +45,21 @@ class Predictions:
         self.thermometer.add(logits_NV, targets_N, number_N % 2)
         losses_N = np.empty(len(logits_NV))
         likely_N = np.empty(len(logits_NV), dtype=np.int64)
-        # Reliability takes rows of one group of texts; few enough at a time for the cache.
+        # Reliability takes rows of one group of texts.
         group_N = (number_N % GROUPS).astype(np.int8)
         order = np.argsort(group_N, kind="stable")
         ends = np.cumsum(np.bincount(group_N, minlength=GROUPS)).tolist()
-        each = max(_NUMBERS // logits_NV.shape[1], 1)
         for group, (start, stop) in enumerate(pairwise([0, *ends])):
-            for first in range(start, stop, each):
-                at_B = order[first : min(first + each, stop)]
-                losses_N[at_B], likely_N[at_B] = self._add(logits_NV[at_B], targets_N[at_B], group)
+            if start < stop:
+                at_B = order[start:stop]
+                found = compared(logits_NV, targets_N, at_B)
+                losses_N[at_B], likely_N[at_B] = found.losses_B, found.likely_B
+                self._add(found, targets_N[at_B], group)
         return losses_N, likely_N
 
-    def _add(self, logits_BV: Floats, targets_B: Integers, group: int) -> tuple[Floats, Integers]:
-        softmax = Softmax(logits_BV)
-        likely_B, p_BV = softmax.likely_B, softmax.p_BV
-        answer = softmax.losses(targets_B), likely_B
-        known_B = targets_B >= 0
-        if not known_B.all():
-            p_BV, likely_B, targets_B = p_BV[known_B], likely_B[known_B], targets_B[known_B]
-        rows = np.arange(len(p_BV))
-        self.every.add(p_BV, rows * p_BV.shape[1] + targets_B, group)
-        hits = np.flatnonzero(likely_B == targets_B)
-        self.likeliest.add(p_BV[rows, likely_B][:, None], hits, group)
-        self.marks.add(p_BV, targets_B)
-        return answer
+    def _add(self, found: Outcomes, targets_B: Integers, group: int) -> None:
+        self.every.add_sums(found.sums_4F, group)
+        known = np.flatnonzero(targets_B >= 0)
+        hits = np.flatnonzero(found.likely_B[known] == targets_B[known])
+        self.likeliest.add(found.p_likely_B[known][:, None], hits, group)
+        self.marks.add(found.p_target_B[known], found.squares_B[known])

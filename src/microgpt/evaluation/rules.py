@@ -1,7 +1,8 @@
 """Scoring rules: other measures of a prediction, and whether each is proper.
 
-In: p_BV and targets. Out: the mean of each rule. A rule is *proper* if the expected score is best
-when the true probabilities are stated; *strictly* proper if it is worse for all others.
+In: probabilities of targets, sums of squares. Out: the mean of each rule. A rule is *proper* if the
+expected score is best when the true probabilities are stated; *strictly* proper if it is worse for
+all others.
 
 Source: Gneiting and Raftery, "Strictly proper scoring rules, prediction, and estimation", JASA 102
 (2007).
@@ -13,7 +14,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgpt.engines.contract import Floats
 
@@ -56,7 +56,7 @@ class Marks:
     """Sums of the rules over all predictions.
 
     >>> marks = Marks()
-    >>> marks.add(np.array([[0.8, 0.2]]), np.array([0]))
+    >>> marks.add(np.array([0.8]), np.array([0.8**2 + 0.2**2]))
     >>> round(marks.brier, 4), round(marks.spherical, 4)
     (0.08, 0.9701)
     """
@@ -64,10 +64,13 @@ class Marks:
     def __init__(self) -> None:
         self._n, self._brier, self._spherical = 0, 0.0, 0.0
 
-    def add(self, p_BV: Floats, targets_B: NDArray[np.integer]) -> None:
-        """Add predictions and their targets."""
-        p_B = p_BV[np.arange(len(p_BV)), targets_B]
-        squares_B = np.einsum("bv,bv->b", p_BV, p_BV)
+    def add(self, p_B: Floats, squares_B: Floats) -> None:
+        """Add predictions.
+
+        Args:
+            p_B: the probability of each target.
+            squares_B: the sum of the squares of all tokens' probabilities.
+        """
         self._n += len(p_B)
         self._brier += float((squares_B - 2.0 * p_B + 1.0).sum())
         self._spherical += float((p_B / np.sqrt(squares_B)).sum())
