@@ -1,8 +1,7 @@
 /**
  * What views ask of the studio's server.
  *
- * @typedef {{run: string, unit: string, documents: number, steps: number, parameters: number, symbols: string[],
- *   blind: number, held_out: number | null, mixed: boolean}} About
+ * @typedef {{run: string, unit: string, documents: number, steps: number, parameters: number, blind: number, held_out: number | null, mixed: boolean}} About
  * @typedef {{symbol: string, nats: number, p: number, level: number, unknown: boolean, likely: [string, number][]}} Position
  * @typedef {{text: string, loss: number, nats: number, bits: number, perplexity: number, positions: Position[]}} PricedText
  * @typedef {{symbols: string[], logits: number[], target: number, rest: number | null}} Logits

@@ -1,4 +1,4 @@
-"""What the page says of a run: what it was trained on, how good it is, what it knows.
+"""What the page says of a run: what it was trained on, and how good it is.
 
 In: a run's name. Out: an `AboutRun`; the list of runs.
 """
@@ -11,7 +11,7 @@ from typing import Any
 from starlette.routing import Route
 
 from microgpt.counting.ladder import uniform
-from microgpt.runs.model import Model
+from microgpt.model import size
 from microgpt.runs.run import Run
 from microgpt.studio.answers import answering
 from microgpt.studio.library import Library
@@ -39,7 +39,6 @@ class AboutRun:
         documents: trained on and held out.
         steps: updates made.
         parameters: of the GPT.
-        symbols: every token as text, by id; "" is the end.
         blind: the loss of a uniform guess, nats a position.
         held_out: its held-out loss, nats a position; None: not known.
         mixed: whether counts are mixed in.
@@ -50,7 +49,6 @@ class AboutRun:
     documents: int
     steps: int
     parameters: int
-    symbols: list[str]
     blind: float
     held_out: float | None
     mixed: bool
@@ -64,25 +62,22 @@ def routes(library: Library) -> list[Route]:
 
     return [
         answering("/api/runs", Nothing, listed),
-        answering("/api/about", Named, lambda asked: about(asked.run, library.model(asked.run))),
+        answering("/api/about", Named, lambda asked: about(asked.run, library.run(asked.run))),
     ]
 
 
-def about(name: str, model: Model) -> AboutRun:
-    """Say what a model is."""
-    from microgpt import model as gpt
-
-    tokenizer, settings = model.tokenizer, model.settings
-    log = model.log if isinstance(model, Run) else None
-    last = log.heldout[-1]["heldout"]["loss"] if log and log.heldout else None
+def about(name: str, run: Run) -> AboutRun:
+    """Say what a run is."""
+    tokenizer, settings = run.tokenizer, run.settings
+    log = run.log
+    last = log.heldout[-1]["heldout"]["loss"] if log.heldout else None
     return AboutRun(
         name,
         tokenizer.unit,
         settings.documents,
-        model.engine.updates,
-        gpt.size(settings.model),
-        [tokenizer.decode([i]) for i in range(tokenizer.vocab_size)],
+        run.engine.updates,
+        size(settings.model),
         uniform(tokenizer.vocab_size),
         last,
-        model.weight is not None,
+        run.weight is not None,
     )

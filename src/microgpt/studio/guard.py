@@ -19,13 +19,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY = 1_000_000
-"""The most bytes of a request's body, except where a file is sent."""
-
-FILE = 256_000_000
-"""The most bytes of a file sent to `FILES`."""
-
-FILES = "/files/"
-"""The paths that take files begin with this."""
+"""The most bytes of a request's body."""
 
 _PATH = re.compile(rb"/(?:[a-z0-9_-]+(?:[./][a-z0-9_-]+)*)?/?")
 
@@ -113,7 +107,7 @@ class Guard:
         try:
             answer = self._check(scope)
             if answer is None:
-                await self._app(scope, _limited(scope, receive), guarded)
+                await self._app(scope, _limited(receive), guarded)
                 return
         except Refused as refused:
             answer = PlainTextResponse(refused.why + "\n", refused.status)
@@ -154,8 +148,8 @@ class Guard:
         if path == b"/" and scope["query_string"]:
             return RedirectResponse("/", 303)
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > _most(scope):
-            raise Refused(413, f"A request must have at most {_most(scope)} bytes.")
+        if not length.isdecimal() or int(length) > BODY:
+            raise Refused(413, f"A request must have at most {BODY} bytes.")
         return None
 
     def _welcome(self) -> Response:
@@ -165,21 +159,16 @@ class Guard:
         return answer
 
 
-def _most(scope: Scope) -> int:
-    """Return the most bytes that a request's body may have."""
-    return FILE if scope["path"].startswith(FILES) else BODY
-
-
-def _limited(scope: Scope, receive: Receive) -> Receive:
+def _limited(receive: Receive) -> Receive:
     """Return `receive`, which ends the request when its body is too large, whatever it declared."""
-    most, got = _most(scope), 0
+    got = 0
 
     async def limited() -> Message:
         nonlocal got
         message = await receive()
         got += len(message.get("body", b""))
-        if got > most:
-            raise Refused(413, f"A request must have at most {most} bytes.")
+        if got > BODY:
+            raise Refused(413, f"A request must have at most {BODY} bytes.")
         return message
 
     return limited

@@ -12,11 +12,7 @@ from threading import Lock
 from microgpt.errors import RunError
 from microgpt.runs.checkpoint import CHECKPOINT
 from microgpt.runs.folder import RUNS, all_runs
-from microgpt.runs.model import Model
 from microgpt.runs.run import Run
-
-UNSAVED = "unsaved"
-"""The name of the model that was trained on the page and is not saved yet."""
 
 _OPEN = 8
 """The most models kept open."""
@@ -28,16 +24,12 @@ class Library:
     Args:
         folder: the folder that holds runs.
         named: a run elsewhere.
-
-    Attributes:
-        unsaved: the model trained on the page last, which has no folder.
     """
 
     def __init__(self, folder: Path = RUNS, named: Path | None = None) -> None:
         self._folder, self._named = folder, named
         self._open: OrderedDict[tuple[Path, int], Run] = OrderedDict()
         self._lock = Lock()
-        self.unsaved: Model | None = None
 
     def folders(self) -> dict[str, Path]:
         """Return all runs, the newest first: name and folder."""
@@ -56,16 +48,6 @@ class Library:
         if name not in folders:
             raise RunError(f"{name}: no such run. Choose another, or train one.")
         return folders[name]
-
-    def model(self, name: str) -> Model:
-        """Return a model: of a run, or the one that is not saved yet.
-
-        Raises:
-            RunError: there is none of this name, or it is damaged.
-        """
-        if name == UNSAVED and self.unsaved:
-            return self.unsaved
-        return self.run(name)
 
     def run(self, name: str) -> Run:
         """Open a run; one whose checkpoint has changed since is opened anew.

@@ -98,8 +98,8 @@ class PricedText:
 def routes(library: Library) -> list[Route]:
     """Return the routes."""
     return [
-        answering("/api/price", PriceAsked, lambda q: price(library.model(q.run), q.text)),
-        answering("/api/logits", LogitsAsked, lambda q: logits(library.model(q.run), q)),
+        answering("/api/price", PriceAsked, lambda q: price(library.run(q.run), q.text)),
+        answering("/api/logits", LogitsAsked, lambda q: logits(library.run(q.run), q)),
     ]
 
 
