@@ -101,6 +101,14 @@ def test_a_run_trained_while_the_page_is_open_is_listed(model: Run, tmp_path: Pa
         assert (about["documents"], about["steps"], about["unit"]) == (40, 2, "character")
 
 
+def test_the_run_that_was_named_comes_first(model: Run, tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        microgpt.train(["anna", "otto"] * 20, engine="scalar", steps=1, out=tmp_path / name)
+    assert [*Library(tmp_path).folders()] == ["new", "old"]
+    assert [*Library(tmp_path, tmp_path / "old").folders()] == ["old", "new"]
+    assert [*Library(tmp_path, model.folder).folders()] == [str(model.folder), "new", "old"]
+
+
 def test_a_run_that_has_changed_is_opened_anew(model: Run, tmp_path: Path) -> None:
     library = Library(model.folder.parent)
     first = library.run(model.folder.name)

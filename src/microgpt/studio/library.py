@@ -23,7 +23,7 @@ class Library:
 
     Args:
         folder: the folder that holds runs.
-        named: a run elsewhere.
+        named: the run to list first, in that folder or elsewhere.
     """
 
     def __init__(self, folder: Path = RUNS, named: Path | None = None) -> None:
@@ -32,11 +32,13 @@ class Library:
         self._lock = Lock()
 
     def folders(self) -> dict[str, Path]:
-        """Return all runs, the newest first: name and folder."""
+        """Return all runs by name, the one that was named first, then the newest."""
         found = {path.name: path for path in reversed(all_runs(self._folder))}
-        if self._named and self._named.resolve() not in {p.resolve() for p in found.values()}:
-            found = {str(self._named): self._named, **found}
-        return found
+        if not self._named:
+            return found
+        own = self._named.resolve()
+        first = next((n for n, path in found.items() if path.resolve() == own), str(self._named))
+        return {first: self._named, **found}
 
     def folder(self, name: str) -> Path:
         """Return the folder of a run.
