@@ -11,11 +11,10 @@ from microgpt.cli import flags
 from microgpt.cli.flags import flag, whole
 from microgpt.cli.terminal.say import note, say
 from microgpt.cli.train.summary import word
-from microgpt.errors import UsageError
 from microgpt.export.html import Exported
 from microgpt.export.html import export as to_html
-from microgpt.runs.files import check_target, write_atomically
-from microgpt.runs.folder import is_own
+from microgpt.runs.files import write_atomically
+from microgpt.runs.folder import check_output
 from microgpt.wording import count, short
 
 
@@ -46,9 +45,7 @@ def export(
     """
     opened = machine.run(run)
     target = out or Path(f"{opened.folder.resolve().name}.{to}")
-    check_target("out", target)
-    if is_own(target, opened.folder):
-        raise UsageError(f"out must be none of the run's own files; got {target}.")
+    check_output(target, opened.folder)
     found = to_html(opened, documents, bits)
     write_atomically(target, found.page)
     _report(found, target, opened.tokenizer.unit)

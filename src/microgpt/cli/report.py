@@ -14,8 +14,8 @@ from microgpt.cli.terminal.say import say
 from microgpt.cli.train.summary import word
 from microgpt.errors import UsageError
 from microgpt.report import gather, render
-from microgpt.runs.files import check_target, write_atomically
-from microgpt.runs.folder import is_own
+from microgpt.runs.files import write_atomically
+from microgpt.runs.folder import check_output
 from microgpt.wording import figures, short
 
 
@@ -50,7 +50,8 @@ def report(
     if not 0 <= number <= 100:
         raise UsageError(f"number must be a whole number from 0 to 100; got {number}.")
     opened = machine.run(run)
-    to = _checked(out or opened.folder / "report.html", opened.folder)
+    to = out or opened.folder / "report.html"
+    check_output(to, opened.folder)
     found = measured(opened, reading.source(*files), limit)
     facts = gather(found, text, number)
     page = render(facts).encode("utf-8", "backslashreplace")
@@ -58,11 +59,3 @@ def report(
     mixed = f", GPT + {facts.mixed_with}" if facts.mixed_with else ""
     say(f"{figures(facts.result.loss)} nats a {facts.unit} on {found.on.words}{mixed}.")
     say(f"Saved in {word(to)}, {short(len(page))} bytes. Open it in any browser.")
-
-
-def _checked(out: Path, folder: Path) -> Path:
-    """Return the path to write to, checked."""
-    check_target("out", out)
-    if is_own(out, folder):
-        raise UsageError(f"out must be none of the run's own files; got {out}.")
-    return out

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from microgpt.errors import InUseError, MicroGPTError, RunError
+from microgpt.errors import InUseError, MicroGPTError, RunError, UsageError
 from microgpt.runs.checkpoint import (
     CHECKPOINT,
     CONFIG,
@@ -19,7 +19,7 @@ from microgpt.runs.checkpoint import (
     SAMPLES,
     TOKENIZER,
 )
-from microgpt.runs.files import read_tensors, temporary_of
+from microgpt.runs.files import check_target, read_tensors, temporary_of
 from microgpt.runs.log import LOG
 
 RUNS = Path("runs")
@@ -164,10 +164,16 @@ def find_run(run: str | Path | None) -> Path:
     raise RunError(f"{run}: no such run. {hint}")
 
 
-def is_own(path: Path, folder: Path) -> bool:
-    """Return whether a path is that of one of a run's own files."""
+def check_output(out: Path, folder: Path) -> None:
+    """Check the path of a file that a command makes of a run.
+
+    Raises:
+        UsageError: it cannot be written, or is one of the run's own files.
+    """
+    check_target("out", out)
     names = CONFIG, TOKENIZER, CHECKPOINT, COUNTS, REFERENCE, SAMPLES, HELDOUT, LOG
-    return path.name in names and path.parent.resolve() == folder.resolve()
+    if out.name in names and out.parent.resolve() == folder.resolve():
+        raise UsageError(f"out must be none of the run's own files; got {out}.")
 
 
 def is_run(folder: Path) -> bool:
