@@ -14,6 +14,7 @@ from typing import Any
 
 import microgpt
 from microgpt import html
+from microgpt import page as source
 from microgpt.counting.ladder import Ladder
 from microgpt.data.texts import Texts
 from microgpt.errors import DataError, RunError, UsageError
@@ -28,8 +29,6 @@ from microgpt.sampling import Choice
 from microgpt.wording import counts_of, printable
 
 _HERE = Path(__file__).parent
-_PAGE = _HERE.parent / "page"
-_ROOMS = ("model", "alone")
 
 # The most characters of the text that the page begins with, a sample.
 _BEGIN = 24
@@ -86,8 +85,9 @@ def export(run: Run, documents: int = 100, bits: Bits | None = None) -> Exported
 
 
 def _page(run: Run, values: dict[str, Any], its: Weights, ladder: Ladder | None, why: str) -> bytes:
-    style = f"{html.style()}{(_HERE / 'page.css').read_text('utf-8')}"
-    script = f"\n{linked('alone/main.js', _sources())}\n"
+    style = f"{html.page_style()}{(_HERE / 'page.css').read_text('utf-8')}"
+    modules = {name: source.text(name) for name in source.names() if name.endswith(".js")}
+    script = f"\n{linked('alone/main.js', modules)}\n"
     unit, counts = run.tokenizer.unit, run.settings.training.ngram
     # All ASCII; and no text in it can end the element that it stands in, or begin another.
     text = json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
@@ -118,12 +118,3 @@ def _page(run: Run, values: dict[str, Any], its: Weights, ladder: Ladder | None,
 def _digest(text: str) -> str:
     """Return the hash by which the page's content security policy allows a part of it."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _sources() -> dict[str, str]:
-    """Return the page's modules by name."""
-    return {
-        f"{room}/{path.name}": path.read_text("utf-8")
-        for room in _ROOMS
-        for path in sorted((_PAGE / room).glob("*.js"))
-    }

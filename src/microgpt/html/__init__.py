@@ -67,6 +67,12 @@ def style() -> str:
     return (_HERE / "style.css").read_text("utf-8")
 
 
+@cache
+def page_style() -> str:
+    """Return the style sheet of a whole page: that of all pieces, and what every page has."""
+    return style() + (_HERE / "page.css").read_text("utf-8")
+
+
 def fragment(kind: str, /, **values: Any) -> str:
     """Return the HTML of an object for a notebook, with its style sheet.
 

@@ -16,7 +16,7 @@ TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript"}
 """The media type of each kind of file."""
 
 SHARED = "style/pieces.css"
-"""The name under which the page has the style sheet that report and notebooks use."""
+"""The name under which the page has the style sheet that all pages share."""
 
 
 @cache
@@ -40,7 +40,7 @@ def text(name: str) -> str:
         KeyError: there is no such file.
     """
     if name == SHARED:
-        return html.style()
+        return html.page_style()
     if name not in names():
         raise KeyError(name)
     return (_HERE / name).read_text("utf-8")

@@ -18,7 +18,7 @@ _HERE = Path(__file__).parent
 
 def render(facts: Facts) -> str:
     """Return the page as HTML."""
-    style = f"{html.style()}{(_HERE / 'page.css').read_text('utf-8')}"
+    style = f"{html.page_style()}{(_HERE / 'page.css').read_text('utf-8')}"
     # The page's content security policy allows this style sheet and nothing else.
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     template = html.template("report.html.jinja", _HERE)

@@ -2,7 +2,8 @@
  * The view of documents: those in the file with their losses, to filter, to sort and to open.
  */
 
-import { byId, element, field, shown } from "./elements.js";
+import { h } from "../dom.js";
+import { byId, field, shown } from "./elements.js";
 
 /** @typedef {{text: string, loss: number}} Document */
 
@@ -22,12 +23,12 @@ export function documentsView(documents, open) {
     byId("documents-found").textContent = `${found.length} of ${documents.length} documents`;
     byId("documents-rows").replaceChildren(
       ...found.map((one) => {
-        const button = element("button", { type: "button", class: "plain" }, shown(one.text));
+        const button = h("button", { type: "button", class: "plain" }, shown(one.text));
         button.addEventListener("click", () => open(one.text));
-        return element(
+        return h(
           "tr", {},
-          element("td", { class: "left words" }, button),
-          element("td", {}, one.loss.toFixed(2)),
+          h("td", { class: "left words" }, button),
+          h("td", {}, one.loss.toFixed(2)),
         );
       }),
     );

@@ -1,8 +1,8 @@
 /**
- * Elements of the page, made of text: nothing that a text says is ever read as markup.
+ * What several views of the page show: fields, bars, characters.
  */
 
-const SVG = "http://www.w3.org/2000/svg";
+import { h, s } from "../dom.js";
 
 /**
  * Return the element with an id.
@@ -25,34 +25,13 @@ export function field(id) {
 }
 
 /**
- * Make an element.
- * @param {string} tag
- * @param {Record<string, string>} attributes
- * @param {...(Node | string)} children
- * @returns {HTMLElement}
- */
-export function element(tag, attributes, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
-/**
  * Make a cell with a bar of a length.
  * @param {number} share of the cell
  * @returns {HTMLElement}
  */
 export function bar(share) {
-  const picture = document.createElementNS(SVG, "svg");
-  picture.setAttribute("aria-hidden", "true");
-  const box = document.createElementNS(SVG, "rect");
-  box.setAttribute("class", "fill");
-  box.setAttribute("width", `${(100 * share).toFixed(1)}%`);
-  box.setAttribute("height", "100%");
-  box.setAttribute("rx", "1.5");
-  picture.append(box);
-  return element("td", { class: "bar" }, picture);
+  const box = { class: "fill", width: `${(100 * share).toFixed(1)}%`, height: "100%", rx: "1.5" };
+  return h("td", { class: "bar" }, s("svg", { "aria-hidden": "true" }, s("rect", box)));
 }
 
 /**

@@ -2,8 +2,9 @@
  * The view of samples: new texts, drawn as the fields say, and the distribution they begin with.
  */
 
+import { h } from "../dom.js";
 import { generator } from "../model/sampling.js";
-import { bar, byId, element, field, glyph, shown } from "./elements.js";
+import { bar, byId, field, glyph, shown } from "./elements.js";
 
 /** @typedef {import("../model/model.js").Model} Model */
 
@@ -32,11 +33,11 @@ export function samplesView(model, unit, open) {
     const next = () => {
       if (mine !== turn) return;
       const one = model.sample(choice, random);
-      const button = element("button", { type: "button", class: "plain" }, shown(one.text));
+      const button = h("button", { type: "button", class: "plain" }, shown(one.text));
       button.addEventListener("click", () => open(one.text));
       const mark = one.ended === "block" ? "…" : "";
-      const text = element("td", { class: "left words" }, button, mark);
-      rows.push(element("tr", {}, text, element("td", {}, one.loss.toFixed(2))));
+      const text = h("td", { class: "left words" }, button, mark);
+      rows.push(h("tr", {}, text, h("td", {}, one.loss.toFixed(2))));
       if (rows.length < NUMBER) setTimeout(next);
       else byId("samples").replaceChildren(...rows);
     };
@@ -62,10 +63,10 @@ export function samplesView(model, unit, open) {
       const most = model.likeliest(logits, 10).filter((one) => one.p > 0);
       byId("next").replaceChildren(
         ...most.map((one) =>
-          element(
+          h(
             "tr", {},
-            element("th", { scope: "row" }, glyph(one.token)),
-            element("td", {}, `${(100 * one.p).toFixed(1)} %`),
+            h("th", { scope: "row" }, glyph(one.token)),
+            h("td", {}, `${(100 * one.p).toFixed(1)} %`),
             bar(one.p / most[0].p),
           ),
         ),

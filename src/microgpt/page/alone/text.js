@@ -2,7 +2,8 @@
  * The view of a text: the loss of each character, and what the model expected in its place.
  */
 
-import { bar, byId, element, field, glyph } from "./elements.js";
+import { h } from "../dom.js";
+import { bar, byId, field, glyph } from "./elements.js";
 
 /** @typedef {import("../model/model.js").Model} Model */
 
@@ -37,17 +38,17 @@ export function textView(model, unit) {
       ...characters.map((one, i) => {
         const level = Math.min(Math.trunc(one.nats / STEP), STRONGEST);
         const name = glyph(one.char) + (one.unknown ? "?" : "");
-        const button = element(
+        const button = h(
           "button",
           { type: "button", class: `s${level}`, "aria-pressed": String(i === chosen) },
-          element("b", {}, name), " ", element("span", {}, one.nats.toFixed(2)),
+          h("b", {}, name), " ", h("span", {}, one.nats.toFixed(2)),
         );
         button.addEventListener("click", () => {
           chosen = i;
           show(true);
           byId("text-characters").querySelectorAll("button")[i].focus();
         });
-        return element("li", {}, button);
+        return h("li", {}, button);
       }),
     );
     const one = characters[chosen];
@@ -59,11 +60,11 @@ export function textView(model, unit) {
     const top = one.likely[0].p;
     byId("expected").replaceChildren(
       ...one.likely.map(({ token, p: share }) =>
-        element(
+        h(
           "tr", {},
-          element("th", { scope: "row" }, glyph(token)),
-          element("td", {}, `${(100 * share).toFixed(2)} %`),
-          element("td", {}, (-Math.log(share)).toFixed(2)),
+          h("th", { scope: "row" }, glyph(token)),
+          h("td", {}, `${(100 * share).toFixed(2)} %`),
+          h("td", {}, (-Math.log(share)).toFixed(2)),
           bar(share / top),
         ),
       ),
