@@ -11,8 +11,23 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import microgpt
+from microgpt import Run
 from microgpt.studio.library import Library
 from microgpt.studio.server import Server
+
+from .conftest import TINY
+
+HOSTILE = ["<script>boom()</script>", "<img src=x onerror=boom()>", "</ol><svg onload=boom()>"]
+
+
+def hostile_run(folder: Path) -> Run:
+    """Train a run on names and on what an attacker would have put among them; its name, too."""
+    texts = [*TINY, *(a + b for a in TINY for b in TINY[:6]), *HOSTILE]
+    return microgpt.train(
+        texts, engine="scalar", preset="microgpt", steps=60, holdout=0.3,
+        out=folder / HOSTILE[1].replace("/", "_"),
+    )  # fmt: skip
 
 
 @contextmanager

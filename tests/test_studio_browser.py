@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,16 +15,14 @@ from microgpt import Run
 from microgpt.loss.objectives import OBJECTIVES
 from microgpt.studio.server import Server
 
-from .browser import accessible, chromium, expect
-from .conftest import TINY
-from .studios import serving
+from .browser import chromium, expect
+from .studios import HOSTILE, hostile_run, serving
+from .tabs import Tab
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.slow
-SIZES = {"wide": (1280, 800), "narrow": (320, 640), "huge": (3840, 2160)}
-HOSTILE = ["<script>boom()</script>", "<img src=x onerror=boom()>", "</ol><svg onload=boom()>"]
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +33,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run trained on names and on what an attacker would have put among them."""
-    texts = [*TINY, *(a + b for a in TINY for b in TINY[:6]), *HOSTILE]
-    return microgpt.train(
-        texts, engine="scalar", preset="microgpt", steps=60, holdout=0.3,
-        out=tmp_path_factory.mktemp("runs") / HOSTILE[1].replace("/", "_"),
-    )  # fmt: skip
+    return hostile_run(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture
@@ -49,63 +42,16 @@ def server(trained: Run) -> Iterator[Server]:
         yield served
 
 
-class Tab:
-    """A tab, and all that the page asked for and complained of."""
-
-    def __init__(self, browser: Browser, server: Server, **kind: Any) -> None:
-        self.context = browser.new_context(bypass_csp=kind.pop("bypass_csp", False), **kind)
-        self.page = self.context.new_page()
-        self.asked: list[str] = []
-        self.said: list[str] = []
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.goto(server.address)
-        self.page.wait_for_selector("#way")
-        self.home = f"http://127.0.0.1:{server.port}/"
-
-    def text(self, name: str) -> str:
-        return self.page.inner_text(f"#{name}")
-
-    def count(self, characters: int) -> None:
-        """Wait until so many characters are shown, the end included."""
-        expect(self.page.locator("#characters button")).to_have_count(characters)
-
-    def close(self) -> None:
-        assert [url for url in self.asked if not url.startswith((self.home, "data:"))] == []
-        assert self.said == []
-        self.context.close()
-
-
 @pytest.fixture
 def tab(browser: Browser, server: Server) -> Iterator[Tab]:
-    made = Tab(browser, server, viewport={"width": 1280, "height": 800}, has_touch=True)
+    made = Tab(browser, server, "#way", viewport={"width": 1280, "height": 800}, has_touch=True)
     yield made
     made.close()
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_and_nothing_is_cut_off(
-    browser: Browser, server: Server, size: str, scheme: Any
-) -> None:
-    width, height = SIZES[size]
-    # Axe is a script, which the page itself would not let in.
-    made = Tab(
-        browser, server, viewport={"width": width, "height": height}, color_scheme=scheme,
-        bypass_csp=True,
-    )  # fmt: skip
-    made.page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
-    made.page.wait_for_selector("figure table")
-    accessible(made.page)
-    assert made.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    made.close()
-
-
-def test_the_address_keeps_no_token_and_has_what_is_on_the_page(tab: Tab) -> None:
-    assert "token" not in tab.page.url
+def test_the_address_has_what_is_on_the_page(tab: Tab) -> None:
     tab.page.fill("#text", "annalena")
-    tab.count(9)
+    expect(tab.page.locator("#characters button")).to_have_count(9)
     tab.page.click("#characters li:nth-child(3) button")
     tab.page.fill("#p", "0.25")
     expect(tab.page.locator("#way")).to_contain_text("p of n =")
@@ -120,7 +66,7 @@ def test_the_address_keeps_no_token_and_has_what_is_on_the_page(tab: Tab) -> Non
 
 def test_a_text_costs_what_the_package_says(tab: Tab, trained: Run) -> None:
     tab.page.fill("#text", "annalena")
-    tab.count(9)
+    expect(tab.page.locator("#characters button")).to_have_count(9)
     shown = tab.page.locator("#characters span").all_inner_texts()
     assert [float(nats) for nats in shown] == pytest.approx(
         trained.score("annalena").losses, abs=0.006
@@ -191,27 +137,11 @@ def test_a_moved_logit_changes_every_probability_and_goes_back(tab: Tab) -> None
     assert tab.text("way") == before
 
 
-def test_every_control_is_reached_by_keyboard(tab: Tab) -> None:
-    controls = tab.page.evaluate(
-        "document.querySelectorAll('input, select, button, summary').length"
-    )
-    reached = set[str]()
-    tab.page.evaluate("document.activeElement.blur()")
-    for _ in range(controls + 5):
-        tab.page.keyboard.press("Tab")
-        reached.add(tab.page.evaluate(
-            "(() => { const e = document.activeElement; return e.tagName + '|' + "
-            "[...document.querySelectorAll(e.tagName)].indexOf(e) })()"
-        ))  # fmt: skip
-    found = [at for at in reached if at.split("|")[0] in ("INPUT", "SELECT", "BUTTON", "SUMMARY")]
-    assert len(found) == controls
-
-
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_runs_nothing(tab: Tab, text: str) -> None:
     tab.page.evaluate("void (window.boom = () => { window.ran = true })")
     tab.page.fill("#text", text)
-    tab.count(len(text) + 1)
+    expect(tab.page.locator("#characters button")).to_have_count(len(text) + 1)
     for at in (1, 5, len(text)):
         tab.page.click(f"#characters li:nth-child({at}) button")
     assert tab.page.evaluate("window.ran") is None
@@ -234,13 +164,21 @@ def test_chart_files_are_whole(tab: Tab, tmp_path: Path) -> None:
 
 def test_a_studio_that_has_ended_is_said_to_have(browser: Browser, trained: Run) -> None:
     with serving(trained.folder.parent) as server:
-        made = Tab(browser, server)
+        made = Tab(browser, server, "#way")
     made.page.fill("#text", "otto")
     expect(made.page.locator("#status")).to_contain_text("The studio does not answer")
     with serving(trained.folder.parent) as server:
         made.page.goto(f"http://127.0.0.1:{server.port}/")
         assert "This address has been used" in made.page.inner_text("body")
     made.context.close()
+
+
+def test_the_address_that_is_opened_keeps_no_token(browser: Browser, server: Server) -> None:
+    page = browser.new_page()
+    page.goto(server.address)
+    page.wait_for_selector("#way")
+    assert "token" not in page.url
+    page.close()
 
 
 def test_without_runs_the_page_says_what_to_do(browser: Browser, tmp_path: Path) -> None:

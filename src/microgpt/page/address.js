@@ -10,12 +10,31 @@ const read = () => new URLSearchParams(location.hash.slice(1));
 export const get = (name, usual = "") => read().get(name) ?? usual;
 
 /**
- * Change some of it; the page is not loaded again.
+ * Return the address with some of it changed, from the # on; null leaves a name out.
  *
- * @param {Record<string, string | number>} values
+ * @param {Record<string, string | number | null>} values
  */
-export function set(values) {
+export function changed(values) {
   const all = read();
-  for (const [name, value] of Object.entries(values)) all.set(name, String(value));
-  history.replaceState(null, "", `#${all}`);
+  for (const [name, value] of Object.entries(values)) {
+    if (value === null) all.delete(name);
+    else all.set(name, String(value));
+  }
+  return `#${all}`;
+}
+
+/**
+ * Change some of it; the page is not loaded again, and no view is opened.
+ *
+ * @param {Record<string, string | number | null>} values
+ */
+export const set = (values) => history.replaceState(null, "", changed(values));
+
+/**
+ * Go to another view or run: the button "back" returns.
+ *
+ * @param {Record<string, string | number | null>} values
+ */
+export function go(values) {
+  location.hash = changed(values);
 }

@@ -1,54 +1,77 @@
-/** The page of the studio: the choice of a run, and the view of its loss. */
+/** The studio's page: the choice of a view and of a run. */
 
 import * as address from "./address.js";
 import { h } from "./dom.js";
-import { figures } from "./numbers.js";
+import { counted, figures } from "./numbers.js";
 import * as server from "./server.js";
-import { curve } from "./views/curve.js";
-import { text } from "./views/text.js";
+import { VIEWS } from "./views.js";
 
-const choice = /** @type {HTMLSelectElement} */ (document.getElementById("run"));
-const about = /** @type {HTMLElement} */ (document.getElementById("about"));
-const view = /** @type {HTMLElement} */ (document.getElementById("view"));
-const status = /** @type {HTMLElement} */ (document.getElementById("status"));
+const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const choice = /** @type {HTMLSelectElement} */ (byId("run"));
+const [nav, about, main, line, status] = ["views", "about", "view", "line", "status"].map(byId);
+
+/** Ends what the view that is shown has begun. */
+let leave = new AbortController();
 
 /** @param {string} sentence */
 const say = (sentence) => (status.textContent = sentence);
 
-/** @param {string} run */
-async function open(run) {
+/** Show the view and the run that the address names. */
+async function show() {
+  leave.abort();
+  const mine = (leave = new AbortController());
   say("");
-  try {
-    const found = await server.about(run);
-    if (choice.value !== run) return; // another was chosen meanwhile
-    const loss = found.held_out === null ? "" : ` Held-out loss: ${figures(found.held_out)} nats a ${found.unit}; a blind guess costs ${figures(found.blind)}.`;
-    about.textContent = `${found.documents.toLocaleString("en")} documents, ${found.steps.toLocaleString("en")} steps, ${found.parameters.toLocaleString("en")} parameters${found.mixed ? ", mixed with counts" : ""}.${loss}`;
-    view.replaceChildren(text(found, say), curve(found));
-  } catch (error) {
-    about.textContent = "";
-    view.replaceChildren();
-    say(error instanceof Error ? error.message : String(error));
-  }
-}
-
-async function begin() {
+  const view = VIEWS.find((one) => one.name === address.get("view")) ?? VIEWS[0];
+  document.title = `${view.title} · microgpt studio`;
+  nav.replaceChildren(
+    ...VIEWS.map((one) => h("a", { href: address.changed({ view: one.name }), "aria-current": one === view && "page", onclick: to(one.name) }, one.title)),
+  );
+  line.textContent = view.line;
   try {
     const names = await server.runs();
-    if (!names.length) {
+    if (mine.signal.aborted) return;
+    const asked = address.get("run", names[0]);
+    const run = names.includes(asked) ? asked : names[0];
+    choice.replaceChildren(...names.map((name) => h("option", { value: name }, name)));
+    choice.value = run ?? "";
+    /** @type {HTMLElement} */ (choice.parentElement).hidden = view.needsRun === false || !run;
+    if (view.needsRun !== false && !run) {
+      main.replaceChildren();
       say("There is no run yet. Train one in the terminal: microgpt train. Then reload this page.");
       return;
     }
-    choice.replaceChildren(...names.map((name) => h("option", { value: name }, name)));
-    const asked = address.get("run", names[0]);
-    choice.value = names.includes(asked) ? asked : names[0];
-    choice.addEventListener("change", () => {
-      address.set({ run: choice.value });
-      void open(choice.value);
-    });
-    await open(choice.value);
+    const found = view.needsRun === false ? null : await server.about(run, mine.signal);
+    if (mine.signal.aborted) return;
+    about.textContent = found ? described(found) : "";
+    const context = { about: found, source: found && server.source(run), say, signal: mine.signal };
+    main.replaceChildren(view.open(/** @type {import("./frame.js").Context} */ (context)));
   } catch (error) {
-    say(error instanceof Error ? error.message : String(error));
+    if (mine.signal.aborted) return;
+    about.textContent = "";
+    main.replaceChildren();
+    if (!(error instanceof server.Refused)) throw error;
+    say(error.message);
   }
 }
 
-void begin();
+/** @param {string} name of a view, which keeps what the address says */
+const to = (name) => (/** @type {MouseEvent} */ event) => {
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return; // another tab
+  event.preventDefault();
+  address.go({ view: name });
+  main.focus();
+};
+
+/** @param {import("./source.js").About} run */
+function described(run) {
+  const loss = run.held_out === null ? "" : ` Held-out loss: ${figures(run.held_out)} nats a ${run.unit}; a blind guess costs ${figures(run.blind)}.`;
+  return `${counted(run.documents)} documents, ${counted(run.steps)} steps, ${counted(run.parameters)} parameters${run.mixed ? ", mixed with counts" : ""}.${loss}`;
+}
+
+document.querySelector(".skip")?.addEventListener("click", (event) => {
+  event.preventDefault(); // the address has what is on the page
+  main.focus();
+});
+choice.addEventListener("change", () => address.go({ run: choice.value }));
+addEventListener("hashchange", () => void show());
+void show();

@@ -20,3 +20,10 @@ export function percent(p) {
   const x = 100 * p;
   return `${x >= 10 ? x.toFixed(0) : x >= 1 ? x.toFixed(1) : x >= 0.0001 ? x.toPrecision(1) : x.toExponential(0)} %`;
 }
+
+/**
+ * A number of things, with commas.
+ *
+ * @param {number} n
+ */
+export const counted = (n) => n.toLocaleString("en");

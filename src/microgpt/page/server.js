@@ -1,41 +1,98 @@
-/**
- * What views ask of the studio's server.
- *
- * @typedef {{run: string, unit: string, documents: number, steps: number, parameters: number, blind: number, held_out: number | null, mixed: boolean}} About
- * @typedef {{symbol: string, nats: number, p: number, level: number, unknown: boolean, likely: [string, number][]}} Position
- * @typedef {{text: string, loss: number, nats: number, bits: number, perplexity: number, positions: Position[]}} PricedText
- * @typedef {{symbols: string[], logits: number[], target: number, rest: number | null}} Logits
- */
+/** What the page asks of the studio's server. */
+
+/** @typedef {import("./source.js").About} About */
+/** @typedef {import("./source.js").Source} Source */
 
 /** A question that the server refused; its message is a sentence to show. */
 export class Refused extends Error {}
 
+const STOPPED = "The studio does not answer: it was stopped. Start microgpt studio again, and open its new address.";
+
+/**
+ * Return the answer to a question.
+ *
+ * @param {string} path
+ * @param {object} question
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+export async function ask(path, question, signal) {
+  return (await asked(path, question, signal)).json();
+}
+
+/**
+ * Read the events that answer a question, until they end or the signal ends them.
+ *
+ * @param {string} path
+ * @param {object} question
+ * @param {(event: any) => void} onEvent
+ * @param {AbortSignal} [signal]
+ */
+export async function stream(path, question, onEvent, signal) {
+  const answer = await asked(path, question, signal);
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (answer.body).getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  for (;;) {
+    const { done, value } = await read(reader, signal);
+    if (done) return;
+    text += decoder.decode(value, { stream: true });
+    const parts = text.split("\n\n");
+    text = /** @type {string} */ (parts.pop());
+    for (const part of parts) {
+      if (!part.startsWith("data: ")) continue; // a sign of life
+      const event = JSON.parse(part.slice(6));
+      if (event.error) throw new Refused(event.error);
+      onEvent(event);
+    }
+  }
+}
+
+/**
+ * @param {ReadableStreamDefaultReader<Uint8Array>} reader
+ * @param {AbortSignal} [signal]
+ */
+async function read(reader, signal) {
+  try {
+    return await reader.read();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Refused(STOPPED);
+  }
+}
+
 /**
  * @param {string} path
  * @param {object} question
- * @returns {Promise<any>}
+ * @param {AbortSignal} [signal]
  */
-async function ask(path, question) {
+async function asked(path, question, signal) {
   /** @type {Response} */
   let answer;
   try {
-    answer = await fetch(path, { method: "POST", body: JSON.stringify(question) });
-  } catch {
-    throw new Refused("The studio does not answer: it was stopped. Start microgpt studio again, and open its new address.");
+    answer = await fetch(path, { method: "POST", body: JSON.stringify(question), signal });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Refused(STOPPED);
   }
+  if (answer.ok) return answer;
   const text = await answer.text();
-  if (answer.ok) return JSON.parse(text);
   throw new Refused(answer.headers.get("content-type")?.includes("json") ? JSON.parse(text).error : text.trim());
 }
 
 /** @returns {Promise<string[]>} */
 export const runs = async () => (await ask("/api/runs", {})).runs;
 
-/** @type {(run: string) => Promise<About>} */
-export const about = (run) => ask("/api/about", { run });
+/** @type {(run: string, signal?: AbortSignal) => Promise<About>} */
+export const about = (run, signal) => ask("/api/about", { run }, signal);
 
-/** @type {(run: string, text: string) => Promise<PricedText>} */
-export const price = (run, text) => ask("/api/price", { run, text });
-
-/** @type {(run: string, text: string, position: number) => Promise<Logits>} */
-export const logits = (run, text, position) => ask("/api/logits", { run, text, position });
+/**
+ * Return what answers for a run.
+ *
+ * @param {string} run
+ * @returns {Source}
+ */
+export const source = (run) => ({
+  price: (text) => ask("/api/price", { run, text }),
+  logits: (text, position) => ask("/api/logits", { run, text, position }),
+});

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from microgpt import page
 from microgpt.studio import about, prices
-from microgpt.studio.answers import mistake
+from microgpt.studio.answers import FAULT, mistake
 from microgpt.studio.guard import Refused
 from microgpt.studio.library import Library
 
@@ -55,4 +55,4 @@ async def _refused(_: Request, refused: Exception) -> Response:
 
 async def _fault(_: Request, error: Exception) -> Response:
     traceback.print_exception(error)
-    return mistake("A fault of microgpt; the terminal shows where. Please report it.", 500)
+    return mistake(FAULT, 500)

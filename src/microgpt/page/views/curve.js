@@ -1,20 +1,20 @@
 /** The curve -log p, with a point to drag; what other objectives say there, and the slope each puts on the logit. */
 
+import * as address from "../address.js";
+import { plot } from "../chart/plot.js";
 import { h } from "../dom.js";
 import { OBJECTIVES } from "../loss.js";
 import { figures } from "../numbers.js";
-import { plot } from "../plot.js";
-import * as address from "../address.js";
 
 const LEAST = 1e-5;
 const KINDS = /** @type {const} */ (["one", "two", "three"]);
 const PLACES = Array.from({ length: 121 }, (_, i) => LEAST ** (1 - i / 120));
 
 /**
- * @param {import("../server.js").About} about
+ * @param {import("../frame.js").Context} context
  * @returns {HTMLElement}
  */
-export function curve(about) {
+export function curve({ about }) {
   const marks = [{ name: "blind guess", x: Math.exp(-about.blind) }];
   if (about.held_out !== null) marks.push({ name: "this model", x: Math.exp(-about.held_out) });
   const draw = (/** @type {"value" | "slope"} */ what) =>
@@ -24,11 +24,11 @@ export function curve(about) {
       points: PLACES.map((p) => /** @type {[number, number]} */ ([p, objective[what](p)])),
     }));
   const values = plot(
-    { title: "The loss of a prediction", x: "p: the probability of what came", y: "loss", curves: draw("value"), low: 0, high: 12, marks },
+    { title: "The loss of a prediction", x: "p: the probability of what came", y: "loss", curves: draw("value"), log: true, low: 0, high: 12, marks },
     move,
   );
   const slopes = plot(
-    { title: "The slope on its logit", x: "p: the probability of what came", y: "slope", curves: draw("slope"), low: -1, high: 0 },
+    { title: "The slope on its logit", x: "p: the probability of what came", y: "slope", curves: draw("slope"), log: true, low: -1, high: 0 },
     move,
   );
   const number = h("input", { class: "number", id: "p", type: "text", inputmode: "decimal", autocomplete: "off" });

@@ -8,8 +8,8 @@ import { figures, percent } from "../numbers.js";
 const ROWS = 10;
 
 /**
- * @param {import("../server.js").Logits} given
- * @param {import("../server.js").PricedText} text
+ * @param {import("../source.js").Logits} given
+ * @param {import("../source.js").PricedText} text
  * @param {number} at the position
  * @returns {HTMLElement}
  */

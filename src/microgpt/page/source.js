@@ -1,0 +1,41 @@
+/**
+ * What views ask of a model: of the studio's server, or of the model inside an exported file.
+ *
+ * @typedef {object} About
+ * @property {string} run its name
+ * @property {string} unit what a position is called: "character" or "byte"
+ * @property {number} documents trained on and held out
+ * @property {number} steps updates made
+ * @property {number} parameters of the GPT
+ * @property {number} blind the loss of a uniform guess, nats a position
+ * @property {number | null} held_out its held-out loss; null: not known
+ * @property {boolean} mixed whether counts are mixed in
+ *
+ * @typedef {object} Position
+ * @property {string} symbol what came
+ * @property {number} nats
+ * @property {number} p
+ * @property {number} level of its colour, from 0 to 5
+ * @property {boolean} unknown whether the model has never seen it: its loss is then fixed
+ * @property {[string, number][]} likely the likeliest tokens, and their probabilities
+ *
+ * @typedef {object} PricedText
+ * @property {string} text
+ * @property {number} loss nats a position
+ * @property {number} nats their sum
+ * @property {number} bits a position
+ * @property {number} perplexity
+ * @property {Position[]} positions one for each token, and the end
+ *
+ * @typedef {object} Logits
+ * @property {string[]} symbols the largest logit's first
+ * @property {number[]} logits
+ * @property {number} target the place of what came
+ * @property {number | null} rest the log-sum-exp of logits that are not listed
+ *
+ * @typedef {object} Source
+ * @property {(text: string) => Promise<PricedText>} price
+ * @property {(text: string, position: number) => Promise<Logits>} logits
+ */
+
+export {};
