@@ -17,16 +17,15 @@ from microgpt.studio.library import Library
 from microgpt.studio.server import Server
 
 from .conftest import TINY
-
-HOSTILE = ["<script>boom()</script>", "<img src=x onerror=boom()>", "</ol><svg onload=boom()>"]
+from .hostile import PAYLOADS
 
 
 def hostile_run(folder: Path) -> Run:
     """Train a run on names and on what an attacker would have put among them; its name, too."""
-    texts = [*TINY, *(a + b for a in TINY for b in TINY[:6]), *HOSTILE]
+    texts = [*TINY, *(a + b for a in TINY for b in TINY[:6]), *PAYLOADS]
     return microgpt.train(
         texts, engine="scalar", preset="microgpt", steps=60, holdout=0.3,
-        out=folder / HOSTILE[1].replace("/", "_"),
+        out=folder / PAYLOADS[10],
     )  # fmt: skip
 
 

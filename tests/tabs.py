@@ -40,6 +40,7 @@ class Tab:
         self.context.add_cookies(
             [{"name": server.keys.name, "value": server.keys.cookie, "url": self.home}]
         )
+        self.context.add_init_script("window.boom = () => { window.ran = true }")
         self.page = self.context.new_page()
         self.asked: list[str] = []
         self.said: list[str] = []
@@ -65,7 +66,8 @@ class Tab:
         return self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
     def close(self) -> None:
-        """Close the tab, which must have asked for nothing but the studio's, and be silent."""
+        """Close the tab: no text may have run, nothing been asked elsewhere, nothing complained."""
+        assert self.page.evaluate("window.ran") is None
         own = (self.home, "data:", f"blob:{self.home}")
         assert [url for url in self.asked if not url.startswith(own)] == []
         assert self.said == []

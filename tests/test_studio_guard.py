@@ -11,15 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.routing import Route
 
 from microgpt import page
 from microgpt.studio import server as studio
+from microgpt.studio.app import application
 from microgpt.studio.guard import BODY, Refused, _limited
+from microgpt.studio.library import Library
 from microgpt.studio.server import Server
 
 from .studios import ask, raw, request, serving
 
-ROUTES = ["/", "/page/main.js", "/api/runs", "/api/about", "/api/price", "/api/logits", "/no"]
+API = [
+    route.path
+    for route in application(Library(Path("no such folder"))).routes
+    if isinstance(route, Route) and route.path.startswith("/api/")
+]
+ROUTES = ["/", "/page/main.js", *API, "/no"]
 REACHED: list[str] = []
 
 
@@ -57,6 +65,7 @@ def test_the_page_itself_is_let_in_everywhere(server: Server) -> None:
     # Otherwise nothing below would prove anything.
     for path in ROUTES:
         request(server, path, of(path))
+    assert len(API) >= 4
     assert REACHED == ROUTES
     assert ask(server, "/api/runs") == {"runs": []}
 
