@@ -56,6 +56,11 @@ class Answer:
     def json(self) -> Any:
         return json.loads(self.body)
 
+    def events(self) -> list[Any]:
+        """Return the events of a stream, which came in chunks."""
+        found = (line for line in self.body.splitlines() if line.startswith(b"data: "))
+        return [json.loads(line[6:]) for line in found]
+
 
 def raw(server: Server, data: bytes, seconds: float = 10.0) -> Answer:
     """Send bytes; return all that comes back until the server closes."""

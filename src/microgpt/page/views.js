@@ -1,6 +1,7 @@
 /** The views of the studio, in the order of its navigation. */
 
 import { view as loss } from "./views/loss.js";
+import { view as step } from "./views/step.js";
 
 /** @type {import("./frame.js").View[]} */
-export const VIEWS = [loss];
+export const VIEWS = [loss, step];

@@ -9,7 +9,7 @@ export const BOTTOM = 40;
 const LEFT = 52;
 const WIDEST = 560;
 
-/** @typedef {{low: number, high: number, log?: boolean, name: string}} Axis */
+/** @typedef {{low: number, high: number, log?: boolean, whole?: boolean, name: string}} Axis */
 
 /**
  * Make the drawing of a chart.
@@ -47,7 +47,7 @@ export function axes(svg, width, right, across, up) {
   const x = scale(across.low, across.high, LEFT, width - right, across.log);
   const y = scale(up.low, up.high, HEIGHT - BOTTOM, TOP, up.log);
   const round = (/** @type {Axis} */ axis, /** @type {number} */ most) =>
-    axis.log ? powers(axis.low, axis.high, most) : ticks(axis.low, axis.high, most);
+    axis.log ? powers(axis.low, axis.high, most) : ticks(axis.low, axis.high, most).filter((value) => !axis.whole || Number.isInteger(value));
   const shown = (/** @type {number} */ value) => (Math.abs(value) >= 1e4 ? value.toLocaleString("en") : String(value));
   svg.replaceChildren(
     ...round(across, width < 400 ? 3 : 6).flatMap((value) => [
