@@ -127,6 +127,21 @@ def _shares(shifted_BV: Floats, choice: Choice) -> Floats:
     return p_BV
 
 
+def prompt_ids(tokenizer: Tokenizer, prompt: str, block_size: int) -> list[int]:
+    """Return the ids of a prompt.
+
+    Raises:
+        UsageError: it has an unknown character, or does not fit the block.
+    """
+    ids: list[int] = known_ids(tokenizer, prompt, "prompt").tolist()
+    if len(ids) >= block_size:
+        raise UsageError(
+            f"the prompt must be shorter than the block of {block_size}; "
+            f"got {count(len(ids), 'token')}."
+        )
+    return ids
+
+
 def samples(
     engine: Predictor, tokenizer: Tokenizer, block_size: int, choice: Choice
 ) -> Iterator[Sample]:
@@ -135,12 +150,7 @@ def samples(
     Raises:
         UsageError: the prompt has an unknown character, or does not fit the block.
     """
-    prompt: list[int] = known_ids(tokenizer, choice.prompt, "prompt").tolist()
-    if len(prompt) >= block_size:
-        raise UsageError(
-            f"the prompt must be shorter than the block of {block_size}; "
-            f"got {count(len(prompt), 'token')}."
-        )
+    prompt = prompt_ids(tokenizer, choice.prompt, block_size)
     rng = np.random.default_rng(choice.seed)
     # The first samples are drawn alone, so that they come at once; the later ones many at a time.
     rows, most = 1, min(ROWS, max(1, _POSITIONS // block_size))

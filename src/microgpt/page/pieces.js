@@ -31,7 +31,7 @@ export function table({ caption, head, rows, marked }) {
     h(
       "table", {},
       h("caption", {}, caption),
-      h("thead", {}, h("tr", {}, ...head.map((name) => h("th", { scope: "col" }, name)))),
+      h("thead", {}, h("tr", {}, ...head.map((name) => (name ? h("th", { scope: "col" }, name) : h("td"))))),
       h("tbody", {}, ...rows.map(row)),
     ),
   );
@@ -125,6 +125,21 @@ export function heat(positions, label, onChoose) {
     onChoose?.(i);
   }
   return { element: h("ol", { class: "heat", "aria-label": label }, ...items.map((item) => h("li", {}, item))), items, choose };
+}
+
+/**
+ * Write a whole text so that nothing in it is invisible.
+ *
+ * @param {string} text
+ */
+export function shown(text) {
+  const escaped = (/** @type {string} */ char) => {
+    if (char === "\n") return "\\n";
+    if (char === "\t") return "\\t";
+    const code = (char.codePointAt(0) ?? 0).toString(16);
+    return code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;
+  };
+  return text ? [...text].map((char) => (char !== " " && /[\p{C}\p{Z}]/u.test(char) ? escaped(char) : char)).join("") : "(empty)";
 }
 
 /**

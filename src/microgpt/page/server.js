@@ -95,4 +95,11 @@ export const about = (run, signal) => ask("/api/about", { run }, signal);
 export const source = (run) => ({
   price: (text) => ask("/api/price", { run, text }),
   logits: (text, position) => ask("/api/logits", { run, text, position }),
+  following: (prompt) => ask("/api/next", { run, prompt }),
+  samples: async (drawing, number, onSample, signal) => {
+    /** @type {boolean[] | null} */
+    let seen = null;
+    await stream("/api/samples", { run, number, ...drawing }, (event) => ("seen" in event ? (seen = event.seen) : onSample(event)), signal);
+    return seen;
+  },
 });

@@ -33,9 +33,26 @@
  * @property {number} target the place of what came
  * @property {number | null} rest the log-sum-exp of logits that are not listed
  *
+ * @typedef {object} Following What the next token is drawn from.
+ * @property {string[]} symbols of all tokens, in the order of their ids
+ * @property {number[]} logits
+ *
+ * @typedef {object} Drawing How samples are drawn.
+ * @property {number} temperature
+ * @property {number | null} top_k
+ * @property {number} top_p
+ * @property {number} min_p
+ * @property {string} prompt
+ * @property {number} seed
+ *
+ * @typedef {{text: string, loss: number, ended: "end" | "block"}} Sample
+ *
  * @typedef {object} Source
  * @property {(text: string) => Promise<PricedText>} price
  * @property {(text: string, position: number) => Promise<Logits>} logits
+ * @property {(prompt: string) => Promise<Following>} following
+ * @property {(drawing: Drawing, number: number, onSample: (sample: Sample) => void, signal: AbortSignal) => Promise<boolean[] | null>} samples
+ *   answers which of them stand in the training data; null: that is not known
  */
 
 export {};

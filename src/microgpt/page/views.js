@@ -1,7 +1,8 @@
 /** The views of the studio, in the order of its navigation. */
 
 import { view as loss } from "./views/loss.js";
+import { view as sample } from "./views/sample.js";
 import { view as step } from "./views/step.js";
 
 /** @type {import("./frame.js").View[]} */
-export const VIEWS = [loss, step];
+export const VIEWS = [loss, step, sample];

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from microgpt import page
-from microgpt.studio import about, prices, step
+from microgpt.studio import about, prices, samples, step
 from microgpt.studio.answers import FAULT, mistake
 from microgpt.studio.guard import Refused
 from microgpt.studio.library import Library
@@ -27,6 +27,7 @@ def application(library: Library) -> Starlette:
         Route("/page/{name:path}", _file),
         *about.routes(library),
         *prices.routes(library),
+        *samples.routes(library),
         *step.routes(library),
     ]
     return Starlette(
