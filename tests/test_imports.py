@@ -114,8 +114,11 @@ def test_the_command_line_alone_prints() -> None:
             assert "print" not in calls(tree), name
 
 
-# What a run and a sweep keep; and what a person names to be written.
-WRITERS = ("runs", "sweep.folder", "sweep.best", "cli.compress", "data.datasets.make_names")
+# What a run and a sweep keep; what a person names to be written, or drops on the studio's page.
+WRITERS = (
+    "runs", "sweep.folder", "sweep.best", "cli.compress", "data.datasets.make_names",
+    "studio.uploads",
+)  # fmt: skip
 
 
 def test_few_modules_write_files() -> None:

@@ -17,7 +17,7 @@ const STOPPED = "The studio does not answer: it was stopped. Start microgpt stud
  * @returns {Promise<any>}
  */
 export async function ask(path, question, signal) {
-  return (await asked(path, question, signal)).json();
+  return (await asked(path, JSON.stringify(question), signal)).json();
 }
 
 /**
@@ -29,7 +29,7 @@ export async function ask(path, question, signal) {
  * @param {AbortSignal} [signal]
  */
 export async function stream(path, question, onEvent, signal) {
-  const answer = await asked(path, question, signal);
+  const answer = await asked(path, JSON.stringify(question), signal);
   const reader = /** @type {ReadableStream<Uint8Array>} */ (answer.body).getReader();
   const decoder = new TextDecoder();
   let text = "";
@@ -62,15 +62,17 @@ async function read(reader, signal) {
 }
 
 /**
+ * Send a request's body, and return the answer once it has begun.
+ *
  * @param {string} path
- * @param {object} question
+ * @param {BodyInit} body
  * @param {AbortSignal} [signal]
  */
-async function asked(path, question, signal) {
+export async function asked(path, body, signal) {
   /** @type {Response} */
   let answer;
   try {
-    answer = await fetch(path, { method: "POST", body: JSON.stringify(question), signal });
+    answer = await fetch(path, { method: "POST", body, signal });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Refused(STOPPED);

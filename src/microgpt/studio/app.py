@@ -1,6 +1,6 @@
 """The studio's routes: the page's files, and what each view asks for.
 
-In: a library of runs. Out: an ASGI application, which `guard` stands before.
+In: a library of runs, the uploaded files. Out: an ASGI application, which `guard` stands before.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from microgpt import page
-from microgpt.studio import about, prices, samples, step
+from microgpt.studio import about, look, prices, samples, step
 from microgpt.studio.answers import FAULT, mistake
 from microgpt.studio.guard import Refused
 from microgpt.studio.library import Library
+from microgpt.studio.uploads import Uploads
 
 
-def application(library: Library) -> Starlette:
+def application(library: Library, uploads: Uploads) -> Starlette:
     """Return the application."""
     routes = [
         Route("/", _index),
@@ -29,6 +30,7 @@ def application(library: Library) -> Starlette:
         *prices.routes(library),
         *samples.routes(library),
         *step.routes(library),
+        *look.routes(uploads),
     ]
     return Starlette(
         routes=routes, exception_handlers={Exception: _fault, 404: _missing, Refused: _refused}

@@ -21,6 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 BODY = 1_000_000
 """The most bytes of a request's body."""
 
+LIMITS = {b"/api/upload": 500_000_000}
+"""The same, of the paths that take more; exactly these."""
+
 _PATH = re.compile(rb"/(?:[a-z0-9_-]+(?:[./][a-z0-9_-]+)*)?/?")
 
 POLICY = "; ".join(
@@ -107,7 +110,7 @@ class Guard:
         try:
             answer = self._check(scope)
             if answer is None:
-                await self._app(scope, _limited(receive), guarded)
+                await self._app(scope, _limited(receive, _most(scope)), guarded)
                 return
         except Refused as refused:
             answer = PlainTextResponse(refused.why + "\n", refused.status)
@@ -123,7 +126,7 @@ class Guard:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             raise Refused(421, "The studio answers to 127.0.0.1 and localhost alone.")
-        path = scope.get("raw_path", b"").partition(b"?")[0]
+        path = _path(scope)
         # Names of runs travel in bodies and queries: a path has nothing to be decoded.
         if not _PATH.fullmatch(path):
             raise Refused(404, "There is no such page.")
@@ -148,8 +151,8 @@ class Guard:
         if path == b"/" and scope["query_string"]:
             return RedirectResponse("/", 303)
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > BODY:
-            raise Refused(413, f"A request must have at most {BODY} bytes.")
+        if not length.isdecimal() or int(length) > _most(scope):
+            raise _too_large(_most(scope))
         return None
 
     def _welcome(self) -> Response:
@@ -159,7 +162,20 @@ class Guard:
         return answer
 
 
-def _limited(receive: Receive) -> Receive:
+def _path(scope: MutableMapping[str, Any]) -> bytes:
+    return scope.get("raw_path", b"").partition(b"?")[0]
+
+
+def _most(scope: MutableMapping[str, Any]) -> int:
+    """Return the most bytes of this request's body."""
+    return LIMITS.get(_path(scope), BODY)
+
+
+def _too_large(most: int) -> Refused:
+    return Refused(413, f"A request must have at most {most:,} bytes.")
+
+
+def _limited(receive: Receive, most: int = BODY) -> Receive:
     """Return `receive`, which ends the request when its body is too large, whatever it declared."""
     got = 0
 
@@ -167,8 +183,8 @@ def _limited(receive: Receive) -> Receive:
         nonlocal got
         message = await receive()
         got += len(message.get("body", b""))
-        if got > BODY:
-            raise Refused(413, f"A request must have at most {BODY} bytes.")
+        if got > most:
+            raise _too_large(most)
         return message
 
     return limited

@@ -6,7 +6,10 @@ In: a library. Out: a `Server`, which answers until it is stopped. It prints not
 from __future__ import annotations
 
 import errno
+import signal
 import socket
+import sys
+import threading
 
 import uvicorn
 
@@ -14,6 +17,7 @@ from microgpt.errors import MicroGPTError, UsageError
 from microgpt.studio.app import application
 from microgpt.studio.guard import Guard, Keys
 from microgpt.studio.library import Library
+from microgpt.studio.uploads import Uploads
 
 HOST = "127.0.0.1"
 """The loopback: no other machine can ask."""
@@ -32,6 +36,7 @@ class Server:
     Attributes:
         keys: the token and the cookie.
         port: taken.
+        uploads: the files that were dropped on the page.
 
     Raises:
         UsageError: no such port.
@@ -42,7 +47,8 @@ class Server:
         self._socket = _bound(port)
         self.port: int = self._socket.getsockname()[1]
         self.keys = Keys(self.port)
-        app = Guard(application(library), self.keys, self.port)
+        self.uploads = Uploads()
+        app = Guard(application(library, self.uploads), self.keys, self.port)
         self._uvicorn = uvicorn.Server(
             uvicorn.Config(
                 app, log_level="warning", access_log=False, server_header=False, lifespan="off",
@@ -57,19 +63,28 @@ class Server:
         return f"http://{HOST}:{self.port}/?token={self.keys.token}"
 
     def run(self) -> None:
-        """Answer requests until Ctrl-C or `stop`."""
+        """Answer requests until Ctrl-C, SIGTERM or `stop`."""
+        if threading.current_thread() is threading.main_thread():
+            # The default would end the process before uploaded files are removed.
+            signal.signal(signal.SIGTERM, _ended)
         try:
             self._uvicorn.run(sockets=[self._socket])
         finally:
             self.close()
 
     def close(self) -> None:
-        """Give the port back."""
+        """Give the port back, and remove the uploaded files."""
         self._socket.close()
+        self.uploads.close()
 
     def stop(self) -> None:
         """Stop soon; may be called by another thread."""
         self._uvicorn.should_exit = True
+
+
+def _ended(number: int, _: object) -> None:
+    """End the program as the signal would, but in order."""
+    sys.exit(128 + number)
 
 
 def _bound(port: int | None) -> socket.socket:
