@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,8 @@ class Bin:
         p: the mean of their probabilities.
         low: the lower end of Wilson's 95 % interval for the share that comes true.
         high: the upper end.
+        least: the lowest probability that belongs to the bin.
+        most: the probability above these.
     """
 
     predictions: int
@@ -48,6 +51,8 @@ class Bin:
     p: float
     low: float
     high: float
+    least: float = 0.0
+    most: float = 1.0
 
     @property
     def observed(self) -> float:
@@ -145,13 +150,27 @@ class Reliability:
             spread = _T[k - 2] * math.sqrt((k - 1) / k * squares)
         variances = p_GB.sum(axis=0) - np.bincount(which, self._squares, BINS)
         chance = math.sqrt(2 / math.pi) * float(np.sqrt(np.maximum(variances, 0.0)).sum()) / n.sum()
+        edges: list[float] = _edge(np.searchsorted(which, np.arange(BINS + 1))).tolist()
+        sums = n_GB.sum(axis=0), hits_GB.sum(axis=0), p_GB.sum(axis=0)
         bins = tuple(
-            Bin(int(m), int(h), float(p / m), *wilson(float(h), float(m)))
-            for m, h, p in zip(n_GB.sum(axis=0), hits_GB.sum(axis=0), p_GB.sum(axis=0))
+            Bin(int(m), int(h), float(p / m), *wilson(float(h), float(m)), *ends)
+            for m, h, p, ends in zip(*sums, pairwise(edges))
             if m
         )
         low, high = max(found - spread, 0.0), min(found + spread, 1.0)
         return Calibration(bins, found, low, high, float(chance))
+
+
+def _edge(fine: NDArray[np.integer]) -> Floats:
+    """Return the lowest probability of each of these fine bins; above 1 for what follows the last.
+
+    >>> _edge(np.array([0, FINE // 2, FINE])).round(2).tolist()
+    [0.0, 0.5, 2.0]
+    """
+    p: Floats = 1.0 / (1.0 + np.exp(FAR - fine * (2 * FAR / (FINE - 1))))
+    p[fine == 0] = 0.0
+    p[fine == FINE] = 2.0
+    return p
 
 
 def log_odds_sums(p_N: Floats, far: float, bins: int) -> Floats:

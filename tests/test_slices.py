@@ -1,0 +1,78 @@
+"""The documents of a slice add up to the part of the loss that it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from microgpt import Run
+from microgpt.errors import UsageError
+from microgpt.evaluation.slices import Slice, Sliced, sliced
+
+TEXTS = ["anna", "", "annalena", "é", "lenalena" * 5, "anna é", "x"]
+
+
+def found(model: Run, texts: list[str], wanted: Slice) -> Sliced:
+    work = sliced(model.pricer, texts, wanted)
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: Sliced = end.value
+            return result
+
+
+@pytest.mark.parametrize("by", ["position", "character", "length"])
+def test_the_documents_of_a_part_add_up_to_it(model: Run, by: Any) -> None:
+    parts = model.evaluate(TEXTS).parts
+    each = {
+        "position": parts.by_position,
+        "character": parts.by_character,
+        "length": parts.by_length,
+    }
+    named = each[by]()
+    assert len(named) > 4
+    for part in named:
+        its = found(model, TEXTS, Slice(by, part.name))
+        assert its.nats_D.sum() == pytest.approx(part.sum.nats, abs=1e-6)
+        assert its.positions_D.sum() == part.sum.positions
+        assert part.texts in (None, len(its.documents_D))
+        if by == "character":
+            has = [d for d, text in enumerate(TEXTS) if part.name is None or part.name in text]
+            assert its.documents_D.tolist() == has
+
+
+def test_the_bins_of_the_diagram_have_their_hits(model: Run) -> None:
+    texts = [*TEXTS, *model.held_out]
+    bins = model.evaluate(texts).calibration.bins
+    assert [b.least for b in bins[1:]] == [b.most for b in bins[:-1]]
+    assert all(b.least <= b.p < b.most for b in bins)
+    hits = [found(model, texts, Slice("probability", None, b.least, b.most)) for b in bins]
+    # Predictions at an edge may be rounded to either side.
+    assert [int(its.positions_D.sum()) for its in hits] == pytest.approx(
+        [b.hits for b in bins], abs=1
+    )
+    unknown = model.evaluate(texts).unknown
+    whole = found(model, texts, Slice("probability", None, 0.0, 2.0))
+    assert whole.positions_D.sum() == model.evaluate(texts).sum.positions - unknown
+    assert unknown > 0
+
+
+def test_no_document_may_have_such_positions(model: Run) -> None:
+    assert len(found(model, TEXTS, Slice("character", "q")).documents_D) == 0
+    assert len(found(model, [], Slice("length", "3")).documents_D) == 0
+
+
+@pytest.mark.parametrize("name", ["", "x", "3-", "-3", "3-x", "1" * 50, None, "٣-x"])
+def test_a_position_is_a_number_or_a_range(model: Run, name: str | None) -> None:
+    with pytest.raises(UsageError, match="as 3 or 17-32"):
+        found(model, TEXTS, Slice("position", name))
+
+
+def test_what_costs_most_in_a_slice_is_what_costs_most_there(model: Run) -> None:
+    its = found(model, TEXTS, Slice("position", "2"))
+    expected = {d: model.losses([text])[0][1] for d, text in enumerate(TEXTS) if text}
+    assert dict(zip(its.documents_D.tolist(), its.nats_D)) == pytest.approx(expected)
+    assert np.all(its.positions_D == 1)
