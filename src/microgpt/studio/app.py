@@ -14,15 +14,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from microgpt import page
-from microgpt.studio import about, look, prices, samples, step
+from microgpt.studio import about, look, parts, prices, rows, samples, step
 from microgpt.studio.answers import FAULT, mistake
 from microgpt.studio.guard import Refused
 from microgpt.studio.library import Library
+from microgpt.studio.measured import Measurements
 from microgpt.studio.uploads import Uploads
 
 
 def application(library: Library, uploads: Uploads) -> Starlette:
     """Return the application."""
+    measurements = Measurements(library, uploads)
     routes = [
         Route("/", _index),
         Route("/page/{name:path}", _file),
@@ -31,6 +33,8 @@ def application(library: Library, uploads: Uploads) -> Starlette:
         *samples.routes(library),
         *step.routes(library),
         *look.routes(uploads),
+        *parts.routes(measurements),
+        *rows.routes(measurements),
     ]
     return Starlette(
         routes=routes, exception_handlers={Exception: _fault, 404: _missing, Refused: _refused}
