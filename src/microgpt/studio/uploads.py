@@ -82,18 +82,23 @@ class Uploads:
     """The uploaded files, in a folder of their own that is removed at the end."""
 
     def __init__(self) -> None:
-        self._folder = TemporaryDirectory(prefix="microgpt-studio-", ignore_cleanup_errors=True)
+        self._folder: TemporaryDirectory[str] | None = None
         self._all: OrderedDict[str, Upload] = OrderedDict()
         self._lock = Lock()
 
     @property
     def folder(self) -> Path:
-        """Where they are."""
-        return Path(self._folder.name)
+        """Where they are; it is made when it is first needed."""
+        with self._lock:
+            if not self._folder:
+                name = "microgpt-studio-"
+                self._folder = TemporaryDirectory(prefix=name, ignore_cleanup_errors=True)
+            return Path(self._folder.name)
 
     def close(self) -> None:
         """Remove all of them."""
-        self._folder.cleanup()
+        if self._folder:
+            self._folder.cleanup()
 
     async def receive(self, chunks: AsyncIterator[bytes], name: str) -> Upload:
         """Write a file as it comes; whatever ends this early leaves nothing on the disk.
