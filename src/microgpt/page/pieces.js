@@ -19,7 +19,7 @@ export const button = (label, onclick, properties = {}) => h("button", { type: "
  *
  * @param {object} given
  * @param {string} given.caption
- * @param {string[]} given.head
+ * @param {string[]} given.head "" over bars
  * @param {Child[][]} given.rows the first cell of each names it
  * @param {(row: number) => boolean} [given.marked] whether a row stands out
  */

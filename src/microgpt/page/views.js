@@ -1,8 +1,9 @@
 /** The views of the studio, in the order of its navigation. */
 
+import { view as documents } from "./views/documents.js";
 import { view as loss } from "./views/loss.js";
 import { view as sample } from "./views/sample.js";
 import { view as step } from "./views/step.js";
 
 /** @type {import("./frame.js").View[]} */
-export const VIEWS = [loss, step, sample];
+export const VIEWS = [loss, step, sample, documents];

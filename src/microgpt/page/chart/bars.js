@@ -26,7 +26,8 @@ export function bars(first) {
 
   function draw() {
     const { bins, marks = [] } = chart;
-    const high = Math.max(...bins.map(([, , n]) => n), 0) || 1;
+    // Room for the name of the axis.
+    const high = 1.15 * Math.max(...bins.map(([, , n]) => n), 0) || 1;
     const [from, to] = bins.length ? [bins[0][0], bins[bins.length - 1][1]] : [0, 1];
     const { x, y } = axes(svg, width(), 16, { low: from, high: to, name: chart.x }, { low: 0, high, name: chart.y });
     for (const [a, b, n] of bins) {

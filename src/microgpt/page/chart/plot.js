@@ -12,6 +12,7 @@
  * @property {Curve[]} curves
  * @property {boolean} [log] whether the x axis is logarithmic
  * @property {boolean} [whole] whether only whole numbers are named on the x axis
+ * @property {boolean} [logUp] whether the y axis is, which needs `low` and `high`
  * @property {number} [first] the x axis from here; else from the first point
  * @property {number} [last]
  * @property {number} [low] the y axis from here; else from the lowest point
@@ -50,7 +51,7 @@ export function plot(first, onDrag) {
     const [low, high] = [chart.low ?? least(ys, 0) - margin, chart.high ?? most(ys, 1) + margin];
     const named = curves.filter((curve) => curve.name && curve.points.length);
     const names = [...named, ...levels].map((one) => one.name.length);
-    place = axes(svg, width(), 14 + 8 * Math.min(most(names, 0), 22), { low: from, high: to, log: chart.log, whole: chart.whole, name: chart.x }, { low, high, name: chart.y });
+    place = axes(svg, width(), 14 + 8 * Math.min(most(names, 0), 22), { low: from, high: to, log: chart.log, whole: chart.whole, name: chart.x }, { low, high, log: chart.logUp, name: chart.y });
     const { x, left, right } = place;
     const y = (/** @type {number} */ value) => place.y(Math.min(Math.max(value, low), high));
 
