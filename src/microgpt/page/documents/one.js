@@ -27,7 +27,7 @@ export function one({ about, source, say, signal }, on) {
       const rarer = row.percentile === null ? "" : `, rarer than ${row.percentile.toFixed(1)} % of held-out documents of similar length`;
       const list = heat(priced.positions, "The characters of the document, and what each costs");
       element.replaceChildren(
-        h("h3", {}, `${on.file ? "Row" : "Document"} ${counted(row.row)}`),
+        h("h2", {}, `${on.file ? "Row" : "Document"} ${counted(row.row)}`),
         h("p", {}, `${figures(row.loss)} nats a ${about.unit}, the end included${rarer}.${cut}`),
         h("div", { class: "scroll characters", tabindex: 0, role: "region", "aria-label": "The characters of the document" }, list.element),
         h("p", {}, h("a", { href: address.changed({ view: "loss", text, at: null }) }, "Open it in the Loss view")),
