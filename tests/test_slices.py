@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import microgpt
 from microgpt import Run
 from microgpt.errors import UsageError
 from microgpt.evaluation.slices import Slice, Sliced, sliced
+
+from .conftest import TINY
 
 TEXTS = ["anna", "", "annalena", "é", "lenalena" * 5, "anna é", "x"]
 
@@ -42,6 +45,20 @@ def test_the_documents_of_a_part_add_up_to_it(model: Run, by: Any) -> None:
         if by == "character":
             has = [d for d, text in enumerate(TEXTS) if part.name is None or part.name in text]
             assert its.documents_D.tolist() == has
+
+
+@pytest.mark.parametrize("kind", [{"tokenizer": "bytes"}, {"mask": "digits"}], ids=str)
+def test_a_character_is_found_whatever_its_tokens_are(kind: dict[str, Any]) -> None:
+    texts = [f"{a} {37 * i} é{b}" for i, a in enumerate(TINY) for b in TINY[:3]]
+    run = microgpt.train(
+        texts, engine="scalar", preset="microgpt", n_embd=4, n_head=1, steps=2, out="r", **kind
+    )
+    parts = run.evaluate(texts).parts.by_character()
+    assert "mask" in kind or "é" in [part.name for part in parts]
+    for part in parts:
+        its = found(run, texts, Slice("character", part.name))
+        assert its.positions_D.sum() == part.sum.positions
+        assert its.nats_D.sum() == pytest.approx(part.sum.nats, abs=1e-5)
 
 
 def test_the_bins_of_the_diagram_have_their_hits(model: Run) -> None:

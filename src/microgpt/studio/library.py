@@ -69,7 +69,8 @@ class Library:
                 return self._open[key]
         run = Run(folder)
         with self._lock:
-            self._open[key] = run
+            # Another thread may have opened it meanwhile: all use one, whose results are kept.
+            run = self._open.setdefault(key, run)
             while len(self._open) > _OPEN:
                 self._open.popitem(last=False)
         return run

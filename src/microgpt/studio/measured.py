@@ -52,7 +52,7 @@ class Measurements:
         self._measured = Background[Measurement](4)
         self._scored = Background[KeptScores](3)
         self._sliced = Background[Sliced](16)
-        self._judging = lru_cache(16)(judging)
+        self._judging = lru_cache(8)(judging)
 
     def run(self, on: On) -> Run:
         """Return the run."""
