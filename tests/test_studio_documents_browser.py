@@ -55,7 +55,7 @@ def tab(browser: Browser, server: Server) -> Iterator[Tab]:
     made.close()
 
 
-def drop(tab: Tab, name: str, part: str | list[int], times: int = 1) -> None:
+def drop(tab: Tab, name: str, part: str | list[int], times: int = 1, where: str = "#drop") -> None:
     """Drop a file on the page: a text, repeated, or bytes."""
     made = tab.page.evaluate_handle(
         "([name, part, times]) => { const made = new DataTransfer(); const content = typeof part "
@@ -63,8 +63,8 @@ def drop(tab: Tab, name: str, part: str | list[int], times: int = 1) -> None:
         "made.items.add(new File([content], name)); return made; }",
         [name, part, times],
     )
-    tab.page.dispatch_event("#drop", "dragover", {"dataTransfer": made})
-    tab.page.dispatch_event("#drop", "drop", {"dataTransfer": made})
+    tab.page.dispatch_event(where, "dragover", {"dataTransfer": made})
+    tab.page.dispatch_event(where, "drop", {"dataTransfer": made})
 
 
 def texts(tab: Tab) -> list[str]:
@@ -241,6 +241,17 @@ def test_hostile_texts_are_documents(tab: Tab) -> None:
     tab.page.get_by_role("link", name="Measure everything on this file").click()
     tab.page.get_by_role("link", name="By character").click()
     expect(tab.page.locator("#part caption").first).to_contain_text("By character")
+
+
+def test_a_file_may_be_dropped_anywhere_on_the_view(browser: Browser, server: Server) -> None:
+    made = opened(browser, server, "ladder")
+    drop(made, "new.txt", "anna\nlena\n", where="h1")
+    expect(made.page.locator(ROWS)).to_have_count(2)
+    assert made.address("part") == "file"
+    drop(made, "other.txt", "anna\n", where="body")
+    expect(made.page.locator(ROWS)).to_have_count(1)
+    expect(made.page.locator("#part strong")).to_have_text("other.txt")
+    made.close()
 
 
 def test_documents_that_are_gone_have_a_remedy(browser: Browser, tmp_path: Path) -> None:

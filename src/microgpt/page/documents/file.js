@@ -1,4 +1,4 @@
-/** A file of yours: dropped or chosen, looked at, scored, and shown as rows. */
+/** A file of yours: dropped anywhere on the view or chosen, looked at, scored, and shown as rows. */
 
 import * as address from "../address.js";
 import { h } from "../dom.js";
@@ -12,7 +12,6 @@ import { progress } from "./progress.js";
 /**
  * @param {import("../frame.js").Context} context
  * @param {(on: asking.On) => void} onMeasure the parts of the loss on this file are wanted
- * @returns {HTMLElement}
  */
 export function file(context, onMeasure) {
   const { about, say, signal } = context;
@@ -22,23 +21,6 @@ export function file(context, onMeasure) {
   const rows = h("div");
   const element = h("div", {}, zone, seen, rows);
   let mine = 0;
-
-  for (const kind of ["dragenter", "dragover"]) {
-    element.addEventListener(kind, (event) => {
-      event.preventDefault();
-      zone.classList.add("over");
-    });
-  }
-  element.addEventListener("dragleave", (event) => {
-    if (!element.contains(/** @type {Node | null} */ (/** @type {DragEvent} */ (event).relatedTarget))) zone.classList.remove("over");
-  });
-  element.addEventListener("drop", (event) => {
-    event.preventDefault();
-    zone.classList.remove("over");
-    const dropped = /** @type {DragEvent} */ (event).dataTransfer?.files[0];
-    if (dropped) void send(dropped);
-    else say("That was no file. Drop a file of text, one document a line, or a table.");
-  });
 
   /** @param {File} dropped */
   async function send(dropped) {
@@ -109,5 +91,5 @@ export function file(context, onMeasure) {
   } else {
     seen.append(h("p", { class: "quiet" }, "Plain text, a document a line; .csv or .tsv; .jsonl or .json; also .gz; up to 500 MB. It stays on this machine, and is deleted when the studio ends."));
   }
-  return element;
+  return { element, send, zone };
 }

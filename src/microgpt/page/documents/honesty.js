@@ -22,8 +22,10 @@ export function honesty({ found, unit, onChoose }) {
   function choose(i) {
     const { p, least, most } = bins[i];
     address.set({ slice: i });
+    buttons.forEach((one, k) => (k === i ? one.setAttribute("aria-current", "true") : one.removeAttribute("aria-current")));
     onChoose({ by: "probability", least, most }, `Documents in which what came had a probability of about ${percent(p)}`);
   }
+  const buttons = bins.map((bin, i) => button(percent(bin.p), () => choose(i), { class: "plain" }));
   const chosen = Number.parseInt(address.get("slice"), 10);
   if (bins[chosen]) choose(chosen);
   const drawn = bins.filter((bin) => bin.p >= LEAST && bin.observed >= LEAST);
@@ -51,7 +53,7 @@ export function honesty({ found, unit, onChoose }) {
         caption: "Choose a bin to see documents in which what came had such a probability",
         head: ["predicted", "came true", "95 times of 100", "predictions", "verdict"],
         rows: bins.map((bin, i) => [
-          button(percent(bin.p), () => choose(i), { class: "plain" }),
+          buttons[i],
           share(bin.observed), `${share(bin.low)} to ${share(bin.high)}`, counted(bin.predictions), said(bin.verdict),
         ]),
       }),

@@ -36,7 +36,7 @@ export function list({ context, on, caption, slice, height = 14 }) {
 
   /** @type {{name: string, sort?: asking.Sort, class?: string, cell: (row: asking.Row) => import("../dom.js").Child}[]} */
   const columns = [
-    { name: "document", class: "left text", cell: (row) => h("span", {}, button(row.text || "(empty)", () => void chosen.open(row), { class: "plain" }), row.flagged ? h("b", { class: "flag" }, " flagged") : "") },
+    { name: "document", class: "left text", cell: (row) => h("span", {}, button(row.text || "(empty)", (event) => void chosen.open(row, /** @type {Element} */ (event.currentTarget)), { class: "plain" }), row.flagged ? h("b", { class: "flag" }, " flagged") : "") },
     ...(slice ? [{ name: "nats there", sort: /** @type {const} */ ("slice"), cell: (/** @type {asking.Row} */ row) => (row.slice === null ? "" : figures(row.slice)) }] : []),
     { name: "nats each", sort: "loss", cell: (row) => figures(row.loss) },
     { name: "rarer than", sort: "percentile", cell: (row) => (row.percentile === null ? "–" : `${row.percentile.toFixed(1)} %`) },

@@ -13,11 +13,17 @@ import * as asking from "./asking.js";
  * @param {asking.On} on
  */
 export function one({ about, source, say, signal }, on) {
-  const element = h("section", { class: "document", "aria-live": "polite" }, h("p", { class: "quiet" }, "Choose a document to see what each of its characters costs."));
+  const element = h("section", { class: "document", "aria-label": "The chosen document" }, h("p", { class: "quiet" }, "Choose a document to see what each of its characters costs."));
   let asked = 0;
 
-  /** @param {asking.Row} row */
-  async function open(row) {
+  /** @type {Element | null} */
+  let pressed = null;
+
+  /** @param {asking.Row} row @param {Element | null} button that was pressed */
+  async function open(row, button) {
+    pressed?.removeAttribute("aria-current");
+    button?.setAttribute("aria-current", "true");
+    pressed = button;
     const mine = ++asked;
     try {
       const { text, characters } = await asking.opened(on, row.document, signal);

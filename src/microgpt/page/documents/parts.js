@@ -32,8 +32,10 @@ export function parts({ by, found, unit, onChoose }) {
   /** @param {import("./asking.js").Part} part */
   function choose(part) {
     address.set({ slice: part.symbol });
+    some.forEach((one, i) => (one === part ? buttons[i].setAttribute("aria-current", "true") : buttons[i].removeAttribute("aria-current")));
     onChoose({ by, name: part.name }, words(by, part));
   }
+  const buttons = some.map((part) => button(part.symbol, () => choose(part), { class: "plain", "aria-label": `Documents with ${name} ${part.symbol}` }));
   const chosen = some.find((part) => part.symbol === address.get("slice"));
   if (chosen) choose(chosen);
   const more = by === "character" ? found.more_characters : 0;
@@ -46,8 +48,8 @@ export function parts({ by, found, unit, onChoose }) {
       table({
         caption: `By ${name}; a bar is as long as the part's share of the whole loss`,
         head: [name, "nats each", "share", "", "guessed right", by === "length" ? "documents" : "how many"],
-        rows: some.map((part) => [
-          button(part.symbol, () => choose(part), { class: "plain", "aria-label": `Documents with ${name} ${part.symbol}` }),
+        rows: some.map((part, i) => [
+          buttons[i],
           figures(part.loss),
           `${(100 * part.share).toFixed(1)} %`,
           bar(part.share / most),

@@ -3,6 +3,7 @@
 import * as address from "../address.js";
 import { h } from "../dom.js";
 import * as asking from "../documents/asking.js";
+import { dropping } from "../documents/dropping.js";
 import { file } from "../documents/file.js";
 import { honesty } from "../documents/honesty.js";
 import { ladder } from "../documents/ladder.js";
@@ -37,6 +38,8 @@ function open(context) {
   let on = chosen();
   /** @type {Promise<asking.Measured> | null} */
   let measured = null;
+  /** The part for files, while it is shown. @type {ReturnType<typeof file> | null} */
+  let filing = null;
   let shown = 0;
 
   /** The documents that the address names. @returns {Promise<asking.On>} */
@@ -77,14 +80,16 @@ function open(context) {
     say("");
     source.replaceChildren();
     if (part === "file") {
-      content.replaceChildren(file(context, measure));
+      filing = file(context, measure);
+      content.replaceChildren(filing.element);
       return;
     }
+    filing = null;
     try {
-      const its = await on;
-      const made = part === "documents" ? await scored(its) : await parted(part, its);
+      const which = await on;
+      const made = part === "documents" ? await scored(which) : await parted(part, which);
       if (mine !== shown || signal.aborted) return;
-      if (its.file) source.replaceChildren("Of the file that was dropped. ", own());
+      if (which.file) source.replaceChildren("Of the file that was dropped. ", own());
       content.replaceChildren(made);
     } catch (error) {
       if (mine !== shown || signal.aborted) return;
@@ -95,24 +100,24 @@ function open(context) {
     }
   }
 
-  /** @param {asking.On} its */
-  async function scored(its) {
+  /** @param {asking.On} which */
+  async function scored(which) {
     const done = progress("Scoring");
     content.replaceChildren(done.element);
-    await asking.score(its, done.set, signal);
-    return list({ context, on: its, caption: "The documents, and what each costs" });
+    await asking.score(which, done.set, signal);
+    return list({ context, on: which, caption: "The documents, and what each costs" });
   }
 
-  /** @param {"ladder" | "position" | "character" | "length" | "calibration"} part @param {asking.On} its */
-  async function parted(part, its) {
+  /** @param {"ladder" | "position" | "character" | "length" | "calibration"} part @param {asking.On} which */
+  async function parted(part, which) {
     const done = progress("Measuring");
     if (!measured) content.replaceChildren(done.element);
-    const found = await (measured ??= asking.measure(its, done.set, signal));
+    const found = await (measured ??= asking.measure(which, done.set, signal));
     if (part === "ladder") return ladder(found, about.unit);
     const beside = h("div", {}, h("p", { class: "quiet" }, "Nothing is chosen."));
     /** @param {asking.Slice} slice @param {string} words */
     const onChoose = (slice, words) => {
-      beside.replaceChildren(list({ context, on: its, caption: words, slice, height: 8 }));
+      beside.replaceChildren(list({ context, on: which, caption: words, slice, height: 8 }));
     };
     const given = { found, unit: about.unit, onChoose };
     return h("div", { class: "columns" }, part === "calibration" ? honesty(given) : parts({ by: part, ...given }), beside);
@@ -124,6 +129,18 @@ function open(context) {
   const missing = (sentence) =>
     h("div", {}, h("p", {}, sentence), h("p", {}, "Or ", h("a", { href: address.changed({ part: "file" }), onclick: to("file") }, "drop a file of documents"), ": the model is then measured on these."));
 
+  dropping({
+    signal,
+    onOver: (isOver) => filing?.zone.classList.toggle("over", isOver),
+    onOther: () => say("That was no file. Drop a file of text, one document a line, or a table."),
+    onFile(dropped) {
+      if (!filing) {
+        address.set({ part: "file", slice: null, file: null });
+        void show();
+      }
+      void filing?.send(dropped);
+    },
+  });
   void show();
   return h("div", { class: "documents" }, h("nav", { class: "parts", "aria-label": "Parts of this view" }, ...links), source, content);
 }
