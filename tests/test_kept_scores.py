@@ -71,6 +71,7 @@ def test_the_scores_are_those_of_the_texts_one_by_one(model: Run, scores: KeptSc
     assert scores.lengths_D.tolist() == [*map(len, texts)]
     each = [model.score(text) for text in texts]
     assert scores.means_D == pytest.approx([one.loss for one in each])
+    assert scores.losses_N == pytest.approx([x for one in each for x in one.losses], rel=1e-6)
     assert scores.unknown_D.tolist() == [sum(c.unknown for c in one.characters) for one in each]
 
 
@@ -123,6 +124,9 @@ def test_of_too_many_texts_none_is_kept(model: Run, monkeypatch: pytest.MonkeyPa
     assert len(whole(kept(model.pricer, as_blocks(["a", "b", "c"])))) == 3
     with pytest.raises(UsageError, match=r"at most 3 documents.*--top 1000"):
         whole(kept(model.pricer, as_blocks(["a", "b", "c", "d"])))
+    monkeypatch.setattr(module, "POSITIONS", 3)
+    assert whole(kept(model.pricer, as_blocks(["ab"]))).losses_N is not None
+    assert whole(kept(model.pricer, as_blocks(["a", "b"], each=1))).losses_N is None
     monkeypatch.setattr(module, "LARGEST", 3)
     with pytest.raises(UsageError, match="or 3 bytes"):
         whole(kept(model.pricer, as_blocks(["abcd"])))

@@ -18,13 +18,15 @@ TEXTS = ["anna", "", "annalena", "é", "lenalena" * 5, "anna é", "x"]
 
 
 def found(model: Run, texts: list[str], wanted: Slice) -> Sliced:
-    work = sliced(model.pricer, texts, wanted)
+    return _result(sliced(model.pricer, texts, wanted))
+
+
+def _result(work: Any) -> Sliced:
     while True:
         try:
             next(work)
         except StopIteration as end:
-            result: Sliced = end.value
-            return result
+            return end.value
 
 
 @pytest.mark.parametrize("by", ["position", "character", "length"])
@@ -75,6 +77,24 @@ def test_the_bins_of_the_diagram_have_their_hits(model: Run) -> None:
     whole = found(model, texts, Slice("probability", None, 0.0, 2.0))
     assert whole.positions_D.sum() == model.evaluate(texts).sum.positions - unknown
     assert unknown > 0
+
+
+def test_losses_that_are_known_are_not_computed_again(
+    model: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("microgpt.evaluation.slices.CHARACTERS", 9)
+    losses_N = np.concatenate(model.losses(TEXTS))
+    for wanted in (
+        Slice("position", "2"), Slice("character", "n"), Slice("length", "1-9"),
+        Slice("probability", None, 0.1, 0.5),
+    ):  # fmt: skip
+        expected = found(model, TEXTS, wanted)
+        with monkeypatch.context() as patch:
+            patch.setattr(model.pricer, "price", None)
+            its = _result(sliced(model.pricer, TEXTS, wanted, losses_N))
+        assert its.documents_D.tolist() == expected.documents_D.tolist()
+        assert its.nats_D == pytest.approx(expected.nats_D)
+        assert its.positions_D.tolist() == expected.positions_D.tolist()
 
 
 def test_no_document_may_have_such_positions(model: Run) -> None:

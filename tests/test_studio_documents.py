@@ -161,6 +161,8 @@ def test_a_bin_of_the_diagram_has_documents_too(server: Server, measured: Any) -
     its = {"by": "probability", "least": one["least"], "most": one["most"]}
     found = ask(server, "/api/rows", run="run", slice=its, sort="slice", count=200)
     assert 0 < found["total"] <= one["hits"]
+    last = events(server, "/api/slice", run="run", slice=its)[-1]
+    assert last == {"documents": found["total"], "done": True}
 
 
 def test_pages_follow_each_other_and_filters_narrow_them(model: Run, server: Server) -> None:

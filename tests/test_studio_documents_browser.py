@@ -100,6 +100,7 @@ def test_a_part_is_chosen_and_its_documents_are_shown(browser: Browser, server: 
     made = opened(browser, server, "character")
     made.page.get_by_role("button", name="Documents with character n", exact=True).click()
     expect(made.page.locator(".pages caption")).to_have_text("Documents with n")
+    made.page.wait_for_selector(f"{ROWS} button")
     assert all("n" in text for text in texts(made))
     first = texts(made)[0]
     made.page.click(f"{ROWS} button")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines.contract import Floats
 from microgpt.errors import UsageError
-from microgpt.scoring.price import END, MANY, Offsets, Priced, Pricer
+from microgpt.scoring.price import CHARACTERS, END, MANY, Laid, Offsets, Priced, Pricer, groups
 
 Mask = NDArray[np.bool_]
+Losses = NDArray[np.floating]
 
 _RANGE = re.compile("([0-9]{1,18})(?:-([0-9]{1,18}))?")
 
@@ -72,8 +73,16 @@ class Sliced:
     positions_D: Offsets
 
 
-def sliced(pricer: Pricer, texts: Sequence[str], wanted: Slice) -> Generator[int, None, Sliced]:
+def sliced(
+    pricer: Pricer, texts: Sequence[str], wanted: Slice, losses_N: Losses | None = None
+) -> Generator[int, None, Sliced]:
     """Find the documents of a slice, some texts at a time; yield how many have been read so far.
+
+    Args:
+        pricer: of the model.
+        texts: the documents.
+        wanted: the slice.
+        losses_N: of all their positions, if they are known already.
 
     Raises:
         UsageError: its name is no position or length.
@@ -81,7 +90,8 @@ def sliced(pricer: Pricer, texts: Sequence[str], wanted: Slice) -> Generator[int
     belongs = _Belonging(wanted, pricer.tokenizer)
     found: list[tuple[Offsets, Floats, Offsets]] = []
     seen = 0
-    for priced in pricer.each(texts):
+    each = pricer.each(texts) if losses_N is None else _known(pricer, texts, losses_N)
+    for priced in each:
         starts = priced.laid.texts[:-1]
         mask_N = belongs(priced)
         positions_D = np.add.reduceat(mask_N.astype(np.int64), starts)
@@ -92,6 +102,16 @@ def sliced(pricer: Pricer, texts: Sequence[str], wanted: Slice) -> Generator[int
         yield seen
     columns = [np.concatenate(some) for some in zip(*found)] or [np.zeros(0, np.int64)] * 3
     return Sliced(*columns)
+
+
+def _known(pricer: Pricer, texts: Sequence[str], losses_N: Losses) -> Iterator[Priced]:
+    """Yield texts with losses that are known."""
+    at = 0
+    for group in groups(texts, CHARACTERS):
+        laid = Laid.of(group, pricer.tokenizer, pricer.block_size)
+        stop = at + laid.batch.positions
+        yield Priced(laid, losses_N[at:stop].astype(np.float64))
+        at = stop
 
 
 class _Belonging:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from microgpt import page
-from microgpt.studio import about, look, parts, prices, rows, samples, step
+from microgpt.studio import about, download, look, parts, prices, rows, samples, step
 from microgpt.studio.answers import FAULT, mistake
 from microgpt.studio.guard import Refused
 from microgpt.studio.library import Library
@@ -35,6 +35,7 @@ def application(library: Library, uploads: Uploads) -> Starlette:
         *look.routes(uploads),
         *parts.routes(measurements),
         *rows.routes(measurements),
+        *download.routes(measurements),
     ]
     return Starlette(
         routes=routes, exception_handlers={Exception: _fault, 404: _missing, Refused: _refused}

@@ -6,7 +6,7 @@ of a slice. Each is computed once for all tabs, and kept while it is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -82,11 +82,13 @@ class Measurements:
         run = self.run(on)
         return self._scored.result(self._key(on), lambda: self._scoring(run, on))
 
+    def slicing(self, on: On, wanted: Slice) -> Iterator[int]:
+        """Find the documents of a slice, and yield how many have been read so far."""
+        yield from self._sliced.follow(*self._slicing(on, wanted))
+
     def slice(self, on: On, wanted: Slice) -> Sliced:
-        """Return the documents of a slice."""
-        run, texts = self.run(on), self.scores(on).texts
-        key = *self._key(on), wanted
-        return self._sliced.result(key, lambda: sliced(run.pricer, texts, wanted))
+        """Return the documents of a slice; wait for them if need be."""
+        return self._sliced.result(*self._slicing(on, wanted))
 
     def blocks(self, on: On) -> Iterable[Block]:
         """Return the documents in blocks, as the reader makes them.
@@ -99,6 +101,12 @@ class Measurements:
         found = self._uploads.find(on.file)
         source = on.read_as.source(found.path)
         return Stream(str(found.path), source, Skipped(lambda _: None))
+
+    def _slicing(self, on: On, wanted: Slice) -> tuple[Hashable, Callable[[], Work[Sliced]]]:
+        run, scores = self.run(on), self.scores(on)
+        texts, losses_N = scores.texts, scores.losses_N
+        key = *self._key(on), wanted
+        return key, lambda: sliced(run.pricer, texts, wanted, losses_N)
 
     def _key(self, on: On) -> tuple[Run, str, ReadAs]:
         # The run itself: one whose checkpoint has changed is another.

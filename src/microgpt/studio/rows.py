@@ -1,20 +1,16 @@
-"""The documents of a run or of a dropped file as rows with their scores: a page of them, or a file.
+"""The documents of a run or of a dropped file as rows with their scores, a page at a time.
 
-In: a run, documents, a query. Out: progress while they are scored; some rows; all of them as CSV,
-the bytes that `microgpt score RUN FILE -o rows.csv` writes.
+In: a run, documents, a query. Out: progress while they are scored, or a slice of them is looked
+for; some rows; the text of one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from microgpt.config.bounds import Whole
@@ -22,12 +18,10 @@ from microgpt.errors import MicroGPTError, UsageError
 from microgpt.evaluation.slices import Slice
 from microgpt.runs.judging import Judging
 from microgpt.scoring.price import Offsets
-from microgpt.scoring.rows.forms import RowWriter
 from microgpt.scoring.rows.kept import KeptScores, RowQuery
-from microgpt.studio.answers import answering, mistake, streaming
+from microgpt.studio.answers import answering, streaming
 from microgpt.studio.measured import Measurements, On
 from microgpt.studio.prices import LONGEST
-from microgpt.studio.uploads import ReadAs
 from microgpt.wording import clipped
 
 MOST = 200
@@ -118,6 +112,13 @@ class RowPage:
     rows: Sequence[ScoredRow]
 
 
+@dataclass(frozen=True, kw_only=True)
+class SliceAsked(On):
+    """A question: which documents have positions of this slice?"""
+
+    slice: Slice
+
+
 @dataclass(frozen=True)
 class DocumentAsked(On):
     """A question: what is the text of this document?"""
@@ -128,7 +129,7 @@ class DocumentAsked(On):
 def routes(measurements: Measurements) -> list[Route]:
     """Return the routes."""
 
-    def events(on: On) -> Iterator[dict[str, Any]]:
+    def scoring(on: On) -> Iterator[dict[str, Any]]:
         try:
             for documents in measurements.score(on):
                 yield {"documents": documents}
@@ -136,28 +137,17 @@ def routes(measurements: Measurements) -> list[Route]:
         except MicroGPTError as error:
             yield {"missing": str(error)}
 
-    async def csv(request: Request) -> Response:
-        asked = request.query_params
-
-        def begun() -> Iterator[bytes]:
-            rate = float(asked["rate"]) if asked.get("rate") else None
-            read_as = ReadAs(asked.get("column"), asked.get("field"))
-            on = On(asked.get("run", ""), asked.get("file", ""), read_as)
-            rows = written(measurements, on, measurements.judging(on, rate))
-            return chain([next(rows, b"")], rows)  # a file that is gone is a mistake, not a fault
-
-        try:
-            rows = await run_in_threadpool(begun)
-        except (ValueError, MicroGPTError) as error:
-            return mistake(str(error))
-        named = {"Content-Disposition": 'attachment; filename="rows.csv"'}
-        return StreamingResponse(rows, media_type="text/csv", headers=named)
+    def slicing(asked: SliceAsked) -> Iterator[dict[str, Any]]:
+        for documents in measurements.slicing(asked, asked.slice):
+            yield {"documents": documents}
+        its = measurements.slice(asked, asked.slice)
+        yield {"documents": len(its.documents_D), "done": True}
 
     return [
-        streaming("/api/score", On, events),
+        streaming("/api/score", On, scoring),
+        streaming("/api/slice", SliceAsked, slicing),
         answering("/api/rows", RowsAsked, lambda asked: page(measurements, asked)),
         answering("/api/document", DocumentAsked, lambda asked: document(measurements, asked)),
-        Route("/api/rows.csv", csv, methods=["GET"]),
     ]
 
 
@@ -225,16 +215,3 @@ def document(measurements: Measurements, asked: DocumentAsked) -> dict[str, Any]
     text = scores.texts[asked.document]
     row = int(scores.rows_D[asked.document])
     return {"row": row, "text": text[:LONGEST], "characters": len(text)}
-
-
-def written(measurements: Measurements, on: On, found: Judging) -> Iterator[bytes]:
-    """Yield all rows as CSV, in the order of the file."""
-    pricer = measurements.run(on).pricer
-    writer = RowWriter(found.judge, "csv", False, "utf-8", ("row",))
-    is_headed = False
-    for block in measurements.blocks(on):
-        rows = writer.write(pricer, block)
-        if rows.rows and not is_headed:
-            yield rows.head
-            is_headed = True
-        yield from rows.rows

@@ -59,14 +59,14 @@ export class Missing extends Error {}
  * Read events until the last one; return it.
  *
  * @param {string} path
- * @param {On} on
+ * @param {object} question
  * @param {(documents: number) => void} onProgress
  * @param {AbortSignal} signal
  */
-async function last(path, on, onProgress, signal) {
+async function last(path, question, onProgress, signal) {
   /** @type {any} */
   let found = {};
-  await stream(path, on, (event) => {
+  await stream(path, question, (event) => {
     found = event;
     if (event.documents) onProgress(event.documents);
   }, signal);
@@ -93,6 +93,17 @@ export const measure = async (on, onProgress, signal) => (await last("/api/measu
  * @returns {Promise<number>}
  */
 export const score = async (on, onProgress, signal) => (await last("/api/score", on, onProgress, signal)).documents;
+
+/**
+ * Find the documents of a slice, of which rows can then be asked for; return how many there are.
+ *
+ * @param {On} on documents that have been scored
+ * @param {Slice} slice
+ * @param {(documents: number) => void} onProgress
+ * @param {AbortSignal} signal
+ * @returns {Promise<number>}
+ */
+export const cut = async (on, slice, onProgress, signal) => (await last("/api/slice", { ...on, slice }, onProgress, signal)).documents;
 
 /** @type {(on: On, query: Query, first: number, count: number, signal?: AbortSignal) => Promise<Page>} */
 export const rows = (on, query, first, count, signal) => ask("/api/rows", { ...on, ...query, first, count }, signal);

@@ -115,10 +115,22 @@ function open(context) {
     const found = await (measured ??= asking.measure(which, done.set, signal));
     if (part === "ladder") return ladder(found, about.unit);
     const beside = h("div", {}, h("p", { class: "quiet" }, "Nothing is chosen."));
+    let other = new AbortController();
     /** @param {asking.Slice} slice @param {string} words */
-    const onChoose = (slice, words) => {
-      beside.replaceChildren(list({ context, on: which, caption: words, slice, height: 8 }));
-    };
+    async function onChoose(slice, words) {
+      other.abort();
+      const mine = (other = new AbortController()).signal;
+      const ended = AbortSignal.any([mine, signal]);
+      const found = progress("Looking");
+      beside.replaceChildren(found.element);
+      try {
+        await asking.score(which, found.set, ended);
+        await asking.cut(which, slice, found.set, ended);
+        if (!ended.aborted) beside.replaceChildren(list({ context, on: which, caption: words, slice, height: 8 }));
+      } catch (error) {
+        if (!ended.aborted) say(error instanceof Error ? error.message : String(error));
+      }
+    }
     const given = { found, unit: about.unit, onChoose };
     return h("div", { class: "columns" }, part === "calibration" ? honesty(given) : parts({ by: part, ...given }), beside);
   }

@@ -29,6 +29,9 @@ MOST = 5_000_000
 LARGEST = 500_000_000
 """The most bytes of texts that are kept."""
 
+POSITIONS = 1 << 25
+"""The most positions whose losses are kept, too: four bytes each."""
+
 Mask = NDArray[np.bool_]
 
 
@@ -73,6 +76,7 @@ class KeptScores:
         lengths_D: in characters.
         means_D: the losses, nats a position.
         unknown_D: how many characters of each are unknown.
+        losses_N: of all positions, in float32; None: there are too many.
     """
 
     def __init__(
@@ -82,9 +86,10 @@ class KeptScores:
         lengths_D: NDArray[np.int32],
         means_D: Floats,
         unknown_D: NDArray[np.int32],
+        losses_N: NDArray[np.float32] | None = None,
     ) -> None:
         self.texts, self.rows_D, self.lengths_D = texts, rows_D, lengths_D
-        self.means_D, self.unknown_D = means_D, unknown_D
+        self.means_D, self.unknown_D, self.losses_N = means_D, unknown_D, losses_N
         self._judged = lru_cache(2)(self._judge)
         self._by_percentile = lru_cache(1)(self._sorted_by_percentile)
         self.find = lru_cache(4)(self._find)
@@ -166,7 +171,8 @@ def kept(pricer: Pricer, blocks: Iterable[Block]) -> Generator[int, None, KeptSc
     """
     texts, numbers = Gathering(), list[Offsets]()
     lengths, means, unknown = [np.zeros(0, np.int32)], [np.zeros(0)], [np.zeros(0, np.int32)]
-    size = 0
+    losses: list[NDArray[np.float32]] | None = [np.zeros(0, np.float32)]
+    size = positions = 0
     for block in blocks:
         if not block.texts:
             continue
@@ -182,6 +188,10 @@ def kept(pricer: Pricer, blocks: Iterable[Block]) -> Generator[int, None, KeptSc
         lengths.append(priced.laid.lengths_D.astype(np.int32))
         means.append(priced.means_D)
         unknown.append(priced.laid.unknown_D.astype(np.int32))
+        positions += len(priced.losses_N)
+        if losses is not None:
+            losses.append(priced.losses_N.astype(np.float32))
+            losses = losses if positions <= POSITIONS else None
         yield texts.texts
     return KeptScores(
         texts.done(),
@@ -189,6 +199,7 @@ def kept(pricer: Pricer, blocks: Iterable[Block]) -> Generator[int, None, KeptSc
         np.concatenate(lengths),
         np.concatenate(means),
         np.concatenate(unknown),
+        None if losses is None else np.concatenate(losses),
     )
 
 
