@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from microgpt.studio.prices import LONGEST
 from microgpt.studio.server import Server
 
 from .conftest import TINY
-from .studios import ask, request, serving
+from .studios import ask, request, serving, until
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +261,37 @@ def test_mistakes_are_sentences(server: Server) -> None:
         assert sentence in answer.json()["error"]
     for asked in ({"run": "nams"}, {"run": "run", "file": "x"}, {"run": "run", "rate": "x"}):
         assert csv(server, **asked).status == 400
+
+
+@pytest.mark.parametrize("path", ["/api/score", "/api/measure"])
+def test_work_stops_when_the_page_goes_away(
+    server: Server, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    ended: list[str] = []
+
+    def endless(*_: Any) -> Iterator[int]:
+        try:
+            while True:
+                time.sleep(0.01)
+                yield 1
+        finally:
+            ended.append(path)
+
+    monkeypatch.setattr("microgpt.studio.measured.kept", endless)
+    monkeypatch.setattr("microgpt.studio.measured.Measurement", endless)
+    body = json.dumps({"run": "run", "file": dropped(server, b"anna\n")}).encode()
+    with socket.create_connection(("127.0.0.1", server.port)) as made:
+        made.sendall(
+            f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{server.port}\r\n"
+            f"origin: http://127.0.0.1:{server.port}\r\ncontent-length: {len(body)}\r\n"
+            f"cookie: {server.keys.name}={server.keys.cookie}\r\n\r\n".encode()
+            + body
+        )
+        said = b""
+        while b'data: {"documents":1}' not in said:
+            said += made.recv(4096)
+        assert ended == []
+    until(lambda: ended == [path])
 
 
 def test_documents_that_are_gone_are_said_to_be_gone_and_a_file_does_instead(

@@ -29,7 +29,8 @@ const PAUSE = 150;
 export function list({ context, on, caption, slice, height = 14 }) {
   const { say, signal } = context;
   /** @type {asking.Query} */
-  const query = slice ? { sort: "slice", descending: true, slice } : remembered();
+  const query = slice ? { sort: slice.by === "length" ? "loss" : "slice", descending: true, slice } : remembered();
+  const isPart = slice && slice.by !== "length"; // a length has whole documents
   const chosen = one(context, on);
   const says = h("p", { class: "quiet", "aria-live": "polite" });
   const file = h("a", { download: "rows.csv" }, "Download all rows (CSV)");
@@ -37,7 +38,7 @@ export function list({ context, on, caption, slice, height = 14 }) {
   /** @type {{name: string, sort?: asking.Sort, class?: string, cell: (row: asking.Row) => import("../dom.js").Child}[]} */
   const columns = [
     { name: "document", class: "left text", cell: (row) => h("span", {}, button(row.text || "(empty)", (event) => void chosen.open(row, /** @type {Element} */ (event.currentTarget)), { class: "plain" }), row.flagged ? h("b", { class: "flag" }, " flagged") : "") },
-    ...(slice ? [{ name: "nats there", sort: /** @type {const} */ ("slice"), cell: (/** @type {asking.Row} */ row) => (row.slice === null ? "" : figures(row.slice)) }] : []),
+    ...(isPart ? [{ name: "nats there", sort: /** @type {const} */ ("slice"), cell: (/** @type {asking.Row} */ row) => (row.slice === null ? "" : figures(row.slice)) }] : []),
     { name: "nats each", sort: "loss", cell: (row) => figures(row.loss) },
     { name: "rarer than", sort: "percentile", cell: (row) => (row.percentile === null ? "–" : `${row.percentile.toFixed(1)} %`) },
     ...(slice ? [] : [{ name: "unknown", sort: /** @type {const} */ ("unknown"), cell: (/** @type {asking.Row} */ row) => row.unknown || "" }]),
