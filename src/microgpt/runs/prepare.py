@@ -8,7 +8,7 @@ is made.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -125,7 +125,7 @@ def in_memory(
         "mask": tuple(map(str, masks)) or None,
     }
     asked = {name: its for name, its in {**own, **overrides}.items() if its is not None}
-    shape, how = _sort(overrides)
+    shape, how = by_config(overrides)
     is_chosen = preset_name is None and how.get("seconds") and not how.get("steps")
     preset_name = preset_name or (recipe.CHOSEN if is_chosen else recipe.default(engine))
     begin = budget.ALWAYS if is_chosen else preset(preset_name)
@@ -224,7 +224,7 @@ def _begin(
     return Trainer(task, engine, spent + time.perf_counter() - began, settings.log_every)
 
 
-def _sort(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def by_config(overrides: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split overrides into fields of GPTConfig and of TrainConfig; leave out None values."""
     given = {name: value for name, value in overrides.items() if value is not None}
     # A budget in seconds replaces the preset's in steps, unless both are given.

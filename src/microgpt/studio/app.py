@@ -14,8 +14,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from microgpt import page
-from microgpt.studio import about, download, look, parts, prices, rows, samples, step
+from microgpt.studio import about, download, drafts, look, parts, prices, rows, samples, step
 from microgpt.studio.answers import FAULT, mistake
+from microgpt.studio.datasets import Datasets
 from microgpt.studio.guard import Refused
 from microgpt.studio.library import Library
 from microgpt.studio.measured import Measurements
@@ -36,6 +37,7 @@ def application(library: Library, uploads: Uploads) -> Starlette:
         *parts.routes(measurements),
         *rows.routes(measurements),
         *download.routes(measurements),
+        *drafts.routes(Datasets(uploads)),
     ]
     return Starlette(
         routes=routes, exception_handlers={Exception: _fault, 404: _missing, Refused: _refused}

@@ -34,7 +34,8 @@ from microgpt.training.heldout import HeldOutDocuments
 class Dataset:
     """Training documents, held-out documents and their tokenizer.
 
-    Layouts and counts are cached, for trainings on the same documents with other settings.
+    Layouts, counts and held-out documents are cached, for trainings on the same data with other
+    settings.
 
     Args:
         data: the documents.
@@ -50,6 +51,7 @@ class Dataset:
         self.train_documents, self.heldout_documents = split(data, holdout)
         self.layout = lru_cache(16)(self._layout)
         self.counts = lru_cache(4)(self._counts)
+        self.heldout = lru_cache(4)(self._heldout)
 
     @cached_property
     def alike(self) -> Alike:
@@ -80,6 +82,10 @@ class Dataset:
         """Count the n-grams of the training documents."""
         batch = self.layout(block_size, long).batch
         return NGram.of(batch, self.tokenizer.vocab_size, self.tokenizer.bos, n)
+
+    def _heldout(self, block_size: int) -> HeldOutDocuments:
+        """Fit the held-out documents to a block size, in an order of their own."""
+        return HeldOutDocuments(self.heldout_documents, self.tokenizer, block_size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,11 +124,10 @@ class Task:
         n = self.training.ngram
         return self.dataset.counts(self.model.block_size, self.training.long, n) if n else None
 
-    @cached_property
+    @property
     def heldout(self) -> HeldOutDocuments:
         """The held-out documents, in an order that is the same for all trainings on them."""
-        documents = self.dataset.heldout_documents
-        return HeldOutDocuments(documents, self.tokenizer, self.model.block_size)
+        return self.dataset.heldout(self.model.block_size)
 
     def prepare(self) -> None:
         """Shuffle the documents and count n-grams now, so that the first step does not."""

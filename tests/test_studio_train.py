@@ -1,0 +1,268 @@
+"""Training on the page: drafts with the losses of a run, one at a time, stopped with the page."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import math
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgpt
+from microgpt.data.corpus import Source
+from microgpt.errors import DataError, UsageError
+from microgpt.runs import prepare
+from microgpt.studio import drafts
+from microgpt.studio.datasets import Datasets, ReadyText, TextAsked
+from microgpt.studio.draft import DraftAsked
+from microgpt.studio.drafts import Drafts, levels, presets
+from microgpt.studio.thinned import BINS, SPANS
+from microgpt.studio.uploads import ReadAs, Uploads
+from microgpt.training.loop import Steps
+
+from .conftest import TINY
+from .studios import ask, request, serving, until
+
+TEXT = "\n".join([*TINY, *(a + b for a in TINY for b in TINY[:8])])
+
+
+@pytest.fixture
+def uploads() -> Iterator[Uploads]:
+    made = Uploads()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def datasets(uploads: Uploads) -> Datasets:
+    return Datasets(uploads)
+
+
+def sent(uploads: Uploads, text: str, name: str = "pasted.txt") -> str:
+    """Send a text as the page does; return its id."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield text.encode()
+
+    return asyncio.run(uploads.receive(chunks(), name)).id
+
+
+def merged(events: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    """Return what a page has got at the end: all points, and the last of everything else."""
+    found: dict[str, Any] = {"points": [], "held_out": []}
+    for event in events:
+        [(kind, its)] = event.items()
+        if kind == "curve":
+            found["points"] += its["points"]
+            found["held_out"] += its["held_out"]
+            found["at"] = its["at"]
+        else:
+            found[kind] = its
+    return found
+
+
+@pytest.mark.parametrize(
+    ("asked", "stream"),
+    [
+        ({"lr": 0.02, "steps": SPANS}, False),
+        ({"preset": "micro", "n_embd": 16, "batch_size": 4, "lr": 0.02, "steps": 40}, False),
+        ({"loss": "quadratic", "seed": 7, "n_layer": 2, "steps": 30}, True),
+    ],
+)
+def test_a_draft_has_the_losses_and_samples_of_a_run(
+    asked: dict[str, Any], stream: bool, uploads: Uploads, datasets: Datasets, tmp_path: Path
+) -> None:
+    text = TEXT.replace("\n", " ") if stream else TEXT
+    question = DraftAsked(tab="a", text=sent(uploads, text), read_as=ReadAs(stream=stream), **asked)
+    found = merged(Drafts(datasets).train(question))
+    (tmp_path / "a.txt").write_text(text)
+    others = {name: its for name, its in question.settings.items() if name not in asked}
+    kept: dict[str, Any] = {"preset": "microgpt", **asked, **others}
+    run = microgpt.train(tmp_path / "a.txt", out=tmp_path / "run", stream=stream, **kept)
+    assert found["points"] == [(line["step"], line["loss"]) for line in run.log.lines]
+    assert found["held_out"] == [(x["step"], x["heldout"]["loss"]) for x in run.log.heldout]
+    assert found["ended"]["loss"] == run.log.heldout[-1]["heldout"]["loss"]
+    assert found["at"]["lr"] == run.log.lines[-1]["lr"]
+    assert [text for text, _ in found["look"]["samples"]] == run.sample(
+        8, seed=run.settings.training.seed
+    )
+
+
+def test_muons_rate_moves_with_the_other(datasets: Datasets) -> None:
+    _, training = DraftAsked(tab="", preset="micro", lr=0.02).configs(27)
+    assert (training.lr, training.muon_lr) == (0.02, 0.04)
+    assert "muon_lr" not in DraftAsked(tab="", preset="microgpt", lr=0.02).settings
+
+
+def test_a_long_curve_has_few_points_that_are_means_of_sums(datasets: Datasets) -> None:
+    steps = 10 * SPANS
+    found = merged(Drafts(datasets).train(DraftAsked(tab="a", steps=steps)))
+    assert [step for step, _ in found["points"]] == list(range(10, steps + 1, 10))
+    made = prepare.in_memory(Source(), preset_name="microgpt", holdout=0.1, steps=steps)
+    sums = [step.sum for event in made.trainer if isinstance(event, Steps) for step in event]
+    for i, (_, loss) in enumerate(found["points"]):
+        span = sums[10 * i : 10 * i + 10]
+        mean = math.fsum(s.nats for s in span) / sum(s.positions for s in span)
+        assert loss == pytest.approx(mean, abs=1e-12)
+
+
+def test_levels_are_the_ladder_of_a_training(datasets: Datasets) -> None:
+    made = prepare.in_memory(Source(), preset_name="microgpt", holdout=0.1, steps=3)
+    assert len(list(made.trainer)) > 3
+    ladder = made.trainer.ladder()
+    found = levels(datasets, TextAsked())
+    assert [level.loss for level in found["levels"]] == [s.mean for s in ladder.baselines.values()]
+    assert found["levels"][-1].name == f"{ladder.n}-grams"
+    assert found["what"] == ladder.what
+
+
+def test_the_levels_of_a_text_too_short_to_hold_out_have_no_ngram(
+    uploads: Uploads, datasets: Datasets
+) -> None:
+    text = sent(uploads, "emma\nolivia\n")
+    found = levels(datasets, TextAsked(text=text))
+    assert [level.name for level in found["levels"]] == ["blind", "letters", "pairs"]
+    assert "none is held out" in found["what"]
+    ended = merged(Drafts(datasets).train(DraftAsked(tab="a", steps=20, text=text)))["ended"]
+    assert ended["held_out"] is False
+    assert 0 < ended["loss"] < 3
+
+
+def test_a_text_is_read_once(datasets: Datasets, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[ReadyText] = []
+    first = datasets.ready(TextAsked())
+    monkeypatch.setattr(datasets, "_read", made.append)
+    assert datasets.ready(TextAsked()) is datasets.ready(DraftAsked(tab="a", lr=3.0)) is first
+    assert made == []
+    assert first.levels(16, "cut") is first.levels(16, "cut")
+
+
+def test_of_one_tab_the_newest_draft_trains_alone(datasets: Datasets) -> None:
+    all_drafts = Drafts(datasets)
+    older = all_drafts.train(DraftAsked(tab="a", steps=10**9))
+    other = all_drafts.train(DraftAsked(tab="b", steps=10**9))
+    assert [*next(older)] == [*next(other)] == ["begun"]
+    assert [*next(older)] == ["curve"]
+    newer = all_drafts.train(DraftAsked(tab="a", steps=50))
+    assert [*next(newer)] == ["begun"]
+    assert list(older) == []
+    assert merged(newer)["ended"]["held_out"]
+    assert [*next(other)] == ["curve"]
+    other.close()
+
+
+def test_a_stopped_draft_goes_on_as_if_it_had_never_stopped(datasets: Datasets) -> None:
+    all_drafts, asked = Drafts(datasets), DraftAsked(tab="a", steps=30_000)
+    first = all_drafts.train(asked)
+    some = merged(itertools.islice(first, 3))
+    first.close()
+    assert 0 < some["at"]["step"] < 30_000
+    rest = merged(all_drafts.train(replace(asked, goes_on=True)))
+    assert rest["begun"]["from"] >= some["at"]["step"]
+    whole = merged(Drafts(datasets).train(asked))
+    assert some["points"] + rest["points"] == whole["points"]
+    # With other settings there is nothing to go on with.
+    other = all_drafts.train(DraftAsked(tab="a", steps=20, goes_on=True))
+    assert next(other)["begun"]["from"] == 0
+
+
+def test_a_draft_that_diverges_ends_with_a_sentence(datasets: Datasets) -> None:
+    for lr, sentence in ((1e30, "the loss became"), (10.0, "the loss ended at")):
+        found = merged(Drafts(datasets).train(DraftAsked(tab="a", lr=lr, steps=200)))
+        assert found["ended"]["warning"].startswith(sentence)
+        assert "Try a smaller learning rate" in found["ended"]["warning"]
+        assert found["points"]
+
+
+def test_histograms_count_every_weight_and_gradient(datasets: Datasets) -> None:
+    all_drafts = Drafts(datasets)
+    found = merged(all_drafts.train(DraftAsked(tab="a", steps=30)))["look"]["matrices"]
+    draft = all_drafts.seat("a").draft
+    assert draft
+    trainer = draft.trainer
+    following = trainer.task.plan.batches(30, 1)
+    gradients = trainer.engine.gradients(following)
+    assert [one["name"] for one in found] == [*gradients]
+    for one in found:
+        size = math.prod(one["shape"])
+        for what in ("weights", "gradients"):
+            assert len(one[what].counts) == BINS
+            assert sum(one[what].counts) == size
+        expected = np.sqrt(np.mean(gradients[one["name"]] ** 2)) / following.positions
+        assert one["gradients"].rms == pytest.approx(expected)
+
+
+def test_presets_are_as_the_command_line_has_them() -> None:
+    found = {one["name"]: one for one in presets()}
+    assert [*found] == [*microgpt.PRESETS]
+    assert (found["micro"]["steps"], found["micro"]["n_embd"], found["micro"]["lr"]) == (
+        2500,
+        32,
+        0.01,
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "sentence"),
+    [
+        ({"n_embd": 18}, UsageError, "n_embd must be a multiple of n_head"),
+        ({"lr": -1.0}, UsageError, "lr must be a number above 0; got -1."),
+        ({"batch_size": 0}, UsageError, "batch_size must be a whole number from 1"),
+        ({"loss": "mse"}, UsageError, "loss must be one of cross-entropy"),
+        ({"preset": "huge"}, UsageError, "preset must be one of"),
+        ({"steps": 0}, UsageError, "steps must be"),
+        ({"seconds": 0.0}, UsageError, "seconds must be"),
+        ({"n_embd": 2048, "n_layer": 8}, UsageError, "at most 5,000,000 parameters"),
+        ({"text": "/etc/passwd"}, DataError, "This file is not here any more"),
+    ],
+)
+def test_mistakes_are_sentences(
+    asked: dict[str, Any], kind: type[Exception], sentence: str, datasets: Datasets
+) -> None:
+    with pytest.raises(kind, match=sentence):
+        next(Drafts(datasets).train(DraftAsked(tab="a", **asked)))
+
+
+def test_a_draft_ends_when_the_page_goes_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Drafts] = []
+
+    class Recorded(Drafts):
+        def __init__(self, datasets: Datasets) -> None:
+            super().__init__(datasets)
+            made.append(self)
+
+    monkeypatch.setattr(drafts, "Drafts", Recorded)
+    with serving(tmp_path) as server:
+        body = json.dumps({"tab": "a", "steps": 10**9}).encode()
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as page:
+            page.sendall(
+                b"POST /api/draft HTTP/1.1\r\nhost: 127.0.0.1:%d\r\norigin: http://127.0.0.1:%d\r\n"
+                b"cookie: %s=%s\r\ncontent-length: %d\r\n\r\n%s"
+                % (server.port, server.port, server.keys.name.encode(), server.keys.cookie.encode(),
+                   len(body), body)
+            )  # fmt: skip
+            while b'"curve"' not in page.recv(1 << 16):
+                pass
+        draft = made[0].seat("a").draft
+        assert draft
+        updates = -1
+
+        def is_still() -> bool:
+            nonlocal updates
+            before, updates = updates, draft.trainer.updates
+            return before == updates
+
+        until(is_still)
+        assert updates > 0
+        assert ask(server, "/api/presets")["presets"]
+        assert request(server, "/api/draft", b'{"tab": "a", "lr": 0}').status == 400
+        assert ask(server, "/api/levels")["levels"][0]["name"] == "blind"
