@@ -6,23 +6,33 @@ import asyncio
 import itertools
 import json
 import math
+import os
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import microgpt
+from microgpt import Run
 from microgpt.data.corpus import Source
-from microgpt.errors import DataError, UsageError
+from microgpt.errors import DataError, MicroGPTError, UsageError
 from microgpt.runs import prepare
+from microgpt.runs.texts import keep_text
 from microgpt.studio import drafts
 from microgpt.studio.datasets import Datasets, ReadyText, TextAsked
 from microgpt.studio.draft import DraftAsked
 from microgpt.studio.drafts import Drafts, levels, presets
+from microgpt.studio.keep import keep
+from microgpt.studio.library import Library
+from microgpt.studio.processes import start
 from microgpt.studio.thinned import BINS, SPANS
 from microgpt.studio.uploads import ReadAs, Uploads
 from microgpt.training.loop import Steps
@@ -266,3 +276,78 @@ def test_a_draft_ends_when_the_page_goes_away(
         assert ask(server, "/api/presets")["presets"]
         assert request(server, "/api/draft", b'{"tab": "a", "lr": 0}').status == 400
         assert ask(server, "/api/levels")["levels"][0]["name"] == "blind"
+
+
+def has_ended(folder: Path) -> bool:
+    """Return whether a run's training is complete: its reference is written last."""
+    return (folder / "reference.safetensors").exists() and (folder / "samples.txt").exists()
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_kept_run_is_an_ordinary_one_with_the_losses_of_the_draft(
+    own: bool, uploads: Uploads, datasets: Datasets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    csv = "id,name\n" + "".join(f"{i},{line}\n" for i, line in enumerate(TEXT.split("\n")))
+    text = sent(uploads, csv, "my names.csv") if own else "names"
+    asked = DraftAsked(
+        tab="a",
+        text=text,
+        read_as=ReadAs(column="name" if own else None),
+        seed=3,
+        lr=0.02,
+        steps=60,
+    )
+    points = merged(Drafts(datasets).train(asked))["points"]
+    begun = keep(asked, Library(), uploads)
+    assert begun.run == ("my-names-1" if own else "names-1")
+    assert begun.file == (str(Path("texts", "my-names-1.csv")) if own else None)
+    folder = tmp_path / "runs" / begun.run
+    until(lambda: has_ended(folder), 30)
+    run = Run(folder)
+    assert [(line["step"], line["loss"]) for line in run.log.lines] == points
+    if own:
+        assert (tmp_path / "texts" / "my-names-1.csv").read_text() == csv
+        uploads.close()
+        assert run.settings.source.column == "name"
+    assert len(run.held_out) == len(datasets.ready(asked).dataset.heldout_documents)
+
+
+def test_a_text_is_written_once(uploads: Uploads, tmp_path: Path) -> None:
+    some = [uploads.path(sent(uploads, text, "a.txt")) for text in ("x\n", "x\n", "y\n")]
+    names = [keep_text(path, tmp_path, "../../x/a b.txt").name for path in some]
+    assert names == ["a-b-1.txt", "a-b-1.txt", "a-b-2.txt"]
+    assert sorted(path.name for path in (tmp_path / "texts").iterdir()) == [
+        "a-b-1.txt",
+        "a-b-2.txt",
+    ]
+
+
+def test_a_training_that_does_not_begin_says_why(tmp_path: Path) -> None:
+    with pytest.raises(MicroGPTError, match=r"did not begin: no-such\.txt: no such file"):
+        start(["train", "no-such.txt"], "x", tmp_path / "runs")
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_a_run_goes_on_when_the_studio_is_killed(tmp_path: Path) -> None:
+    studio = subprocess.Popen(
+        [sys.executable, "-m", "microgpt", "studio", "--no-browser", "--port", "0"],
+        cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert studio.stdout
+    address = next(line for line in studio.stdout if "http" in line).split()[-1]
+    port, token = int(address.split(":")[2].split("/")[0]), address.split("token=")[1]
+    server = SimpleNamespace(port=port, keys=SimpleNamespace(name="", cookie=""))
+    welcome = request(server, f"/?token={token}", cookie=None)  # type: ignore[arg-type]
+    name, _, cookie = welcome.headers["set-cookie"].split(";")[0].partition("=")
+    server.keys = SimpleNamespace(name=name, cookie=cookie)
+    answer = ask(server, "/api/keep", tab="a", steps=100_000)  # type: ignore[arg-type]
+    folder = tmp_path / "runs" / answer["run"]
+    assert not has_ended(folder)
+    os.killpg(studio.pid, signal.SIGKILL)
+    studio.wait()
+    studio.stdout.close()
+    until(lambda: has_ended(folder), 60)
+    assert Run(folder).engine.updates == 100_000

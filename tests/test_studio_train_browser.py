@@ -12,10 +12,10 @@ import pytest
 from microgpt.studio.library import Library
 from microgpt.studio.server import Server
 
-from .browser import chromium, expect
+from .browser import accessible, chromium, expect
 from .conftest import TINY
 from .hostile import PAYLOADS
-from .studios import serving
+from .studios import serving, until
 from .tabs import Tab
 
 if TYPE_CHECKING:
@@ -197,6 +197,21 @@ def test_pasted_text_is_text_whatever_it_says(browser: Browser, server: Server) 
     assert result(tab) == said
     assert PAYLOADS[0] in tab.page.get_by_label("Your text").input_value()
     tab.close()
+
+
+def test_what_is_shown_can_be_kept_as_a_run(browser: Browser, tmp_path: Path) -> None:
+    with serving(tmp_path / "runs") as server:
+        tab = Tab(browser, server, ".setup", view="train", values={"steps": 50}, bypass_csp=True)
+        control(tab, "Text").select_option("own")
+        tab.page.get_by_label("Your text").fill("\n".join(a + b for a in TINY for b in TINY))
+        expect(tab.page.locator(".own")).to_contain_text("pasted.txt: 400 documents")
+        accessible(tab.page)
+        tab.page.get_by_role("button", name="Keep as a run").click()
+        expect(tab.page.locator("#kept a")).to_have_text("pasted-1", timeout=20_000)
+        expect(tab.page.locator("#kept")).to_contain_text(f"{tmp_path / 'texts'}/pasted-1.txt")
+        assert (tab.page.locator("#kept a").get_attribute("href") or "").endswith("run=pasted-1")
+        tab.close()
+        until(lambda: (tmp_path / "runs" / "pasted-1" / "samples.txt").exists(), 20)
 
 
 def test_a_file_may_be_chosen_and_its_column(

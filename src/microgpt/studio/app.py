@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from microgpt import page
-from microgpt.studio import about, download, drafts, look, parts, prices, rows, samples, step
+from microgpt.studio import about, download, drafts, keep, look, parts, prices, rows, samples, step
 from microgpt.studio.answers import FAULT, mistake
 from microgpt.studio.datasets import Datasets
 from microgpt.studio.guard import Refused
@@ -38,6 +38,7 @@ def application(library: Library, uploads: Uploads) -> Starlette:
         *rows.routes(measurements),
         *download.routes(measurements),
         *drafts.routes(Datasets(uploads)),
+        *keep.routes(library, uploads),
     ]
     return Starlette(
         routes=routes, exception_handlers={Exception: _fault, 404: _missing, Refused: _refused}

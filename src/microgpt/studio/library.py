@@ -24,16 +24,19 @@ class Library:
     Args:
         folder: the folder that holds runs.
         named: the run to list first, in that folder or elsewhere.
+
+    Attributes:
+        home: that folder.
     """
 
     def __init__(self, folder: Path = RUNS, named: Path | None = None) -> None:
-        self._folder, self._named = folder, named
+        self.home, self._named = folder, named
         self._open: OrderedDict[tuple[Path, int], Run] = OrderedDict()
         self._lock = Lock()
 
     def folders(self) -> dict[str, Path]:
         """Return all runs by name, the one that was named first, then the newest."""
-        found = {path.name: path for path in reversed(all_runs(self._folder))}
+        found = {path.name: path for path in reversed(all_runs(self.home))}
         if not self._named:
             return found
         own = self._named.resolve()
