@@ -74,12 +74,6 @@ struct BatchArguments {
     const Index tokens, targets;
 };
 
-void check_table(double far, Index bins) {
-    if (bins < 1 || bins > 1 << 20 || !(far > 0.0 && far <= 40.0))
-        throw InputError("bins must be from 1 to 1,048,576, as far as 40; got " + number(bins) +
-                         " as far as " + std::to_string(far) + ".");
-}
-
 class NativeEngine {
   public:
     NativeEngine(const std::string& build, const Shape& shape, const Optimizer& optimizer,
@@ -197,37 +191,49 @@ std::unique_ptr<NativeDecoder> decoder(NativeEngine& owner, Index rows) {
     return std::make_unique<NativeDecoder>(owner.engine, rows);
 }
 
-// Check everything, compare the rows, and return what `Outcomes` has, in its order.
+using Table = nb::ndarray<double, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+
+// Check everything, add to the tables, and return what else `Outcomes` has, in its order.
 nb::tuple compared(const std::string& build,
                    nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu> logits,
-                   Array<std::int32_t> targets, Array<std::int64_t> rows, double far, Index bins) {
-    check_table(far, bins);
+                   Array<std::int32_t> targets, Array<std::int64_t> groups, double far,
+                   Table every, Table likeliest) {
     const auto N = static_cast<Index>(logits.shape(0)), V = static_cast<Index>(logits.shape(1));
-    const auto B = static_cast<Index>(rows.size());
-    if (V < 1 || static_cast<Index>(targets.size()) != N)
-        throw InputError("targets must be one a row of logits, " + number(N) + "; got " +
+    const auto G = static_cast<Index>(every.shape(0)), bins = static_cast<Index>(every.shape(1));
+    for (const Table* table : {&every, &likeliest})
+        if (static_cast<Index>(table->shape(0)) != G || table->shape(2) != 4 || bins < 1 ||
+            static_cast<Index>(table->shape(1)) != bins || !(far > 0.0 && far <= 40.0))
+            throw InputError("tables must be of one shape, (groups, bins, 4), as far as 40; got " +
+                             number(bins) + " bins as far as " + std::to_string(far) + ".");
+    if (V < 1 || static_cast<Index>(targets.size()) != N || groups.size() != targets.size())
+        throw InputError("targets and groups must be one a row of logits, " + number(N) + "; got " +
                          number(static_cast<Index>(targets.size())) + ".");
     // Copies: other threads of the caller could still write to the originals.
-    const std::vector<Index> rows_B(rows.data(), rows.data() + B);
+    const std::vector<Index> group_N(groups.data(), groups.data() + N);
     const std::vector<std::int32_t> targets_N(targets.data(), targets.data() + N);
-    for (const Index n : rows_B)
-        if (n < 0 || n >= N || targets_N[static_cast<std::size_t>(n)] >= V)
-            throw InputError("rows must be from 0 to " + number(N - 1) +
-                             ", with targets below " + number(V) + "; got row " + number(n) + ".");
-    auto losses = allocate(B), p_likely = allocate(B), p_target = allocate(B);
-    auto squares = allocate(B), sums = allocate(4 * bins);
-    auto likely = allocate<Index>(B);
+    std::vector<std::vector<Index>> rows_G(static_cast<std::size_t>(G));
+    for (Index n = 0; n < N; ++n) {
+        const auto i = static_cast<std::size_t>(n);
+        if (group_N[i] < 0 || group_N[i] >= G || targets_N[i] >= V)
+            throw InputError("rows must have groups below " + number(G) + " and targets below " +
+                             number(V) + "; got " + number(group_N[i]) + " and " +
+                             number(targets_N[i]) + ".");
+        rows_G[static_cast<std::size_t>(group_N[i])].push_back(n);
+    }
+    std::vector<Index> order;
+    for (const auto& rows : rows_G) order.insert(order.end(), rows.begin(), rows.end());
+    auto losses = allocate(N), p_target = allocate(N), squares = allocate(N);
+    auto likely = allocate<Index>(N);
     {
         const GilReleased released;
-        compare(build.c_str(), {logits.data(), V, targets_N.data(), rows_B.data(), B, far, bins},
-                {losses.get(), likely.get(), p_likely.get(), p_target.get(), squares.get(),
-                 sums.get()});
+        compare(build.c_str(),
+                {logits.data(), V, targets_N.data(), group_N.data(), std::move(order), far, bins},
+                {losses.get(), likely.get(), p_target.get(), squares.get(), every.data(),
+                 likeliest.data()});
     }
-    const std::size_t n = rows.size();
+    const std::size_t n = targets.size();
     return nb::make_tuple(as_numpy(std::move(losses), {n}), as_numpy(std::move(likely), {n}),
-                          as_numpy(std::move(p_likely), {n}), as_numpy(std::move(p_target), {n}),
-                          as_numpy(std::move(squares), {n}),
-                          as_numpy(std::move(sums), {4, static_cast<std::size_t>(bins)}));
+                          as_numpy(std::move(p_target), {n}), as_numpy(std::move(squares), {n}));
 }
 
 Objective objective(const std::string& name) {
@@ -266,16 +272,6 @@ NB_MODULE(_native, m) {
     m.def("peak", [](const std::string& build) {
         const GilReleased released;
         return peak(build.c_str());
-    });
-    m.def("log_odds_sums", [](const std::string& build, Array<double> p, double far, Index bins) {
-        check_table(far, bins);
-        auto sums_3F = allocate(3 * bins);
-        {
-            const GilReleased released;
-            log_odds_sums(build.c_str(), static_cast<Index>(p.size()), p.data(), far, bins,
-                          sums_3F.get());
-        }
-        return as_numpy(std::move(sums_3F), {3, static_cast<std::size_t>(bins)});
     });
     m.def("compare", compared);
     nb::class_<NativeDecoder>(m, "Decoder").def("push", &NativeDecoder::push);

@@ -202,10 +202,6 @@ Engine* make(const Shape& shape, const Optimizer& optimizer, Index threads) {
     }
 }
 
-void log_odds_sums_here(Index N, const double* p_N, double far, Index bins, double* sums_3F) {
-    log_odds_sums(N, p_N, far, bins, sums_3F);
-}
-
 void compare_here(const Comparison& in, const Outcomes& out) { compare(in, out); }
 
 // The best of several loops of multiply-adds. They are in chains, enough of them to hide the

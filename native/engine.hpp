@@ -2,6 +2,8 @@
 // it.
 #pragma once
 
+#include <vector>
+
 #include "pool.hpp"
 #include "shape.hpp"
 
@@ -45,27 +47,24 @@ const char* const* builds(Index* count);
 bool runs_here(const char* build);
 // Measure the multiply-adds of one core with this build's vectors, in GFLOP/s: two operations each.
 double peak(const char* build);
-// Sums over predictions by their log-odds: see reliability.hpp.
-void log_odds_sums(const char* build, Index N, const double* p_N, double far, Index bins,
-                   double* sums_3F);
-
 // Rows of logits to compare with their targets; a negative target is unknown. Logits are finite.
 struct Comparison {
     const double* logits_NV;
     Index vocab_size;
     const std::int32_t* targets_N;
-    const Index* rows_B;
-    Index count;  // of rows_B
+    const Index* group_N;  // the table that a row's predictions are added to
+    std::vector<Index> order;  // the rows, by group
     double far;
     Index bins;
 };
-// For each row the loss in nats, the likeliest token (of equal ones the first), its probability, the
-// target's, and the sum of p^2; where the target is unknown, the likeliest token and zeros. Over
-// all tokens of the other rows, by log-odds: number, targets, sum of p, and of p^2.
+// For each row the loss in nats, the likeliest token (of equal ones the first), the target's
+// probability, and the sum of p^2; where the target is unknown, the likeliest token and zeros. The
+// other rows are added to two tables, of all tokens and of the likeliest ones. These have bins of the
+// log-odds, from -far to far, and for each the number, how many are targets, sum of p, and of p^2.
 struct Outcomes {
-    double* losses_B;
-    Index* likely_B;
-    double *p_likely_B, *p_target_B, *squares_B, *sums_4F;
+    double* losses_N;
+    Index* likely_N;
+    double *p_target_N, *squares_N, *every_GF4, *likeliest_GF4;
 };
 void compare(const char* build, const Comparison& in, const Outcomes& out);
 Engine* make_engine(const char* build, const Shape& shape, const Optimizer& optimizer,

@@ -10,26 +10,22 @@ namespace microgpt {
 namespace v2 {
 Engine* make(const Shape&, const Optimizer&, Index);
 double peak();
-void log_odds_sums_here(Index, const double*, double, Index, double*);
 void compare_here(const Comparison&, const Outcomes&);
 }  // namespace v2
 namespace v3 {
 Engine* make(const Shape&, const Optimizer&, Index);
 double peak();
-void log_odds_sums_here(Index, const double*, double, Index, double*);
 void compare_here(const Comparison&, const Outcomes&);
 }  // namespace v3
 namespace v4 {
 Engine* make(const Shape&, const Optimizer&, Index);
 double peak();
-void log_odds_sums_here(Index, const double*, double, Index, double*);
 void compare_here(const Comparison&, const Outcomes&);
 }  // namespace v4
 #else
 namespace portable {
 Engine* make(const Shape&, const Optimizer&, Index);
 double peak();
-void log_odds_sums_here(Index, const double*, double, Index, double*);
 void compare_here(const Comparison&, const Outcomes&);
 }  // namespace portable
 #endif
@@ -40,25 +36,23 @@ struct Build {
     const char* name;
     Engine* (*make)(const Shape&, const Optimizer&, Index);
     double (*peak)();
-    void (*log_odds_sums)(Index, const double*, double, Index, double*);
     void (*compare)(const Comparison&, const Outcomes&);
     bool (*runs)();
 };
 
 const Build all[] = {
 #if defined(MICROGPT_X86)
-    {"v2", v2::make, v2::peak, v2::log_odds_sums_here, v2::compare_here,
-     [] { return __builtin_cpu_supports("sse4.2") != 0; }},
-    {"v3", v3::make, v3::peak, v3::log_odds_sums_here, v3::compare_here,
+    {"v2", v2::make, v2::peak, v2::compare_here, [] { return __builtin_cpu_supports("sse4.2") != 0; }},
+    {"v3", v3::make, v3::peak, v3::compare_here,
      [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
-    {"v4", v4::make, v4::peak, v4::log_odds_sums_here, v4::compare_here,
+    {"v4", v4::make, v4::peak, v4::compare_here,
      [] {
          return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                 __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                 __builtin_cpu_supports("avx512vl");
      }},
 #else
-    {"portable", portable::make, portable::peak, portable::log_odds_sums_here, portable::compare_here,
+    {"portable", portable::make, portable::peak, portable::compare_here,
      [] { return true; }},
 #endif
 };
@@ -82,11 +76,6 @@ const char* const* builds(Index* count) {
 bool runs_here(const char* build) { return find(build).runs(); }
 
 double peak(const char* build) { return find(build).peak(); }
-
-void log_odds_sums(const char* build, Index N, const double* p_N, double far, Index bins,
-                   double* sums_3F) {
-    find(build).log_odds_sums(N, p_N, far, bins, sums_3F);
-}
 
 void compare(const char* build, const Comparison& in, const Outcomes& out) {
     find(build).compare(in, out);

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from microgpt.config import GPTConfig, ObjectiveName
-from microgpt.engines.contract import About, Engine, Floats
+from microgpt.engines.contract import About, Engine
 from microgpt.errors import MissingExtra, UsageError
 from microgpt.model import size
 from microgpt.optim import Optimizer
@@ -138,18 +138,6 @@ def native_peak() -> float | None:
     from microgpt.engines import native
 
     return max(map(native.peak, native.BUILDS))
-
-
-def native_log_odds_sums() -> Callable[[Floats, float, int], Floats] | None:
-    """Return the native engine's sums of predictions by their log-odds; None: it is missing.
-
-    They are the same as those of `evaluation.calibration.log_odds_sums`, in a third of the time.
-    """
-    if why_not_native():
-        return None
-    from microgpt.engines import native
-
-    return native.log_odds_sums
 
 
 def native_compare() -> Callable[..., tuple[NDArray[Any], ...]] | None:

@@ -11,9 +11,15 @@ Singles = NDArray[np.float32]
 
 def builds() -> list[str]: ...
 def peak(build: str) -> float: ...
-def log_odds_sums(build: str, p_N: Floats, far: float, bins: int, /) -> Floats: ...
 def compare(
-    build: str, logits_NV: Floats, targets_N: Any, rows_B: Any, far: float, bins: int, /
+    build: str,
+    logits_NV: Floats,
+    targets_N: Any,
+    group_N: Any,
+    far: float,
+    every_GF4: Floats,
+    likeliest_GF4: Floats,
+    /,
 ) -> tuple[Any, ...]: ...
 
 class Decoder:

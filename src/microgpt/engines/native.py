@@ -15,14 +15,13 @@ from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.data.batch import Batch, Batches
 from microgpt.engines._native import Decoder, Engine, builds, peak
 from microgpt.engines._native import compare as compare_by_a_build
-from microgpt.engines._native import log_odds_sums as sums_of_a_build
 from microgpt.engines.contract import SLOTS, About, Floats, State, Tensors, Tokens
 from microgpt.engines.machine import processors
 from microgpt.errors import UsageError
 from microgpt.loss.sums import Sums
 from microgpt.optim import ITERATIONS, POLYNOMIAL, SMALLEST_NORM, Optimizer
 
-__all__ = ["ABOUT", "BUILDS", "NativeDecoder", "NativeEngine", "compare", "log_odds_sums", "peak"]
+__all__ = ["ABOUT", "BUILDS", "NativeDecoder", "NativeEngine", "compare", "peak"]
 
 BUILDS: tuple[str, ...] = tuple(builds())
 """The builds that this processor can run, widest vectors last."""
@@ -139,19 +138,15 @@ class NativeEngine:
         return NativeDecoder(self._engine.decoder(rows))
 
 
-def log_odds_sums(p_N: Floats, far: float, bins: int) -> Floats:
-    """Sum up predictions by their log-odds: see `evaluation.calibration.log_odds_sums`."""
-    return sums_of_a_build(BUILDS[-1], p_N, far, bins)
-
-
 def compare(
-    logits_NV: Floats, targets_N: Any, rows_B: Any, far: float, bins: int
+    logits_NV: Floats, targets_N: Any, group_N: Any, far: float, every_GF4: Floats, top_GF4: Floats
 ) -> tuple[Any, ...]:
-    """Compare logits with targets: see `evaluation.outcomes.by_numpy`."""
+    """Compare logits with targets, adding to two tables: see `evaluation.outcomes.compared`."""
     targets_N = np.ascontiguousarray(targets_N, dtype=np.int32)
-    rows_B = np.ascontiguousarray(rows_B, dtype=np.int64)
+    group_N = np.ascontiguousarray(group_N, dtype=np.int64)
     logits_NV = np.ascontiguousarray(logits_NV, dtype=np.float64)
-    return compare_by_a_build(BUILDS[-1], logits_NV, targets_N, rows_B, far, bins)
+    build = BUILDS[-1]
+    return compare_by_a_build(build, logits_NV, targets_N, group_N, far, every_GF4, top_GF4)
 
 
 class NativeDecoder:

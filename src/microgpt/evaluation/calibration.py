@@ -13,7 +13,6 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.engines import native_log_odds_sums
 from microgpt.engines.contract import Floats
 
 BINS = 20
@@ -89,6 +88,10 @@ class Calibration:
 class Reliability:
     """Counts predictions, and those that come true.
 
+    Attributes:
+        sums_GF4: for each group of texts and bin of log-odds: predictions, hits, the sum of p, and
+            that of p squared.
+
     Source: expected calibration error, Naeini, Cooper and Hauskrecht, "Obtaining well calibrated
     probabilities using Bayesian binning" (AAAI 2015); bins of equal mass, Nguyen and O'Connor
     (EMNLP 2015); the jackknife over groups, Kott, "The delete-a-group jackknife" (2001).
@@ -100,10 +103,7 @@ class Reliability:
     """
 
     def __init__(self) -> None:
-        self._sums = native_log_odds_sums() or log_odds_sums
-        # Predictions, hits and sums of p by group of texts; sums of p squared over all.
-        self._counts: Floats = np.zeros((3, GROUPS, FINE))
-        self._squares: Floats = np.zeros(FINE)
+        self.sums_GF4: Floats = np.zeros((GROUPS, FINE, 4))
 
     def add(self, p_BV: Floats, hits: NDArray[np.integer], group: int) -> None:
         """Count predictions.
@@ -114,25 +114,21 @@ class Reliability:
             group: the group of texts that they belong to.
         """
         p_N = p_BV.ravel()
-        n_F, sums_F, squares_F = self._sums(p_N, FAR, FINE)
-        hits_F = self._sums(p_N[hits], FAR, FINE)[0]
-        self.add_sums(np.stack([n_F, hits_F, sums_F, squares_F]), group)
-
-    def add_sums(self, sums_4F: Floats, group: int) -> None:
-        """Count predictions that are summed up already, as in `outcomes.Outcomes.sums_4F`."""
-        self._counts[:, group] += sums_4F[:3]
-        self._squares += sums_4F[3]
+        sums_F4 = self.sums_GF4[group]
+        sums_F4[:, [0, 2, 3]] += np.transpose(log_odds_sums(p_N, FAR, FINE))
+        sums_F4[:, 1] += log_odds_sums(p_N[hits], FAR, FINE)[0]
 
     def calibration(self) -> Calibration:
         """Return the diagram of all predictions."""
-        n = self._counts[0].sum(axis=0)
+        *counts_3GF, squares_GF = np.moveaxis(self.sums_GF4, 2, 0)
+        n = counts_3GF[0].sum(axis=0)
         if not n.sum():
             return Calibration((), math.nan, math.nan, math.nan, math.nan)
         # The bin of each fine bin, by the share of predictions below its middle.
         share = (np.cumsum(n) - n / 2) / n.sum()
         which = np.minimum((share * BINS).astype(np.int64), BINS - 1)
         n_GB, hits_GB, p_GB = (
-            np.stack([np.bincount(which, row, BINS) for row in counts]) for counts in self._counts
+            np.stack([np.bincount(which, row, BINS) for row in counts]) for counts in counts_3GF
         )
 
         def error(kept: Floats) -> float:
@@ -148,7 +144,7 @@ class Reliability:
         if k > 1:
             squares = float(((without - without.mean()) ** 2).sum())
             spread = _T[k - 2] * math.sqrt((k - 1) / k * squares)
-        variances = p_GB.sum(axis=0) - np.bincount(which, self._squares, BINS)
+        variances = p_GB.sum(axis=0) - np.bincount(which, squares_GF.sum(axis=0), BINS)
         chance = math.sqrt(2 / math.pi) * float(np.sqrt(np.maximum(variances, 0.0)).sum()) / n.sum()
         edges: list[float] = _edge(np.searchsorted(which, np.arange(BINS + 1))).tolist()
         sums = n_GB.sum(axis=0), hits_GB.sum(axis=0), p_GB.sum(axis=0)

@@ -1,18 +1,20 @@
-"""Rows of logits compared with their targets: all that the measures of predictions need of them.
+"""Logits compared with their targets: all that the measures of predictions need of them.
 
-In: logits, targets. Out: `Outcomes`. The native engine computes it in one pass over the logits;
-where that engine is missing numpy does, and the results differ by rounding only.
+In: logits, targets. Out: `Outcomes`, and predictions added to two diagrams. The native engine does
+it in one pass over the logits; where that engine is missing numpy does, and the results differ by
+rounding only.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from microgpt.engines import native_compare
 from microgpt.engines.contract import Floats
-from microgpt.evaluation.calibration import FAR, FINE, log_odds_sums
+from microgpt.evaluation.calibration import FAR, GROUPS, Reliability
 from microgpt.evaluation.temperature import Integers
 from microgpt.loss.many import Softmax
 
@@ -21,62 +23,73 @@ _NUMBERS = 1 << 16
 
 
 class Outcomes(NamedTuple):
-    """Rows compared with their targets; where a target is unknown, all but `likely_B` is 0.
+    """Positions compared with their targets; where a target is unknown, all but `likely_N` is 0.
 
     Attributes:
-        losses_B: nats.
-        likely_B: the likeliest token; of equally likely ones the first.
-        p_likely_B: its probability.
-        p_target_B: the probability of the target.
-        squares_B: the sum of the squares of all probabilities.
-        sums_4F: over all tokens of the rows with a known target, by log-odds: predictions, targets,
-            the sum of p, and that of p squared.
+        losses_N: nats.
+        likely_N: the likeliest token; of equally likely ones the first.
+        p_target_N: the probability of the target.
+        squares_N: the sum of the squares of all probabilities.
     """
 
-    losses_B: Floats
-    likely_B: Integers
-    p_likely_B: Floats
-    p_target_B: Floats
-    squares_B: Floats
-    sums_4F: Floats
+    losses_N: Floats
+    likely_N: Integers
+    p_target_N: Floats
+    squares_N: Floats
 
 
-def compared(logits_NV: Floats, targets_N: Integers, rows_B: Integers) -> Outcomes:
-    """Compare some rows of logits with their targets.
+def compared(
+    logits_NV: Floats,
+    targets_N: Integers,
+    group_N: Integers,
+    every: Reliability,
+    likeliest: Reliability,
+) -> Outcomes:
+    """Compare logits with their targets.
 
     Args:
         logits_NV: finite, and at least one a row.
         targets_N: the targets; negative: unknown.
-        rows_B: the indices of the rows to compare.
+        group_N: the group of texts of each position, below GROUPS.
+        every: all predictions of positions with a known target are added to it.
+        likeliest: those of the likeliest tokens alone.
     """
     if native := native_compare():
-        return Outcomes(*native(logits_NV, targets_N, rows_B, FAR, FINE))
-    return by_numpy(logits_NV, targets_N, rows_B)
+        tables = every.sums_GF4, likeliest.sums_GF4
+        return Outcomes(*native(logits_NV, targets_N, group_N, FAR, *tables))
+    return by_numpy(logits_NV, targets_N, group_N, every, likeliest)
 
 
-def by_numpy(logits_NV: Floats, targets_N: Integers, rows_B: Integers) -> Outcomes:
-    """Compare some rows of logits with their targets, without the native engine.
+def by_numpy(
+    logits_NV: Floats,
+    targets_N: Integers,
+    group_N: Integers,
+    every: Reliability,
+    likeliest: Reliability,
+) -> Outcomes:
+    """Compare logits with their targets, without the native engine: see `compared`.
 
-    >>> found = by_numpy(np.log([[0.8, 0.2]]), np.array([1]), np.array([0]))
-    >>> [float(x_B[0].round(4)) for x_B in found[:5]]
-    [1.6094, 0.0, 0.8, 0.2, 0.68]
+    >>> logits, zero = np.log([[0.8, 0.2]]), np.array([0])
+    >>> found = by_numpy(logits, np.array([1]), zero, Reliability(), Reliability())
+    >>> [float(x_N[0].round(4)) for x_N in found]
+    [1.6094, 0.0, 0.2, 0.68]
     """
-    each, B = max(_NUMBERS // logits_NV.shape[1], 1), len(rows_B)
-    found = Outcomes(
-        np.zeros(B), np.zeros(B, dtype=np.int64), np.zeros(B), np.zeros(B), np.zeros(B),
-        np.zeros((4, FINE)),
-    )  # fmt: skip
-    for first in range(0, B, each):
-        rows_C = rows_B[first : first + each]
-        softmax = Softmax(logits_NV[rows_C])
-        known = np.flatnonzero(targets_N[rows_C] >= 0)
-        at, targets_C = first + known, targets_N[rows_C[known]]
-        found.likely_B[first : first + each] = softmax.likely_B
-        p_CV = softmax.p_BV[known]
-        found.losses_B[at] = softmax.losses(targets_N[rows_C])[known]
-        found.p_likely_B[at] = p_CV[np.arange(len(at)), softmax.likely_B[known]]
-        found.p_target_B[at] = p_CV[np.arange(len(at)), targets_C]
-        found.squares_B[at] = np.einsum("bv,bv->b", p_CV, p_CV)
-        found.sums_4F[[0, 2, 3]] += log_odds_sums(p_CV.ravel(), FAR, FINE)
-        found.sums_4F[1] += log_odds_sums(found.p_target_B[at], FAR, FINE)[0]
+    each, N = max(_NUMBERS // logits_NV.shape[1], 1), len(logits_NV)
+    found = Outcomes(np.zeros(N), np.zeros(N, dtype=np.int64), np.zeros(N), np.zeros(N))
+    order = np.argsort(group_N, kind="stable")
+    ends = np.cumsum(np.bincount(group_N, minlength=GROUPS)).tolist()
+    for group, (start, stop) in enumerate(pairwise([0, *ends])):
+        for first in range(start, stop, each):
+            at_B = order[first : min(first + each, stop)]
+            softmax = Softmax(logits_NV[at_B])
+            found.likely_N[at_B] = softmax.likely_B
+            known = np.flatnonzero(targets_N[at_B] >= 0)
+            found.losses_N[at_B[known]] = softmax.losses(targets_N[at_B])[known]
+            at_B, p_BV, likely_B = at_B[known], softmax.p_BV[known], softmax.likely_B[known]
+            rows, targets_B = np.arange(len(at_B)), targets_N[at_B]
+            found.p_target_N[at_B] = p_BV[rows, targets_B]
+            found.squares_N[at_B] = np.einsum("bv,bv->b", p_BV, p_BV)
+            every.add(p_BV, rows * p_BV.shape[1] + targets_B, group)
+            hits = np.flatnonzero(likely_B == targets_B)
+            likeliest.add(p_BV[rows, likely_B], hits, group)
     return found
