@@ -8,6 +8,7 @@ import os
 import random
 import sys
 import time
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, NoReturn
@@ -127,6 +128,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(time, "perf_counter", made.perf_counter)
     return made
+
+
+@pytest.fixture(autouse=True)
+def _migrations_run_once() -> None:
+    """Let a process run Optuna's migration scripts once: that is most of opening a database."""
+    scripts = sys.modules.get("alembic.util.pyfiles")
+    if scripts and not hasattr(scripts.load_module_py, "cache_info"):
+        vars(scripts)["load_module_py"] = lru_cache(scripts.load_module_py)
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +44,19 @@ def file(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the two trainings were: with counts in `r`, without in `s`."""
+    """A folder in which the two trainings were: with counts in `r`, without in `s`.
+
+    What they printed is in `r.out` and `s.out`.
+    """
     at = tmp_path_factory.mktemp("mixed")
     (at / "t.txt").write_text(TEXTS)
     with pytest.MonkeyPatch.context() as here:
         here.chdir(at)
-        for words in (TRAIN, ALONE):
+        for name, words in (("r", TRAIN), ("s", ALONE)):
+            printed = io.StringIO()
+            here.setattr(sys, "stdout", printed)
             assert cli(words.split()) == 0
+            Path(f"{name}.out").write_text(printed.getvalue(), "utf-8")
     return at
 
 
@@ -101,8 +109,9 @@ def test_a_fifth_of_the_default_training_comes_near_the_best_rung(tmp_path: Path
     assert ladder.model.mean < 2.16
 
 
-def test_a_training_calls_each_by_its_name(capsys: Capture) -> None:
-    said = out(capsys, TRAIN)
+@pytest.mark.usefixtures("trained")
+def test_a_training_calls_each_by_its_name(made: Path) -> None:
+    said = (made / "r.out").read_text("utf-8")
     run = microgpt.load("r")
     gpt, _, mixed = both(run)
     share = f"{100 * (run.weight or 0.0):.0f} %"
@@ -141,7 +150,7 @@ def test_a_mixture_that_is_resumed_says_its_share(capsys: Capture) -> None:
 
 
 def test_without_held_out_documents_the_ladder_has_the_gpt_s_own_loss(capsys: Capture) -> None:
-    said = out(capsys, TRAIN.replace("--holdout 0.3", "--holdout 0"))
+    said = out(capsys, TRAIN.replace("--holdout 0.3", "--holdout 0").replace("150", "60"))
     # Their share cannot be fitted.
     assert "GPT + counts of 2 characters (20 %) · 1 layer" in said
     tail = microgpt.load("r").log.tail(50).mean
@@ -149,8 +158,9 @@ def test_without_held_out_documents_the_ladder_has_the_gpt_s_own_loss(capsys: Ca
     assert "this model" not in said
 
 
-def test_a_gpt_alone_is_called_as_ever(capsys: Capture) -> None:
-    said = out(capsys, ALONE)
+@pytest.mark.usefixtures("trained")
+def test_a_gpt_alone_is_called_as_ever(made: Path, capsys: Capture) -> None:
+    said = (made / "s.out").read_text("utf-8")
     assert "GPT · 1 layer" in said
     assert "counts" not in said
     assert "GPT alone" not in said

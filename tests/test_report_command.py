@@ -78,6 +78,7 @@ def test_of_a_chosen_recipe_the_command_spells_out_what_was_chosen_and_what_was_
 ) -> None:
     Path("t.txt").write_text("\n".join(TINY))
     words = "t.txt --seconds 0.05 --dropout 0.25 --n-layer 2 --tokenizer bytes --ngram 2 --lr 0.02"
+    words += " --block-size 4"
     assert cli(["train", *words.split(), "--engine", "scalar", "--out", "run"]) == 0
     capsys.readouterr()
     made, run = again(capsys, "run"), Run("run")
@@ -88,7 +89,7 @@ def test_of_a_chosen_recipe_the_command_spells_out_what_was_chosen_and_what_was_
     assert made.tokenizer.to_json() == run.tokenizer.to_json()
     asked = {
         "tokenizer": "bytes", "engine": "scalar", "n_layer": 2, "seconds": 0.05, "lr": 0.02,
-        "dropout": 0.25, "ngram": 2,
+        "dropout": 0.25, "ngram": 2, "block_size": 4,
     }  # fmt: skip
     assert run.settings.asked == asked
     # What was chosen by the machine was not asked for.
