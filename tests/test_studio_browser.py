@@ -180,9 +180,13 @@ def test_the_address_that_is_opened_keeps_no_token(browser: Browser, server: Ser
     page.close()
 
 
-def test_without_runs_the_page_says_what_to_do(browser: Browser, tmp_path: Path) -> None:
+def test_without_runs_one_can_train_and_other_views_say_what_to_do(
+    browser: Browser, tmp_path: Path
+) -> None:
     with serving(tmp_path) as server:
         page = browser.new_page()
         page.goto(server.address)
+        expect(page.locator("nav a[aria-current]")).to_have_text("Train")
+        page.get_by_role("link", name="Loss", exact=True).click()
         expect(page.locator("#status")).to_contain_text("microgpt train")
         page.close()

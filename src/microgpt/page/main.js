@@ -21,15 +21,23 @@ async function show() {
   leave.abort();
   const mine = (leave = new AbortController());
   say("");
-  const view = VIEWS.find((one) => one.name === address.get("view")) ?? VIEWS[0];
+  /** @type {string[]} */
+  let names;
+  try {
+    names = await server.runs();
+  } catch (error) {
+    return mine.signal.aborted ? undefined : refused(error);
+  }
+  if (mine.signal.aborted) return;
+  // Without a run there is one thing to do: train.
+  const first = names.length ? VIEWS[0] : VIEWS.find((one) => one.needsRun === false);
+  const view = /** @type {import("./frame.js").View} */ (VIEWS.find((one) => one.name === address.get("view")) ?? first);
   document.title = `${view.title} · microgpt studio`;
   nav.replaceChildren(
     ...VIEWS.map((one) => h("a", { href: address.changed({ view: one.name }), "aria-current": one === view && "page", onclick: to(one.name) }, one.title)),
   );
   line.textContent = view.line;
   try {
-    const names = await server.runs();
-    if (mine.signal.aborted) return;
     const asked = address.get("run", names[0]);
     const run = names.includes(asked) ? asked : names[0];
     choice.replaceChildren(...names.map((name) => h("option", { value: name }, name)));
@@ -37,7 +45,7 @@ async function show() {
     /** @type {HTMLElement} */ (choice.parentElement).hidden = view.needsRun === false || !run;
     if (view.needsRun !== false && !run) {
       main.replaceChildren();
-      say("There is no run yet. Train one in the terminal: microgpt train. Then reload this page.");
+      say("There is no run yet. Choose Train above, or train one in the terminal: microgpt train.");
       return;
     }
     const found = view.needsRun === false ? null : await server.about(run, mine.signal);
@@ -46,12 +54,16 @@ async function show() {
     const context = { about: found, source: found && server.source(run), say, signal: mine.signal };
     main.replaceChildren(view.open(/** @type {import("./frame.js").Context} */ (context)));
   } catch (error) {
-    if (mine.signal.aborted) return;
-    about.textContent = "";
-    main.replaceChildren();
-    if (!(error instanceof server.Refused)) throw error;
-    say(error.message);
+    if (!mine.signal.aborted) refused(error);
   }
+}
+
+/** @param {unknown} error */
+function refused(error) {
+  about.textContent = "";
+  main.replaceChildren();
+  if (!(error instanceof server.Refused)) throw error;
+  say(error.message);
 }
 
 /** @param {string} name of a view, which keeps what the address says */

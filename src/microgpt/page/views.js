@@ -2,9 +2,10 @@
 
 import { view as documents } from "./views/documents.js";
 import { view as loss } from "./views/loss.js";
+import { view as runs } from "./views/runs.js";
 import { view as sample } from "./views/sample.js";
 import { view as step } from "./views/step.js";
 import { view as train } from "./views/train.js";
 
 /** @type {import("./frame.js").View[]} */
-export const VIEWS = [loss, step, train, sample, documents];
+export const VIEWS = [loss, step, train, sample, documents, runs];

@@ -145,6 +145,15 @@ def _noted(folder: Path) -> str | None:
         return None
 
 
+def has_ended(folder: Path) -> bool:
+    """Return whether a run's training is complete; False, too, if its checkpoint cannot be read."""
+    try:
+        notes = files.read_notes(folder / CHECKPOINT, partial(schema.convert, _Notes))
+    except RunError:
+        return False
+    return notes.progress is None
+
+
 def save(folder: Path, config: GPTConfig, made: Checkpoint) -> None:
     """Replace the checkpoint. Equal checkpoints have equal bytes."""
     progress = made.progress

@@ -58,6 +58,30 @@ class _Evaluated:
         check("step", self.step)
 
 
+class CheckedLines:
+    """Checks the lines of a log, one after the other."""
+
+    def __init__(self) -> None:
+        self._before = {_Trained: 0, _Evaluated: 0}
+
+    def take(self, text: bytes) -> dict[str, Any]:
+        """Return the next line as a dictionary.
+
+        Raises:
+            UsageError: it is not of its type, or its step is out of order.
+        """
+        line: dict[str, Any] = schema.parse(text)
+        is_heldout = type(line) is dict and "heldout" in line
+        kind = _Evaluated if is_heldout else _Trained
+        step = schema.convert(kind, line).step
+        before = self._before[kind]
+        # Evaluations may share a step.
+        if step < before + (kind is _Trained):
+            raise schema.Foreign(f"step {step} comes after step {before}")
+        self._before[kind] = step
+        return line
+
+
 def lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the lines of a log as dictionaries.
 
@@ -69,16 +93,10 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
         *whole, last = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return
-    before = {_Trained: 0, _Evaluated: 0}
+    checked = CheckedLines()
     for number, text in enumerate([*whole, last], start=1):
         try:
-            line = schema.parse(text)
-            is_heldout = isinstance(line, dict) and "heldout" in line
-            kind = _Evaluated if is_heldout else _Trained
-            step = schema.convert(kind, line).step
-            # Evaluations may share a step.
-            if step < before[kind] + (kind is _Trained):
-                raise schema.Foreign(f"step {step} comes after step {before[kind]}")
+            line = checked.take(text)
         except UsageError as error:
             if number > len(whole):
                 return  # it has no line end: a crash may have cut it short
@@ -86,5 +104,4 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
                 f"{path}: line {number}: damaged or foreign ({error}). "
                 "Take that line out: the run can do without it."
             ) from None
-        before[kind] = step
         yield line

@@ -231,5 +231,7 @@ class LogWriter:
             self._file.close()
 
     def _write(self, lines: list[str]) -> None:
-        self._file.write("".join(f"{line}\n" for line in lines))
-        self.lines += len(lines)
+        if lines:
+            self._file.write("".join(f"{line}\n" for line in lines))
+            self._file.flush()  # whoever follows the log sees each chunk at once
+            self.lines += len(lines)

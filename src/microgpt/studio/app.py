@@ -14,7 +14,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from microgpt import page
-from microgpt.studio import about, download, drafts, keep, look, parts, prices, rows, samples, step
+from microgpt.studio import (
+    about,
+    download,
+    drafts,
+    follow,
+    keep,
+    look,
+    parts,
+    prices,
+    rows,
+    samples,
+    step,
+)
 from microgpt.studio.answers import FAULT, mistake
 from microgpt.studio.datasets import Datasets
 from microgpt.studio.guard import Refused
@@ -33,6 +45,7 @@ def application(library: Library, uploads: Uploads) -> Starlette:
         *prices.routes(library),
         *samples.routes(library),
         *step.routes(library),
+        *follow.routes(library, measurements),
         *look.routes(uploads),
         *parts.routes(measurements),
         *rows.routes(measurements),
