@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
+from threading import Lock
 from typing import Any, TypeVar
 
 from anyio import CancelScope, CapacityLimiter, to_thread
@@ -84,11 +85,22 @@ def streaming(path: str, kind: type[T], events: Callable[[T], Iterator[Any]]) ->
 
 async def _sent(events: Iterator[Any], event: Any) -> AsyncIterator[bytes]:
     """Yield events as they are written to the page."""
+    turn = Lock()  # a server that ends leaves this while a thread computes the next event
+
+    def following() -> Any:
+        with turn:
+            return next(events, _END)
+
+    def closing() -> None:
+        with turn:
+            if close := getattr(events, "close", None):
+                close()
+
     try:
         while event is not _END:
             yield b":\n\n" if event is None else b"data: %s\n\n" % schema.encode(event)
             try:
-                event = await _in_thread(lambda: next(events, _END))
+                event = await _in_thread(following)
             except (UsageError, MicroGPTError) as error:
                 yield b"data: %s\n\n" % schema.encode({"error": str(error)})
                 return
@@ -97,9 +109,8 @@ async def _sent(events: Iterator[Any], event: Any) -> AsyncIterator[bytes]:
                 yield b"data: %s\n\n" % schema.encode({"error": FAULT})
                 return
     finally:
-        if close := getattr(events, "close", None):
-            with CancelScope(shield=True):
-                await _in_thread(close)
+        with CancelScope(shield=True):
+            await _in_thread(closing)
 
 
 async def _in_thread(call: Callable[[], T]) -> T:

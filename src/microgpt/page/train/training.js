@@ -108,7 +108,8 @@ export function training(settings, say, signal) {
       const state = end.kept ? ` The state after step ${counted(end.kept)} is kept: held-out documents cost more since.` : "";
       result.textContent = `${end.held_out ? "Held-out" : "Training"} loss at the end: ${precise(end.loss)} nats a ${unit}${error}.${state}`;
     }
-    void chart.drawn().then(() => {
+    took.textContent = "";
+    if (!wanted.goesOn) void chart.drawn().then(() => {
       const ms = performance.now() - wanted.moved;
       performance.clearMeasures("redrawn");
       performance.measure("redrawn", { start: wanted.moved, detail: wanted.question });
