@@ -140,9 +140,18 @@ def test_the_levels_of_a_text_too_short_to_hold_out_have_no_ngram(
     found = levels(datasets, TextAsked(text=text))
     assert [level.name for level in found["levels"]] == ["blind", "letters", "pairs"]
     assert "none is held out" in found["what"]
-    ended = merged(Drafts(datasets).train(DraftAsked(tab="a", steps=20, text=text)))["ended"]
+    shown = merged(Drafts(datasets).train(DraftAsked(tab="a", steps=20, text=text)))
+    assert shown["begun"]["cut"] == 0
+    ended = shown["ended"]
     assert ended["held_out"] is False
     assert 0 < ended["loss"] < 3
+
+
+def test_what_a_preset_cuts_is_counted(uploads: Uploads, datasets: Datasets) -> None:
+    text = sent(uploads, "\n".join([*TINY, "a" * 20]))
+    for preset, cut in (("microgpt", 20 - 16), ("micro", 0)):
+        asked = DraftAsked(tab="a", preset=preset, steps=2, text=text)
+        assert next(Drafts(datasets).train(asked))["begun"]["cut"] == cut
 
 
 def test_a_text_is_read_once(datasets: Datasets, monkeypatch: pytest.MonkeyPatch) -> None:

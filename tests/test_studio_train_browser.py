@@ -53,8 +53,11 @@ def control(tab: Tab, label: str) -> Any:
 
 def result(tab: Tab) -> str:
     """Wait for the end of a training; return what is said of it."""
-    expect(tab.page.locator("#result")).to_contain_text("loss at the end")
-    return tab.text("result")
+    for _ in range(50):
+        expect(tab.page.locator("#result")).to_contain_text("loss at the end")
+        if said := tab.text("result"):  # another one may have begun in between
+            return said
+    raise AssertionError("trainings never rest")
 
 
 def close(tab: Tab) -> None:

@@ -149,6 +149,8 @@ class Draft:
             "documents": len(data.train_documents),
             "held_out": len(data.heldout_documents),
             "unit": data.tokenizer.unit,
+            "block_size": task.model.block_size,
+            "cut": task.layout.dropped,
             "notes": self._ready.corpus.notes,
         }
 

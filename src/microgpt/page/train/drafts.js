@@ -12,6 +12,8 @@
  * @property {number} documents trained on
  * @property {number} held_out documents held out
  * @property {string} unit
+ * @property {number} block_size
+ * @property {number} cut how many characters lie beyond the block, and are not trained on
  * @property {string[]} notes on the text
  *
  * @typedef {object} At

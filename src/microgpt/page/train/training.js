@@ -85,9 +85,10 @@ export function training(settings, say, signal) {
     unit = begun.unit;
     const muon = begun.muon_lr === null ? "" : ` (Muon's: ${figures(begun.muon_lr)})`;
     result.textContent = "";
+    const cut = begun.cut ? `${counted(begun.cut)} ${unit}s are cut: this preset reads the first ${begun.block_size} of a document. Others read all. ` : "";
     about.textContent =
       `${counted(begun.documents)} documents to learn from, ${counted(begun.held_out)} held out; ` +
-      `${counted(begun.parameters)} parameters. The learning rate falls from ${figures(begun.lr)}${muon} to 0. ${begun.notes.join(" ")}`;
+      `${counted(begun.parameters)} parameters. The learning rate falls from ${figures(begun.lr)}${muon} to 0. ${cut}${begun.notes.join(" ")}`;
   }
 
   /** @param {NonNullable<import("./drafts.js").Event["curve"]>} curve */
@@ -148,11 +149,13 @@ export function training(settings, say, signal) {
     save.disabled = true;
     kept.textContent = "Starting …";
     try {
-      const { run, file } = await keep(settings.question());
+      const question = settings.question();
+      const { run, file } = await keep(question);
+      const timed = question.seconds ? " Its losses are not exactly these: with a budget in seconds the learning rate follows the clock." : "";
       const written = file ? ` Your text was written to ${file}, which the run names.` : "";
       kept.replaceChildren(
         "Training as ", h("a", { href: `#view=runs&run=${encodeURIComponent(run)}` }, run),
-        `, in a process of its own: it goes on when this page is closed or the studio ends.${written}`,
+        `, in a process of its own: it goes on when this page is closed or the studio ends.${timed}${written}`,
       );
     } catch (error) {
       kept.textContent = "";
