@@ -26,6 +26,7 @@ loss
 model
 autograd optim
 engines
+inside
 counting
 scoring
 evaluation

@@ -12,8 +12,10 @@ them, a model is plain arithmetic on floats and differentiates itself on Values,
 
 from __future__ import annotations
 
+import gc
 import math
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from operator import mul
 from typing import TypeAlias, cast
 
@@ -27,6 +29,8 @@ class Value:
         data: the number itself.
         grad: the derivative of the value that `backward` was called on with respect to this one; a
             leaf sums it over all calls.
+        inputs: the Values that it was computed from; a leaf has none.
+        derivatives: the local derivative with respect to each input.
 
     Source: Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
     Nature 323 (1986); in this form, Karpathy's micrograd.
@@ -37,7 +41,7 @@ class Value:
     (4.0, 2.0)
     """
 
-    __slots__ = ("_derivatives", "_inputs", "data", "grad")
+    __slots__ = ("data", "derivatives", "grad", "inputs")
 
     def __init__(
         self, data: float, inputs: Sequence[Value] = (), derivatives: Sequence[float] = ()
@@ -45,8 +49,8 @@ class Value:
         self.data = data
         self.grad = 0.0
         # Tuples, not sets: the order of the sums, and so the last bit, is the same in every run.
-        self._inputs = tuple(inputs)
-        self._derivatives = tuple(derivatives)
+        self.inputs = tuple(inputs)
+        self.derivatives = tuple(derivatives)
 
     def __repr__(self) -> str:
         return f"Value({self.data!r}, grad={self.grad!r})"
@@ -117,16 +121,16 @@ class Value:
             elif node not in seen:
                 seen.add(node)
                 stack.append((node, True))
-                stack.extend([(v, False) for v in node._inputs if v._inputs and v not in seen])
+                stack.extend([(v, False) for v in node.inputs if v.inputs and v not in seen])
 
         # Inner nodes start at 0: gradients of an earlier call must not be propagated again.
         for node in order:
-            if node._inputs:
+            if node.inputs:
                 node.grad = 0.0
         self.grad += 1.0
         for node in reversed(order):
             d_output = node.grad
-            for v, derivative in zip(node._inputs, node._derivatives):
+            for v, derivative in zip(node.inputs, node.derivatives):
                 v.grad += derivative * d_output
 
 
@@ -158,3 +162,15 @@ def dot(xs: Sequence[Scalar], ys: Sequence[Scalar]) -> Scalar:
     xs, ys = cast("Sequence[Value]", xs), cast("Sequence[Value]", ys)
     x_data, y_data = [x.data for x in xs], [y.data for y in ys]
     return Value(sum(map(mul, x_data, y_data)), (*xs, *ys), (*y_data, *x_data))
+
+
+@contextmanager
+def without_collector() -> Generator[None]:
+    """Keep Python's cycle collector from walking a graph: it is large and has no cycles."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

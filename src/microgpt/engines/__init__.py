@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -14,6 +14,9 @@ from microgpt.engines.contract import About, Engine
 from microgpt.errors import MissingExtra, UsageError
 from microgpt.model import size
 from microgpt.optim import Optimizer
+
+if TYPE_CHECKING:
+    from microgpt.model.operations import Ops
 
 ENGINES = ("native", "scalar")
 """The names of all engines, the fastest first."""
@@ -150,6 +153,17 @@ def native_compare() -> Callable[..., tuple[NDArray[Any], ...]] | None:
     from microgpt.engines import native
 
     return native.compare
+
+
+def scalar_operations() -> Ops[Any]:
+    """Return the scalar engine's operations, on rows of floats or of `autograd.Value`s.
+
+    >>> scalar_operations().linear([[1.0, 2.0]], [[3.0, 4.0]])
+    [[11.0]]
+    """
+    from microgpt.engines.scalar.operations import ScalarOps
+
+    return ScalarOps()
 
 
 def build_of(name: str) -> str:

@@ -6,18 +6,16 @@ inspected; the tests compare the other engines with this one.
 
 from __future__ import annotations
 
-import gc
 import math
 import platform
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
 import numpy as np
 
 from microgpt import model
-from microgpt.autograd import Scalar, Value
+from microgpt.autograd import Scalar, Value, without_collector
 from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.data.batch import Batch, Batches
 from microgpt.engines.contract import SLOTS, About, Array, Floats, State, Tensors, Tokens
@@ -159,15 +157,3 @@ class ScalarDecoder:
             logits_TV = model.gpt(self._ops, self._config, self._parameters, [token], past)
             logits_BV[b] = cast("list[float]", logits_TV[0])
         return logits_BV
-
-
-@contextmanager
-def without_collector() -> Generator[None]:
-    """Keep Python's cycle collector from walking the graph: it is large and has no cycles."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
