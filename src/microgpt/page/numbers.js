@@ -18,6 +18,7 @@ export function figures(x) {
  */
 export function percent(p) {
   const x = 100 * p;
+  if (x === 0) return "0 %";
   return `${x >= 10 ? x.toFixed(0) : x >= 1 ? x.toFixed(1) : x >= 0.0001 ? x.toPrecision(1) : x.toExponential(0)} %`;
 }
 

@@ -19,6 +19,8 @@ from microgpt.studio import (
     download,
     drafts,
     follow,
+    graphs,
+    inside,
     keep,
     look,
     parts,
@@ -52,6 +54,8 @@ def application(library: Library, uploads: Uploads) -> Starlette:
         *download.routes(measurements),
         *drafts.routes(Datasets(uploads)),
         *keep.routes(library, uploads),
+        *inside.routes(library),
+        *graphs.routes(library),
     ]
     return Starlette(
         routes=routes, exception_handlers={Exception: _fault, 404: _missing, Refused: _refused}

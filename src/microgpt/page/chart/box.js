@@ -41,24 +41,25 @@ export function drawing(title, draw) {
  * @param {number} right the margin for labels
  * @param {Axis} across
  * @param {Axis} up
+ * @param {number} [height]
  */
-export function axes(svg, width, right, across, up) {
-  svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+export function axes(svg, width, right, across, up, height = HEIGHT) {
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   const x = scale(across.low, across.high, LEFT, width - right, across.log);
-  const y = scale(up.low, up.high, HEIGHT - BOTTOM, TOP, up.log);
+  const y = scale(up.low, up.high, height - BOTTOM, TOP, up.log);
   const round = (/** @type {Axis} */ axis, /** @type {number} */ most) =>
     axis.log ? powers(axis.low, axis.high, most) : ticks(axis.low, axis.high, most).filter((value) => !axis.whole || Number.isInteger(value));
   const shown = (/** @type {number} */ value) => (Math.abs(value) >= 1e4 ? value.toLocaleString("en") : String(value));
   svg.replaceChildren(
     ...round(across, width < 400 ? 3 : 6).flatMap((value) => [
-      s("line", { class: "axis", x1: x(value), x2: x(value), y1: TOP, y2: HEIGHT - BOTTOM }),
-      s("text", { x: x(value), y: HEIGHT - BOTTOM + 16, "text-anchor": "middle" }, shown(value)),
+      s("line", { class: "axis", x1: x(value), x2: x(value), y1: TOP, y2: height - BOTTOM }),
+      s("text", { x: x(value), y: height - BOTTOM + 16, "text-anchor": "middle" }, shown(value)),
     ]),
     ...round(up, 5).flatMap((value) => [
       s("line", { class: "axis", x1: LEFT, x2: width - right, y1: y(value), y2: y(value) }),
       s("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, shown(value)),
     ]),
-    s("text", { x: (LEFT + width - right) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, across.name),
+    s("text", { x: (LEFT + width - right) / 2, y: height - 6, "text-anchor": "middle" }, across.name),
     s("text", { x: LEFT + 4, y: TOP, "dominant-baseline": "hanging", class: "name" }, up.name),
   );
   return { x, y, left: LEFT, right: width - right };
