@@ -157,6 +157,24 @@ def test_what_cannot_begin_says_why_and_leaves_nothing(folder: Path) -> None:
         processes.resume(folder / "no such run")
 
 
+def test_a_sweep_is_shown_with_its_picture_and_its_best_trials(tmp_path: Path) -> None:
+    sweep = tmp_path / "sweeps" / "names-1"
+    sweep.mkdir(parents=True)
+    (tmp_path / "runs").mkdir()
+    (sweep / "sweep.json").write_text("{}")
+    (sweep / "grid.png").write_bytes(b"\x89PNG")
+    rows = "".join(f"{i},{abs(i - 15) / 10},done\n" for i in range(20))
+    (sweep / "trials.csv").write_text(f"trial,loss,outcome\n{rows}20,,failed\n")
+    with serving(tmp_path / "runs") as server:
+        assert ask(server, "/api/sweeps") == {"sweeps": ["names-1"]}
+        found = ask(server, "/api/sweep", sweep="names-1")
+        assert request(server, "/api/sweep", b'{"sweep": "../sweeps/names-1"}').status == 400
+    assert found["picture"] == "data:image/png;base64,iVBORw=="
+    assert found["head"] == ["trial", "loss", "outcome"]
+    assert found["trials"][0] == ["15", "0.0000", "done"]
+    assert (len(found["trials"]), found["more"]) == (12, 9)
+
+
 @pytest.mark.slow
 def test_killing_the_server_does_not_disturb_a_run_that_it_began(folder: Path) -> None:
     code = (

@@ -28,6 +28,7 @@ from microgpt.studio import (
     rows,
     samples,
     step,
+    sweeps,
 )
 from microgpt.studio.answers import FAULT, mistake
 from microgpt.studio.datasets import Datasets
@@ -47,6 +48,7 @@ def application(library: Library, uploads: Uploads) -> Starlette:
         *prices.routes(library),
         *samples.routes(library),
         *step.routes(library),
+        *sweeps.routes(library),
         *follow.routes(library, measurements),
         *look.routes(uploads),
         *parts.routes(measurements),

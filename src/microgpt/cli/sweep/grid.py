@@ -31,10 +31,9 @@ from microgpt.runs.table import is_number
 from microgpt.sweep import rows
 from microgpt.sweep.cells import GridCell, Paired, cells
 from microgpt.sweep.loop import Sweep
+from microgpt.sweep.picture import GRID
 from microgpt.sweep.trial import Trial
 from microgpt.wording import count, figures
-
-_PICTURE = "grid.png"
 
 
 def run_grid(
@@ -119,7 +118,7 @@ def _closing(
     )
     say()
     say(f"The same again: {rows.command(made)}")
-    files = f", {_PICTURE}" if picture else ""
+    files = f", {GRID}" if picture else ""
     say(f"Saved in {word(made.folder)} ({rows.TABLE}, {rows.AGAIN}{files}).")
 
 
@@ -163,7 +162,7 @@ def _draw(made: Sweep) -> bool:
     others = [name for name in names if name != axis]
     label = f"held-out loss (nats a {made.trainer.tokens.unit})"
     figure = bands_picture(bands(found, axis, "loss", others), axis, label, "seed")
-    write_picture(made.folder / _PICTURE, figure)
+    write_picture(made.folder / GRID, figure)
     return True
 
 

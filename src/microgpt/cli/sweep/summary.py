@@ -18,10 +18,10 @@ from microgpt.runs.folder import RUNS
 from microgpt.runs.run import Run
 from microgpt.sweep import best
 from microgpt.sweep.loop import Sweep
+from microgpt.sweep.picture import KNOBS
 from microgpt.sweep.trial import Trial
 from microgpt.wording import count, counts_of, figures
 
-PICTURE = "knobs.png"
 # A training that takes longer than these seconds has a progress bar.
 _PATIENCE = 2.0
 
@@ -85,7 +85,7 @@ def closing(
     """
     effects = sweep.study.effects()
     loss = sweep.trainer.measure(run.engine, run.mixture, run.settings.model)
-    picture = sweep.folder / PICTURE
+    picture = sweep.folder / KNOBS
     try:
         knobs.check_installed()
         knobs.save(picture, sweep, effects)

@@ -3,9 +3,10 @@
 import * as address from "../address.js";
 import { h } from "../dom.js";
 import { counted, figures } from "../numbers.js";
-import { button, table } from "../pieces.js";
+import { table } from "../pieces.js";
 import { curves, MOST } from "../runs/curves.js";
 import { details } from "../runs/details.js";
+import { sweeps } from "../runs/sweeps.js";
 import { ask, runs as names, stream } from "../server.js";
 
 /**
@@ -135,5 +136,6 @@ function open({ say, signal }) {
     h("section", { "aria-label": "Table of runs" }, list, more.buttons),
     h("section", { "aria-label": "Curves" }, chart.element),
     more.element,
+    sweeps(tell, signal),
   );
 }
