@@ -31,10 +31,17 @@ export function keeper(run, say) {
         head: ["text", "loss", ""],
         rows: all.map((one, i) => [shown(one.text), figures(one.loss), button("Drop", () => drop(i), { "aria-label": `Drop ${shown(one.text)}` })]),
       }),
-      h("div", { class: "row" }, button("Copy", () => void copy()), button("Download CSV", () => save("samples.csv", "text/csv", csv(numbers())))),
+      h(
+        "div", { class: "row" },
+        button("Copy", () => void copy()),
+        button("Download text", () => save("samples.txt", "text/plain", lines())),
+        button("Download CSV", () => save("samples.csv", "text/csv", csv(numbers()))),
+      ),
     );
   }
 
+  /** One text a line, as `microgpt train` reads them. */
+  const lines = () => all.map((one) => `${one.text}\n`).join("");
   const numbers = () => ({ head: ["text", "loss"], rows: all.map((one) => [one.text, one.loss]) });
 
   /** @param {number} i */
@@ -45,7 +52,7 @@ export function keeper(run, say) {
 
   async function copy() {
     try {
-      await navigator.clipboard.writeText(all.map((one) => `${one.text}\n`).join(""));
+      await navigator.clipboard.writeText(lines());
       say(`${all.length} copied.`);
     } catch {
       say("The browser does not let this page copy. Download them instead.");

@@ -5,8 +5,9 @@ import { shares } from "../chart/shares.js";
 import { h } from "../dom.js";
 import { keeper } from "../kept.js";
 import { probabilities } from "../model/sampling.js";
-import { figures } from "../numbers.js";
-import { button, field, shown, slider, table } from "../pieces.js";
+import { button, field } from "../pieces.js";
+import { drawn } from "../sample/drawn.js";
+import { setting } from "../sample/setting.js";
 
 /** How many samples, and how many tokens in the chart. */
 const NUMBER = 12;
@@ -21,7 +22,8 @@ export const view = {
 };
 
 /** @param {import("../frame.js").Context} context */
-function open({ about, source, say, signal }) {
+function open(context) {
+  const { about, source, say, signal } = context;
   /** @type {import("../source.js").Following | null} */
   let following = null;
   let asked = 0;
@@ -29,26 +31,21 @@ function open({ about, source, say, signal }) {
   let seed = Number(address.get("seed", "42")) || 42;
   signal.addEventListener("abort", () => turn.abort());
 
-  const number = (/** @type {string} */ name, /** @type {number} */ usual) => Number(address.get(name, String(usual)));
-  const made = (/** @type {string} */ label, /** @type {string} */ name, /** @type {number[]} */ [min, max, step, usual], words = (/** @type {number} */ x) => x.toFixed(2)) =>
-    slider({ label, min, max, step, value: number(name, usual), shown: words, onInput: (x) => changed({ [name]: x }) });
-  const temperature = made("Temperature", "temperature", [0, 2, 0.05, 0.8]);
-  const topK = made("Top-k", "k", [0, 50, 1, 0], (x) => (x ? String(x) : "all"));
-  const topP = made("Top-p", "top-p", [0.01, 1, 0.01, 1]);
-  const minP = made("Min-p", "min-p", [0, 1, 0.01, 0]);
+  const temperature = setting({ label: "Temperature", name: "temperature", range: [0, 2, 0.05], usual: 0.8, valid: (x) => x >= 0, onInput: changed });
+  const topK = setting({ label: "Top-k", name: "k", range: [0, 50, 1], usual: 0, valid: (x) => x >= 0 && Number.isInteger(x), none: "all", onInput: changed });
+  const topP = setting({ label: "Top-p", name: "top-p", range: [0.01, 1, 0.01], usual: 1, valid: (x) => x > 0 && x <= 1, onInput: changed });
+  const minP = setting({ label: "Min-p", name: "min-p", range: [0, 1, 0.01], usual: 0, valid: (x) => x >= 0 && x <= 1, onInput: changed });
   const prompt = field({ label: "Begin with", value: address.get("prompt"), properties: { class: "text", id: "prompt" }, onInput: (words) => (address.set({ prompt: words }), void ask()) });
   const chart = shares("The next token", "probability", "drawn with");
-  const samples = h("div", { id: "samples" });
   const keeping = keeper(about.run, say);
+  const samples = drawn(context, keeping.add);
 
   /** @returns {import("../source.js").Drawing} */
   const drawing = () => ({
     temperature: temperature.value, top_k: topK.value || null, top_p: topP.value, min_p: minP.value, prompt: prompt.input.value, seed,
   });
 
-  /** @param {Record<string, number>} values */
-  function changed(values) {
-    address.set(values);
+  function changed() {
     show();
     void draw();
   }
@@ -76,6 +73,7 @@ function open({ about, source, say, signal }) {
     } catch (error) {
       if (mine !== asked || signal.aborted) return;
       turn.abort();
+      samples.stop();
       say(error instanceof Error ? error.message : String(error));
     }
   }
@@ -84,30 +82,15 @@ function open({ about, source, say, signal }) {
   async function draw() {
     turn.abort();
     const mine = (turn = new AbortController());
-    /** @type {import("../source.js").Sample[]} */
-    const found = [];
+    samples.begin();
     try {
-      const seen = await source.samples(drawing(), NUMBER, (one) => void found.push(one), mine.signal);
-      if (!mine.signal.aborted) list(found, seen);
+      const seen = await source.samples(drawing(), NUMBER, (one) => mine.signal.aborted || samples.add(one), mine.signal);
+      if (!mine.signal.aborted) samples.end(seen);
     } catch (error) {
-      if (!mine.signal.aborted) say(error instanceof Error ? error.message : String(error));
+      if (mine.signal.aborted) return;
+      samples.stop();
+      say(error instanceof Error ? error.message : String(error));
     }
-  }
-
-  /** @param {import("../source.js").Sample[]} found @param {boolean[] | null} seen */
-  function list(found, seen) {
-    samples.replaceChildren(
-      table({
-        caption: `Samples, each with its loss by the model itself, nats a ${about.unit}. Choose one to see what each ${about.unit} costs`,
-        head: ["text", "loss", seen ? "in the data" : "", ""],
-        rows: found.map((one, i) => [
-          button(shown(one.text) + (one.ended === "block" ? "…" : ""), () => address.go({ view: "loss", text: one.text, at: 0 }), { class: "plain" }),
-          figures(one.loss),
-          seen && (seen[i] ? "seen" : "new"),
-          button("Keep", () => keeping.add(one), { "aria-label": `Keep ${shown(one.text)}` }),
-        ]),
-      }),
-    );
   }
 
   const again = button("Draw others", () => {
@@ -127,7 +110,7 @@ function open({ about, source, say, signal }) {
     h("section", { "aria-labelledby": "samples-title", class: "samples" },
       h("h2", { id: "samples-title" }, "What comes of it"),
       h("div", { class: "row" }, again),
-      samples,
+      samples.element,
       keeping.element,
     ),
   );

@@ -1,0 +1,91 @@
+/** The samples as they are drawn, one after the other; and what each character of one of them costs. */
+
+import * as address from "../address.js";
+import { h } from "../dom.js";
+import { figures } from "../numbers.js";
+import { button, heat, shown, table } from "../pieces.js";
+
+/** @typedef {import("../source.js").Sample} Sample */
+/** @typedef {{one: Sample, seen: boolean | null | undefined, old: boolean}} Row seen undefined: not known yet; old: drawn for older settings */
+
+/**
+ * Make the list.
+ *
+ * @param {import("../frame.js").Context} context
+ * @param {(one: Sample) => void} keep
+ */
+export function drawn({ about, source, say, signal }, keep) {
+  const list = h("div", { id: "samples", "aria-busy": "true" });
+  const costs = h("div", { id: "costs" });
+  /** @type {Row[]} */
+  let rows = [];
+  let count = 0;
+  let frame = 0;
+  let asked = 0;
+  signal.addEventListener("abort", () => cancelAnimationFrame(frame));
+
+  /** Show the rows in the next frame: samples come faster than the eye sees. */
+  function soon() {
+    cancelAnimationFrame(frame);
+    frame = requestAnimationFrame(show);
+  }
+
+  function show() {
+    const known = rows.some((row) => row.seen !== null);
+    list.replaceChildren(
+      table({
+        caption: `Samples, each with its loss by the model itself, nats a ${about.unit}. Choose one to take it apart`,
+        head: ["text", "loss", known ? "in the data" : "", ""],
+        rows: rows.map(({ one, seen }) => [
+          button(shown(one.text) + (one.ended === "block" ? "…" : ""), () => address.go({ view: "loss", text: one.text, at: 0 }), {
+            class: "plain", onpointerenter: () => void price(one), onfocus: () => void price(one),
+          }),
+          figures(one.loss),
+          seen === undefined ? "" : seen === null ? null : seen ? "seen" : "new",
+          button("Keep", () => keep(one), { "aria-label": `Keep ${shown(one.text)}` }),
+        ]),
+      }),
+    );
+    list.querySelectorAll("tbody tr").forEach((element, i) => element.classList.toggle("old", rows[i].old));
+  }
+
+  /** Show what each character of a sample costs. @param {Sample} one */
+  async function price(one) {
+    const mine = ++asked;
+    try {
+      const { positions } = await source.price(one.text);
+      if (mine !== asked || signal.aborted) return;
+      const title = `What each ${about.unit} of ${shown(one.text)} costs`;
+      costs.replaceChildren(h("h3", {}, title), heat(positions, title).element);
+    } catch (error) {
+      if (mine === asked && !signal.aborted) say(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  return {
+    element: h("div", {}, list, costs),
+    /** Samples for new settings come: those of older ones stay until they are replaced. */
+    begin() {
+      count = 0;
+      rows.forEach((row) => (row.old = true));
+      list.setAttribute("aria-busy", "true");
+    },
+    /** @param {Sample} one */
+    add(one) {
+      rows[count++] = { one, seen: undefined, old: false };
+      soon();
+    },
+    /** No more come: what was asked for is refused. */
+    stop() {
+      list.setAttribute("aria-busy", "false");
+    },
+    /** @param {boolean[] | null} seen which stand in the training data; null: that is not known */
+    end(seen) {
+      rows = rows.slice(0, count).map((row, i) => ({ ...row, seen: seen && seen[i] }));
+      cancelAnimationFrame(frame);
+      show();
+      list.setAttribute("aria-busy", "false");
+      if (rows.length) void price(rows[0].one);
+    },
+  };
+}
