@@ -13,13 +13,16 @@ import numpy as np
 
 from microgpt import model
 from microgpt.data.tokenizer import Bytes, Masked, Tokenizer
+from microgpt.data.tokenizer.shown import symbols
 from microgpt.engines.contract import Floats
 from microgpt.evaluation import Evaluation
 from microgpt.export.counts import counts
 from microgpt.export.patterns import javascript
 from microgpt.export.weights import Weights
+from microgpt.runs.about import about
 from microgpt.runs.run import Run
 from microgpt.scoring.reference import ALIKE, Reference
+from microgpt.wording import printable
 
 # The most characters of documents in a file.
 _CHARACTERS = 200_000
@@ -56,7 +59,8 @@ def data(run: Run, weights: Weights, documents: Sequence[tuple[str, float]]) -> 
         "counts": {"orders": counts(mixture.ngram), "weight": mixture.weight} if mixture else None,
         "tokenizer": written(run.tokenizer),
         "reference": thresholds(reference) if reference else None,
-        "unit": run.tokenizer.unit,
+        "about": dataclasses.asdict(about(printable(run.folder.resolve().name), run)),
+        "symbols": symbols(run.tokenizer),
         "documents": [{"text": text, "loss": loss} for text, loss in documents],
     }
 

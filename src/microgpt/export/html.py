@@ -30,6 +30,8 @@ from microgpt.wording import counts_of, printable
 
 _HERE = Path(__file__).parent
 
+_STYLES = ("style/page.css", "style/chart.css", "style/loss.css", "style/sample.css")
+
 # The most characters of the text that the page begins with, a sample.
 _BEGIN = 24
 
@@ -80,12 +82,14 @@ def export(run: Run, documents: int = 100, bits: Bits | None = None) -> Exported
     its = weights(run, texts, bits)
     shown = chosen(found.result, documents) if found else []
     ladder = found.ladder if found else None
-    page = _page(run, data(run, its, shown), its, ladder, why)
+    first = next(run.samples(Choice())).text[:_BEGIN]
+    page = _page(run, {**data(run, its, shown), "first": first}, its, ladder, why)
     return Exported(page, its, len(shown), ladder, why)
 
 
 def _page(run: Run, values: dict[str, Any], its: Weights, ladder: Ladder | None, why: str) -> bytes:
-    style = f"{html.page_style()}{(_HERE / 'page.css').read_text('utf-8')}"
+    own = (_HERE / "page.css").read_text("utf-8")
+    style = "".join([html.page_style(), *map(source.text, _STYLES), own])
     modules = {name: source.text(name) for name in source.names() if name.endswith(".js")}
     script = f"\n{linked('alone/main.js', modules)}\n"
     unit, counts = run.tokenizer.unit, run.settings.training.ngram
@@ -104,7 +108,6 @@ def _page(run: Run, values: dict[str, Any], its: Weights, ladder: Ladder | None,
         why=why,
         weights=its,
         alphabet=printable(run.tokenizer.alphabet),
-        first=next(run.samples(Choice())).text[:_BEGIN],
         documents=len(values["documents"]),
         version=microgpt.__version__,
         data=text,

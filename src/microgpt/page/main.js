@@ -2,13 +2,14 @@
 
 import * as address from "./address.js";
 import { h } from "./dom.js";
+import { navigate, skip } from "./navigation.js";
 import { counted, figures } from "./numbers.js";
 import * as server from "./server.js";
 import { VIEWS } from "./views.js";
 
 const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const choice = /** @type {HTMLSelectElement} */ (byId("run"));
-const [nav, about, main, line, status] = ["views", "about", "view", "line", "status"].map(byId);
+const [about, main, status] = ["about", "view", "status"].map(byId);
 
 /** Ends what the view that is shown has begun. */
 let leave = new AbortController();
@@ -32,11 +33,7 @@ async function show() {
   // Without a run there is one thing to do: train.
   const first = names.length ? VIEWS[0] : VIEWS.find((one) => one.needsRun === false);
   const view = /** @type {import("./frame.js").View} */ (VIEWS.find((one) => one.name === address.get("view")) ?? first);
-  document.title = `${view.title} · microgpt studio`;
-  nav.replaceChildren(
-    ...VIEWS.map((one) => h("a", { href: address.changed({ view: one.name }), "aria-current": one === view && "page", onclick: to(one.name) }, one.title)),
-  );
-  line.textContent = view.line;
+  navigate(VIEWS, view, "microgpt studio");
   try {
     const asked = address.get("run", names[0]);
     const run = names.includes(asked) ? asked : names[0];
@@ -66,24 +63,13 @@ function refused(error) {
   say(error.message);
 }
 
-/** @param {string} name of a view, which keeps what the address says */
-const to = (name) => (/** @type {MouseEvent} */ event) => {
-  if (event.ctrlKey || event.metaKey || event.shiftKey) return; // another tab
-  event.preventDefault();
-  address.go({ view: name });
-  main.focus();
-};
-
 /** @param {import("./source.js").About} run */
 function described(run) {
   const loss = run.held_out === null ? "" : ` Held-out loss: ${figures(run.held_out)} nats a ${run.unit}; a blind guess costs ${figures(run.blind)}.`;
   return `${counted(run.documents)} documents, ${counted(run.steps)} steps, ${counted(run.parameters)} parameters${run.mixed ? ", mixed with counts" : ""}.${loss}`;
 }
 
-document.querySelector(".skip")?.addEventListener("click", (event) => {
-  event.preventDefault(); // the address has what is on the page
-  main.focus();
-});
+skip();
 choice.addEventListener("change", () => address.go({ run: choice.value }));
 addEventListener("hashchange", () => void show());
 void show();

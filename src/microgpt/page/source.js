@@ -25,6 +25,7 @@
  * @property {number} nats their sum
  * @property {number} bits a position
  * @property {number} perplexity
+ * @property {number | null} [percentile] how many of 100 held-out texts of this length surprise less, where that is known
  * @property {Position[]} positions one for each token, and the end
  *
  * @typedef {object} Logits

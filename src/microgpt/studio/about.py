@@ -1,4 +1,4 @@
-"""What the page says of a run: what it was trained on, and how good it is.
+"""What the page says of runs: their names, what each was trained on, and how good it is.
 
 In: a run's name. Out: an `AboutRun`; the list of runs.
 """
@@ -10,9 +10,7 @@ from typing import Any
 
 from starlette.routing import Route
 
-from microgpt.counting.ladder import uniform
-from microgpt.model import size
-from microgpt.runs.run import Run
+from microgpt.runs.about import about
 from microgpt.studio.answers import answering
 from microgpt.studio.library import Library
 
@@ -29,31 +27,6 @@ class Named:
     run: str
 
 
-@dataclass(frozen=True)
-class AboutRun:
-    """A run, for people.
-
-    Attributes:
-        run: its name.
-        unit: what a position is called: "character" or "byte".
-        documents: trained on and held out.
-        steps: updates made.
-        parameters: of the GPT.
-        blind: the loss of a uniform guess, nats a position.
-        held_out: its held-out loss, nats a position; None: not known.
-        mixed: whether counts are mixed in.
-    """
-
-    run: str
-    unit: str
-    documents: int
-    steps: int
-    parameters: int
-    blind: float
-    held_out: float | None
-    mixed: bool
-
-
 def routes(library: Library) -> list[Route]:
     """Return the routes."""
 
@@ -64,20 +37,3 @@ def routes(library: Library) -> list[Route]:
         answering("/api/runs", Nothing, listed),
         answering("/api/about", Named, lambda asked: about(asked.run, library.run(asked.run))),
     ]
-
-
-def about(name: str, run: Run) -> AboutRun:
-    """Say what a run is."""
-    tokenizer, settings = run.tokenizer, run.settings
-    log = run.log
-    last = log.heldout[-1]["heldout"]["loss"] if log.heldout else None
-    return AboutRun(
-        name,
-        tokenizer.unit,
-        settings.documents,
-        run.engine.updates,
-        size(settings.model),
-        uniform(tokenizer.vocab_size),
-        last,
-        run.weight is not None,
-    )

@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.routing import Route
 
+from microgpt.data.tokenizer.shown import symbols
 from microgpt.errors import UsageError
 from microgpt.inside.filing import Path
 from microgpt.inside.graph import graph
@@ -20,7 +21,7 @@ from microgpt.model import size
 from microgpt.runs.model import Model
 from microgpt.studio.answers import answering
 from microgpt.studio.library import Library
-from microgpt.studio.prices import LONGEST, symbols
+from microgpt.studio.prices import LONGEST
 from microgpt.studio.reading import ReadText, reading
 from microgpt.wording import count
 

@@ -12,13 +12,13 @@ from typing import Any, Literal
 from starlette.routing import Route
 
 from microgpt import model as gpt
+from microgpt.data.tokenizer.shown import symbols
 from microgpt.inside.heads import look
 from microgpt.inside.observed import observe
 from microgpt.inside.plane import neighbours, plane
 from microgpt.runs.model import Model
 from microgpt.studio.answers import answering
 from microgpt.studio.library import Library
-from microgpt.studio.prices import symbols
 from microgpt.studio.reading import BOS, reading
 
 POSITIONS = 64

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from starlette.routing import Route
 
-from microgpt.data.tokenizer import Tokenizer
+from microgpt.data.tokenizer.shown import symbols
 from microgpt.data.tokenizer.unknown import charge
 from microgpt.engines.contract import Floats
 from microgpt.errors import UsageError
@@ -24,7 +24,7 @@ from microgpt.scoring.logits import blocks
 from microgpt.scoring.price import Laid
 from microgpt.studio.answers import answering
 from microgpt.studio.library import Library
-from microgpt.wording import END, glyph, level
+from microgpt.wording import glyph, level
 
 LONGEST = 2_000
 """The most characters of a text that is shown character by character."""
@@ -101,27 +101,6 @@ def routes(library: Library) -> list[Route]:
         answering("/api/price", PriceAsked, lambda q: price(library.run(q.run), q.text)),
         answering("/api/logits", LogitsAsked, lambda q: logits(library.run(q.run), q)),
     ]
-
-
-def symbols(tokenizer: Tokenizer) -> list[str]:
-    r"""Return what is shown for each token id.
-
-    >>> from microgpt.data.tokenizer import Bytes, Characters
-    >>> symbols(Characters.of(["a b"]))
-    ['␣', 'a', 'b', '⏎']
-    >>> symbols(Bytes())[97], symbols(Bytes())[195]
-    ('a', '\\xc3')
-    """
-
-    def shown(i: int, piece: bytes) -> str:
-        if i == tokenizer.bos:
-            return END
-        try:
-            return tokenizer.symbols.get(i) or glyph(piece.decode())
-        except UnicodeDecodeError:
-            return "".join(f"\\x{byte:02x}" for byte in piece)
-
-    return [shown(i, piece) for i, piece in enumerate(tokenizer.pieces)]
 
 
 def price(model: Model, text: str) -> PricedText:

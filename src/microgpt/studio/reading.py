@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+from microgpt.data.tokenizer.shown import symbols
 from microgpt.errors import UsageError
 from microgpt.runs.model import Model
 from microgpt.scoring.price import Laid
-from microgpt.studio.prices import LONGEST, symbols
+from microgpt.studio.prices import LONGEST
 from microgpt.wording import glyph
 
 BOS = "BOS"

@@ -15,12 +15,12 @@ from starlette.routing import Route
 
 from microgpt.data.alike import Known
 from microgpt.data.texts import Texts
+from microgpt.data.tokenizer.shown import symbols
 from microgpt.errors import DataError, RunError, UsageError
 from microgpt.runs.run import Run
 from microgpt.sampling import Choice, prompt_ids
 from microgpt.studio.answers import answering, streaming
 from microgpt.studio.library import Library
-from microgpt.studio.prices import symbols
 
 MOST = 200
 """The most samples at once."""

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from starlette.routing import Route
 
+from microgpt.data.tokenizer.shown import symbols
 from microgpt.engines.contract import Floats
 from microgpt.errors import UsageError
 from microgpt.runs.run import Run
 from microgpt.studio.answers import answering, streaming
 from microgpt.studio.copies import LONGEST, Copies
 from microgpt.studio.library import Library
-from microgpt.studio.prices import symbols
 from microgpt.wording import level
 
 COLUMNS = 40

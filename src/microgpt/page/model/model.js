@@ -9,7 +9,7 @@ import { GPT, matrices } from "./gpt.js";
 import { Mixture } from "./mixture.js";
 import { bytes, floats, wholes } from "./numbers.js";
 import { probabilities, sample } from "./sampling.js";
-import { likeliest, score } from "./score.js";
+import { likeliest, positions, score } from "./score.js";
 import { Tokenizer } from "./tokenizer.js";
 
 /** @typedef {{tops: number[], thresholds: number[][], alike: number}} Reference The losses of usual texts. */
@@ -54,6 +54,25 @@ export class Model {
   score(text) {
     const found = score(this.predictor, this.tokenizer, this.config.block_size, text);
     return { ...found, percentile: this.percentile([...text].length, found.loss) };
+  }
+
+  /**
+   * Read a text, position by position.
+   * @param {string} text
+   */
+  positions(text) {
+    return positions(this.predictor, this.tokenizer, this.config.block_size, text);
+  }
+
+  /**
+   * Throw a RangeError whose message is a sentence, unless samples can begin with a text.
+   * @param {string} prompt
+   */
+  check(prompt) {
+    const { ids, starts } = this.tokenizer.encode(prompt);
+    const unknown = ids.findIndex((id) => id < 0);
+    if (unknown >= 0) throw new RangeError(`the prompt has "${[...prompt][starts[unknown]]}", which this model has never seen.`);
+    if (ids.length >= this.config.block_size) throw new RangeError(`the prompt must be shorter than the block of ${this.config.block_size}.`);
   }
 
   /**

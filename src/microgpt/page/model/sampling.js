@@ -51,7 +51,7 @@ export function probabilities(logits, choice) {
 }
 
 /**
- * Draw a text.
+ * Draw a text; the prompt must be one that `Model.check` takes.
  * @param {Predictor} predictor
  * @param {Tokenizer} tokenizer
  * @param {number} blockSize
@@ -61,12 +61,6 @@ export function probabilities(logits, choice) {
  */
 export function sample(predictor, tokenizer, blockSize, choice, random) {
   const prompt = tokenizer.encode(choice.prompt).ids;
-  if (prompt.some((id) => id < 0)) {
-    throw new RangeError("the prompt has a character that this model has never seen");
-  }
-  if (prompt.length >= blockSize) {
-    throw new RangeError(`the prompt must be shorter than the block of ${blockSize}`);
-  }
   const decoder = predictor.decoder();
   /** @type {number[]} */
   const ids = [];

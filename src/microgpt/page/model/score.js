@@ -29,6 +29,30 @@ import { UNKNOWN } from "./tokenizer.js";
  */
 
 /**
+ * Read a text; yield what each position was predicted from and what it costs.
+ * @param {Predictor} predictor
+ * @param {Tokenizer} tokenizer
+ * @param {number} blockSize
+ * @param {string} text
+ * @returns {Generator<{target: number, place: number, logits: Float64Array, nats: number, unknown: boolean}>}
+ *   `place`: the character in which the target begins; the end's is the number of characters
+ */
+export function* positions(predictor, tokenizer, blockSize, text) {
+  const { ids, starts, length } = tokenizer.encode(text);
+  const { stand_in, unknown_nats } = tokenizer.written;
+  const targets = [...ids, tokenizer.bos];
+  const places = [...starts, length];
+  let decoder = predictor.decoder();
+  for (const [position, target] of targets.entries()) {
+    if (position && position % blockSize === 0) decoder = predictor.decoder();
+    const read = position ? targets[position - 1] : tokenizer.bos;
+    const logits = decoder.push(read === UNKNOWN ? stand_in : read);
+    const unknown = target === UNKNOWN;
+    yield { target, place: places[position], logits, nats: unknown ? unknown_nats : crossEntropy(logits, target), unknown };
+  }
+}
+
+/**
  * Score a text.
  * @param {Predictor} predictor
  * @param {Tokenizer} tokenizer
@@ -38,35 +62,23 @@ import { UNKNOWN } from "./tokenizer.js";
  * @returns {Score}
  */
 export function score(predictor, tokenizer, blockSize, text, most = 10) {
-  const { ids, starts, length } = tokenizer.encode(text);
-  const { stand_in, unknown_nats } = tokenizer.written;
-  const targets = [...ids, tokenizer.bos];
-  const places = [...starts, length];
   const chars = [...text];
+  const found = [...positions(predictor, tokenizer, blockSize, text)];
   /** @type {Character[]} */
   const characters = [];
-  /** @type {number[]} */
-  const losses = [];
-  let decoder = predictor.decoder();
-  targets.forEach((target, position) => {
-    if (position && position % blockSize === 0) decoder = predictor.decoder();
-    const read = position ? targets[position - 1] : tokenizer.bos;
-    const logits = decoder.push(read === UNKNOWN ? stand_in : read);
-    const unknown = target === UNKNOWN;
-    const nats = unknown ? unknown_nats : crossEntropy(logits, target);
-    losses.push(nats);
-    if (position && places[position] === places[position - 1] && places[position] < length) {
+  found.forEach(({ place, logits, nats, unknown }, i) => {
+    if (i && place === found[i - 1].place && place < chars.length) {
       const last = characters[characters.length - 1];
       last.losses.push(nats);
       last.nats += nats;
       last.unknown ||= unknown;
       return;
     }
-    const next = places.find((place, at) => at > position && place > places[position]);
-    const char = position === targets.length - 1 ? null : chars.slice(places[position], next).join("");
-    const likely = likeliest(logits, tokenizer, most);
-    characters.push({ char, losses: [nats], nats, likely, unknown });
+    const next = found.find((one, at) => at > i && one.place > place)?.place;
+    const char = i === found.length - 1 ? null : chars.slice(place, next).join("");
+    characters.push({ char, losses: [nats], nats, likely: likeliest(logits, tokenizer, most), unknown });
   });
+  const losses = found.map((one) => one.nats);
   const nats = losses.reduce((sum, one) => sum + one, 0);
   return { text, characters, losses, nats, loss: nats / losses.length };
 }

@@ -48,7 +48,8 @@ export function text({ about, source, say, signal }) {
   function show(found) {
     sum.textContent =
       `${figures(found.loss)} nats a ${about.unit}: the mean of ${found.positions.length} losses, ` +
-      `the end included. As unsure as a choice among ${found.perplexity.toFixed(1)}.`;
+      `the end included. As unsure as a choice among ${found.perplexity.toFixed(1)}.` +
+      (found.percentile == null ? "" : ` Rarer than ${found.percentile} % of held-out texts of this length.`);
     const list = heat(found.positions, "The characters; choose one", (i) => {
       address.set({ at: i });
       const { symbol, unknown } = found.positions[i];
