@@ -48,7 +48,7 @@ def test_a_text_s_attention_and_stream_are_sent_for_each_position(wide: Run) -> 
 
 def test_what_is_inside_is_of_the_first_window_and_unknown_characters_are_marked(wide: Run) -> None:
     found = inside(wide, "annaannaanna")
-    assert (len(found["read"]), found["positions"]) == (8, 13)
+    assert (len(found["read"]), found["positions"], found["window"]) == (8, 13, 8)
     assert inside(wide, "aéb")["read"] == ["BOS", "a", "é?", "b"]
     assert inside(wide, "")["read"] == ["BOS"]
     assert inside(wide, "")["layers"][0][0]["shares"] == [[1.0]]

@@ -192,10 +192,12 @@ def test_too_long_a_text_is_said_in_a_sentence_and_a_shorter_one_is_shown_again(
     made.page.fill("#inside-text", "anna" * 10)
     expect(made.page.locator("#status")).to_contain_text("Try a shorter text")
     made.page.get_by_role("button", name="Attention").click()
-    expect(made.page.locator("#part")).to_contain_text("first 16 positions")
+    expect(made.page.locator("#part")).to_contain_text(
+        "first 16 of 41 positions: the model reads so many"
+    )
     assert made.text("status") == ""
     made.page.fill("#inside-text", "anna")
-    expect(made.page.locator("#part")).not_to_contain_text("first 16 positions")
+    expect(made.page.locator("#part")).not_to_contain_text("first 16")
     made.page.fill("#inside-text", "")
     expect(made.page.locator("#looks")).to_contain_text("too few positions")
     made.close()
@@ -224,8 +226,9 @@ def test_hostile_text_runs_nothing(browser: Browser, server: Server) -> None:
             made.page.wait_for_timeout(500 if is_graph else 100)
             made.page.wait_for_selector("#part h2")
         assert made.page.locator("#part script, #part img, #part iframe").count() == 0
-    # 16 positions, and their mean: the graph is that of the last text.
-    expect(made.page.get_by_role("combobox", name="Loss").locator("option")).to_have_count(17)
+    # The graph of the last text, whose last letter is read last, closes what was unfolded before.
+    last = made.page.get_by_role("combobox", name="Loss").locator("option").last
+    expect(last).to_contain_text(f"15: after {PAYLOADS[::67][-1][14]} comes ⏎")
     made.page.locator("summary", has_text="parameters").click()
     made.page.locator("summary", has_text="lm_head").click()
     expect(made.page.locator("summary", has_text="row 3: (")).to_be_visible()

@@ -74,6 +74,7 @@ def inside(model: Model, text: str) -> dict[str, Any]:
         "read": text_read.read,
         "coming": text_read.coming,
         "positions": text_read.positions,
+        "window": config.block_size,
         "layers": [
             [
                 {

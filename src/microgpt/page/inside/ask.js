@@ -20,6 +20,7 @@
  * @property {string[]} read what is read at each position
  * @property {string[]} coming what comes next
  * @property {number} positions of the whole text
+ * @property {number} window how many positions the model reads at a time
  * @property {Head[][]} layers
  * @property {string[]} places of the residual stream
  * @property {number[][]} norms a row a place, a column a position

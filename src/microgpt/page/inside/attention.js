@@ -45,7 +45,6 @@ export async function attention(asking) {
   }
 
   show();
-  const rest = seen.positions - read.length;
   return h(
     "div", { class: "columns" },
     h(
@@ -57,7 +56,8 @@ export async function attention(asking) {
         "div", { class: "heads scroll", tabindex: 0, role: "region", "aria-label": "Heads by layer" },
         ...buttons.map((row, l) => h("div", { class: "row", role: "group", "aria-label": `Layer ${l}` }, h("span", { class: "quiet" }, `Layer ${l}`), ...row)),
       ),
-      rest > 0 && h("p", { class: "quiet" }, `These are the first ${read.length} positions; the model reads the other ${rest} apart, or they are too many to show.`),
+      read.length < seen.positions &&
+        h("p", { class: "quiet" }, `These are the first ${read.length} of ${seen.positions} positions: ${read.length === seen.window ? "the model reads so many at a time" : "more would be too many to show"}.`),
       h("details", {}, h("summary", {}, "All heads in numbers"), averages(layers)),
     ),
     h("section", { "aria-label": "The chosen head" }, large),

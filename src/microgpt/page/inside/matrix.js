@@ -6,7 +6,10 @@ import { percent } from "../numbers.js";
 import { cells } from "./triangle.js";
 
 const LABEL = 46;
-const WIDEST = 420;
+const WIDEST = 480;
+
+/** The smallest letters; where cells are smaller, every second is named, or every third, and so on. */
+const SMALLEST = 9;
 
 /**
  * @param {string} title
@@ -20,18 +23,19 @@ export function matrix(title, head, read, shares, first, onChoose) {
   const size = shares.length;
   const cell = Math.min(56, (WIDEST - LABEL) / size);
   const side = LABEL + size * cell;
-  const font = Math.max(Math.min(13, cell - 1), 6);
+  const font = Math.max(Math.min(13, cell - 1), SMALLEST);
+  const every = Math.ceil((SMALLEST + 1) / cell);
   const cursor = s("rect", { class: "cursor", width: cell, height: cell });
   const svg = s(
     "svg", { viewBox: `0 0 ${side} ${side}`, role: "img", "aria-label": `${title}: the shares are in its table` },
     ...cells(shares, cell, LABEL, LABEL),
     ...read.flatMap((symbol, i) => {
+      if (i % every) return [];
       const middle = LABEL + (i + 0.5) * cell;
       return [label(symbol, LABEL - 5, middle, "end", font), label(symbol, middle, LABEL - 10, "middle", font)];
     }),
     cursor,
   );
-  svg.style.maxWidth = `${side}px`;
   const says = h("p", { id: "cell", "aria-live": "polite" });
   let [row, column] = [0, 0];
 
@@ -65,6 +69,7 @@ export function matrix(title, head, read, shares, first, onChoose) {
     "div", { class: "board", tabindex: 0, role: "application", "aria-label": `${title}. The arrow keys move from cell to cell.`, onkeydown: keys, onpointermove: point, onpointerdown: point },
     svg,
   );
+  board.style.width = `${side}px`;
   const numbers = () => ({
     head: ["reading", ...read.map((symbol, i) => `${i}: ${symbol}`)],
     rows: shares.map((line, t) => [`${t}: ${read[t]}`, ...line, ...read.slice(line.length).map(() => "")]),
