@@ -14,6 +14,7 @@ from microgpt.cli.terminal.say import ellipsis, note, say, say_json
 from microgpt.data.alike import Known
 from microgpt.data.texts import Texts
 from microgpt.errors import MicroGPTError, UsageError
+from microgpt.runs.checkpoint import has_ended
 from microgpt.runs.run import Run
 from microgpt.sampling import Choice
 from microgpt.wording import count, figures, printable
@@ -98,9 +99,9 @@ def sample(
 
 def _legend(run: Run, starred: int, blocked: int, known: bool) -> str:
     notes = [f"(the number: nats a {run.tokenizer.unit}, by the model itself"]
-    made = max(run.log.steps, run.engine.updates)
-    wanted = run.settings.training.steps
-    if wanted and made < wanted and not run.settings.training.seconds:
+    # Of a training that was killed the log may have steps that the checkpoint has not.
+    made, wanted = run.engine.updates, run.settings.training.steps
+    if wanted and not run.settings.training.seconds and not has_ended(run.folder):
         notes += [f"the training stopped after {made:,} of {count(wanted, 'step')}"]
     notes += ["* stands in the training data"] if starred else []
     notes += [f"{ellipsis()} reached the end of the block"] if blocked else []
