@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +38,7 @@ def count(asked: Counted) -> Iterator[Any]:
     try:
         for i in range(asked.to):
             yield {"i": i} if i % 2 == 0 else None
-            time.sleep(0.001)
+            time.sleep({"slow": 0.3, "very slow": 1.5}.get(asked.fails, 0.001))
         if asked.fails == "last":
             raise UsageError("it ended badly.")
         if asked.fails == "fault":
@@ -46,14 +47,15 @@ def count(asked: Counted) -> Iterator[Any]:
         closed.set()
 
 
-@pytest.fixture
-def port() -> Iterator[int]:
+@contextmanager
+def serving() -> Iterator[int]:
     closed.clear()
     app = Starlette(routes=[streaming("/count", Counted, count)])
     made = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
     )
+    app.state.ends = lambda: server.should_exit
     thread = threading.Thread(target=server.run, args=([made],), daemon=True)
     thread.start()
     until(lambda: server.started)
@@ -62,6 +64,12 @@ def port() -> Iterator[int]:
     thread.join(10)
     assert not thread.is_alive()
     made.close()
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with serving() as made:
+        yield made
 
 
 def post(port: int, **question: Any) -> socket.socket:
@@ -111,3 +119,18 @@ def test_who_goes_away_ends_the_events(port: int) -> None:
     assert made.recv(1 << 10)
     made.close()
     until(closed.is_set, 5)
+
+
+@pytest.mark.parametrize("fails", ["slow", "very slow"])
+def test_a_server_that_ends_waits_for_the_event_that_is_computed(
+    fails: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with serving() as port:
+        made = post(port, to=100, fails=fails)
+        while b'"i":0' not in made.recv(1 << 10):
+            pass
+    made.close()
+    until(closed.is_set, 5)
+    said = capfd.readouterr().err
+    assert "generator already executing" not in said
+    assert fails == "very slow" or said == ""  # after a second the server breaks it off

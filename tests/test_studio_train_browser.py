@@ -136,7 +136,7 @@ def test_a_slow_training_streams_and_says_so_stops_and_goes_on(
     browser: Browser, server: Server
 ) -> None:
     tab = opened(browser, server, steps=1000, width=32, batch=64, layers=2)
-    expect(tab.page.locator("#at")).to_contain_text("Step")
+    expect(tab.page.locator(".plot path.two")).to_have_count(1)
     tab.page.get_by_role("button", name="Stop").click()
     expect(tab.page.get_by_role("button", name="Continue")).to_be_enabled()
     tab.page.wait_for_timeout(150)

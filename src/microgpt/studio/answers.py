@@ -24,6 +24,7 @@ from microgpt.errors import MicroGPTError, UsageError
 
 T = TypeVar("T")
 
+ENDED = "The studio was stopped. Start microgpt studio again, and open its new address."
 FAULT = "A fault of microgpt; the terminal shows where. Please report it."
 
 _STREAMS = 200
@@ -78,13 +79,16 @@ def streaming(path: str, kind: type[T], events: Callable[[T], Iterator[Any]]) ->
             made, first = await _in_thread(begun)
         except (UsageError, MicroGPTError) as error:
             return mistake(str(error))
-        return StreamingResponse(_sent(made, first), media_type="text/event-stream")
+        ends = request.app.state.ends
+        return StreamingResponse(_sent(made, first, ends), media_type="text/event-stream")
 
     return Route(path, handle, methods=["POST"])
 
 
-async def _sent(events: Iterator[Any], event: Any) -> AsyncIterator[bytes]:
-    """Yield events as they are written to the page."""
+async def _sent(
+    events: Iterator[Any], event: Any, ends: Callable[[], bool]
+) -> AsyncIterator[bytes]:
+    """Yield events as they are written to the page, until the server ends."""
     turn = Lock()  # a server that ends leaves this while a thread computes the next event
 
     def following() -> Any:
@@ -98,6 +102,9 @@ async def _sent(events: Iterator[Any], event: Any) -> AsyncIterator[bytes]:
 
     try:
         while event is not _END:
+            if ends():
+                yield b"data: %s\n\n" % schema.encode({"error": ENDED})
+                return
             yield b":\n\n" if event is None else b"data: %s\n\n" % schema.encode(event)
             try:
                 event = await _in_thread(following)

@@ -6,6 +6,7 @@ In: a library of runs, the uploaded files. Out: an ASGI application, which `guar
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from pathlib import PurePath
 
 from starlette.applications import Starlette
@@ -38,8 +39,16 @@ from microgpt.studio.measured import Measurements
 from microgpt.studio.uploads import Uploads
 
 
-def application(library: Library, uploads: Uploads) -> Starlette:
-    """Return the application."""
+def application(
+    library: Library, uploads: Uploads, ends: Callable[[], bool] = lambda: False
+) -> Starlette:
+    """Return the application.
+
+    Args:
+        library: the runs.
+        uploads: the files that were sent.
+        ends: whether the server is about to end: streams of events then end by themselves.
+    """
     measurements = Measurements(library, uploads)
     routes = [
         Route("/", _index),
@@ -59,9 +68,11 @@ def application(library: Library, uploads: Uploads) -> Starlette:
         *inside.routes(library),
         *graphs.routes(library),
     ]
-    return Starlette(
+    made = Starlette(
         routes=routes, exception_handlers={Exception: _fault, 404: _missing, Refused: _refused}
     )
+    made.state.ends = ends
+    return made
 
 
 async def _index(_: Request) -> Response:

@@ -48,7 +48,8 @@ class Server:
         self.port: int = self._socket.getsockname()[1]
         self.keys = Keys(self.port)
         self.uploads = Uploads()
-        app = Guard(application(library, self.uploads), self.keys, self.port)
+        answers = application(library, self.uploads, lambda: self._uvicorn.should_exit)
+        app = Guard(answers, self.keys, self.port)
         self._uvicorn = uvicorn.Server(
             uvicorn.Config(
                 app, log_level="warning", access_log=False, server_header=False, lifespan="off",
