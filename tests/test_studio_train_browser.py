@@ -212,7 +212,9 @@ def test_what_is_shown_can_be_kept_as_a_run(browser: Browser, tmp_path: Path) ->
         tab.page.get_by_role("button", name="Keep as a run").click()
         expect(tab.page.locator("#kept a")).to_have_text("pasted-1", timeout=20_000)
         expect(tab.page.locator("#kept")).to_contain_text(f"{tmp_path / 'texts'}/pasted-1.txt")
-        assert (tab.page.locator("#kept a").get_attribute("href") or "").endswith("run=pasted-1")
+        tab.page.locator("#kept a").click()
+        box = tab.page.locator("#runs-table label", has_text="pasted-1").locator("input")
+        expect(box).to_be_checked()
         tab.close()
         until(lambda: (tmp_path / "runs" / "pasted-1" / "samples.txt").exists(), 20)
 

@@ -137,7 +137,7 @@ export function training(settings, say, signal) {
       const found = await levels({ text, read_as, preset }, signal);
       if (key !== levelled || signal.aborted) return;
       chart.level(found.levels);
-      measured.textContent = `Level lines: a blind guess, and counts of letters, of pairs and of longer sequences, measured on ${found.what}.`;
+      measured.textContent = `Level lines: a blind guess (uniform), and counts of letters (unigram), of pairs (bigram) and of longer sequences (n-gram), measured on ${found.what}.`;
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Refused)) throw error;
@@ -154,7 +154,7 @@ export function training(settings, say, signal) {
       const timed = question.seconds ? " Its losses are not exactly these: with a budget in seconds the learning rate follows the clock." : "";
       const written = file ? ` Your text was written to ${file}, which the run names.` : "";
       kept.replaceChildren(
-        "Training as ", h("a", { href: `#view=runs&run=${encodeURIComponent(run)}` }, run),
+        "Training as ", h("a", { href: `#view=runs&runs=${encodeURIComponent(JSON.stringify([run]))}` }, run),
         `, in a process of its own: it goes on when this page is closed or the studio ends.${timed}${written}`,
       );
     } catch (error) {
