@@ -108,8 +108,11 @@ class Draft:
         self.trainer, self._thinned = Trainer(task, engine), Thinned(task.training)
         self._positions = 0
 
-    def events(self) -> Iterator[dict[str, Any]]:
-        """Train from where it stands, and yield what to show; a training that diverges ends."""
+    def events(self) -> Iterator[dict[str, Any] | None]:
+        """Train from where it stands, and yield what to show; a training that diverges ends.
+
+        None: nothing is to be shown yet. Between two events the engine does not compute.
+        """
         yield {"begun": self._begun()}
         warning = None
         heldout: list[tuple[int, float]] = []
@@ -127,6 +130,7 @@ class Draft:
                 if now - looked > _LOOK_SECONDS and self.trainer.is_settled:
                     yield {"look": self._look()}
                     looked = time.perf_counter()
+                yield None
             self.trainer.check()
             warning = divergence(self.trainer)
         except DivergedError as error:

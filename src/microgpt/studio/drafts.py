@@ -20,6 +20,7 @@ from microgpt.studio.datasets import Datasets, TextAsked
 from microgpt.studio.draft import Draft, DraftAsked
 from microgpt.training.presets import PRESETS
 
+_END: Any = object()
 _TABS = 16
 """The most tabs whose last draft is kept, to go on with."""
 
@@ -87,10 +88,11 @@ class Seat:
                 if self._turn is not mine:
                     return
                 events = events or begin(self)
-                event = next(events, None)
-            if event is None:
+                event = next(events, _END)
+            if event is _END:
                 return
-            yield event
+            if event is not None:
+                yield event
 
 
 class Drafts:
