@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from microgpt.engines import open_engine
 from microgpt.errors import DivergedError, UsageError
 from microgpt.loss import OBJECTIVES, cross_entropy
 from microgpt.model import views
-from microgpt.studio.copies import LONGEST
+from microgpt.studio.copies import LONGEST, Copies
+from microgpt.studio.library import Library
 from microgpt.studio.server import Server
+from microgpt.studio.step import ManyAsked, many
 from microgpt.training.onestep import OneStep
 from microgpt.training.task import open_for
 
@@ -145,7 +147,15 @@ def test_the_page_gets_these_numbers_and_the_run_stays_as_it_is(run: Run, server
     assert seen["others"] == {"what": "held-out documents", "count": len(run.held_out) - 1}
     did = ask(server, "/api/step/update", **words, lr=0.01)
     assert did["after"] < did["before"] == pytest.approx(seen["loss"], abs=1e-5)
-    assert did["others"]["fell"] + did["others"]["rose"] <= seen["others"]["count"]
+    others = did["others"]
+    assert others["fell"] + others["rose"] <= others["count"] == seen["others"]["count"]
+    assert others["what"] == "held-out documents"
+    # The bars are the documents: those left of 0 fell (a bar may have 0 inside).
+    bins = others["changes"]
+    assert sum(n for *_, n in bins) == others["count"]
+    assert bins[0][0] <= 0.0 <= bins[-1][1]
+    assert sum(n for _, high, n in bins if high <= 0) <= others["fell"]
+    assert sum(n for low, _, n in bins if low >= 0) <= others["count"] - others["fell"]
     assert ask(server, "/api/step/look", **words)["loss"] == pytest.approx(did["after"], abs=1e-5)
     # Another page has a copy of its own; the same page gets a fresh one when it starts over.
     other = {**words, "page": "two"}
@@ -162,6 +172,29 @@ def test_many_updates_come_as_events_on_the_document_or_on_the_runs_own(
         body = microgpt.schema.encode({**words, "times": 4, "own": own})
         events = request(server, "/api/step/many", body).events()
         assert [event["updates"] for event in events] == [n + 4 * own for n in range(5)]
+
+
+def test_updates_stop_when_the_page_goes_away(run: Run) -> None:
+    copies = Copies(Library(run.folder.parent, None))
+    events = many(copies, ManyAsked("left", "a", TEXT, 0.01, 1_000))
+    seen = [next(events) for _ in range(3)]
+    assert [one.updates for one in seen] == [0, 10, 20]
+    assert isinstance(events, Generator)
+    events.close()
+    copy = copies.get("left", "a")
+    assert copy.step.made == 20
+    assert not copy.lock.locked()
+
+
+def test_a_run_with_a_single_document_to_watch_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "one.txt"
+    file.write_text("ada\n", "utf-8")
+    microgpt.train(file, engine="scalar", steps=2, n_embd=8, holdout=0.0, out=tmp_path / "one")
+    with serving(tmp_path) as server:
+        did = ask(server, "/api/step/update", page="p", run="one", text="ada", lr=0.01)
+    assert did["others"]["count"] == 1
+    assert "the run has no other" in did["others"]["what"]
+    assert did["others"]["after"] == pytest.approx(did["after"], abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,34 @@ def test_four_presses_of_a_key_make_one_step(tab: Tab, trained: Run) -> None:
     expect(tab.page.locator("#did")).to_have_count(0)
 
 
+def test_each_phase_has_a_key_that_types_in_the_document(tab: Tab) -> None:
+    tab.page.get_by_role("button", name="1 Forward").focus()
+    for i, phase in enumerate(PHASES):
+        tab.page.keyboard.press(str(i + 1))
+        panel = tab.page.get_by_role("region", name=phase, exact=True)
+        panel.locator("table").first.wait_for()
+    expect(tab.page.locator("#others")).to_contain_text("other documents (")
+    expect(tab.page.locator("figure", has_text="Change of the others")).to_be_visible()
+    tab.page.locator("#document").press("End")
+    tab.page.keyboard.press("1")
+    expect(tab.page.locator("#document")).to_have_value("lea1")
+
+
+def test_a_thousand_updates_run_to_the_end(tab: Tab) -> None:
+    tab.page.get_by_role("button", name="1,000 times", exact=True).click()
+    course = tab.page.get_by_role("region", name="Course")
+    course.wait_for()
+    expect(tab.page.get_by_role("button", name="Start over")).to_be_enabled(timeout=30_000)
+    course.locator("summary").click()
+    rows = course.locator("tbody tr")
+    expect(rows).to_have_count(21)  # of 101, every fifth
+    texts = [rows.nth(n).inner_text().split("\t") for n in (0, 20)]
+    first, last = ([float("".join(cell.split())) for cell in cells] for cells in texts)
+    assert (first[0], last[0]) == (0, 1_000)
+    assert last[1] < first[1] / 2  # by heart
+    assert last[2] > first[2]  # and the others cost more
+
+
 def test_many_updates_become_a_curve_that_falls(tab: Tab) -> None:
     tab.page.get_by_role("button", name="10 times", exact=True).click()
     tab.page.get_by_role("region", name="Course").wait_for()

@@ -58,9 +58,11 @@ class Copy:
         """Copy the model of a run."""
         settings, engine = run.settings, run.engine
         what, (text, *texts) = _documents(run, OTHERS if about(engine.name).is_fast else FEW)
+        if not texts:
+            what, texts = "the document that the page began with: the run has no other", [text]
         own = open_for(engine.name, settings.model, settings.training)
         step = OneStep(own, engine.state(), run.tokenizer, settings.model, settings.training, texts)
-        return cls(run, text[:LONGEST], what, texts or [text], step)
+        return cls(run, text[:LONGEST], what, texts, step)
 
     @cached_property
     def plan(self) -> Plan:

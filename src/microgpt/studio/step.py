@@ -28,6 +28,9 @@ COLUMNS = 40
 MOST = 1_000
 """The most updates at once."""
 
+BINS = 20
+"""The bars of the histogram of changes."""
+
 
 @dataclass(frozen=True)
 class StepAsked:
@@ -122,6 +125,8 @@ def update(copies: Copies, asked: StepAsked) -> dict[str, Any]:
         found = copy.step.update(copy.step.batch(text), lr)
     change_D = found.others_after - found.others_before
     order = np.argsort(-np.abs(change_D), kind="stable")[:5].tolist()
+    around_0 = min(0.0, float(change_D.min())), max(0.0, float(change_D.max()))
+    count_B, edges = np.histogram(change_D, BINS, around_0)
     return {
         "made": copy.step.made,
         "lr": lr,
@@ -129,9 +134,10 @@ def update(copies: Copies, asked: StepAsked) -> dict[str, Any]:
         "before": found.before,
         "after": found.after,
         "others": {
+            "what": copy.what, "count": len(change_D),
             "before": float(found.others_before.mean()), "after": float(found.others_after.mean()),
             "fell": int((change_D < 0).sum()), "rose": int((change_D > 0).sum()),
-            "changes": change_D.tolist(),
+            "changes": [*zip(edges[:-1].tolist(), edges[1:].tolist(), count_B.tolist())],
             "most": [
                 {"text": copy.texts[d], "before": float(found.others_before[d]),
                  "after": float(found.others_after[d])}

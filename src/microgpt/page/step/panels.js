@@ -1,5 +1,6 @@
 /** The panels of one step: what each phase computed, in numbers and a sentence. */
 
+import { bars } from "../chart/bars.js";
 import { map } from "../chart/map.js";
 import { h } from "../dom.js";
 import { counted, figures, percent } from "../numbers.js";
@@ -34,7 +35,7 @@ import { bar, table } from "../pieces.js";
  * @property {Matrix[]} matrices
  * @property {number} before
  * @property {number} after
- * @property {{before: number, after: number, fell: number, rose: number, changes: number[], most: Change[]}} others
+ * @property {{what: string, count: number, before: number, after: number, fell: number, rose: number, changes: import("../chart/bars.js").Bin[], most: Change[]}} others
  */
 
 /** @param {Look} look @returns {Node[]} */
@@ -88,15 +89,15 @@ export function backward({ objective, positions, columns, all_columns, d_logits,
 /** @param {Update} update @returns {Node[]} */
 export function updated({ before, after, others, matrices, lr }) {
   const most = Math.max(...matrices.map((one) => share(one)));
-  const count = others.changes.length;
-  const rest = count - others.fell - others.rose;
+  const rest = others.count - others.fell - others.rose;
   return [
     h("p", { id: "did" }, `With learning rate ${figures(lr)} the parameters moved. This document: ${digits(before)} → ${digits(after)} nats.`),
     h(
       "p", { id: "others" },
-      `Of ${counted(count)} other documents ${counted(others.fell)} cost less now and ${counted(others.rose)} more${rest ? `, ${counted(rest)} the same` : ""}: ` +
+      `Of ${counted(others.count)} other documents (${others.what}) ${counted(others.fell)} cost less now and ${counted(others.rose)} more${rest ? `, ${counted(rest)} the same` : ""}: ` +
         `their mean ${digits(others.before)} → ${digits(others.after)}.`,
     ),
+    bars({ title: "Change of the others' losses", x: "nats a position; left of 0: better", y: "documents", bins: others.changes, marks: [{ name: "0", x: 0 }] }).element,
     table({
       caption: "How far each matrix moved: root mean square, and as a share of the matrix itself",
       head: ["matrix", "moved by", "share", ""],

@@ -186,12 +186,20 @@ function open({ about, say, signal }) {
     void begin(false);
   }
 
+  buttons.forEach((one, i) => one.setAttribute("aria-keyshortcuts", String(i + 1)));
+
+  /** @param {KeyboardEvent} event Only while a button here has the focus: elsewhere a digit is text. */
+  function key(event) {
+    const one = event.ctrlKey || event.altKey || event.metaKey ? undefined : buttons[Number(event.key) - 1];
+    if (one && event.target instanceof HTMLButtonElement) one.click();
+  }
+
   enable();
   void begin(true);
   return h(
     "div", {},
     h("div", { class: "row" }, text, rate.element),
-    h("div", { class: "row" }, ...buttons, ...again, own.element, over),
+    h("div", { class: "row", onkeydown: key }, ...buttons, ...again, own.element, over),
     grid,
   );
 }
