@@ -13,6 +13,7 @@ from typing import Any
 
 import microgpt
 from microgpt import Run
+from microgpt.engines import best
 from microgpt.studio.library import Library
 from microgpt.studio.server import Server
 
@@ -24,7 +25,7 @@ def hostile_run(folder: Path) -> Run:
     """Train a run on names and on what an attacker would have put among them; its name, too."""
     texts = [*TINY, *(a + b for a in TINY for b in TINY[:6]), *PAYLOADS]
     return microgpt.train(
-        texts, engine="scalar", preset="microgpt", steps=60, holdout=0.3,
+        texts, engine=best(), preset="microgpt", steps=60, holdout=0.3,
         out=folder / PAYLOADS[10],
     )  # fmt: skip
 

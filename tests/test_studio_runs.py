@@ -180,7 +180,7 @@ def test_killing_the_server_does_not_disturb_a_run_that_it_began(folder: Path) -
     code = (
         "import sys, time; from pathlib import Path; from microgpt.studio import processes; "
         f"processes.start(['train', {str(folder / 'names.txt')!r}, '--engine=scalar', "
-        f"'--steps=1500', '--n-embd=8'], 'kept', Path({str(folder)!r})); "
+        f"'--steps=300', '--n-embd=8'], 'kept', Path({str(folder)!r})); "
         "print('begun', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as server:
@@ -188,4 +188,4 @@ def test_killing_the_server_does_not_disturb_a_run_that_it_began(folder: Path) -
         assert server.stdout.readline() == b"begun\n"
         os.kill(server.pid, signal.SIGKILL)
     until(lambda: has_ended(folder / "kept-1"), 60)
-    assert Run(folder / "kept-1").engine.updates == 1500
+    assert Run(folder / "kept-1").engine.updates == 300

@@ -91,6 +91,7 @@ def test_a_thousand_updates_run_to_the_end(tab: Tab) -> None:
     course.wait_for()
     expect(tab.page.get_by_role("button", name="Start over")).to_be_enabled(timeout=30_000)
     course.locator("summary").click()
+    expect(course.locator("tbody tr")).to_have_count(11)
     rows = course.locator("tbody tr")
     expect(rows).to_have_count(21)  # of 101, every fifth
     texts = [rows.nth(n).inner_text().split("\t") for n in (0, 20)]
