@@ -233,6 +233,14 @@ def test_a_file_may_be_chosen_and_its_column(
     control(tab, "Column").select_option("id")
     expect(tab.page.locator(".plot text.level").first).to_be_visible()
     assert "loss at the end" in result(tab)
+    dropped = tab.page.evaluate_handle(
+        "() => { const all = new DataTransfer(); all.items.add(new File(['emma\\r\\nava\\r\\n'], "
+        "'two.txt')); return all }"
+    )
+    control(tab, "Text").dispatch_event("drop", {"dataTransfer": dropped})
+    expect(tab.page.locator(".own")).to_contain_text("two.txt: 2 documents, 7 characters")
+    expect(tab.page.locator(".own label", has_text="Column")).to_have_count(0)
+    assert tab.address("column") is None
     (tmp_path / "empty.txt").write_bytes(b"")
     tab.page.set_input_files(".own input[type=file]", tmp_path / "empty.txt")
     expect(tab.page.locator("#status")).to_contain_text("no documents")

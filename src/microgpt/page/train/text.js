@@ -20,7 +20,7 @@ const PAUSE = 400;
 export function text(onChange, say, signal) {
   const area = h("textarea", {
     rows: 4, "aria-label": "Your text, a document a line", placeholder: "Paste lines of text, a document a line; or drop a file here.",
-    spellcheck: "false", oninput: () => later(), ondragover: (event) => event.preventDefault(), ondrop: dropped,
+    spellcheck: "false", oninput: () => later(),
   });
   const file = h("input", { type: "file", onchange: () => file.files?.[0] && void send(file.files[0]) });
   const stream = h("input", { type: "checkbox", onchange: () => (address.set({ stream: stream.checked ? 1 : null }), onChange()) });
@@ -61,6 +61,8 @@ export function text(onChange, say, signal) {
     const first = event.dataTransfer?.files[0];
     if (!first) return;
     event.preventDefault();
+    which.select.value = "own";
+    own.hidden = false;
     void send(first);
   }
 
@@ -118,7 +120,8 @@ export function text(onChange, say, signal) {
     }
   }
 
-  return { element: h("div", {}, h("div", { class: "row" }, which.element), own), restore };
+  const element = h("div", { ondragover: (event) => event.preventDefault(), ondrop: dropped }, h("div", { class: "row" }, which.element), own);
+  return { element, restore };
 }
 
 /** The text that was pasted last in this tab, and its id. @returns {[string, string]} */
