@@ -54,7 +54,7 @@ def control(tab: Tab, label: str) -> Any:
 def result(tab: Tab) -> str:
     """Wait for the end of a training; return what is said of it."""
     for _ in range(50):
-        expect(tab.page.locator("#result")).to_contain_text("loss at the end")
+        expect(tab.page.locator("#result")).to_contain_text("loss at the end", timeout=20_000)
         if said := tab.text("result"):  # another one may have begun in between
             return said
     raise AssertionError("trainings never rest")
@@ -135,7 +135,7 @@ def test_nothing_queues_up_behind_a_fast_hand(browser: Browser, server: Server) 
 def test_a_slow_training_streams_and_says_so_stops_and_goes_on(
     browser: Browser, server: Server
 ) -> None:
-    tab = opened(browser, server, steps=1000, width=32, batch=64, layers=2)
+    tab = opened(browser, server, steps=700, width=32, batch=64, layers=2)
     expect(tab.page.locator(".plot path.two")).to_have_count(1)
     tab.page.get_by_role("button", name="Stop").click()
     expect(tab.page.get_by_role("button", name="Continue")).to_be_enabled()
