@@ -21,6 +21,7 @@ from microgpt.studio import (
     drafts,
     follow,
     graphs,
+    guess,
     inside,
     keep,
     look,
@@ -67,6 +68,7 @@ def application(
         *keep.routes(library, uploads),
         *inside.routes(library),
         *graphs.routes(library),
+        *guess.routes(library),
     ]
     made = Starlette(
         routes=routes, exception_handlers={Exception: _fault, 404: _missing, Refused: _refused}
