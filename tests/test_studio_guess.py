@@ -66,11 +66,11 @@ def test_nothing_of_the_hidden_text_is_sent_before_it_is_bet_on(
     # What is known before the first bet is the same for every text.
     same = {**begun(server, seed + 100), "game": ""}
     assert {**first, "game": ""} == same
-    assert (first["guessed"], first["text"], first["means"]) == ([], None, [0, 0, None])
+    assert (first["guessed"], first["text"]) == ([], None)
     for n, answer in enumerate(others, 1):
         assert len(answer["guessed"]) == n
         assert answer["text"] is None or n == len(others)
-        keys = {"game", "what", "symbols", "end", "counts", "blind", "guessed", "means", "text"}
+        keys = {"game", "what", "symbols", "end", "counts", "blind", "guessed", "text"}
         assert set(answer) == keys
     assert others[-1]["text"] in {text[:LONGEST] for text in run.held_out}
 
@@ -90,7 +90,9 @@ def test_the_losses_are_those_of_the_run_and_of_its_counts(
     if len(whole) < LONGEST:
         assert sum(one["counts"] for one in guessed) == pytest.approx(counts.nats)
     for k, name in enumerate(("yours", "model", "counts")):
-        assert last["means"][k] == pytest.approx(sum(one[name] for one in guessed) / n)
+        for i in range(n):
+            mean = sum(one[name] for one in guessed[: i + 1]) / (i + 1)
+            assert guessed[i]["means"][k] == pytest.approx(mean)
     assert last["counts"] == f"{run.ngram.n}-grams"
     symbols = "".join(one["symbol"] for one in guessed)
     assert symbols.removesuffix("⏎").replace("␣", " ") == last["text"]
@@ -112,7 +114,7 @@ def test_a_bet_costs_minus_log_of_the_share_of_what_came(run: Run, server: Serve
     game = bet(server, game, (fourth + 1) % V, sure=1.0, keep=False)
     # Infinite numbers are null in JSON: it was certain that this could not come.
     assert (game["guessed"][3]["share"], game["guessed"][3]["yours"]) == (0, None)
-    assert game["means"][0] is None
+    assert (game["guessed"][3]["means"][0], game["guessed"][3]["level"]) == (None, 5)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +184,7 @@ def test_without_its_documents_a_sample_is_guessed_and_said_to_be_one(tmp_path: 
     with serving(folder) as server:
         last = played(server, 0, "a")[-1]
     assert last["what"] == "A sample of the model itself, because its documents are missing."
-    assert (last["counts"], last["means"][2]) == ("", None)
+    assert (last["counts"], last["guessed"][-1]["means"][2]) == ("", None)
 
 
 def test_documents_trained_on_are_said_to_be_and_no_counts_stand_beside(tmp_path: Path) -> None:

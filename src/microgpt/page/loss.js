@@ -29,3 +29,21 @@ export const OBJECTIVES = [
   { name: "1 - p", value: (p) => 1 - p, slope: (p) => p * (p - 1) },
   { name: "(1 - p)²", value: (p) => (1 - p) ** 2, slope: (p) => 2 * p * (1 - p) * (p - 1) },
 ];
+
+/** The share of a bet that is kept back for tokens that were not bet on. */
+const BACK = 0.01;
+
+/**
+ * The shares of a bet: of each token that is bet on, and of each other token.
+ *
+ * @param {number[]} weights
+ * @param {number} sure the share of all of these together
+ * @param {boolean} keep whether a hundredth stays for the others, however sure the bet is
+ * @param {number} size how many tokens there are
+ */
+export function shares(weights, sure, keep, size) {
+  const others = size - weights.length;
+  const together = others ? (keep ? Math.min(sure, 1 - BACK) : sure) : 1;
+  const total = weights.reduce((a, b) => a + b, 0);
+  return { on: weights.map((weight) => (together * weight) / total), rest: others ? (1 - together) / others : 0 };
+}

@@ -90,6 +90,33 @@ export function choice({ label, options, value, onChange }) {
 }
 
 /**
+ * Make a choice among a few options that are all in sight.
+ *
+ * @param {object} given
+ * @param {string} given.label
+ * @param {[string, string][]} given.options values, and what is shown for them
+ * @param {string} given.value
+ * @param {(value: string) => void} given.onChange
+ */
+export function segmented({ label, options, value, onChange }) {
+  const name = crypto.randomUUID();
+  const inputs = options.map(([its]) => h("input", { type: "radio", name, value: its, checked: its === value, onchange: () => onChange(its) }));
+  const at = () => inputs.findIndex((one) => one.checked);
+  return {
+    element: h("fieldset", { class: "segmented" }, h("legend", {}, label), ...inputs.map((one, i) => h("label", {}, one, h("span", {}, options[i][1])))),
+    get value() {
+      return options[at()][0];
+    },
+    /** @param {number} by how many options further */
+    move(by) {
+      const to = Math.min(Math.max(at() + by, 0), inputs.length - 1);
+      inputs[to].checked = true;
+      onChange(inputs[to].value);
+    },
+  };
+}
+
+/**
  * Make a field of one line.
  *
  * @param {object} given

@@ -1,6 +1,7 @@
 /** The views of the studio, in the order of its navigation. */
 
 import { view as documents } from "./views/documents.js";
+import { view as guess } from "./views/guess.js";
 import { view as inside } from "./views/inside.js";
 import { view as loss } from "./views/loss.js";
 import { view as runs } from "./views/runs.js";
@@ -9,4 +10,4 @@ import { view as step } from "./views/step.js";
 import { view as train } from "./views/train.js";
 
 /** @type {import("./frame.js").View[]} */
-export const VIEWS = [loss, step, train, sample, inside, documents, runs];
+export const VIEWS = [loss, guess, step, train, sample, inside, documents, runs];

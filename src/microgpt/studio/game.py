@@ -25,12 +25,15 @@ from microgpt.sampling import Choice
 from microgpt.scoring.price import Laid
 from microgpt.studio.bets import Bet, shares
 from microgpt.studio.prices import PositionCost, price, symbols
-from microgpt.wording import name_of
+from microgpt.wording import level, name_of
 
 LONGEST = 40
 """The most tokens of a text that is guessed."""
 
 _CHARACTERS, _TRIES = 400, 100
+
+_SURPRISING = 100.0
+"""Nats: whatever costs more has the strongest colour."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,9 @@ class Guessed:
         yours: nats, -log of the share; infinite if it was 0.
         model: nats.
         counts: nats; None: not known.
+        level: of the colour of your loss, from 0 to 5.
         likely: the tokens that the model thought likeliest, and their probabilities.
+        means: of the losses up to here: yours, the model's, the counts'.
     """
 
     symbol: str
@@ -51,7 +56,9 @@ class Guessed:
     yours: float
     model: float
     counts: float | None
+    level: int
     likely: Sequence[tuple[str, float]]
+    means: tuple[float, float, float | None]
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,6 @@ class GameShown:
         counts: the name of the model that counts; "": there is none.
         blind: the loss of a uniform guess, nats a token.
         guessed: the tokens so far.
-        means: of the losses so far: yours, the model's, the counts'.
         text: the text, once all of it has been guessed; else None.
     """
 
@@ -77,7 +83,6 @@ class GameShown:
     counts: str
     blind: float
     guessed: Sequence[Guessed]
-    means: tuple[float, float, float | None]
     text: str | None
 
 
@@ -141,20 +146,19 @@ class Game:
         """What the page may see."""
         run, n = self.run, len(self.placed)
         yours = [-math.log(share) if share else math.inf for share in self.placed]
-        model = [cost.nats for cost in self.costs[:n]]
-        counts = None if self.counts is None else self.counts[:n]
-        beside = counts or [None] * n
+        model = [cost.nats for cost in self.costs]
         guessed = [
-            Guessed(cost.symbol, share, nats, cost.nats, its, cost.likely[:3])
-            for cost, share, nats, its in zip(self.costs, self.placed, yours, beside)
-        ]
-        of = (LossSum.of(losses).mean if losses else None for losses in (yours, model, counts))
-        mine, its, theirs = of
+            Guessed(
+                cost.symbol, share, yours[i], model[i], self.counts[i] if self.counts else None,
+                level(min(yours[i], _SURPRISING)), cost.likely[:3],
+                (_mean(yours, i), _mean(model, i), _mean(self.counts, i) if self.counts else None),
+            )
+            for i, (cost, share) in enumerate(zip(self.costs, self.placed))
+        ]  # fmt: skip
         return GameShown(
             self.id, self.hidden.what, symbols(run.tokenizer), run.tokenizer.bos,
             name_of("ngram", run.ngram.n) if self.counts else "", uniform(run.tokenizer.vocab_size),
-            guessed, (mine or 0.0, its or 0.0, theirs),
-            self.hidden.text if n == len(self.targets) else None,
+            guessed, self.hidden.text if n == len(self.targets) else None,
         )  # fmt: skip
 
 
@@ -192,3 +196,7 @@ def _counts(run: Run, hidden: Hidden, laid: Laid) -> list[float] | None:
     except MicroGPTError:
         return None
     return losses
+
+
+def _mean(losses: Sequence[float], last: int) -> float:
+    return LossSum.of(losses[: last + 1]).mean
