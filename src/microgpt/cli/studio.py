@@ -29,7 +29,9 @@ def studio(
         ),
     ] = True,
 ) -> None:
-    """Open a page in the browser on which the loss of your runs can be explored.
+    """Open a page in the browser: train while a slider moves, take a loss or a step apart.
+
+    Also: samples, what is inside a model, its documents, all runs and their curves.
 
     It is served on this machine alone, to the browser that opens its address, and works offline.
 
