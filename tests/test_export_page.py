@@ -63,7 +63,7 @@ def page(run: Run, tmp_path_factory: pytest.TempPathFactory) -> str:
     return path.as_uri()
 
 
-VIEWS = ["loss", "sample", "documents", "good"]
+VIEWS = ["loss", "curve", "sample", "documents", "good"]
 
 
 def opening(tab: Any, page: str, view: str, **values: str) -> None:
@@ -130,10 +130,11 @@ def test_what_is_typed_is_scored_at_once(browser: Browser, page: str, run: Run) 
 
 def test_the_curve_is_there_with_this_model_s_mark(browser: Browser, page: str) -> None:
     with silent(browser, page) as tab:
+        tab.get_by_role("link", name="Curve").click()
         tab.fill("#p", "0.5")
         marks = tab.locator("figure.plot svg").first.locator("text.level").all_text_contents()
         assert {"blind guess", "this model"} <= set(marks)
-        assert "0.69" in tab.inner_text("section[aria-labelledby=curve-title] > table")
+        assert "0.69" in tab.inner_text("#objectives")
 
 
 def test_an_unknown_character_is_said_to_be_that(browser: Browser, page: str) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 import microgpt
@@ -16,6 +18,7 @@ from microgpt.loss.objectives import OBJECTIVES
 from microgpt.studio.server import Server
 
 from .browser import chromium, expect
+from .conftest import TINY
 from .hostile import PAYLOADS
 from .studios import hostile_run, serving
 from .tabs import Tab
@@ -50,32 +53,113 @@ def tab(browser: Browser, server: Server) -> Iterator[Tab]:
     made.close()
 
 
+@pytest.fixture
+def curve(browser: Browser, server: Server) -> Iterator[Tab]:
+    made = Tab(browser, server, "#says", view="curve", has_touch=True)
+    yield made
+    made.close()
+
+
+def heights(tab: Tab, characters: str = "characters") -> tuple[list[float], float]:
+    """Return the heights of the characters' losses, and that of their mean, in per cent."""
+    found = tab.page.evaluate(
+        f"[...document.querySelectorAll('#{characters} .tower')].map((one) => "
+        "[one.children[0].style.height, one.children[1].style.bottom].map(parseFloat))"
+    )
+    assert len({mean for _, mean in found}) == 1
+    return [rise for rise, _ in found], found[0][1]
+
+
 def test_the_address_has_what_is_on_the_page(tab: Tab) -> None:
     tab.page.fill("#text", "annalena")
     expect(tab.page.locator("#characters button")).to_have_count(9)
     tab.page.click("#characters li:nth-child(3) button")
-    tab.page.fill("#p", "0.25")
     expect(tab.page.locator("#way")).to_contain_text("p of n =")
-    way, says = tab.text("way"), tab.text("says")
+    way = tab.text("way")
     assert "text=annalena" in tab.page.url
     tab.page.reload()
     tab.page.wait_for_selector("#characters li:nth-child(3) button[aria-pressed=true]")
     expect(tab.page.locator("#way")).to_have_text(way)
-    assert tab.text("says") == says
+    tab.page.get_by_role("link", name="Curve").click()
+    tab.page.fill("#p", "0.25")
+    says = tab.text("says")
+    tab.page.reload()
+    expect(tab.page.locator("#says")).to_have_text(says)
     assert tab.page.input_value("#p") == "0.25"
+
+
+def test_losses_are_heights_with_their_mean_and_follow_a_moved_logit(
+    tab: Tab, trained: Run
+) -> None:
+    tab.page.fill("#text", "annalena")
+    expect(tab.page.locator("#characters button")).to_have_count(9)
+    losses = np.array(trained.score("annalena").losses)
+    rises, mean = heights(tab)
+    assert rises == pytest.approx([*100 * losses / losses.max()], abs=0.01)
+    assert mean == pytest.approx(100 * losses.mean() / losses.max(), abs=0.01)
+    expect(tab.page.locator("#way")).to_contain_text("p of a =")
+    tab.page.locator("#inside tr.this input").press("Home")  # what came becomes unlikely
+    moved, its = heights(tab)
+    assert moved[0] == 100
+    # As much rises above the line as is missing below it.
+    assert its == pytest.approx(np.mean(moved), abs=0.01)
+    nats = float(re.findall(r"-log p = ([\d.]+) nats", tab.text("way"))[0])
+    assert moved[1] == pytest.approx(100 * losses[1] / nats, abs=0.1)
+    tab.page.get_by_role("button", name="As the model had it").click()
+    assert heights(tab) == (rises, mean)
+
+
+def test_two_texts_stand_on_one_scale_and_their_difference_is_said(tab: Tab, trained: Run) -> None:
+    tab.page.get_by_role("button", name="Compare with another text").click()
+    expect(tab.page.locator("#other")).to_be_focused()
+    tab.page.fill("#other", "zqx")
+    tab.page.fill("#text", "anna")
+    expect(tab.page.locator("#difference")).to_contain_text("anna costs")
+    expect(tab.page.locator("#difference")).to_contain_text("than zqx")
+    one, two = trained.score("anna"), trained.score("zqx")
+    assert f"{two.loss - one.loss:.2f} nats" in tab.text("difference")
+    most = max(*one.losses, *two.losses)
+    for characters, losses in (("characters", one.losses), ("other-characters", two.losses)):
+        rises = [100 * nats / most for nats in losses]
+        assert heights(tab, characters)[0] == pytest.approx(rises, abs=0.01)
+    tab.page.click("#other-characters li:nth-child(2) button")
+    expect(tab.page.locator("#way")).to_contain_text("p of q")
+    tab.page.reload()
+    expect(tab.page.locator("#way")).to_contain_text("p of q")
+    tab.page.get_by_role("button", name="Only one text").click()
+    expect(tab.page.locator("#way")).to_contain_text("p of a")
+    assert tab.address("other") is None
+
+
+def test_models_that_count_are_marked_on_the_curve_once_they_are_known(
+    browser: Browser, tmp_path: Path
+) -> None:
+    (tmp_path / "names.txt").write_text("\n".join([*TINY, *(a + b for a in TINY for b in TINY)]))
+    run = microgpt.train(
+        tmp_path / "names.txt", engine="scalar", steps=2, n_embd=8, holdout=0.3, out=tmp_path / "a"
+    )
+    rungs = {rung.name: rung.sum.mean for rung in run.ladder().rungs}
+    with serving(tmp_path) as server:
+        tab = Tab(browser, server, "#says", view="curve")
+        for name in ("pairs", f"{run.ngram.n}-grams"):
+            says = f"{name} {rungs[name]:.2f}"
+            expect(tab.page.locator("#marks")).to_contain_text(says)
+            assert tab.page.locator("figure.plot text.level", has_text=name).count() == 1
+        tab.close()
 
 
 def test_a_text_costs_what_the_package_says(tab: Tab, trained: Run) -> None:
     tab.page.fill("#text", "annalena")
     expect(tab.page.locator("#characters button")).to_have_count(9)
-    shown = tab.page.locator("#characters span").all_inner_texts()
+    shown = tab.page.locator("#characters button span").all_inner_texts()
     assert [float(nats) for nats in shown] == pytest.approx(
         trained.score("annalena").losses, abs=0.006
     )
     assert f"{trained.score('annalena').loss:.2f} nats a character" in tab.text("sum")
 
 
-def test_the_point_moves_by_mouse_touch_keys_and_number(tab: Tab) -> None:
+def test_the_point_moves_by_mouse_touch_keys_and_number(curve: Tab) -> None:
+    tab = curve
     chart = tab.page.locator("figure.plot svg").first
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
@@ -147,10 +231,10 @@ def test_hostile_text_runs_nothing(tab: Tab, text: str) -> None:
     assert tab.page.locator("#characters script, #characters img").count() == 0
 
 
-def test_chart_files_are_whole(tab: Tab, tmp_path: Path) -> None:
+def test_chart_files_are_whole(curve: Tab, tmp_path: Path) -> None:
     for name, start in (("SVG", "<svg"), ("CSV", '"p: the probability of what came"')):
-        with tab.page.expect_download() as coming:
-            tab.page.get_by_role("button", name=name).first.click()
+        with curve.page.expect_download() as coming:
+            curve.page.get_by_role("button", name=name).first.click()
         path = tmp_path / name
         coming.value.save_as(path)
         assert path.read_text("utf-8").startswith(start)

@@ -9,6 +9,9 @@ const read = () => new URLSearchParams(location.hash.slice(1));
  */
 export const get = (name, usual = "") => read().get(name) ?? usual;
 
+/** @param {string} name */
+export const has = (name) => read().has(name);
+
 /**
  * Return the address with some of it changed, from the # on; null leaves a name out.
  *

@@ -104,4 +104,10 @@ export const source = (run) => ({
     await stream("/api/samples", { run, number, ...drawing }, (event) => ("seen" in event ? (seen = event.seen) : onSample(event)), signal);
     return seen;
   },
+  marks: async (signal) => {
+    /** @type {{name: string, loss: number, is_this: boolean}[]} */
+    let rungs = [];
+    await stream("/api/measure", { run }, (event) => (rungs = event.measured?.rungs ?? rungs), signal);
+    return rungs.filter((one) => one.name === "pairs" || one.name.endsWith("-grams"));
+  },
 });

@@ -54,6 +54,8 @@
  * @property {(prompt: string) => Promise<Following>} following
  * @property {(drawing: Drawing, number: number, onSample: (sample: Sample) => void, signal: AbortSignal) => Promise<boolean[] | null>} samples
  *   answers which of them stand in the training data; null: that is not known
+ * @property {(signal: AbortSignal) => Promise<{name: string, loss: number}[]>} [marks] the losses of models that count,
+ *   on the documents that the model is measured on; none if these are missing
  */
 
 export {};

@@ -1,5 +1,6 @@
 /** The views of the studio, in the order of its navigation. */
 
+import { view as curve } from "./views/curve.js";
 import { view as documents } from "./views/documents.js";
 import { view as guess } from "./views/guess.js";
 import { view as inside } from "./views/inside.js";
@@ -10,4 +11,4 @@ import { view as step } from "./views/step.js";
 import { view as train } from "./views/train.js";
 
 /** @type {import("./frame.js").View[]} */
-export const VIEWS = [loss, guess, step, train, sample, inside, documents, runs];
+export const VIEWS = [loss, curve, guess, step, train, sample, inside, documents, runs];

@@ -6,6 +6,7 @@ import * as address from "../address.js";
 import { Model } from "../model/model.js";
 import { source } from "../model/source.js";
 import { navigate, skip } from "../navigation.js";
+import { view as curve } from "../views/curve.js";
 import { view as loss } from "../views/loss.js";
 import { view as sample } from "../views/sample.js";
 import { documentsView } from "./documents.js";
@@ -28,6 +29,7 @@ const good = byId("good");
 /** @type {import("../frame.js").View[]} */
 const views = [
   loss,
+  curve,
   sample,
   ...(data.documents.length ? [documentsView(data.documents)] : []),
   { name: "good", title: "How good it is", line: "What it was trained on, and how it compares with models that only count.", open: () => good },

@@ -10,11 +10,16 @@ const LEAST = 1e-5;
 const KINDS = /** @type {const} */ (["one", "two", "three"]);
 const PLACES = Array.from({ length: 121 }, (_, i) => LEAST ** (1 - i / 120));
 
-/**
- * @param {import("../frame.js").Context} context
- * @returns {HTMLElement}
- */
-export function curve({ about }) {
+/** @type {import("../frame.js").View} */
+export const view = {
+  name: "curve",
+  title: "Curve",
+  line: "The model gives what came next a probability p. Its loss is -log p. Drag the point.",
+  open,
+};
+
+/** @param {import("../frame.js").Context} context */
+function open({ about, source, signal }) {
   const marks = [{ name: "blind guess", x: Math.exp(-about.blind) }];
   if (about.held_out !== null) marks.push({ name: "this model", x: Math.exp(-about.held_out) });
   const draw = (/** @type {"value" | "slope"} */ what) =>
@@ -23,10 +28,8 @@ export function curve({ about }) {
       kind: KINDS[i],
       points: PLACES.map((p) => /** @type {[number, number]} */ ([p, objective[what](p)])),
     }));
-  const values = plot(
-    { title: "The loss of a prediction", x: "p: the probability of what came", y: "loss", curves: draw("value"), log: true, low: 0, high: 12, marks },
-    move,
-  );
+  const chart = { title: "The loss of a prediction", x: "p: the probability of what came", y: "loss", curves: draw("value"), log: true, low: 0, high: 12 };
+  const values = plot(chart, move);
   const slopes = plot(
     { title: "The slope on its logit", x: "p: the probability of what came", y: "slope", curves: draw("slope"), log: true, low: -1, high: 0 },
     move,
@@ -70,18 +73,39 @@ export function curve({ about }) {
   slider.addEventListener("input", () => move(10 ** (Number(slider.value) / 100)));
   move(Number(address.get("p", "0.1")) || 0.1);
 
+  const note = h("p", { class: "quiet", id: "marks" });
+
+  function marked() {
+    marks.sort((a, b) => a.x - b.x);
+    values.draw({ ...chart, marks });
+    const losses = marks.map((mark) => `${mark.name} ${figures(-Math.log(mark.x))}`).join(", ");
+    note.textContent = `Marked are mean losses${about.held_out === null ? "" : " on held-out documents"}, each at the p that costs as much: ${losses} nats a ${about.unit}.`;
+  }
+
+  marked();
+  // Models that count are measured meanwhile; without their documents there are none.
+  source.marks?.(signal).then(
+    (found) => {
+      marks.push(...found.map(({ name, loss }) => ({ name, x: Math.exp(-loss) })));
+      marked();
+    },
+    () => {},
+  );
+
   return h(
-    "section", { "aria-labelledby": "curve-title" },
-    h("h2", { id: "curve-title" }, "What one prediction costs"),
-    h("p", {}, "The model gives what came next a probability p. Its loss is -log p. Drag the point."),
+    "div", {},
     h("div", { class: "row" }, h("label", { for: "p" }, "p"), number, slider),
-    values.element,
-    slopes.element,
+    says,
     h(
-      "table", {},
+      "div", { class: "columns" },
+      h("section", { "aria-labelledby": "curve-title" }, h("h2", { id: "curve-title" }, "What one prediction costs"), values.element),
+      h("section", { "aria-labelledby": "slope-title" }, h("h2", { id: "slope-title" }, "How hard it is corrected"), slopes.element),
+    ),
+    h(
+      "table", { id: "objectives" },
       h("thead", {}, h("tr", {}, ...["minimised", "value", "slope on the logit"].map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, ...OBJECTIVES.map((o, i) => h("tr", {}, h("th", { scope: "row" }, o.name), ...cells[i]))),
     ),
-    says,
+    note,
   );
 }

@@ -1,7 +1,5 @@
-/** The view of the loss: a text, character by character, and the curve of one prediction. */
+/** The view of the loss: a text, or two, character by character; and how logits become a loss. */
 
-import { h } from "../dom.js";
-import { curve } from "./curve.js";
 import { text } from "./text.js";
 
 /** @type {import("../frame.js").View} */
@@ -9,5 +7,5 @@ export const view = {
   name: "loss",
   title: "Loss",
   line: "Type a text: each character costs -log p, where p is the probability that the model gave it.",
-  open: (context) => h("div", { class: "columns" }, text(context), curve(context)),
+  open: text,
 };

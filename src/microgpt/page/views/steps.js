@@ -11,9 +11,10 @@ const ROWS = 10;
  * @param {import("../source.js").Logits} given
  * @param {import("../source.js").PricedText} text
  * @param {number} at the position
+ * @param {(nats: number) => void} onMove the loss has changed under a hand
  * @returns {HTMLElement}
  */
-export function steps(given, text, at) {
+export function steps(given, text, at, onMove) {
   const logits = [...given.logits];
   const shown = logits.map((_, i) => i).filter((i) => i < ROWS || i === given.target);
   const others = text.nats - text.positions[at].nats;
@@ -23,7 +24,7 @@ export function steps(given, text, at) {
       "aria-label": `logit of ${given.symbols[i]}`,
       oninput: () => {
         logits[i] = Number(slider.value);
-        show();
+        onMove(show());
       },
     });
     return { i, slider, cells: Array.from({ length: 4 }, () => h("td")) };
@@ -43,12 +44,13 @@ export function steps(given, text, at) {
     sentence.textContent =
       `p of ${given.symbols[given.target]} = ${percent(way.p[given.target])}, and -log p = ${figures(way.nats)} nats: ` +
       `${percent(way.nats / (others + way.nats || 1))} of this text's loss. Mean of the text: ${figures(mean)} nats.`;
+    return way.nats;
   }
 
   function reset() {
     given.logits.forEach((z, i) => (logits[i] = z));
     for (const { i, slider } of rows) slider.value = String(logits[i]);
-    show();
+    onMove(show());
   }
 
   show();
