@@ -8,6 +8,7 @@ import os
 import random
 import sys
 import time
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -214,3 +215,20 @@ def shown(words: str, width: int, monkeypatch: pytest.MonkeyPatch, **env: str) -
         patch.setattr(sys, "stdout", terminal)
         assert cli(words.split()) == 0
     return terminal.getvalue()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, for the tests of one module: its driver's loop must not outlive them."""
+    from .browser import chromium  # which skips where there is none
+
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run trained on names and on texts that would act as code in a page; alone in its folder."""
+    from .studios import hostile_run
+
+    return hostile_run(tmp_path_factory.mktemp("runs"))

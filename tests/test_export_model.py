@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from microgpt.export.html import export
 from microgpt.sampling import Choice, probabilities
 from microgpt.wording import printable
 
-from .browser import Browser, chromium, silent
+from .browser import Browser, silent
 from .conftest import TINY
 
 # Small models are mixed with counts that know more than they do.
@@ -62,12 +61,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "masks": {"preset": "micro", "mask": ["digits,ip,dates,hex,uuid", r"order=\bORD-\d{4,6}\b"]},
     "masked bytes": {"preset": "microgpt-v1", "tokenizer": "bytes", "mask": "digits", "ngram": 3},
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 def written(run: Run, path: Path, bits: Any = 32) -> str:

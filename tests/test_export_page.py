@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -15,7 +14,7 @@ from microgpt import Run
 from microgpt.cli.app import run as cli
 from microgpt.export.html import export
 
-from .browser import Browser, accessible, chromium, expect, silent
+from .browser import Browser, accessible, expect, silent
 from .conftest import TINY
 
 pytestmark = pytest.mark.slow
@@ -32,12 +31,6 @@ HOSTILE = [
     "]]></script>\u2028\u2029",
     "&lt;script&gt;",
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import microgpt
 from microgpt import Run
 from microgpt.cli.app import run as cli
 
-from .browser import accessible, chromium
+from .browser import accessible
 from .conftest import TINY
 
 if TYPE_CHECKING:
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
 # With `pip install .[test]` alone there is no browser to be driven.
 pytestmark = pytest.mark.slow
 SIZES = {"wide": (1100, 900), "narrow": (320, 640)}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

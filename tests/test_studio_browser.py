@@ -17,27 +17,16 @@ from microgpt import Run
 from microgpt.loss.objectives import OBJECTIVES
 from microgpt.studio.server import Server
 
-from .browser import chromium, expect
+from .browser import expect
 from .conftest import TINY
 from .hostile import PAYLOADS
-from .studios import hostile_run, serving
+from .studios import serving
 from .tabs import Tab
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return hostile_run(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture

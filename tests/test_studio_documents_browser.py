@@ -15,7 +15,7 @@ from microgpt.cli.app import run as cli
 from microgpt.studio.server import Server
 from microgpt.wording import clipped
 
-from .browser import accessible, chromium, expect
+from .browser import accessible, expect
 from .hostile import PAYLOADS
 from .studios import serving
 from .tabs import SIZES, Tab
@@ -27,12 +27,6 @@ pytestmark = pytest.mark.slow
 
 PARTS = ["ladder", "position", "character", "length", "calibration", "documents", "file"]
 ROWS = ".pages tbody tr"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import microgpt
 from microgpt.studio.bets import Bet, shares
 from microgpt.studio.server import Server
 
-from .browser import chromium, expect
+from .browser import expect
 from .hostile import PAYLOADS
 from .studios import serving
 from .tabs import Tab
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 NAMES = ["bab", "abba", "baba", "abab", "bb", "aab", "abb", "bba", "aba", "baab"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from microgpt.studio.graphs import GraphAsked, Graphs
 from microgpt.studio.inside import EmbeddingsAsked, embeddings, inside
 from microgpt.studio.server import Server
 
-from .browser import accessible, chromium, expect
+from .browser import accessible, expect
 from .hostile import PAYLOADS
-from .studios import hostile_run, serving
+from .studios import serving
 from .tabs import SIZES, Tab
 
 if TYPE_CHECKING:
@@ -26,17 +26,6 @@ pytestmark = pytest.mark.slow
 
 PARTS = ["attention", "stream", "embeddings", "graph"]
 TITLES = ["Attention", "Residual stream", "Embeddings", "Computation graph"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return hostile_run(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")

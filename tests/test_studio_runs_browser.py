@@ -14,7 +14,7 @@ import pytest
 
 from microgpt.studio.server import Server
 
-from .browser import chromium, expect
+from .browser import expect
 from .studios import hostile_run, serving, until
 from .tabs import Tab
 
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

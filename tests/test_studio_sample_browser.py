@@ -14,8 +14,8 @@ from microgpt import Run
 from microgpt.sampling import Choice, probabilities
 from microgpt.studio.server import Server
 
-from .browser import chromium, expect
-from .studios import ask, hostile_run, serving
+from .browser import expect
+from .studios import ask, serving
 from .tabs import Tab
 
 if TYPE_CHECKING:
@@ -34,17 +34,6 @@ window.fetch = (path, given) =>
 """
 
 READY = "#samples[aria-busy=false] tr"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return hostile_run(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")

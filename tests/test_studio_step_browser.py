@@ -10,9 +10,9 @@ import pytest
 from microgpt import Run
 from microgpt.studio.server import Server
 
-from .browser import chromium, expect
+from .browser import expect
 from .hostile import PAYLOADS
-from .studios import hostile_run, serving
+from .studios import serving
 from .tabs import Tab
 
 if TYPE_CHECKING:
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 PHASES = ["Forward", "Loss", "Backward", "Update"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return hostile_run(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from microgpt.studio.library import Library
 from microgpt.studio.server import Server
 
-from .browser import accessible, chromium, expect
+from .browser import accessible, expect
 from .conftest import TINY
 from .hostile import PAYLOADS
 from .studios import serving, until
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 WHOLE = "The whole curve was on the screen"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

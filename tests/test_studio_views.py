@@ -11,8 +11,8 @@ import pytest
 from microgpt import Run, page
 from microgpt.studio.server import Server
 
-from .browser import accessible, chromium, expect
-from .studios import hostile_run, serving
+from .browser import accessible, expect
+from .studios import serving
 from .tabs import SIZES, Tab
 
 if TYPE_CHECKING:
@@ -23,17 +23,6 @@ pytestmark = pytest.mark.slow
 VIEWS = re.findall(r"\w+", re.findall(r"VIEWS = \[([^\]]*)\]", page.text("views.js"))[0])
 LOOKS = [("wide", "light"), ("wide", "dark"), ("narrow", "dark"), ("huge", "light")]
 CONTROLS = "a[href], input, select, button, textarea, summary, [tabindex='0']"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return hostile_run(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")
