@@ -13,12 +13,13 @@ import microgpt
 from microgpt import Run
 from microgpt.cli.app import run as cli
 from microgpt.export.html import export
+from microgpt.wording import level
 
 from .browser import Browser, accessible, expect, silent
 from .conftest import TINY
 
 pytestmark = pytest.mark.slow
-SIZES = {"wide": (1100, 900), "narrow": (320, 640)}
+SIZES = {"wide": (1100, 900), "narrow": (320, 640), "4K": (3840, 2160)}
 HOSTILE = [
     "<script>document.title = 'no'</script>",
     "</script><script>document.title = 'no'</script>",
@@ -106,6 +107,7 @@ def test_what_is_typed_is_scored_at_once(browser: Browser, page: str, run: Run) 
             char, nats = cell.inner_text().split()
             assert char == (one.char or "⏎")
             assert float(nats) == pytest.approx(one.nats, abs=0.0051)
+            assert cell.get_attribute("class") == f"s{level(one.nats)}"
         assert float(tab.text_content("#sum").split()[0]) == pytest.approx(ours.loss, abs=5.1e-3)
         cells[1].focus()
         tab.keyboard.press("Enter")
@@ -121,12 +123,55 @@ def test_what_is_typed_is_scored_at_once(browser: Browser, page: str, run: Run) 
         assert tab.text_content("#way") == before
 
 
-def test_the_curve_is_there_with_this_model_s_mark(browser: Browser, page: str) -> None:
+def test_two_texts_stand_side_by_side(browser: Browser, page: str, run: Run) -> None:
+    with silent(browser, page) as tab:
+        opening(tab, page, "loss", text="anna", other="ada")
+        for name, text, sum_ in (
+            ("characters", "anna", "sum"),
+            ("other-characters", "ada", "other-sum"),
+        ):
+            expect(tab.locator(f"#{name} button")).to_have_count(len(text) + 1)
+            nats = float(tab.text_content(f"#{sum_}").split()[0])
+            assert nats == pytest.approx(run.score(text).loss, abs=5.1e-3)
+
+
+# Types a name while a long text is read, each position of which takes a tenth of a millisecond.
+TYPING = """() => {
+    const field = document.getElementById("text");
+    const all = microgpt.positions.bind(microgpt);
+    globalThis.read = 0;
+    microgpt.positions = function* (text) {
+        for (const one of all(text)) {
+            if (text.length > 1000 && ++globalThis.read === 50) setTimeout(() => {
+                field.value = "anna";
+                field.dispatchEvent(new Event("input"));
+            });
+            const until = performance.now() + 0.1;
+            while (text.length > 1000 && performance.now() < until);
+            yield one;
+        }
+    };
+}"""
+
+
+def test_a_long_text_is_given_up_when_another_one_is_typed(browser: Browser, page: str) -> None:
+    with silent(browser, page) as tab:
+        expect(tab.locator("#way")).to_be_visible()
+        tab.evaluate(TYPING)
+        tab.fill("#text", "a" * 2000)
+        expect(tab.locator("#characters button")).to_have_count(5)
+        assert 50 <= tab.evaluate("globalThis.read") < 2000
+        assert tab.text_content("#status") == ""
+
+
+def test_the_curve_has_the_marks_of_this_model_and_of_counts(browser: Browser, page: str) -> None:
     with silent(browser, page) as tab:
         tab.get_by_role("link", name="Curve").click()
         tab.fill("#p", "0.5")
         marks = tab.locator("figure.plot svg").first.locator("text.level").all_text_contents()
-        assert {"blind guess", "this model"} <= set(marks)
+        assert {"blind guess", "this model", "pairs"} <= set(marks)
+        assert any(mark.endswith("-grams") for mark in marks)
+        expect(tab.locator("#marks")).to_contain_text("pairs ")
         assert "0.69" in tab.inner_text("#objectives")
 
 

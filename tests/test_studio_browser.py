@@ -186,6 +186,9 @@ def test_what_a_script_computes_is_what_the_package_computes(tab: Tab) -> None:
                 f"{module}.then(m => m.crossEntropy({json.dumps(logits)}, {target}).nats)"
             )
             assert found == pytest.approx(microgpt.cross_entropy(logits, target)[0], abs=1e-12)
+    # Nearly certain: what is left of the loss is not rounded away.
+    sure = tab.page.evaluate(f"{module}.then(m => m.crossEntropy([40, 0], 0).nats)")
+    assert sure == pytest.approx(microgpt.cross_entropy([40.0, 0.0], 0)[0], rel=1e-12, abs=0)
     rest = tab.page.evaluate(f"{module}.then(m => m.crossEntropy([2, -1], 0, 0.5).nats)")
     assert rest == pytest.approx(microgpt.cross_entropy(rows[0], 0)[0], abs=1e-12)
     for p in (1e-5, 0.01, 0.3, 0.5, 0.99, 1.0):

@@ -83,7 +83,8 @@ def export(run: Run, documents: int = 100, bits: Bits | None = None) -> Exported
     shown = chosen(found.result, documents) if found else []
     ladder = found.ladder if found else None
     first = next(run.samples(Choice())).text[:_BEGIN]
-    page = _page(run, {**data(run, its, shown), "first": first}, its, ladder, why)
+    values = {**data(run, its, shown), "first": first, "rungs": _rungs(ladder)}
+    page = _page(run, values, its, ladder, why)
     return Exported(page, its, len(shown), ladder, why)
 
 
@@ -116,6 +117,12 @@ def _page(run: Run, values: dict[str, Any], its: Weights, ladder: Ladder | None,
         digests={name: _digest(part) for name, part in (("style", style), ("script", script))},
     )
     return page.encode("utf-8", "backslashreplace")
+
+
+def _rungs(ladder: Ladder | None) -> list[dict[str, Any]]:
+    """Return the models that the run is compared with, and their losses."""
+    rungs = ladder.rungs if ladder else []
+    return [{"name": rung.name, "loss": rung.sum.mean} for rung in rungs if not rung.is_this]
 
 
 def _digest(text: str) -> str:

@@ -3,6 +3,8 @@
  * package's own.
  */
 
+import * as operations from "./model/operations.js";
+
 /**
  * -log softmax(logits)[target], and the pieces that it is made of. The largest logit is subtracted first.
  *
@@ -11,11 +13,12 @@
  * @param {number | null} [rest] the log-sum-exp of logits that are not listed
  */
 export function crossEntropy(logits, target, rest = null) {
-  const largest = Math.max(...logits, rest ?? -Infinity);
+  const all = rest === null ? logits : [...logits, rest];
+  const largest = operations.largest(all);
   const shifted = logits.map((z) => z - largest);
   const exps = shifted.map(Math.exp);
   const total = exps.reduce((sum, e) => sum + e, 0) + (rest === null ? 0 : Math.exp(rest - largest));
-  return { largest, shifted, exps, total, p: exps.map((e) => e / total), nats: Math.log(total) - shifted[target] };
+  return { largest, shifted, exps, total, p: exps.map((e) => e / total), nats: operations.crossEntropy(all, target) };
 }
 
 /**

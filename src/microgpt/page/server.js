@@ -1,5 +1,7 @@
 /** What the page asks of the studio's server. */
 
+import { counting } from "./source.js";
+
 /** @typedef {import("./source.js").About} About */
 /** @typedef {import("./source.js").Source} Source */
 
@@ -95,7 +97,7 @@ export const about = (run, signal) => ask("/api/about", { run }, signal);
  * @returns {Source}
  */
 export const source = (run) => ({
-  price: (text) => ask("/api/price", { run, text }),
+  price: (text, signal) => ask("/api/price", { run, text }, signal),
   logits: (text, position) => ask("/api/logits", { run, text, position }),
   following: (prompt) => ask("/api/next", { run, prompt }),
   samples: async (drawing, number, onSample, signal) => {
@@ -105,9 +107,9 @@ export const source = (run) => ({
     return seen;
   },
   marks: async (signal) => {
-    /** @type {{name: string, loss: number, is_this: boolean}[]} */
+    /** @type {import("./source.js").Mark[]} */
     let rungs = [];
     await stream("/api/measure", { run }, (event) => (rungs = event.measured?.rungs ?? rungs), signal);
-    return rungs.filter((one) => one.name === "pairs" || one.name.endsWith("-grams"));
+    return counting(rungs);
   },
 });

@@ -48,14 +48,21 @@
  *
  * @typedef {{text: string, loss: number, ended: "end" | "block"}} Sample
  *
+ * @typedef {{name: string, loss: number}} Mark A model's mean loss, nats a position.
+ *
  * @typedef {object} Source
- * @property {(text: string) => Promise<PricedText>} price
+ * @property {(text: string, signal?: AbortSignal) => Promise<PricedText>} price
  * @property {(text: string, position: number) => Promise<Logits>} logits
  * @property {(prompt: string) => Promise<Following>} following
  * @property {(drawing: Drawing, number: number, onSample: (sample: Sample) => void, signal: AbortSignal) => Promise<boolean[] | null>} samples
  *   answers which of them stand in the training data; null: that is not known
- * @property {(signal: AbortSignal) => Promise<{name: string, loss: number}[]>} [marks] the losses of models that count,
+ * @property {(signal: AbortSignal) => Promise<Mark[]>} [marks] the losses of models that count,
  *   on the documents that the model is measured on; none if these are missing
  */
 
-export {};
+/**
+ * Of the models that a model is compared with, those that count what came before.
+ *
+ * @param {Mark[]} rungs
+ */
+export const counting = (rungs) => rungs.filter((one) => one.name === "pairs" || one.name.endsWith("-grams"));

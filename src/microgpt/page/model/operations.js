@@ -121,7 +121,7 @@ export function softmax(z) {
 
 /**
  * Return the largest number.
- * @param {Float64Array} z
+ * @param {Float64Array | number[]} z
  * @returns {number}
  */
 export function largest(z) {
@@ -157,7 +157,7 @@ export function add(x, y) {
 
 /**
  * Return -log softmax(z)[target] in nats, as `microgpt.cross_entropy` computes it.
- * @param {Float64Array} z
+ * @param {Float64Array | number[]} z
  * @param {number} target
  * @returns {number}
  */

@@ -6,9 +6,10 @@
 
 import { shown } from "../pieces.js";
 import { generator } from "./sampling.js";
-import { softmax } from "./operations.js";
+import { crossEntropy, softmax } from "./operations.js";
 
 /** @typedef {import("./model.js").Model} Model */
+/** @typedef {ReturnType<Model["positions"]> extends Generator<infer P> ? P[] : never} Read A text, position by position. */
 
 /** How many of the likeliest tokens are named, and the most logits that are listed, at a position. */
 const LIKELY = 10;
@@ -18,30 +19,55 @@ const MOST = 512;
 const STEP = 1.2;
 const STRONGEST = 5;
 
+/** Milliseconds of work after which what was typed or clicked meanwhile is handled. */
+const SLICE = 12;
+
+/** How many texts are remembered: two may stand side by side. */
+const REMEMBERED = 2;
+
 /**
  * Let a model answer.
  * @param {Model} model
  * @param {string[]} symbols what is shown for each token
+ * @param {import("../source.js").Mark[]} marks the losses of models that count
  * @returns {import("../source.js").Source}
  */
-export function source(model, symbols) {
-  /** @type {{text: string, found: ReturnType<typeof read>}} */
-  let last = { text: "", found: [] };
+export function source(model, symbols, marks) {
+  /** @type {Map<string, Read>} */
+  const remembered = new Map();
 
-  /** @param {string} text */
-  const read = (text) => [...model.positions(text)];
+  /**
+   * Read a text, or recall it.
+   * @param {string} text
+   * @param {AbortSignal} [signal]
+   */
+  async function positions(text, signal) {
+    await turn(signal);
+    const found = remembered.get(text) ?? (await read(text, signal));
+    remembered.delete(text);
+    remembered.set(text, found);
+    for (const old of [...remembered.keys()].slice(0, -REMEMBERED)) remembered.delete(old);
+    return found;
+  }
 
-  /** Read a text, or recall the last one. @param {string} text */
-  function positions(text) {
-    if (last.text !== text || !last.found.length) last = { text, found: read(text) };
-    return last.found;
+  /** @param {string} text @param {AbortSignal} [signal] */
+  async function read(text, signal) {
+    /** @type {Read} */
+    const found = [];
+    let began = performance.now();
+    for (const one of model.positions(text)) {
+      found.push(one);
+      if (performance.now() - began < SLICE) continue;
+      await turn(signal);
+      began = performance.now();
+    }
+    return found;
   }
 
   return {
-    async price(text) {
-      await turn();
+    async price(text, signal) {
       const chars = [...text];
-      const found = positions(text);
+      const found = await positions(text, signal);
       const nats = found.reduce((sum, one) => sum + one.nats, 0);
       const loss = nats / found.length;
       return {
@@ -62,8 +88,7 @@ export function source(model, symbols) {
     },
 
     async logits(text, position) {
-      await turn();
-      const { logits, target } = positions(text)[position];
+      const { logits, target } = (await positions(text))[position];
       const order = ordered(logits);
       const listed = order.slice(0, MOST);
       if (!listed.includes(target)) listed[MOST - 1] = target;
@@ -72,7 +97,7 @@ export function source(model, symbols) {
         symbols: listed.map((id) => symbols[id]),
         logits: listed.map((id) => logits[id]),
         target: listed.indexOf(target),
-        rest: others.length ? logSumExp(others) : null,
+        rest: others.length ? others[0] + crossEntropy(others, 0) : null,
       };
     },
 
@@ -86,27 +111,28 @@ export function source(model, symbols) {
       const random = generator(drawing.seed);
       model.check(drawing.prompt);
       for (let i = 0; i < number; i++) {
-        await turn();
-        if (signal.aborted) throw new DOMException("other samples were asked for", "AbortError");
+        await turn(signal);
         const { text, loss, ended } = model.sample(drawing, random);
         onSample({ text, loss, ended });
       }
       return null; // the file does not hold what the model was trained on
     },
+
+    marks: async () => marks,
   };
 }
 
-/** Wait until what was typed or clicked meanwhile is handled. @returns {Promise<void>} */
-const turn = () => new Promise((resolve) => setTimeout(resolve));
+/**
+ * Wait until what was typed or clicked meanwhile is handled; throw if that has made the work stale.
+ * @param {AbortSignal} [signal]
+ */
+async function turn(signal) {
+  await new Promise((resolve) => setTimeout(resolve));
+  signal?.throwIfAborted();
+}
 
 /** The ids of tokens, the likeliest first. @param {Float64Array} logits */
 const ordered = (logits) => Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b);
-
-/** @param {number[]} logits */
-function logSumExp(logits) {
-  const top = Math.max(...logits);
-  return top + Math.log(logits.reduce((sum, z) => sum + Math.exp(z - top), 0));
-}
 
 /** @param {string} char */
 const glyph = (char) => (char === " " ? "␣" : shown(char));

@@ -31,20 +31,22 @@ export function line({ label, name, usual, context: { about, source, say, signal
   let list = null;
   /** @type {ReturnType<typeof towers> | null} */
   let heights = null;
-  let asked = 0;
+  let turn = new AbortController();
+  signal.addEventListener("abort", () => turn.abort());
 
-  /** Ask what the text costs. */
+  /** Ask what the text costs; what was asked before is given up. */
   async function price(isTyped = false) {
-    const mine = ++asked;
+    turn.abort();
+    const mine = (turn = new AbortController()).signal;
     address.set({ [name]: input.value });
     try {
-      const answer = await source.price(input.value);
-      if (mine !== asked || signal.aborted) return;
+      const answer = await source.price(input.value, mine);
+      if (mine.aborted) return;
       say("");
       show(answer);
       onPriced(isTyped);
     } catch (error) {
-      if (mine === asked && !signal.aborted) say(error instanceof Error ? error.message : String(error));
+      if (!mine.aborted) say(error instanceof Error ? error.message : String(error));
     }
   }
 
@@ -69,7 +71,7 @@ export function line({ label, name, usual, context: { about, source, say, signal
     },
     /** Forget the text's losses. */
     clear() {
-      asked++;
+      turn.abort();
       found = null;
       characters.replaceChildren();
       sum.textContent = "";
