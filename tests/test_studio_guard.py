@@ -7,6 +7,7 @@ import itertools
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -263,3 +264,11 @@ def test_a_websocket_is_refused(server: Server) -> None:
     )  # fmt: skip
     assert answer.status == 403
     assert REACHED == []
+
+
+def test_parts_of_an_answer_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    # A part would wait some 40 ms for the acknowledgement of the one before. asyncio turns that
+    # off for sockets that are named as TCP.
+    server = Server(Library(tmp_path), 0)
+    with closing(server):
+        assert server._socket.proto == socket.IPPROTO_TCP  # pyright: ignore[reportPrivateUsage]

@@ -78,7 +78,7 @@ def application(
 
 
 async def _index(_: Request) -> Response:
-    return Response(page.text("index.html"), media_type="text/html")
+    return Response(page.index(), media_type="text/html")
 
 
 async def _file(request: Request) -> Response:
