@@ -189,10 +189,11 @@ def test_the_page_says_what_it_was_trained_on_and_how_good_it_is(model: Run) -> 
     assert found.ladder is not None
     for rung in found.ladder.rungs:
         assert f"{rung.sum.mean:.4f}" in page
-    assert data_in(found.page)["rungs"] == [
-        {"name": rung.name, "loss": rung.sum.mean}
+    measured = data_in(found.page)["measured"]
+    assert measured["what"] == found.ladder.what
+    assert measured["rungs"] == [
+        {"name": rung.name, "loss": rung.sum.mean, "is_this": rung.is_this}
         for rung in found.ladder.rungs
-        if not rung.is_this
     ]
     assert "trained on names: 140 documents, of which 30 % were held out" in page
     documents = data_in(found.page)["documents"]

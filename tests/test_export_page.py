@@ -173,6 +173,7 @@ def test_the_curve_has_the_marks_of_this_model_and_of_counts(browser: Browser, p
         tab.fill("#p", "0.5")
         marks = tab.locator("figure.plot svg").first.locator("text.level").all_text_contents()
         assert {"blind guess", "this model", "pairs"} <= set(marks)
+        assert marks.count("this model") == 1
         assert any(mark.endswith("-grams") for mark in marks)
         expect(tab.locator("#marks")).to_contain_text("pairs ")
         assert "0.69" in tab.inner_text("#objectives")

@@ -15,6 +15,8 @@ import pytest
 import microgpt
 from microgpt import Run
 from microgpt.loss.objectives import OBJECTIVES
+from microgpt.runs.evaluation_set import evaluation_set
+from microgpt.runs.measurement import Measurement
 from microgpt.studio.server import Server
 
 from .browser import expect
@@ -134,6 +136,23 @@ def test_models_that_count_are_marked_on_the_curve_once_they_are_known(
             says = f"{name} {rungs[name]:.2f}"
             expect(tab.page.locator("#marks")).to_contain_text(says)
             assert tab.page.locator("figure.plot text.level", has_text=name).count() == 1
+        tab.close()
+
+
+def test_without_held_out_documents_the_curve_says_what_its_marks_were_measured_on(
+    browser: Browser, tmp_path: Path
+) -> None:
+    (tmp_path / "names.txt").write_text("\n".join(TINY))
+    run = microgpt.train(
+        tmp_path / "names.txt", engine="scalar", steps=2, n_embd=8, holdout=0, out=tmp_path / "a"
+    )
+    found = Measurement(run, evaluation_set(run, None, None)).measured()
+    with serving(tmp_path) as server:
+        tab = Tab(browser, server, "#says", view="curve")
+        marks = tab.page.locator("#marks")
+        expect(marks).to_contain_text(f"{len(TINY)} documents it was trained on")
+        expect(marks).to_contain_text(f"this model {found.result.loss:.2f}")
+        assert tab.page.locator("figure.plot text.level", has_text="this model").count() == 1
         tab.close()
 
 

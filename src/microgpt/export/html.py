@@ -83,7 +83,7 @@ def export(run: Run, documents: int = 100, bits: Bits | None = None) -> Exported
     shown = chosen(found.result, documents) if found else []
     ladder = found.ladder if found else None
     first = next(run.samples(Choice())).text[:_BEGIN]
-    values = {**data(run, its, shown), "first": first, "rungs": _rungs(ladder)}
+    values = {**data(run, its, shown), "first": first, "measured": _measured(ladder)}
     page = _page(run, values, its, ladder, why)
     return Exported(page, its, len(shown), ladder, why)
 
@@ -119,10 +119,14 @@ def _page(run: Run, values: dict[str, Any], its: Weights, ladder: Ladder | None,
     return page.encode("utf-8", "backslashreplace")
 
 
-def _rungs(ladder: Ladder | None) -> list[dict[str, Any]]:
-    """Return the models that the run is compared with, and their losses."""
-    rungs = ladder.rungs if ladder else []
-    return [{"name": rung.name, "loss": rung.sum.mean} for rung in rungs if not rung.is_this]
+def _measured(ladder: Ladder | None) -> dict[str, Any]:
+    """Return the run and the models that it is compared with, their losses, and on what."""
+    if not ladder:
+        return {"what": "", "rungs": []}
+    rungs = [
+        {"name": rung.name, "loss": rung.sum.mean, "is_this": rung.is_this} for rung in ladder.rungs
+    ]
+    return {"what": ladder.what, "rungs": rungs}
 
 
 def _digest(text: str) -> str:

@@ -1,6 +1,6 @@
 /** What the page asks of the studio's server. */
 
-import { counting } from "./source.js";
+import { marked } from "./source.js";
 
 /** @typedef {import("./source.js").About} About */
 /** @typedef {import("./source.js").Source} Source */
@@ -107,9 +107,9 @@ export const source = (run) => ({
     return seen;
   },
   marks: async (signal) => {
-    /** @type {import("./source.js").Mark[]} */
-    let rungs = [];
-    await stream("/api/measure", { run }, (event) => (rungs = event.measured?.rungs ?? rungs), signal);
-    return counting(rungs);
+    /** @type {import("./source.js").Marks} */
+    let measured = { what: "", rungs: [] };
+    await stream("/api/measure", { run }, (event) => (measured = event.measured ?? measured), signal);
+    return marked(measured);
   },
 });

@@ -48,7 +48,8 @@
  *
  * @typedef {{text: string, loss: number, ended: "end" | "block"}} Sample
  *
- * @typedef {{name: string, loss: number}} Mark A model's mean loss, nats a position.
+ * @typedef {{name: string, loss: number, is_this: boolean}} Mark A model's mean loss, nats a position.
+ * @typedef {{what: string, rungs: Mark[]}} Marks Models that were measured on the same documents, and these in words.
  *
  * @typedef {object} Source
  * @property {(text: string, signal?: AbortSignal) => Promise<PricedText>} price
@@ -56,13 +57,14 @@
  * @property {(prompt: string) => Promise<Following>} following
  * @property {(drawing: Drawing, number: number, onSample: (sample: Sample) => void, signal: AbortSignal) => Promise<boolean[] | null>} samples
  *   answers which of them stand in the training data; null: that is not known
- * @property {(signal: AbortSignal) => Promise<Mark[]>} [marks] the losses of models that count,
- *   on the documents that the model is measured on; none if these are missing
+ * @property {(signal: AbortSignal) => Promise<Marks>} [marks] the losses of the model and of models that count,
+ *   on the documents that it is measured on; none if these are missing
  */
 
 /**
- * Of the models that a model is compared with, those that count what came before.
+ * Of the models that were measured, the model itself, and those that count what came before.
  *
- * @param {Mark[]} rungs
+ * @param {Marks} measured
+ * @returns {Marks}
  */
-export const counting = (rungs) => rungs.filter((one) => one.name === "pairs" || one.name.endsWith("-grams"));
+export const marked = ({ what, rungs }) => ({ what, rungs: rungs.filter((one) => one.is_this || one.name === "pairs" || one.name.endsWith("-grams")) });

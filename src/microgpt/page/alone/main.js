@@ -6,7 +6,7 @@ import * as address from "../address.js";
 import { Model } from "../model/model.js";
 import { source } from "../model/source.js";
 import { navigate, skip } from "../navigation.js";
-import { counting } from "../source.js";
+import { marked } from "../source.js";
 import { view as curve } from "../views/curve.js";
 import { view as loss } from "../views/loss.js";
 import { view as sample } from "../views/sample.js";
@@ -18,14 +18,14 @@ import { documentsView } from "./documents.js";
  * @property {string[]} symbols what is shown for each token
  * @property {string} first a text to begin with
  * @property {import("./documents.js").Document[]} documents
- * @property {import("../source.js").Mark[]} rungs the models that it is compared with, on the same documents
+ * @property {import("../source.js").Marks} measured it and the models that it is compared with
  */
 
 const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 /** @type {import("../model/model.js").Written & Page} */
 const data = JSON.parse(byId("data").textContent ?? "");
 export const model = new Model(data);
-const answers = source(model, data.symbols, counting(data.rungs));
+const answers = source(model, data.symbols, marked(data.measured));
 const good = byId("good");
 
 /** @type {import("../frame.js").View[]} */

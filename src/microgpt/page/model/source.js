@@ -29,7 +29,7 @@ const REMEMBERED = 2;
  * Let a model answer.
  * @param {Model} model
  * @param {string[]} symbols what is shown for each token
- * @param {import("../source.js").Mark[]} marks the losses of models that count
+ * @param {import("../source.js").Marks} marks the losses of the model and of models that count
  * @returns {import("../source.js").Source}
  */
 export function source(model, symbols, marks) {

@@ -75,18 +75,23 @@ function open({ about, source, signal }) {
 
   const note = h("p", { class: "quiet", id: "marks" });
 
+  let what = about.held_out === null ? "mean losses" : "mean losses on held-out documents";
+
   function marked() {
     marks.sort((a, b) => a.x - b.x);
     values.draw({ ...chart, marks });
     const losses = marks.map((mark) => `${mark.name} ${figures(-Math.log(mark.x))}`).join(", ");
-    note.textContent = `Marked are mean losses${about.held_out === null ? "" : " on held-out documents"}, each at the p that costs as much: ${losses} nats a ${about.unit}.`;
+    note.textContent = `Marked are ${what}, each at the p that costs as much: ${losses} nats a ${about.unit}.`;
   }
 
   marked();
-  // Models that count are measured meanwhile; without their documents there are none.
+  // The models are measured meanwhile; without their documents there are no more marks.
   source.marks?.(signal).then(
     (found) => {
-      marks.push(...found.map(({ name, loss }) => ({ name, x: Math.exp(-loss) })));
+      // The held-out loss is marked already; without one, the page says which documents these were.
+      const rungs = found.rungs.filter((one) => about.held_out === null || !one.is_this);
+      marks.push(...rungs.map(({ name, loss }) => ({ name, x: Math.exp(-loss) })));
+      if (about.held_out === null && rungs.length) what = `the mean losses of this model and others on ${found.what}`;
       marked();
     },
     () => {},
