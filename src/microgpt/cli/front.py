@@ -35,7 +35,7 @@ COMMANDS = {
     "header.",
     "decompress": "Decompress a file: exactly the original bytes, or an error.",
     "export": "Write a run as one file to give away: a page with the model inside.",
-    "studio": "Open a page in the browser on which the loss of your runs can be explored.",
+    "studio": "Open a page in the browser: train while a slider moves, take the loss apart.",
 }
 """The commands: each is a function in the module of its name."""
 

@@ -29,7 +29,7 @@ def studio(
         ),
     ] = True,
 ) -> None:
-    """Open a page in the browser: train while a slider moves, take a loss or a step apart.
+    """Open a page in the browser: train while a slider moves, take the loss apart.
 
     Also: samples, what is inside a model, its documents, all runs and their curves.
 
