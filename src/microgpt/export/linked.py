@@ -15,6 +15,8 @@ _IMPORT = re.compile(
     r"""^import\s+(?:(?:\{([^}]*)\}|\*\s+as\s+(\w+))\s+from\s+)?["']([^"']+)["'];?$""", re.M
 )
 _EXPORT = re.compile(r"^export\s+((?:async\s+)?function\*?|class|const)\s+(\w+)", re.M)
+# A comment on lines of its own: it is for readers of the modules, and a file to give away is small.
+_COMMENT = re.compile(r"^[ ]*/\*\*(?:(?!\*/).)*\*/[ ]*\n", re.MULTILINE | re.DOTALL)
 _OTHER = re.compile(r"^(?:import|export)\b.*", re.M)
 
 
@@ -52,7 +54,7 @@ def linked(first: str, sources: Mapping[str, str]) -> str:
             return
         if name not in sources:
             raise ValueError(f"{above[-1] if above else 'the page'} imports {name}: it is missing.")
-        source = sources[name]
+        source = _COMMENT.sub("", sources[name])
         for _, _, path in _IMPORT.findall(source):
             add(_named(name, path), (*above, name))
         done.append(name)
