@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from microgpt import evaluation
 from microgpt.config import GPTConfig
 from microgpt.data.tokenizer import Bytes, Characters, Tokenizer
 from microgpt.engines.contract import Engine
+from microgpt.evaluation import sums as module
 from microgpt.evaluation.parts import Part, Parts
 from microgpt.evaluation.sums import Exact, SumsByKey, rounded, split
 from microgpt.loss import LossSum
@@ -263,6 +265,21 @@ def test_sums_are_merged_and_memory_is_that_of_the_keys(monkeypatch: pytest.Monk
         sums.add(np.arange(10) * 10**9, split(np.ones(10)))
         assert sums.rows <= 2 * 10 + 50 + 10
     assert {key: one.nats for key, one in sums.items()} == {k * 10**9: 500.0 for k in range(10)}
+
+
+def test_two_threads_may_read_the_same_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    sums, others = SumsByKey(), list[list[tuple[int, Exact]]]()
+    for loss in (1.0, 2.0):
+        sums.add(np.array([5]), np.vstack([split(np.array([loss])), [1]]))
+    summed = module._summed  # pyright: ignore[reportPrivateUsage]
+
+    def interrupted(*rows: Any) -> Any:
+        monkeypatch.setattr(module, "_summed", summed)
+        others.append([*sums.items()])
+        return summed(*rows)
+
+    monkeypatch.setattr(module, "_summed", interrupted)
+    assert [*sums.items()] == [(5, Exact((3.0, 0.0, 0.0), 2, (2,)))] == others[0]
 
 
 def test_rounded_sums_move_by_less_than_one_addition_rounds() -> None:

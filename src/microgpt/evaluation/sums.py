@@ -95,7 +95,9 @@ class SumsByKey:
         """Add a column to the sums of its key: the rows of `split`, then rows of whole numbers."""
         if len(key_N):
             ones = np.ones((1, len(key_N)))
-            self._append(*_summed(key_N, np.concatenate([values_CN, ones])))
+            found = _summed(key_N, np.concatenate([values_CN, ones]))
+            self._waiting.append(found)
+            self.rows += len(found[0])
             if self.rows > self._limit:
                 self._merge()
 
@@ -112,14 +114,12 @@ class SumsByKey:
             for key, its in zip(keys.tolist(), rows)
         ]
 
-    def _append(self, keys: Keys, values_CK: Floats) -> None:
-        self._waiting.append((keys, values_CK))
-        self.rows += len(keys)
-
     def _merge(self) -> None:
-        keys, values = zip(*self._waiting)
-        self._waiting, self.rows = [], 0
-        self._append(*_summed(np.concatenate(keys), np.concatenate(values, axis=1)))
+        # Replaced in one step: whoever reads the sums in another thread finds them whole.
+        if len(self._waiting) > 1:
+            keys, values = zip(*self._waiting)
+            self._waiting = [_summed(np.concatenate(keys), np.concatenate(values, axis=1))]
+        self.rows = len(self._waiting[0][0])
         self._limit = 2 * self.rows + _WAITING
 
 
