@@ -39,7 +39,7 @@ class Growing:
 
     def _begin(self, file: int | None) -> None:
         self._file, self._offset, self._lines = file, 0, 0
-        self._checked = CheckedLines()
+        self._checked, self._damage = CheckedLines(), ""
         # Spans of as many lines each, the last one perhaps of fewer: sums of steps and of losses.
         self._span, self._open = 1, 0
         self._steps: list[int] = []
@@ -63,13 +63,15 @@ class Growing:
         its beginning.
 
         Raises:
-            RunError: a line is damaged.
+            RunError: a line is damaged; nothing is read after it.
         """
         try:
             with self._path.open("rb") as file:
                 at = self._path.stat()
                 if at.st_ino != self._file or at.st_size < self._offset:
                     self._begin(at.st_ino)
+                if self._damage:
+                    raise RunError(self._damage)
                 file.seek(self._offset)
                 before = self._offset
                 while block := file.read(_AT_ONCE):
@@ -89,7 +91,8 @@ class Growing:
             try:
                 line = self._checked.take(text)
             except UsageError as error:
-                raise RunError(f"{self._path}: line {self._lines}: damaged ({error}).") from None
+                self._damage = f"{self._path}: line {self._lines}: damaged ({error})."
+                raise RunError(self._damage) from None
             if "heldout" in line:
                 found = line["heldout"]
                 self.held_out.append((line["step"], found.get("gpt", found["loss"])))
