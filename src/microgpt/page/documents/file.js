@@ -2,6 +2,7 @@
 
 import * as address from "../address.js";
 import { h } from "../dom.js";
+import { sentence } from "../mistake.js";
 import { counted } from "../numbers.js";
 import { choice } from "../pieces.js";
 import { byColumn, look, upload } from "../upload.js";
@@ -48,7 +49,7 @@ export function file(context, onMeasure) {
       if (own !== mine || signal.aborted) return;
       seen.replaceChildren();
       rows.replaceChildren();
-      say(error instanceof Error ? error.message : String(error));
+      say(sentence(error));
     }
   }
 

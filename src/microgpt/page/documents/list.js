@@ -2,6 +2,7 @@
 
 import * as address from "../address.js";
 import { h } from "../dom.js";
+import { sentence } from "../mistake.js";
 import { counted, figures } from "../numbers.js";
 import { button, choice, field } from "../pieces.js";
 import * as asking from "./asking.js";
@@ -65,7 +66,7 @@ export function list({ context, on, caption, slice, height = 14 }) {
 
   /** @param {unknown} error */
   function onError(error) {
-    if (!signal.aborted) say(error instanceof Error ? error.message : String(error));
+    if (!signal.aborted) say(sentence(error));
   }
 
   function restart() {

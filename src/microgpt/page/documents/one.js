@@ -2,6 +2,7 @@
 
 import * as address from "../address.js";
 import { h } from "../dom.js";
+import { sentence } from "../mistake.js";
 import { counted, figures } from "../numbers.js";
 import { heat } from "../pieces.js";
 import * as asking from "./asking.js";
@@ -39,7 +40,7 @@ export function one({ about, source, say, signal }, on) {
         h("p", {}, h("a", { href: address.changed({ view: "loss", text, at: null }) }, "Open it in the Loss view")),
       );
     } catch (error) {
-      if (mine === asked && !signal.aborted) say(error instanceof Error ? error.message : String(error));
+      if (mine === asked && !signal.aborted) say(sentence(error));
     }
   }
 

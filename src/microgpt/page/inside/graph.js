@@ -2,6 +2,7 @@
 
 import * as address from "../address.js";
 import { h } from "../dom.js";
+import { sentence } from "../mistake.js";
 import { counted, figures } from "../numbers.js";
 import { choice } from "../pieces.js";
 import * as asks from "./ask.js";
@@ -42,7 +43,7 @@ async function found(asking, answer) {
     asking.say("");
     return result;
   } catch (error) {
-    if (!asking.signal.aborted) asking.say(error instanceof Error ? error.message : String(error));
+    if (!asking.signal.aborted) asking.say(sentence(error));
     return null;
   }
 }

@@ -3,6 +3,7 @@
 import * as address from "../address.js";
 import { save } from "../chart/files.js";
 import { h } from "../dom.js";
+import { sentence } from "../mistake.js";
 import { counted, figures } from "../numbers.js";
 import { button, shown, table } from "../pieces.js";
 import { ask, stream } from "../server.js";
@@ -23,7 +24,7 @@ export function details(say, signal, refresh) {
 
   /** @param {unknown} error */
   const tell = (error) => {
-    if (!signal.aborted) say(error instanceof Error ? error.message : String(error));
+    if (!signal.aborted) say(sentence(error));
   };
 
   /** @param {string} path @param {string} run */
@@ -73,7 +74,7 @@ export function details(say, signal, refresh) {
       );
     };
     stream("/api/worst", { run }, onEvent, signal).catch((error) => {
-      place.textContent = `${run}: ${error instanceof Error ? error.message : String(error)}`;
+      place.textContent = `${run}: ${sentence(error)}`;
     });
     return place;
   }

@@ -2,6 +2,7 @@
 
 import * as address from "../address.js";
 import { h } from "../dom.js";
+import { sentence } from "../mistake.js";
 import { figures } from "../numbers.js";
 import { button, heat, shown, table } from "../pieces.js";
 
@@ -58,7 +59,7 @@ export function drawn({ about, source, say, signal }, keep) {
       const title = `What each ${about.unit} of ${shown(one.text)} costs`;
       costs.replaceChildren(h("h3", {}, title), heat(positions, title).element);
     } catch (error) {
-      if (mine === asked && !signal.aborted) say(error instanceof Error ? error.message : String(error));
+      if (mine === asked && !signal.aborted) say(sentence(error));
     }
   }
 

@@ -2,6 +2,7 @@
 
 import * as address from "../address.js";
 import { h } from "../dom.js";
+import { sentence } from "../mistake.js";
 import { figures } from "../numbers.js";
 import { field, heat } from "../pieces.js";
 import { towers } from "./towers.js";
@@ -46,7 +47,7 @@ export function line({ label, name, usual, context: { about, source, say, signal
       show(answer);
       onPriced(isTyped);
     } catch (error) {
-      if (!mine.aborted) say(error instanceof Error ? error.message : String(error));
+      if (!mine.aborted) say(sentence(error));
     }
   }
 

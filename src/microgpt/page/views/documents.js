@@ -10,6 +10,7 @@ import { ladder } from "../documents/ladder.js";
 import { list } from "../documents/list.js";
 import { parts } from "../documents/parts.js";
 import { progress } from "../documents/progress.js";
+import { sentence } from "../mistake.js";
 import { byColumn, look } from "../upload.js";
 
 /** The parts of the view, by their names in the address. */
@@ -94,9 +95,8 @@ function open(context) {
     } catch (error) {
       if (mine !== shown || signal.aborted) return;
       measured = null;
-      const sentence = error instanceof Error ? error.message : String(error);
-      if (error instanceof asking.Missing) content.replaceChildren(missing(sentence));
-      else say(sentence);
+      if (error instanceof asking.Missing) content.replaceChildren(missing(sentence(error)));
+      else say(sentence(error));
     }
   }
 
@@ -128,7 +128,7 @@ function open(context) {
         await asking.cut(which, slice, found.set, ended);
         if (!ended.aborted) beside.replaceChildren(list({ context, on: which, caption: words, slice, height: 8 }));
       } catch (error) {
-        if (!ended.aborted) say(error instanceof Error ? error.message : String(error));
+        if (!ended.aborted) say(sentence(error));
       }
     }
     const given = { found, unit: about.unit, onChoose };
@@ -137,9 +137,9 @@ function open(context) {
 
   const own = () => h("a", { href: address.changed({ on: null }), onclick: (/** @type {MouseEvent} */ event) => (event.preventDefault(), measure(null)) }, "Back to the run's own documents");
 
-  /** @param {string} sentence */
-  const missing = (sentence) =>
-    h("div", {}, h("p", {}, sentence), h("p", {}, "Or ", h("a", { href: address.changed({ part: "file" }), onclick: to("file") }, "drop a file of documents"), ": the model is then measured on these."));
+  /** @param {string} why */
+  const missing = (why) =>
+    h("div", {}, h("p", {}, why), h("p", {}, "Or ", h("a", { href: address.changed({ part: "file" }), onclick: to("file") }, "drop a file of documents"), ": the model is then measured on these."));
 
   dropping({
     signal,

@@ -6,6 +6,7 @@ import { begin, place } from "../guess/ask.js";
 import { board } from "../guess/board.js";
 import { means, standing } from "../guess/standing.js";
 import { shares } from "../loss.js";
+import { sentence } from "../mistake.js";
 import { figures, percent } from "../numbers.js";
 import { button, heat, segmented } from "../pieces.js";
 
@@ -91,7 +92,7 @@ function open({ about, say, signal }) {
       say("");
       return found;
     } catch (error) {
-      if (!signal.aborted) say(error instanceof Error ? error.message : String(error));
+      if (!signal.aborted) say(sentence(error));
       return null;
     } finally {
       isBusy = false;

@@ -6,6 +6,7 @@ import { attention } from "../inside/attention.js";
 import { embeddings } from "../inside/embeddings.js";
 import { graph } from "../inside/graph.js";
 import { stream } from "../inside/stream.js";
+import { sentence } from "../mistake.js";
 import { button, field } from "../pieces.js";
 
 const PARTS = [
@@ -61,7 +62,7 @@ export const view = {
       } catch (error) {
         if (mine.signal.aborted) return;
         body.replaceChildren();
-        say(error instanceof Error ? error.message : String(error));
+        say(sentence(error));
       } finally {
         clearTimeout(slow);
       }

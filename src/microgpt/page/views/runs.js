@@ -2,6 +2,7 @@
 
 import * as address from "../address.js";
 import { h } from "../dom.js";
+import { sentence } from "../mistake.js";
 import { counted, figures } from "../numbers.js";
 import { table } from "../pieces.js";
 import { curves, MOST } from "../runs/curves.js";
@@ -42,7 +43,7 @@ function open({ say, signal }) {
 
   /** @param {unknown} error */
   const tell = (error) => {
-    if (!signal.aborted) say(error instanceof Error ? error.message : String(error));
+    if (!signal.aborted) say(sentence(error));
   };
 
   /** Read the table again. */

@@ -3,10 +3,11 @@
 import * as address from "../address.js";
 import { shares } from "../chart/shares.js";
 import { h } from "../dom.js";
-import { keeper } from "../kept.js";
+import { sentence } from "../mistake.js";
 import { probabilities } from "../model/sampling.js";
 import { button, field } from "../pieces.js";
 import { drawn } from "../sample/drawn.js";
+import { keeper } from "../sample/kept.js";
 import { setting } from "../sample/setting.js";
 
 /** How many samples, and how many tokens in the chart. */
@@ -74,7 +75,7 @@ function open(context) {
       if (mine !== asked || signal.aborted) return;
       turn.abort();
       samples.stop();
-      say(error instanceof Error ? error.message : String(error));
+      say(sentence(error));
     }
   }
 
@@ -89,7 +90,7 @@ function open(context) {
     } catch (error) {
       if (mine.signal.aborted) return;
       samples.stop();
-      say(error instanceof Error ? error.message : String(error));
+      say(sentence(error));
     }
   }
 

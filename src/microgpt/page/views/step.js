@@ -3,6 +3,7 @@
 import * as address from "../address.js";
 import { plot } from "../chart/plot.js";
 import { h } from "../dom.js";
+import { sentence } from "../mistake.js";
 import { counted, figures } from "../numbers.js";
 import { button, choice, field, slider } from "../pieces.js";
 import { ask, stream } from "../server.js";
@@ -91,7 +92,7 @@ function open({ about, say, signal }) {
     } catch (error) {
       if (mine !== turn || signal.aborted) return;
       look = null;
-      say(error instanceof Error ? error.message : String(error));
+      say(sentence(error));
     }
     if (mine !== turn) return; // another text was typed meanwhile
     busy = false;

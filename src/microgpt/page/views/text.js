@@ -2,6 +2,7 @@
 
 import * as address from "../address.js";
 import { h } from "../dom.js";
+import { sentence } from "../mistake.js";
 import { figures } from "../numbers.js";
 import { button, shown } from "../pieces.js";
 import { line } from "../text/line.js";
@@ -72,7 +73,7 @@ export function text(context) {
       if (mine !== asked || signal.aborted) return;
       inside.replaceChildren(steps(logits, found, i, (nats) => draw(name, { i, nats })));
     } catch (error) {
-      if (mine === asked && !signal.aborted) say(error instanceof Error ? error.message : String(error));
+      if (mine === asked && !signal.aborted) say(sentence(error));
     }
   }
 

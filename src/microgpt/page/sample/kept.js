@@ -1,11 +1,11 @@
 /** Samples that were kept: they stay while others are drawn, and can be copied and downloaded. */
 
-import { csv, save } from "./chart/files.js";
-import { h } from "./dom.js";
-import { figures } from "./numbers.js";
-import { button, shown, table } from "./pieces.js";
+import { csv, save } from "../chart/files.js";
+import { h } from "../dom.js";
+import { figures } from "../numbers.js";
+import { button, shown, table } from "../pieces.js";
 
-/** @typedef {import("./source.js").Sample} Sample */
+/** @typedef {import("../source.js").Sample} Sample */
 
 /**
  * Make the list of kept samples of a run; this tab remembers it.
