@@ -168,14 +168,15 @@ def test_a_bet_that_is_none_is_one_sentence(server: Server, bad: Any, sentence: 
 
 
 def test_of_many_games_the_one_that_rested_longest_is_forgotten(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+    run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("microgpt.studio.guess._KEPT", 2)
-    games = [begun(server, seed) for seed in range(3)]
-    body = {"game": games[0]["game"], "at": 0, "bet": {"weights": [[0, 1]], "sure": 0.5}}
-    answer = request(server, "/api/guess/bet", microgpt.schema.encode(body))
-    assert "not kept any more" in answer.json()["error"]
-    assert len(bet(server, games[2], 0)["guessed"]) == 1
+    with serving(run.folder.parent) as server:
+        games = [begun(server, seed) for seed in range(3)]
+        body = {"game": games[0]["game"], "at": 0, "bet": {"weights": [[0, 1]], "sure": 0.5}}
+        answer = request(server, "/api/guess/bet", microgpt.schema.encode(body))
+        assert "not kept any more" in answer.json()["error"]
+        assert len(bet(server, games[2], 0)["guessed"]) == 1
 
 
 def test_without_its_documents_a_sample_is_guessed_and_said_to_be_one(tmp_path: Path) -> None:

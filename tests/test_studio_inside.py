@@ -27,7 +27,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Run:
     with pytest.warns(TrainingWarning, match="weigh more than the GPT"):
         return microgpt.train(
             texts, engine="scalar", preset="micro", n_embd=8, n_head=2, block_size=8, steps=3,
-            ngram=2, out=tmp_path_factory.mktemp("runs") / "wide",
+            batch_size=4, ngram=2, out=tmp_path_factory.mktemp("runs") / "wide",
         )  # fmt: skip
 
 

@@ -6,7 +6,6 @@ In: a page's own name, a run. Out: a `Copy`, with the documents that are watched
 from __future__ import annotations
 
 import random
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +20,7 @@ from microgpt.runs.evaluation_set import evaluation_set
 from microgpt.runs.run import Run
 from microgpt.sampling import Choice
 from microgpt.studio.library import Library
+from microgpt.studio.recent import Recent
 from microgpt.training.onestep import OneStep
 from microgpt.training.task import Dataset, Task, open_for
 
@@ -81,21 +81,14 @@ class Copies:
     """
 
     def __init__(self, library: Library) -> None:
-        self._library, self._lock = library, Lock()
-        self._copies: OrderedDict[tuple[str, str], Copy] = OrderedDict()
+        self._library, self._copies = library, Recent[tuple[str, str], Copy](_KEPT)
 
     def get(self, page: str, run: str, *, fresh: bool = False) -> Copy:
         """Return a page's copy of a run's model; a fresh one if it is asked for, or is not kept."""
         opened, key = self._library.run(run), (page, run)
-        with self._lock:
-            kept = self._copies.get(key)
+        kept = self._copies.get(key)
         if kept is None or fresh or kept.run is not opened:
-            kept = Copy.of(opened)
-        with self._lock:
-            self._copies[key] = kept
-            self._copies.move_to_end(key)
-            while len(self._copies) > _KEPT:
-                self._copies.popitem(last=False)
+            self._copies.put(key, kept := Copy.of(opened))
         return kept
 
 

@@ -6,7 +6,6 @@ split and encoded, and the losses of the baselines on those held out.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import lru_cache
 from threading import Lock
@@ -16,6 +15,7 @@ from microgpt.counting.ladder import ladder, ngram
 from microgpt.data import corpus
 from microgpt.data.corpus import EMBEDDED, Corpus, Source
 from microgpt.data.tokenizer import BosPlace
+from microgpt.studio.recent import Recent
 from microgpt.studio.uploads import ReadAs, Uploads
 from microgpt.training.heldout import MOST
 from microgpt.training.presets import preset
@@ -99,7 +99,7 @@ class Datasets:
 
     def __init__(self, uploads: Uploads) -> None:
         self._uploads = uploads
-        self._ready: OrderedDict[tuple[str, ReadAs, BosPlace], ReadyText] = OrderedDict()
+        self._ready = Recent[tuple[str, ReadAs, BosPlace], ReadyText](_KEPT)
         self._lock = Lock()
 
     def ready(self, asked: TextAsked) -> ReadyText:
@@ -112,12 +112,10 @@ class Datasets:
         bos = preset(asked.preset).bos
         key = (asked.text, asked.read_as, bos)
         with self._lock:  # who asks for the same text at the same time waits for it
-            if key not in self._ready:
-                self._ready[key] = ReadyText(self._read(asked), bos)
-            self._ready.move_to_end(key)
-            while len(self._ready) > _KEPT:
-                self._ready.popitem(last=False)
-            return self._ready[key]
+            found = self._ready.get(key)
+            if found is None:
+                self._ready.put(key, found := ReadyText(self._read(asked), bos))
+            return found
 
     def _read(self, asked: TextAsked) -> Corpus:
         if asked.text == EMBEDDED:

@@ -6,7 +6,6 @@ In: questions of the page. Out: events of a draft; the levels beside its curve.
 from __future__ import annotations
 
 import dataclasses
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator
 from threading import Lock
 from typing import Any
@@ -18,6 +17,7 @@ from microgpt.studio.about import Nothing
 from microgpt.studio.answers import answering, streaming
 from microgpt.studio.datasets import Datasets, TextAsked
 from microgpt.studio.draft import Draft, DraftAsked
+from microgpt.studio.recent import Recent
 from microgpt.training.presets import PRESETS
 
 _END: Any = object()
@@ -104,8 +104,7 @@ class Drafts:
 
     def __init__(self, datasets: Datasets) -> None:
         self._datasets = datasets
-        self._seats: OrderedDict[str, Seat] = OrderedDict()
-        self._lock = Lock()
+        self._seats = Recent[str, Seat](_TABS)
 
     def train(self, asked: DraftAsked) -> Generator[dict[str, Any]]:
         """Train a draft, and yield what to show; the one before it stops after its chunk."""
@@ -114,12 +113,7 @@ class Drafts:
 
     def seat(self, tab: str) -> Seat:
         """Return the place of a tab's draft."""
-        with self._lock:
-            seat = self._seats.setdefault(tab, Seat())
-            self._seats.move_to_end(tab)
-            while len(self._seats) > _TABS:
-                self._seats.popitem(last=False)
-            return seat
+        return self._seats.share(tab, Seat())
 
     def _begun(self, seat: Seat, asked: DraftAsked) -> Draft:
         """Return the draft to train: a new one, or the one that was stopped."""

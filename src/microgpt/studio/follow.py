@@ -6,6 +6,7 @@ of a second after it has.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -145,24 +146,27 @@ def follow(library: Library, names: list[str]) -> Iterator[RunCurves | None]:
     _check(names)
     growing = {name: (folder, Growing(folder)) for name, folder in _folders(library, names)}
     said: dict[str, str] = {}
-    alive = time.monotonic()
+    looked = -math.inf
     while True:
+        # A state is read from the checkpoint: once a second is enough, unless the log has grown.
+        is_time = time.monotonic() - looked > _ALIVE
+        looked = time.monotonic() if is_time else looked
         for name, (folder, its) in growing.items():
             why = ""
             try:
                 is_new = its.read()
             except RunError as error:
                 is_new, why = False, str(error)
+            if not (is_new or is_time):
+                continue
             now = state(folder)
             if is_new or said.get(name) != now + why:
                 said[name] = now + why
-                alive = time.monotonic()
                 yield RunCurves(
                     name, now, its.training, its.held_out, its.mixed, its.step, its.loss, its.lr,
                     its.seconds, why,
                 )  # fmt: skip
-        if time.monotonic() - alive > _ALIVE:
-            alive = time.monotonic()
+        if is_time:
             yield None
         time.sleep(_EVERY)
 

@@ -5,9 +5,7 @@ In: a run and a seed; bets. Out: a `GameShown`.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from threading import Lock
 
 from starlette.routing import Route
 
@@ -16,6 +14,7 @@ from microgpt.studio.answers import answering
 from microgpt.studio.bets import Bet
 from microgpt.studio.game import Game, GameShown
 from microgpt.studio.library import Library
+from microgpt.studio.recent import Recent
 
 _KEPT = 64
 """The most games in memory."""
@@ -59,19 +58,15 @@ class Games:
     """
 
     def __init__(self, library: Library) -> None:
-        self._library, self._lock = library, Lock()
-        self._games: OrderedDict[str, Game] = OrderedDict()
+        self._library, self._games = library, Recent[str, Game](_KEPT)
 
     def begin(self, asked: GameAsked) -> GameShown:
         """Return a game that goes on, or a new one."""
-        run, game = self._library.run(asked.run), self._find(asked.game)
+        run, game = self._library.run(asked.run), self._games.get(asked.game)
         # A run whose checkpoint has changed is another, and so are its losses.
         if not game or game.run is not run or game.seed != asked.seed:
             game = Game.of(run, asked.seed)
-            with self._lock:
-                self._games[game.id] = game
-                while len(self._games) > _KEPT:
-                    self._games.popitem(last=False)
+            self._games.put(game.id, game)
         return game.shown
 
     def bet(self, asked: BetAsked) -> GameShown:
@@ -80,17 +75,11 @@ class Games:
         Raises:
             UsageError: the game is not kept any more, or the bet is none.
         """
-        game = self._find(asked.game)
+        game = self._games.get(asked.game)
         if not game:
             raise UsageError("This game is not kept any more. Choose another text.")
         game.bet(asked.at, asked.bet)
         return game.shown
-
-    def _find(self, name: str) -> Game | None:
-        with self._lock:
-            if name in self._games:
-                self._games.move_to_end(name)
-            return self._games.get(name)
 
 
 def routes(library: Library) -> list[Route]:

@@ -5,14 +5,13 @@ In: names. Out: `Run`s. A name is looked up in a list, never joined to a path.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from pathlib import Path
-from threading import Lock
 
 from microgpt.errors import RunError
 from microgpt.runs.checkpoint import CHECKPOINT
 from microgpt.runs.folder import RUNS, all_runs
 from microgpt.runs.run import Run
+from microgpt.studio.recent import Recent
 
 _OPEN = 8
 """The most models kept open."""
@@ -31,8 +30,7 @@ class Library:
 
     def __init__(self, folder: Path = RUNS, named: Path | None = None) -> None:
         self.home, self._named = folder, named
-        self._open: OrderedDict[tuple[Path, int], Run] = OrderedDict()
-        self._lock = Lock()
+        self._open = Recent[tuple[Path, int], Run](_OPEN)
 
     def folders(self) -> dict[str, Path]:
         """Return all runs by name, the one that was named first, then the newest."""
@@ -66,14 +64,5 @@ class Library:
         except OSError:
             changed = 0
         key = (folder, changed)
-        with self._lock:
-            if key in self._open:
-                self._open.move_to_end(key)
-                return self._open[key]
-        run = Run(folder)
-        with self._lock:
-            # Another thread may have opened it meanwhile: all use one, whose results are kept.
-            run = self._open.setdefault(key, run)
-            while len(self._open) > _OPEN:
-                self._open.popitem(last=False)
-        return run
+        # Another thread may open it meanwhile: all use one, whose results are kept.
+        return self._open.get(key) or self._open.share(key, Run(folder))

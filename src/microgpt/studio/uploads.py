@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import secrets
 import zlib
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from starlette.concurrency import run_in_threadpool
 from microgpt.data import corpus
 from microgpt.data.corpus import Corpus, Source
 from microgpt.errors import DataError, MicroGPTError, UsageError
+from microgpt.studio.recent import Recent
 from microgpt.wording import clipped
 
 KEPT = 8
@@ -83,7 +83,7 @@ class Uploads:
 
     def __init__(self) -> None:
         self._folder: TemporaryDirectory[str] | None = None
-        self._all: OrderedDict[str, Upload] = OrderedDict()
+        self._all = Recent[str, Upload](KEPT)
         self._lock = Lock()
 
     @property
@@ -123,10 +123,7 @@ class Uploads:
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        with self._lock:
-            self._all[key] = made
-            gone = [self._all.popitem(last=False)[1] for _ in range(len(self._all) - KEPT)]
-        for old in gone:
+        for old in self._all.put(key, made):
             old.path.unlink(missing_ok=True)
         return made
 
@@ -136,10 +133,7 @@ class Uploads:
         Raises:
             DataError: there is none with this id, or it is gone.
         """
-        with self._lock:
-            found = self._all.get(key)
-            if found:
-                self._all.move_to_end(key)
+        found = self._all.get(key)
         if not found or not found.path.exists():
             raise DataError("This file is not here any more. Drop it on the page again.")
         return found
