@@ -1,4 +1,4 @@
-"""Files that are not collected if scikit-learn is missing; its tests then skip with the reason."""
+"""Files that are not collected if a library is missing; their tests then skip with the reason."""
 
 import gc
 import os
@@ -12,6 +12,7 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 collect_ignore = [] if find_spec("sklearn") else ["src/microgpt/sklearn", "docs/sklearn.md"]
+collect_ignore += [] if find_spec("torch") else ["src/microgpt/engines/torch"]
 if why_not_native():
     # What the page trains takes plain Python minutes.
     collect_ignore.append("docs/sklearn.md")

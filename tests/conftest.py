@@ -43,7 +43,11 @@ DATA = Path(
 )
 
 # What each engine computes in.
-PRECISION = {"scalar": np.float64, "native": np.float32}
+PRECISION = {"scalar": np.float64, "native": np.float32, "torch": np.float32}
+
+# How far a loss may lie from what it is with other documents beside it, relatively: PyTorch's
+# matrix products round by the shape of the whole batch.
+BESIDE = {"scalar": 1e-12, "native": 1e-12, "torch": 1e-6}
 
 TINY = [
     "ada", "alan", "anna", "bea", "ben", "bob", "dana", "dean", "eba", "eda", "ella", "ena", "lea",

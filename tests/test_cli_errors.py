@@ -87,7 +87,8 @@ def mistake(capsys: Capture, *words: str) -> str:
         (["t.jsonl"], 't.jsonl: line 1: no field "text" but n. Say which with --field NAME.'),
         (
             ["--preset", "gpt"],
-            'preset must be one of microgpt, microgpt-v1, micro, small, medium; got "gpt".',
+            'preset must be one of microgpt, microgpt-v1, micro, small, medium, large, '
+            'gpt2-small; got "gpt".',
         ),
         (["--n-embd", "18"], "n_embd must be a multiple of n_head; got n_embd=18, n_head=4."),
         (["--holdout", "1"], "holdout must be in [0, 1); got 1.0."),

@@ -92,7 +92,7 @@ def test_presets_are_whole_and_an_unknown_one_is_named() -> None:
         TrainConfig(**recipe.training)
     with pytest.raises(UsageError) as caught:
         preset("huge")
-    names = "microgpt, microgpt-v1, micro, small, medium"
+    names = "microgpt, microgpt-v1, micro, small, medium, large, gpt2-small"
     assert str(caught.value) == f'preset must be one of {names}; got "huge".'
 
 

@@ -280,10 +280,11 @@ def test_a_column_of_a_table_can_be_trained_on(capsys: Capture) -> None:
         ("t.txt --train --seed -1", "seed must be a whole number from 0; got -1."),
         ("t.txt --train --save a.gif", "save must end in .png or .svg; got a.gif."),
         ("t.txt --train --save no/a.svg", "save must be in a folder that exists; got no/a.svg."),
-        ("t.txt --train --engine x", 'engine must be one of auto, native, scalar; got "x".'),
+        ("t.txt --train --engine x", 'engine must be one of auto, native, torch, scalar; got "x".'),
         (
             "t.txt --train --preset x",
-            'preset must be one of microgpt, microgpt-v1, micro, small, medium; got "x".',
+            "preset must be one of microgpt, microgpt-v1, micro, small, medium, large, "
+            'gpt2-small; got "x".',
         ),
         (
             "one.txt --train",

@@ -131,7 +131,14 @@ Engine = Annotated[
         f"Engine to compute with: auto, {', '.join(ENGINES)}. Default: auto, the fastest.", ENGINE
     ),
 ]
-Device = Annotated[str | None, flag("Device to compute on: cpu.", ENGINE)]
+Device = Annotated[
+    str | None,
+    flag(
+        "Device to compute on: cpu; with the torch engine also cuda or mps. Default: a GPU for the "
+        "torch engine, if there is one.",
+        ENGINE,
+    ),
+]
 Threads = Annotated[
     int | None,
     whole("Most threads to use; results do not depend on it. The scalar engine uses one.", ENGINE),

@@ -20,9 +20,9 @@ from microgpt.compress.fixed import intervals
 from microgpt.config import GPTConfig
 from microgpt.counting.mixture import Mixture
 from microgpt.data.tokenizer import Tokenizer
-from microgpt.engines import ENGINES, build_of
+from microgpt.engines import ENGINES, about, build_of
 from microgpt.engines.contract import Engine, Predictor
-from microgpt.errors import DataError
+from microgpt.errors import DataError, UsageError
 
 DIGEST = 8
 """Bytes of a hash."""
@@ -49,7 +49,16 @@ class Identity:
     def of(
         cls, engine: Engine, mixture: Mixture | None, tokenizer: Tokenizer, config: GPTConfig
     ) -> Identity:
-        """Return the identity of a GPT, or of a mixture with one."""
+        """Return the identity of a GPT, or of a mixture with one.
+
+        Raises:
+            UsageError: the engine's numbers depend on what is computed beside them.
+        """
+        if not about(engine.name).is_exact:
+            raise UsageError(
+                "compressing needs an engine whose numbers repeat to the last bit, native or "
+                f"scalar; got {engine.name}."
+            )
         build = (
             f"microgpt {microgpt.__version__}",
             f"{engine.name} {build_of(engine.name)}",

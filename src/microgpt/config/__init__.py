@@ -23,6 +23,7 @@ LongDocuments = Literal["window", "cut"]
 Position = Literal["learned", "rotary"]
 Init = Literal["normal", "fan-in"]
 OptimizerName = Literal["adam", "muon"]
+Precision = Literal["auto", "float32", "bfloat16", "float64"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,12 +143,38 @@ class TrainConfig:
     long: Annotated[
         LongDocuments, "Documents longer than the block: split into windows, or cut."
     ] = "window"
+    precision: Annotated[
+        Precision,
+        "What the torch engine computes in; with bfloat16, parameters and loss stay in float32. "
+        "auto: bfloat16 on a GPU that has it, else float32.",
+    ] = "auto"
+    accumulate: Annotated[
+        int,
+        Whole(1, 2**20),
+        "Parts in which the torch engine computes a step's batch, one after another, to save "
+        "memory; the update is that of the whole batch.",
+    ] = 1
+    recompute: Annotated[
+        bool,
+        "Compute each layer again in the backward pass, to save memory (activation checkpointing; "
+        "the torch engine).",
+    ] = False
+    compile: Annotated[
+        bool, "Compile the layers, which takes up to a minute (torch.compile; the torch engine)."
+    ] = False
+    deterministic: Annotated[
+        bool,
+        "On a GPU, use only operations that give the same numbers again (the torch engine).",
+    ] = False
 
     def __post_init__(self) -> None:
         if self.steps is None and self.seconds is None:
             raise UsageError("steps or seconds must be given; got neither.")
         check(self)
 
+
+OF_THE_ENGINE = ("precision", "accumulate", "recompute", "compile", "deterministic")
+"""The settings of a training that say how an engine computes, and but for rounding not what."""
 
 Config = TypeVar("Config", GPTConfig, TrainConfig)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from microgpt.config import GPTConfig, ObjectiveName
-from microgpt.engines.contract import About, Engine
+from microgpt.engines.about import About
+from microgpt.engines.compute import Compute
+from microgpt.engines.contract import Engine
 from microgpt.errors import MissingExtra, UsageError
 from microgpt.model import size
 from microgpt.optim import Optimizer
@@ -18,8 +21,8 @@ from microgpt.optim import Optimizer
 if TYPE_CHECKING:
     from microgpt.model.operations import Ops
 
-ENGINES = ("native", "scalar")
-"""The names of all engines, the fastest first."""
+ENGINES = ("native", "torch", "scalar")
+"""The names of all engines: those for small models first, the slowest last."""
 
 MOST_THREADS = 1024
 """The most threads: each has its own buffers in memory."""
@@ -34,10 +37,16 @@ def about(name: str) -> About:
     >>> about("scalar").is_fast
     False
     """
-    if _resolved(name) == "scalar":
+    name = _resolved(name)
+    if name == "scalar":
         from microgpt.engines import scalar
 
         return scalar.ABOUT
+    if name == "torch":
+        _check_torch()
+        from microgpt.engines import torch
+
+        return torch.ABOUT
     if reason := why_not_native():
         raise MissingExtra(f'engine "native" is not there: {reason}. {_REMEDY}')
     from microgpt.engines import native
@@ -45,15 +54,20 @@ def about(name: str) -> About:
     return native.ABOUT
 
 
-def _resolved(name: str) -> str:
-    """Return an engine's name; "auto" is resolved to the best engine installed."""
+def _resolved(name: str, device: str | None = None) -> str:
+    """Return an engine's name; "auto" is resolved to the best engine installed.
+
+    On a device other than the processor that is torch.
+    """
     if name not in ("auto", *ENGINES):
         raise UsageError(f'engine must be one of auto, {", ".join(ENGINES)}; got "{name}".')
-    return best() if name == "auto" else name
+    if name != "auto":
+        return name
+    return best() if device in (None, "cpu") else "torch"
 
 
 def best() -> str:
-    """Return the name of the fastest engine installed."""
+    """Return the name of the fastest engine for small models that is installed."""
     return "scalar" if why_not_native() else "native"
 
 
@@ -64,6 +78,7 @@ def open_engine(
     loss: ObjectiveName = "cross-entropy",
     threads: int | None = None,
     device: str | None = None,
+    compute: Compute | None = None,
 ) -> Engine:
     """Open an engine for a model.
 
@@ -73,7 +88,9 @@ def open_engine(
         optimizer: the optimizer's constants.
         loss: the objective that `gradients` and `train` follow.
         threads: the most threads to use; None: one for each processor. The scalar engine uses one.
-        device: "cpu", the only device that these engines support.
+        device: "cpu"; for the torch engine also "cuda", "mps", or whatever PyTorch finds. None: a
+            GPU for the torch engine, if there is one.
+        compute: precision, and how memory is saved; for the torch engine.
 
     Raises:
         UsageError: there is no such engine or device, or the model does not fit in memory.
@@ -82,20 +99,26 @@ def open_engine(
     >>> open_engine("scalar", GPTConfig(vocab_size=27)).threads
     1
     """
-    name = _resolved(name)
+    name = _resolved(name, device)
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise UsageError(
             f"threads must be a whole number from 1 to {MOST_THREADS:,}; got {threads:,}."
         )
-    if device not in (None, "cpu"):
-        raise UsageError(f'device must be cpu for the {name} engine; got "{device}".')
+    if name != "torch" and device not in (None, "cpu"):
+        raise UsageError(
+            f'device must be cpu for the {name} engine; got "{device}". Try --engine torch.'
+        )
 
     _check_memory(name, config)
     optimizer = optimizer or Optimizer()
-    if about(name).name == "scalar":
+    if name == "scalar":
         from microgpt.engines.scalar import ScalarEngine
 
         return ScalarEngine(config, optimizer, loss)
+    if name == "torch":
+        from microgpt.engines.torch import TorchEngine
+
+        return TorchEngine(config, optimizer, loss, threads, device, compute)
     from microgpt.engines.native import NativeEngine
 
     return NativeEngine(config, optimizer, loss, threads)
@@ -120,6 +143,20 @@ def why_not_native() -> str | None:
             return "it was not built when microgpt was installed" + _unbuilt()
         return f"it cannot be loaded ({error})"
     return None if native.BUILDS else "this processor lacks what it is built for (x86-64-v2)"
+
+
+def has_torch() -> bool:
+    """Return whether PyTorch is installed, without the second that importing it takes."""
+    return find_spec("torch") is not None
+
+
+def _check_torch() -> None:
+    """Raise MissingExtra if PyTorch is missing."""
+    if not has_torch():
+        raise MissingExtra(
+            'engine "torch" needs PyTorch, which is not installed. '
+            "Try: pip install 'microgpt-lm[torch]'; or --engine native."
+        )
 
 
 def _unbuilt() -> str:

@@ -54,23 +54,6 @@ class State:
         return cls(parameters, {name: np.zeros_like(parameters) for name in SLOTS})
 
 
-@dataclass(frozen=True)
-class About:
-    """An engine's properties, which its own module states.
-
-    Attributes:
-        name: the value of `--engine`.
-        is_fast: whether it trains in seconds what plain Python takes hours for.
-        bytes_per_parameter: of memory, with gradients, moments and copies.
-        build: what its rounding depends on, beside its version.
-    """
-
-    name: str
-    is_fast: bool
-    bytes_per_parameter: int
-    build: str
-
-
 class Decoder(Protocol):
     """Sequences decoded side by side, one token at a time, each with a cache of its past."""
 
@@ -111,6 +94,11 @@ class Engine(Predictor, Protocol):
     @property
     def name(self) -> str:
         """The value of `--engine`."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What a message calls it, with its device if it has several."""
         ...
 
     @property

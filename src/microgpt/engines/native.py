@@ -15,7 +15,8 @@ from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.data.batch import Batch, Batches
 from microgpt.engines._native import Decoder, Engine, builds, peak
 from microgpt.engines._native import compare as compare_by_a_build
-from microgpt.engines.contract import SLOTS, About, Floats, State, Tensors, Tokens
+from microgpt.engines.about import About
+from microgpt.engines.contract import SLOTS, Floats, State, Tensors, Tokens
 from microgpt.engines.machine import processors
 from microgpt.errors import UsageError
 from microgpt.loss.sums import Sums
@@ -27,7 +28,7 @@ BUILDS: tuple[str, ...] = tuple(builds())
 """The builds that this processor can run, widest vectors last."""
 
 # Floats: parameters, their copies in two layouts, gradients, moments, and padding.
-ABOUT = About("native", True, 24, BUILDS[-1] if BUILDS else "")
+ABOUT = About("native", True, 24, BUILDS[-1] if BUILDS else "", True)
 
 MOST_VOCABULARY = 65_536
 
@@ -46,7 +47,7 @@ class NativeEngine:
         UsageError: a vocabulary of more than 65,536 tokens.
     """
 
-    name = "native"
+    name, label = "native", "native engine"
 
     def __init__(
         self,

@@ -90,11 +90,22 @@ def flops(n_layer: int, n_embd: int, vocab_size: int) -> int:
     return 6 * (12 * n_layer * n_embd + vocab_size) * n_embd
 
 
-def initial(config: GPTConfig, rng: random.Random) -> NDArray[np.float64]:
+_LARGE = 1 << 24
+"""More parameters than these are drawn by numpy: drawing them one by one would take minutes."""
+
+
+def initial(config: GPTConfig, rng: random.Random) -> NDArray[np.float64] | NDArray[np.float32]:
     """Draw all initial values from N(0, std), in the table's order.
 
-    Values are drawn also where std is 0, so that later matrices do not depend on that setting.
+    Values are drawn also where std is 0, so that later matrices do not depend on that setting. A
+    large model's are drawn by numpy's PCG64, seeded by `rng`, in float32.
     """
+    if size(config) > _LARGE:
+        numpy_rng = np.random.default_rng(rng.getrandbits(64))
+        drawn = numpy_rng.standard_normal(size(config), dtype=np.float32)
+        for p, values in zip(parameters(config), views(drawn, config).values()):
+            values *= np.float32(p.std)
+        return drawn
     return np.array(
         [rng.gauss(0.0, p.std) for p in parameters(config) for _ in range(p.size)], dtype=np.float64
     )

@@ -18,6 +18,7 @@ from microgpt.config import GPTConfig, TokenizerName, TrainConfig, check_count
 from microgpt.data import again, corpus
 from microgpt.data.corpus import MEMORY, Corpus, Source
 from microgpt.data.tokenizer.masks import parse, unmatched
+from microgpt.engines.compute import Compute
 from microgpt.engines.contract import Engine, State
 from microgpt.errors import RunError, UsageError
 from microgpt.runs import checkpoint
@@ -28,6 +29,7 @@ from microgpt.runs.recorder import Recorder
 from microgpt.runs.session import Session
 from microgpt.runs.settings import Settings
 from microgpt.training import budget, recipe
+from microgpt.training.fastest import fastest
 from microgpt.training.presets import preset
 from microgpt.training.task import Dataset, Task, open_for, tokenizer_for
 from microgpt.training.trainer import Trainer
@@ -42,6 +44,7 @@ class Prepared:
         corpus: the documents, and notes on their files.
         trainer: the training.
         why: the reason for the recipe, if it was chosen for a budget.
+        measured: the speeds of engines, if one was chosen by them.
         reading: seconds it took to read and encode the documents.
     """
 
@@ -49,6 +52,7 @@ class Prepared:
     corpus: Corpus
     trainer: Trainer
     why: str | None = None
+    measured: str | None = None
     reading: float = 0.0
 
 
@@ -148,7 +152,11 @@ def in_memory(
         training = TrainConfig(**{**choice.training, **how})
     config = GPTConfig(vocab_size=tokens.vocab_size, **{**begin.model, **shape})
     task = Task(dataset, config, training)
+    measured = None
+    if engine == "auto":
+        engine, measured = fastest(task, threads, device)
     opened = task.open(engine, threads, device)
+    Compute.of(training).check(opened.name)
     settings = Settings(
         preset=preset_name,
         model=config,
@@ -162,7 +170,7 @@ def in_memory(
         paths=again.absolute(data) if isinstance(data, Source) else (),
     )
     trainer = _begin(task, opened, settings, spent=spent)
-    return Prepared(settings, read, trainer, choice.why if choice else None, reading)
+    return Prepared(settings, read, trainer, choice.why if choice else None, measured, reading)
 
 
 def resume(

@@ -239,9 +239,9 @@ def load(
 
     Args:
         run: its folder, or its name in runs/; None: the newest run in runs/.
-        engine: "auto", "native" or "scalar".
+        engine: "auto", "native", "torch" or "scalar".
         threads: the most threads to use; None: one for each processor.
-        device: "cpu".
+        device: "cpu"; with the torch engine also "cuda" or "mps".
 
     Raises:
         RunError: there is no such run, or it is damaged.

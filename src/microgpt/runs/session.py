@@ -33,13 +33,15 @@ class Session:
         trainer: the training.
         recorder: writes log and checkpoints.
         why: the reason for the recipe, if it was chosen for a budget.
+        measured: the speeds of engines, if one was chosen by them.
         reading: seconds it took to read and encode the documents.
         folder: the run's.
     """
 
     def __init__(self, made: Prepared, recorder: Recorder, stack: ExitStack) -> None:
         self.settings, self.corpus, self.trainer = made.settings, made.corpus, made.trainer
-        self.why, self.reading, self.recorder = made.why, made.reading, recorder
+        self.why, self.measured, self.reading = made.why, made.measured, made.reading
+        self.recorder = recorder
         self.folder, self._stack = recorder.folder, stack
 
     def __enter__(self) -> Session:

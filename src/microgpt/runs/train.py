@@ -18,6 +18,7 @@ from microgpt.config import (
     OptimizerName,
     Order,
     Position,
+    Precision,
     TokenizerName,
 )
 from microgpt.data.column import choose
@@ -65,6 +66,11 @@ def train(
     init: Init | None = None,
     init_std: float | None = None,
     zero_init: bool | None = None,
+    precision: Precision | None = None,
+    accumulate: int | None = None,
+    recompute: bool | None = None,
+    compile: bool | None = None,  # noqa: A002  (the flag's name)
+    deterministic: bool | None = None,
     tokenizer: TokenizerName = "characters",
     mask: str | Sequence[str] | None = None,
     column: str | None = None,
@@ -90,8 +96,8 @@ def train(
             `column`, of which what is missing (None, NaN) is skipped with a warning; None: the
             embedded names.
         preset: the recipe that other settings override: "microgpt", "microgpt-v1", "micro", "small"
-            or "medium". None: with `seconds` alone the recipe is chosen for this machine and text;
-            else "micro", or, without the native engine, "microgpt".
+            "medium", "large" or "gpt2-small". None: with `seconds` alone the recipe is chosen for
+            this machine and text; else "micro", or, without the native engine, "microgpt".
         out: the run's folder; None: the first free of runs/NAME-1, runs/NAME-2, ...
         progress: whether to show a progress bar, in a terminal or a notebook.
         steps: updates of the parameters.
@@ -125,6 +131,13 @@ def train(
             "fan-in".
         init_std: the standard deviation of the initial values.
         zero_init: whether attn_wo and mlp_fc2 start at zero.
+        precision: what the torch engine computes in: "float32", "bfloat16" (parameters and loss
+            stay in float32), "float64"; "auto": bfloat16 on a GPU that has it, else float32.
+        accumulate: the parts in which the torch engine computes a batch, to save memory; the update
+            is that of the whole batch.
+        recompute: whether it computes each layer again in the backward pass, to save memory.
+        compile: whether it compiles the layers.
+        deterministic: whether on a GPU it uses only operations that give the same numbers again.
         tokenizer: a token for each of the data's "characters", or for each of the "bytes" of any
             text.
         mask: kinds of text that are read as one symbol each, whatever they say: "digits,hex" (of
@@ -136,9 +149,10 @@ def train(
         delimiter: between the cells of a table; None: by the file's name and first lines.
         quoting: of cells: "strict" (CSV), or "none": quotes are ordinary characters.
         stream: whether to read the file as one long text, a book for example, in windows.
-        engine: "auto", "native" or "scalar".
+        engine: "auto", "native", "torch" or "scalar".
         threads: the most threads to use; None: one for each processor. The result is the same.
-        device: "cpu".
+        device: "cpu"; with the torch engine also "cuda" or "mps". None: a GPU for the torch engine,
+            if there is one.
         log_every: steps a line of the log.
 
     Raises:

@@ -1,7 +1,7 @@
 """Recipes by name: the settings in which each differs from the defaults of `config`.
 
-"microgpt" and "microgpt-v1" have the numbers of Karpathy's microgpt; docs/race.md measures the
-others.
+"microgpt" and "microgpt-v1" have the numbers of Karpathy's microgpt; docs/race.md measures "micro",
+"small" and "medium". "large" and "gpt2-small" are the same recipe in the size of a GPU, not tuned.
 """
 
 from __future__ import annotations
@@ -71,6 +71,23 @@ PRESETS = {
         summary="about 60 s: the same with width 64, 4 layers, and dropout",
         model={**MODERN, "block_size": 64, "n_embd": 64, "n_layer": 4},
         training={**MUON, "steps": 4500, "batch_size": 160, "dropout": 0.15},
+    ),
+    "large": Preset(
+        summary="for a GPU of 24 GB: width 512, 8 layers, block 512; 26 million parameters and up",
+        model={**MODERN, "block_size": 512, "n_embd": 512, "n_layer": 8, "n_head": 8},
+        training={**MUON, "lr": 0.003, "steps": 10_000, "batch_size": 64, "dropout": 0.05},
+    ),
+    "gpt2-small": Preset(
+        summary="GPT-2's smallest shape: width 768, 12 layers, block 1,024; 85 million parameters "
+        "in layers, and two of 768 a token",
+        model={**MODERN, "block_size": 1024, "n_embd": 768, "n_layer": 12, "n_head": 12},
+        training={
+            **MUON,
+            "lr": 0.002,
+            "steps": 20_000,
+            "batch_size": 480,
+            "accumulate": 40,
+        },
     ),
 }
 

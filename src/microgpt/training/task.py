@@ -25,6 +25,7 @@ from microgpt.data.texts import Texts
 from microgpt.data.tokenizer import BosPlace, Bytes, Characters, Masked, Tokenizer, encode_all
 from microgpt.data.tokenizer.masks import Mask
 from microgpt.engines import open_engine
+from microgpt.engines.compute import Compute
 from microgpt.engines.contract import Engine, State
 from microgpt.errors import UsageError
 from microgpt.optim import Optimizer
@@ -151,7 +152,8 @@ def open_for(
     device: str | None = None,
 ) -> Engine:
     """Open the engine of a training."""
-    return open_engine(name, config, Optimizer.of(training), training.loss, threads, device)
+    optimizer, compute = Optimizer.of(training), Compute.of(training)
+    return open_engine(name, config, optimizer, training.loss, threads, device, compute)
 
 
 def first_state(config: GPTConfig, seed: int, documents: int) -> State:

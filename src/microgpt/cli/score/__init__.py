@@ -24,6 +24,7 @@ from microgpt.data.reader.block import Block
 from microgpt.data.reader.formats import did_you_mean
 from microgpt.data.reader.skipped import Skipped
 from microgpt.data.reader.stream import Stream
+from microgpt.engines import about
 from microgpt.engines.machine import processors
 from microgpt.errors import DataError, UsageError
 from microgpt.runs.judging import judging, open_pricer
@@ -130,10 +131,11 @@ def score(
         _one_by_one(opened, judged, iter(blocks), sort, top, json=json)
     else:
         wanted = Wanted(output.form if output else form or "table", output, sort, top or 0, fields)
-        engine = machine.engine or "auto"
-        opener = partial(open_pricer, opened.folder, engine, 1, machine.device)
-        # Several processes cannot share a device other than the processor.
-        processes = 1 if machine.device else machine.threads or processors()
+        name, is_exact = opened.engine.name, about(opened.engine.name).is_exact
+        # In several processes other rows stand beside each: its loss must not depend on them.
+        processes = machine.threads or processors() if is_exact else 1
+        threads = 1 if is_exact else machine.threads
+        opener = partial(open_pricer, opened.folder, name, threads, machine.device)
         counted = row_by_row(opened, judged, blocks, wanted, opener, processes)
         documents = counted.documents
         if judged.threshold and (documents or not blocks.error):

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 from cyclopts import Group
 
-from microgpt.cli.flags import MODEL, TRAINING, flag, switch, whole
-from microgpt.config import GPTConfig, TrainConfig
+from microgpt.cli.flags import ENGINE, MODEL, TRAINING, flag, switch, whole
+from microgpt.config import OF_THE_ENGINE, GPTConfig, TrainConfig
 from microgpt.config.setting import Setting, settings
 
 # The data determines the size of the vocabulary.
@@ -27,7 +27,10 @@ def with_settings(command: Callable[..., int]) -> Callable[..., int]:
     own = [p for p in signature.parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
     of_settings = [
         Parameter(
-            name, Parameter.KEYWORD_ONLY, default=None, annotation=_flag(name, setting, group)
+            name,
+            Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=_flag(name, setting, ENGINE if name in OF_THE_ENGINE else group),
         )
         for config, group in ((GPTConfig, MODEL), (TrainConfig, TRAINING))
         for name, setting in settings(config).items()

@@ -45,8 +45,10 @@ def opening(session: Session, *, auto: bool) -> None:
     layers, heads = count(config.n_layer, "layer"), count(config.n_head, "head")
     say(
         f"{_kind(trainer)} · {layers}, {heads}, width {config.n_embd}, block {config.block_size} · "
-        f"{model.size(config):,} parameters · {trainer.engine.name} engine"
+        f"{model.size(config):,} parameters · {trainer.engine.label}"
     )
+    if session.measured:
+        say(session.measured)
     if session.why:
         rate = f"{count(session.training.batch_size, 'document')} a step"
         say(

@@ -18,7 +18,8 @@ from microgpt import model
 from microgpt.autograd import Scalar, Value, without_collector
 from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.data.batch import Batch, Batches
-from microgpt.engines.contract import SLOTS, About, Array, Floats, State, Tensors, Tokens
+from microgpt.engines.about import About
+from microgpt.engines.contract import SLOTS, Array, Floats, State, Tensors, Tokens
 from microgpt.engines.scalar.operations import Matrix, Row, ScalarOps
 from microgpt.engines.scalar.update import Update
 from microgpt.errors import UsageError
@@ -28,13 +29,13 @@ from microgpt.model.dropout import Dropping
 from microgpt.optim import Optimizer
 
 # Bytes a parameter: a Value with its number and gradient, and Adam's two moments.
-ABOUT = About("scalar", False, 200, f"Python {platform.python_version()}")
+ABOUT = About("scalar", False, 200, f"Python {platform.python_version()}", True)
 
 
 class ScalarEngine:
     """The contract in plain Python."""
 
-    name = "scalar"
+    name, label = "scalar", "scalar engine"
     threads = 1
 
     def __init__(self, config: GPTConfig, optimizer: Optimizer, loss: ObjectiveName) -> None:

@@ -1,0 +1,242 @@
+"""The torch engine: the same model and loss in PyTorch, on a processor or a GPU.
+
+In: batches. Out: losses, gradients, updates: in float32, in float64, or in bfloat16 with parameters
+and loss in float32; sums are in float64. Documents are computed end to end, and padded in attention
+alone.
+"""
+
+# torch's annotations are unknown in parts.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from microgpt import model
+from microgpt.config import GPTConfig, ObjectiveName
+from microgpt.data.batch import Batch, Batches
+from microgpt.engines.about import About
+from microgpt.engines.compute import Compute
+from microgpt.engines.contract import SLOTS, Floats, State, Tensors
+from microgpt.engines.torch.border import check
+from microgpt.engines.torch.decoder import TorchDecoder
+from microgpt.engines.torch.device import Device
+from microgpt.engines.torch.operations import Rotation, TorchOps
+from microgpt.engines.torch.packed import Packed
+from microgpt.engines.torch.update import TensorUpdate
+from microgpt.loss.sums import Sums
+from microgpt.model.dropout import Dropping
+from microgpt.optim import Optimizer
+
+# Floats: parameters, gradients, two moments.
+ABOUT = About("torch", True, 16, f"PyTorch {torch.__version__}", False)
+
+# Positions that are computed at once where no gradient is wanted.
+_AT_ONCE = 1 << 14
+
+
+class TorchEngine:
+    """The contract in PyTorch.
+
+    Args:
+        config: the model's shape.
+        optimizer: the optimizer's constants.
+        loss: the objective that `gradients` and `train` follow.
+        threads: of a processor, at most; None: one for each.
+        device: such as "cpu", "cuda" or "mps"; None: a GPU if there is one.
+        compute: precision, and how memory is saved.
+
+    Raises:
+        UsageError: the device is not there, or lacks the precision.
+    """
+
+    name = "torch"
+
+    def __init__(
+        self,
+        config: GPTConfig,
+        optimizer: Optimizer,
+        loss: ObjectiveName,
+        threads: int | None = None,
+        device: str | None = None,
+        compute: Compute | None = None,
+    ) -> None:
+        self.config, self._optimizer = config, optimizer
+        self._objective: ObjectiveName = loss
+        self._compute = compute or Compute()
+        self.device = Device.of(
+            device, self._compute.precision, threads, self._compute.deterministic
+        )
+        self.updates = 0
+        self._lock = Lock()
+        self._update = TensorUpdate(config, optimizer)
+        n = model.size(config)
+        like: Any = {"dtype": self.device.dtype, "device": self.device.device}
+        # Parameters, gradients and moments are flat, so that an update is a few operations.
+        self._flat = torch.zeros(n, **like)
+        self._grads = torch.zeros(n, **like)
+        self._slots = {name: torch.zeros(n, **like) for name in SLOTS}
+        self._weights = dict(_views(self._flat, config))
+        for name, grad in _views(self._grads, config):
+            # Backward adds to a gradient that is there already: to its part of the flat one.
+            self._weights[name].requires_grad_().grad = grad
+        self._through = _layers(self._compute)
+        self._rotation = None
+        if config.position == "rotary":
+            head_width = config.n_embd // config.n_head
+            self._rotation = Rotation(head_width, config.block_size, self._flat)
+
+    @property
+    def label(self) -> str:
+        """What a message calls it: with its device and precision."""
+        return f"torch engine ({self.device.device}, {self.device.precision})"
+
+    @property
+    def threads(self) -> int:
+        """How many threads of a processor it computes with."""
+        return self.device.threads
+
+    def load(self, state: State) -> None:
+        """Load a copy of a state, rounded to this engine's precision."""
+        with self._lock, torch.no_grad(), np.errstate(over="ignore"):
+            self._flat.copy_(torch.from_numpy(state.parameters))
+            for name, buffer in self._slots.items():
+                buffer.copy_(torch.from_numpy(state.slots[name]))
+            self.updates = state.updates
+
+    def state(self) -> State:
+        """Return a copy of all that training changes."""
+        with self._lock:
+            flat, *slots = (
+                x.detach().cpu().numpy().copy() for x in (self._flat, *self._slots.values())
+            )
+            return State(flat, dict(zip(SLOTS, slots)), self.updates)
+
+    def losses(self, batch: Batch) -> Floats:
+        """Return losses_N, nats at each position."""
+        check(batch, self.config)
+        losses_N = np.empty(batch.positions)
+        with self.device.computing(), torch.inference_mode():
+            for its, piece in batch.pieces(_AT_ONCE):
+                losses_N[its] = self._nats(piece).double().cpu().numpy()
+        return losses_N
+
+    def logits(self, batch: Batch) -> Floats:
+        """Return logits_NV of the next token at each position; the targets are not read."""
+        check(batch, self.config, targets=False)
+        logits_NV = np.empty((batch.positions, self.config.vocab_size))
+        with self.device.computing(), torch.inference_mode():
+            for its, piece in batch.pieces(_AT_ONCE):
+                some = model.gpt(
+                    self._ops(piece), self.config, self._weights, self._on_device(piece.tokens_N)
+                )
+                logits_NV[its] = some.double().cpu().numpy()
+        return logits_NV
+
+    def gradients(self, batch: Batch) -> Tensors:
+        """Return by name the gradients of the objective's sum."""
+        check(batch, self.config)
+        with self._lock, self.device.computing():
+            self._backward(batch, 1)
+            flat = self._grads.double().cpu().numpy()
+        return model.views(flat, self.config)
+
+    def train(self, batches: Batches, lr_K: Floats) -> Sums:
+        """Make K updates in one call."""
+        check(batches, self.config)
+        nats_K, positions_K = list[float](), list[int]()
+        optimizer = self._optimizer
+        with self._lock, self.device.computing():
+            for k, lr in enumerate(lr_K.tolist()):
+                batch, dropping = batches.step(k), None
+                if optimizer.dropout:
+                    dropping = Dropping(optimizer.dropout, optimizer.seed, self.updates + 1)
+                nats_K.append(self._backward(batch, batch.positions, dropping))
+                positions_K.append(batch.positions)
+                if not np.isfinite(nats_K[-1]):
+                    break
+                self.updates += 1
+                with torch.no_grad():
+                    self._update(self._flat, self._grads, self._slots, lr, self.updates)
+        return Sums(np.array(nats_K), np.array(positions_K, dtype=np.int64))
+
+    def decoder(self, rows: int) -> TorchDecoder:
+        """Return a decoder of `rows` rows, with a copy of the parameters."""
+        dtype = self.device.autocast or self.device.dtype
+        weights = {name: w.detach().to(dtype, copy=True) for name, w in self._weights.items()}
+        return TorchDecoder(self.config, weights, rows, self._rotation, self.device)
+
+    def _backward(self, batch: Batch, divisor: int, dropping: Dropping | None = None) -> float:
+        """Set the gradient to the objective's sum's over `divisor`; return the sum of nats.
+
+        The batch is computed in parts, if so asked; their gradients add up to the batch's.
+        """
+        self._grads.zero_()
+        nats = torch.zeros((), dtype=torch.float64, device=self.device.device)
+        for its, piece in self._parts(batch):
+            here = dropping and replace(dropping, first=its.start)
+            nats_N = self._nats(piece, here)
+            nats_N.backward(_factors(self._objective, nats_N.detach()) / divisor)
+            nats += nats_N.detach().double().sum()
+        return float(nats)
+
+    def _parts(self, batch: Batch) -> Iterator[tuple[slice, Batch]]:
+        """Yield the batch in the parts in which it is computed."""
+        return batch.pieces(-(-batch.positions // self._compute.accumulate))
+
+    def _nats(self, batch: Batch, dropping: Dropping | None = None) -> Tensor:
+        """Return nats_N, with their graph if gradients are wanted."""
+        x_ND = model.hidden(
+            self._ops(batch), self.config, self._weights, self._on_device(batch.tokens_N),
+            dropping=dropping, through=self._through,
+        )  # fmt: skip
+        logits_NV = torch.nn.functional.linear(x_ND, self._weights["lm_head"])
+        return torch.nn.functional.cross_entropy(
+            logits_NV.float() if self.device.autocast else logits_NV,
+            self._on_device(batch.targets_N), reduction="none",
+        )  # fmt: skip
+
+    def _ops(self, batch: Batch) -> Any:
+        return TorchOps(Packed(batch.documents, self.device.device), self._rotation)
+
+    def _on_device(self, ids_N: Any) -> Any:
+        ids = torch.from_numpy(np.asarray(ids_N, dtype=np.int64))
+        return ids.to(self.device.device, non_blocking=True)
+
+
+def _views(flat: Tensor, config: GPTConfig) -> Iterator[tuple[str, Tensor]]:
+    """Yield the matrices of a flat tensor by name; they share its memory."""
+    table = model.parameters(config)
+    for p, part in zip(table, flat.split([p.size for p in table])):
+        yield p.name, part.view(p.shape)
+
+
+def _factors(objective: ObjectiveName, nats_N: Tensor) -> Tensor:
+    """Return w(p) of each position: see `loss.objectives`."""
+    p_N = torch.exp(-nats_N)
+    if objective == "cross-entropy":
+        return torch.ones_like(nats_N)
+    return p_N if objective == "linear" else -2.0 * p_N * torch.expm1(-nats_N)
+
+
+def _layers(compute: Compute) -> Callable[..., Tensor]:
+    """Return what computes a layer: compiled, or again in the backward pass, if so asked."""
+    through: Any = model.layer
+    if compute.compile:
+        through = torch.compile(through, dynamic=True)
+    return partial(_again, through) if compute.recompute else through
+
+
+def _again(through: Callable[..., Tensor], *arguments: Any) -> Tensor:
+    from torch.utils.checkpoint import checkpoint
+
+    result: Any = checkpoint(through, *arguments, use_reentrant=False, preserve_rng_state=False)
+    return result
