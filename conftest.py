@@ -12,7 +12,9 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 collect_ignore = [] if find_spec("sklearn") else ["src/microgpt/sklearn", "docs/sklearn.md"]
-collect_ignore += [] if find_spec("torch") else ["src/microgpt/engines/torch"]
+if not find_spec("torch"):
+    collect_ignore += ["src/microgpt/engines/torch", "src/microgpt/torch"]
+    collect_ignore += ["docs/linear_cross_entropy.md"]
 if why_not_native():
     # What the page trains takes plain Python minutes.
     collect_ignore.append("docs/sklearn.md")

@@ -35,6 +35,7 @@ from microgpt.engines.torch.update import TensorUpdate
 from microgpt.loss.sums import Sums
 from microgpt.model.dropout import Dropping
 from microgpt.optim import Optimizer
+from microgpt.torch.linear import summed
 
 # Floats: parameters, gradients, two moments.
 ABOUT = About("torch", True, 16, f"PyTorch {torch.__version__}", False)
@@ -126,7 +127,7 @@ class TorchEngine:
         losses_N = np.empty(batch.positions)
         with self.device.computing(), torch.inference_mode():
             for its, piece in batch.pieces(_AT_ONCE):
-                losses_N[its] = self._nats(piece).double().cpu().numpy()
+                losses_N[its] = self._loss(piece)[1].double().cpu().numpy()
         return losses_N
 
     def logits(self, batch: Batch) -> Floats:
@@ -183,26 +184,23 @@ class TorchEngine:
         nats = torch.zeros((), dtype=torch.float64, device=self.device.device)
         for its, piece in self._parts(batch):
             here = dropping and replace(dropping, first=its.start)
-            nats_N = self._nats(piece, here)
-            nats_N.backward(_factors(self._objective, nats_N.detach()) / divisor)
-            nats += nats_N.detach().double().sum()
+            loss, nats_N = self._loss(piece, here)
+            (loss / divisor).backward()
+            nats += nats_N.double().sum()
         return float(nats)
 
     def _parts(self, batch: Batch) -> Iterator[tuple[slice, Batch]]:
         """Yield the batch in the parts in which it is computed."""
         return batch.pieces(-(-batch.positions // self._compute.accumulate))
 
-    def _nats(self, batch: Batch, dropping: Dropping | None = None) -> Tensor:
-        """Return nats_N, with their graph if gradients are wanted."""
+    def _loss(self, batch: Batch, dropping: Dropping | None = None) -> tuple[Tensor, Tensor]:
+        """Return the objective's sum, with its graph if gradients are wanted, and nats_N."""
         x_ND = model.hidden(
             self._ops(batch), self.config, self._weights, self._on_device(batch.tokens_N),
             dropping=dropping, through=self._through,
         )  # fmt: skip
-        logits_NV = torch.nn.functional.linear(x_ND, self._weights["lm_head"])
-        return torch.nn.functional.cross_entropy(
-            logits_NV.float() if self.device.autocast else logits_NV,
-            self._on_device(batch.targets_N), reduction="none",
-        )  # fmt: skip
+        targets_N = self._on_device(batch.targets_N)
+        return summed(x_ND, self._weights["lm_head"], targets_N, self._objective)
 
     def _ops(self, batch: Batch) -> Any:
         return TorchOps(Packed(batch.documents, self.device.device), self._rotation)
@@ -217,14 +215,6 @@ def _views(flat: Tensor, config: GPTConfig) -> Iterator[tuple[str, Tensor]]:
     table = model.parameters(config)
     for p, part in zip(table, flat.split([p.size for p in table])):
         yield p.name, part.view(p.shape)
-
-
-def _factors(objective: ObjectiveName, nats_N: Tensor) -> Tensor:
-    """Return w(p) of each position: see `loss.objectives`."""
-    p_N = torch.exp(-nats_N)
-    if objective == "cross-entropy":
-        return torch.ones_like(nats_N)
-    return p_N if objective == "linear" else -2.0 * p_N * torch.expm1(-nats_N)
 
 
 def _layers(compute: Compute) -> Callable[..., Tensor]:

@@ -1,0 +1,249 @@
+"""The cross-entropy of a model's last layer, without its logits.
+
+In: what the layer reads, its matrix, the targets. Out: the loss, with gradients.
+"""
+
+# torch's annotations are unknown in parts.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+from __future__ import annotations
+
+from typing import Any, Literal, overload
+
+import torch
+from torch import Tensor
+
+from microgpt.config import ObjectiveName
+from microgpt.errors import UsageError
+from microgpt.torch.chunked import LossOfEach, SumOfLosses
+from microgpt.torch.head import Head, Terms
+from microgpt.torch.statistics import Statistics
+
+Reduction = Literal["mean", "sum", "none"]
+
+CHUNK_BYTES = 1 << 26
+"""Bytes of a tile of logits, unless the caller says otherwise: 64 MiB."""
+
+
+@overload
+def linear_cross_entropy(
+    hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, *, bias_V: Tensor | None = ...,
+    reduction: Reduction = ..., ignore_index: int = ..., label_smoothing: float = ...,
+    class_weights_V: Tensor | None = ..., softcap: float | None = ..., z_loss: float = ...,
+    objective: ObjectiveName = ..., chunk_bytes: int = ..., statistics: Literal[False] = ...,
+) -> Tensor: ...  # fmt: skip
+
+
+@overload
+def linear_cross_entropy(
+    hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, *, bias_V: Tensor | None = ...,
+    reduction: Reduction = ..., ignore_index: int = ..., label_smoothing: float = ...,
+    class_weights_V: Tensor | None = ..., softcap: float | None = ..., z_loss: float = ...,
+    objective: ObjectiveName = ..., chunk_bytes: int = ..., statistics: Literal[True],
+) -> tuple[Tensor, Statistics]: ...  # fmt: skip
+
+
+def linear_cross_entropy(
+    hidden_ND: Tensor,
+    weight_VD: Tensor,
+    targets_N: Tensor,
+    *,
+    bias_V: Tensor | None = None,
+    reduction: Reduction = "mean",
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    class_weights_V: Tensor | None = None,
+    softcap: float | None = None,
+    z_loss: float = 0.0,
+    objective: ObjectiveName = "cross-entropy",
+    chunk_bytes: int = CHUNK_BYTES,
+    statistics: bool = False,
+) -> Tensor | tuple[Tensor, Statistics]:
+    """Return the cross-entropy of ``hidden_ND @ weight_VD.T + bias_V``, in nats.
+
+    ::
+
+        z      = softcap * tanh((hidden @ weight.T + bias) / softcap)
+        lse    = log(sum_i exp(z_i))
+        nats   = lse - z_target
+        loss   = class_weight_target * (1 - s) * nats
+               + s / V * sum_i class_weight_i * (lse - z_i)     (s: label_smoothing)
+               + z_loss * lse^2
+
+    The N V logits are never in memory: a tile of them is computed, and thrown away when its part of
+    the loss and of the gradients is made. With the reductions "sum" and "mean" gradients are made
+    in the same pass; they can go backward once. With "none" the logits are computed again in the
+    backward pass, for whatever gradient each position's loss has. Call it outside of functions that
+    `torch.compile` compiles: it is a loop over tiles, which would be compiled one by one.
+
+    Args:
+        hidden_ND: what the last layer reads, of float64, float32, bfloat16 or float16. Under
+            autocast it and the matrix are cast as a linear layer's are.
+        weight_VD: the layer's matrix, of the same type, on the same device.
+        targets_N: token ids in [0, V), or ignore_index.
+        bias_V: added to the logits.
+        reduction: "mean" of the positions that are not ignored, weighted by their class weights;
+            "sum"; or "none", the loss of each position. The mean of no positions is 0.
+        ignore_index: a target whose position does not count.
+        label_smoothing: the share of the target that is spread evenly over all tokens, in [0, 1).
+        class_weights_V: what a position counts, by its target.
+        softcap: a bound on the logits, above 0; None: there is none.
+        z_loss: the weight of lse^2, which keeps the logits from drifting.
+        objective: which function of p[target] the loss is in place of nats: see
+            `microgpt.loss.OBJECTIVES`.
+        chunk_bytes: of a tile of logits, at most.
+        statistics: whether to return what was computed on the way, too.
+
+    Returns:
+        The loss, in float32 (float64 for float64), and perhaps its `Statistics`.
+
+    Raises:
+        UsageError: shapes, types or devices do not fit together, a target is no token id (the
+            message names its position), an option is out of its domain; or, in the backward pass, a
+            second derivative is asked for.
+
+    Source: the log-sum-exp joined from tile to tile, Milakov and Gimelshein, "Online normalizer
+    calculation for softmax" (2018); gradients in the pass of the loss, Hsu et al., "Liger kernel"
+    (2024); label smoothing, Szegedy et al., "Rethinking the inception architecture" (2016); z_loss,
+    Chowdhery et al., "PaLM" (2022); softcap, Gemma team, "Gemma 2" (2024).
+
+    >>> hidden_ND, weight_VD = torch.zeros(3, 8), torch.zeros(5, 8, requires_grad=True)
+    >>> loss, found = linear_cross_entropy(
+    ...     hidden_ND, weight_VD, torch.tensor([0, 4, -100]), statistics=True
+    ... )
+    >>> round(loss.item(), 4), found.sum.positions
+    (1.6094, 2)
+    """
+    hidden_ND, weight_VD, bias_V = _cast(hidden_ND, weight_VD, bias_V)
+    _check(hidden_ND, weight_VD, targets_N, bias_V, class_weights_V)
+    _check_options(reduction, label_smoothing, softcap, z_loss, objective, chunk_bytes)
+    is_counted = targets_N != ignore_index
+    _check_targets(targets_N, is_counted, len(weight_VD), ignore_index)
+    wide = torch.float64 if hidden_ND.dtype == torch.float64 else torch.float32
+    target_N = torch.where(is_counted, targets_N, 0).long()
+    counted_N = is_counted.to(wide)
+    if class_weights_V is not None:
+        class_weights_V = class_weights_V.to(wide)
+        counted_N = counted_N * class_weights_V[target_N]
+    terms = Terms(label_smoothing, softcap, z_loss, objective)
+    head = Head(
+        hidden_ND.detach(), weight_VD.detach(), bias_V, target_N, counted_N, class_weights_V, terms,
+        chunk_bytes,
+    )  # fmt: skip
+    found: list[Any] = [None] if statistics else []
+    with torch.autocast(hidden_ND.device.type, enabled=False):
+        function = LossOfEach if reduction == "none" else SumOfLosses
+        loss: Tensor = function.apply(hidden_ND, weight_VD, bias_V, head, found)  # type: ignore
+    if reduction == "mean":
+        loss = loss / counted_N.sum().clamp(min=torch.finfo(wide).tiny)
+    return (loss, found[0].statistics) if statistics else loss
+
+
+def summed(
+    hidden_ND: Tensor, weight_VD: Tensor, target_N: Tensor, objective: ObjectiveName
+) -> tuple[Tensor, Tensor]:
+    """Return the sum of an objective, which can go backward once, and nats_N, without checks.
+
+    It is what the torch engine trains with: its targets are checked before they reach a device.
+    """
+    hidden_ND, weight_VD, _ = _cast(hidden_ND, weight_VD, None)
+    wide = torch.float64 if hidden_ND.dtype == torch.float64 else torch.float32
+    counted_N = torch.ones_like(target_N, dtype=wide)
+    head = Head(
+        hidden_ND.detach(), weight_VD.detach(), None, target_N, counted_N, None,
+        Terms(objective=objective), CHUNK_BYTES,
+    )  # fmt: skip
+    found: list[Any] = []
+    with torch.autocast(hidden_ND.device.type, enabled=False):
+        loss: Tensor = SumOfLosses.apply(hidden_ND, weight_VD, None, head, found)  # type: ignore
+    return loss, found[0].nats_N
+
+
+def _cast(
+    hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Cast as a linear layer does under autocast."""
+    kind = hidden_ND.device.type
+    if not torch.is_autocast_enabled(kind) or hidden_ND.dtype == torch.float64:
+        return hidden_ND, weight_VD, bias_V
+    dtype = torch.get_autocast_dtype(kind)
+    return hidden_ND.to(dtype), weight_VD.to(dtype), bias_V
+
+
+def _check(
+    hidden_ND: Tensor,
+    weight_VD: Tensor,
+    targets_N: Tensor,
+    bias_V: Tensor | None,
+    class_V: Tensor | None,
+) -> None:
+    """Raise UsageError unless the tensors fit together."""
+
+    def shape(x: Tensor) -> str:
+        return str(tuple(x.shape))
+
+    if hidden_ND.ndim != 2 or weight_VD.ndim != 2 or hidden_ND.shape[1] != weight_VD.shape[1]:
+        raise UsageError(
+            "hidden and weight must be (N, D) and (V, D); "
+            f"got {shape(hidden_ND)} and {shape(weight_VD)}."
+        )
+    V = len(weight_VD)
+    if targets_N.shape != hidden_ND.shape[:1] or targets_N.dtype.is_floating_point:
+        raise UsageError(
+            f"targets must be N = {len(hidden_ND)} whole numbers; "
+            f"got {shape(targets_N)} of {targets_N.dtype}."
+        )
+    for name, x_V in (("bias", bias_V), ("class_weights", class_V)):
+        if x_V is not None and x_V.shape != (V,):
+            raise UsageError(f"{name} must be (V,) = ({V},); got {shape(x_V)}.")
+    if hidden_ND.dtype != weight_VD.dtype or not hidden_ND.dtype.is_floating_point:
+        raise UsageError(
+            "hidden and weight must be of one floating-point type; "
+            f"got {hidden_ND.dtype} and {weight_VD.dtype}."
+        )
+    for name, x in (("weight", weight_VD), ("targets", targets_N), ("bias", bias_V),
+                    ("class_weights", class_V)):  # fmt: skip
+        if x is not None and x.device != hidden_ND.device:
+            raise UsageError(
+                f"{name} must be on hidden's device, {hidden_ND.device}; got {x.device}."
+            )
+
+
+def _check_options(
+    reduction: str,
+    smoothing: float,
+    softcap: float | None,
+    z_loss: float,
+    objective: str,
+    size: int,
+) -> None:
+    """Raise UsageError if an option is out of its domain."""
+    if reduction not in ("mean", "sum", "none"):
+        raise UsageError(f'reduction must be one of mean, sum, none; got "{reduction}".')
+    if objective not in ("cross-entropy", "linear", "quadratic"):
+        raise UsageError(
+            f'objective must be one of cross-entropy, linear, quadratic; got "{objective}".'
+        )
+    if not 0.0 <= smoothing < 1.0:
+        raise UsageError(f"label_smoothing must be in [0, 1); got {smoothing:g}.")
+    if smoothing and objective != "cross-entropy":
+        raise UsageError(f"label_smoothing must be 0 with the objective {objective}.")
+    if softcap is not None and not softcap > 0.0:
+        raise UsageError(f"softcap must be a number above 0; got {softcap:g}.")
+    if not z_loss >= 0.0:
+        raise UsageError(f"z_loss must be a number from 0; got {z_loss:g}.")
+    if size < 1:
+        raise UsageError(f"chunk_bytes must be a whole number from 1; got {size}.")
+
+
+def _check_targets(
+    targets_N: Tensor, is_counted: Tensor, vocab_size: int, ignore_index: int
+) -> None:
+    """Raise UsageError if a target is no token id, and name its position."""
+    wrong = is_counted & ((targets_N < 0) | (targets_N >= vocab_size))
+    if wrong.any():
+        n = int(wrong.nonzero()[0])
+        raise UsageError(
+            f"target at position {n} must be in [0, {vocab_size}), or ignore_index={ignore_index}; "
+            f"got {int(targets_N[n])}."
+        )
