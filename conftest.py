@@ -15,6 +15,7 @@ collect_ignore = [] if find_spec("sklearn") else ["src/microgpt/sklearn", "docs/
 if not find_spec("torch"):
     collect_ignore += ["src/microgpt/engines/torch", "src/microgpt/torch"]
     collect_ignore += ["docs/linear_cross_entropy.md"]
+collect_ignore += [] if find_spec("onnx") else ["src/microgpt/export/onnx"]
 if why_not_native():
     # What the page trains takes plain Python minutes.
     collect_ignore.append("docs/sklearn.md")

@@ -141,6 +141,7 @@ def test_heavy_libraries_are_imported_where_they_are_used_alone() -> None:
         "safetensors": "runs.files", "filelock": "runs.folder", "msgspec": "schema",
         "torch": ("engines.torch", "torch"), "starlette": "studio", "uvicorn": "studio",
         "anyio": "studio",
+        "onnx": "export.onnx",
     }  # fmt: skip
     for name, tree in modules().items():
         for other in imported(tree):

@@ -1,7 +1,8 @@
-"""`microgpt export`: a run as a file that needs no microgpt."""
+"""`microgpt export`: a run in a form that needs no microgpt."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,52 +12,118 @@ from microgpt.cli import flags
 from microgpt.cli.flags import flag, whole
 from microgpt.cli.terminal.say import note, say
 from microgpt.cli.train.summary import word
-from microgpt.export.html import Exported
-from microgpt.export.html import export as to_html
+from microgpt.errors import UsageError
+from microgpt.export.alone import OwnLoss
 from microgpt.runs.files import write_atomically
 from microgpt.runs.folder import check_output
-from microgpt.wording import count, short
+from microgpt.runs.run import Run
+from microgpt.wording import ALONE, count, figures, short
+
+Format = Literal["html", "safetensors", "onnx"]
+
+_DOCUMENTS = 100
 
 
 def export(
     run: flags.RunName = None,
     *,
-    to: Annotated[Literal["html"], flag("Kind of file: html, a page that computes.")] = "html",
+    to: Annotated[
+        Format,
+        flag(
+            "Kind of file. html: a page that computes. safetensors: the GPT's matrices. onnx: a "
+            "model for ONNX runtimes."
+        ),
+    ] = "html",
     out: Annotated[
         Path | None,
         Parameter(name=["--out", "-o"]),
         flag("File to write. Default: the run's name and the kind, in this folder."),
     ] = None,
     documents: Annotated[
-        int,
-        whole("Most documents of the data in the file, with the highest and the lowest loss."),
-    ] = 100,
+        int | None,
+        whole(
+            "With html, most documents of the data in the file, with the highest and the lowest "
+            f"loss. Default: {_DOCUMENTS}."
+        ),
+    ] = None,
     bits: Annotated[
         Literal[16, 32] | None,
-        flag("Bits of each parameter. Default: 16 if they cost under 0.001 nats, else 32."),
+        flag(
+            "With html, bits of each parameter. Default: 16 if they cost under 0.001 nats, else 32."
+        ),
     ] = None,
     machine: flags.Machine = flags.MACHINE,
 ) -> None:
-    """Write a run as one file to give away: a page with the model inside.
+    """Write a run for others to use: one page with the model inside, or a model for libraries.
 
-    The page scores and draws texts in any browser, from the disk, without a network.
+    The page scores and draws texts in any browser, from the disk, without a network. All other
+    kinds have the GPT alone, without counts that it may be mixed with.
 
     Example: microgpt export runs/names-1 --to html -o names.html
     """
+    for name, value in (("documents", documents), ("bits", bits)):
+        if value is not None and to != "html":
+            raise UsageError(f"--{name} must be given with --to html alone; got --to {to}.")
     opened = machine.run(run)
     target = out or Path(f"{opened.folder.resolve().name}.{to}")
     check_output(target, opened.folder)
-    found = to_html(opened, documents, bits)
+    if to == "html":
+        _html(opened, target, _DOCUMENTS if documents is None else documents, bits)
+    else:
+        _OTHERS[to](opened, target)
+
+
+def _html(run: Run, target: Path, documents: int, bits: Literal[16, 32] | None) -> None:
+    from microgpt.export.html import export as to_html
+
+    found = to_html(run, documents, bits)
     write_atomically(target, found.page)
-    _report(found, target, opened.tokenizer.unit)
-
-
-def _report(found: Exported, target: Path, unit: str) -> None:
     if found.why:
         note(f"no losses of documents: {found.why}")
     its = found.weights
     cost = ""
     if its.bits == 16 and its.cost is not None:
+        unit = run.tokenizer.unit
         cost = f", which changes the GPT's loss by {its.cost:.0e} nats a {unit}"
     say(f"Parameters in {its.bits} bits{cost}; {count(found.documents, 'document')} of the data.")
     say(f"Saved in {word(target)}, {short(len(found.page))} bytes. Open it in any browser.")
+
+
+def _safetensors(run: Run, target: Path) -> None:
+    from microgpt.export.safetensors import export as to_safetensors
+
+    _report(run, to_safetensors(run, target))
+    size = short(target.stat().st_size)
+    say(f"Saved in {word(target)}, {size} bytes: matrices by name, (out, in), in float32.")
+    say(f'Read it with safetensors.numpy.load_file("{target.name}").')
+
+
+def _onnx(run: Run, target: Path) -> None:
+    from microgpt.export.onnx import OPSET
+    from microgpt.export.onnx import export as to_onnx
+
+    found = to_onnx(run)
+    write_atomically(target, found.data)
+    _report(run, found.loss)
+    say(f"Its logits are the engine's within {found.off:.0e}, on {count(found.tried, 'token')}.")
+    V = run.settings.model.vocab_size
+    say(
+        f"Saved in {word(target)}, {short(len(found.data))} bytes: tokens (batch, length) to "
+        f"logits (batch, length, {V}), opset {OPSET}."
+    )
+    say(f'Read it with onnxruntime.InferenceSession("{target.name}").')
+
+
+def _report(run: Run, loss: OwnLoss) -> None:
+    """Say what the loss of the GPT alone is, and on what."""
+    if loss.why:
+        note(f"no loss of documents: {loss.why}")
+    if run.mixture:
+        note("the counts that this run mixes the GPT with are not in it: it is the GPT alone.")
+    if loss.sum and loss.on:
+        name = f"{ALONE}: " if run.mixture else ""
+        unit = run.tokenizer.unit
+        say(f"{name}{figures(loss.sum.mean)} nats a {unit} on {loss.on.words}.")
+
+
+_OTHERS: dict[str, Callable[[Run, Path], None]] = {"safetensors": _safetensors, "onnx": _onnx}

@@ -34,7 +34,8 @@ COMMANDS = {
     "compress": "Compress a file with a run: to its losses in bits, at most 8 bytes more, and a "
     "header.",
     "decompress": "Decompress a file: exactly the original bytes, or an error.",
-    "export": "Write a run as one file to give away: a page with the model inside.",
+    "export": "Write a run for others to use: one page with the model inside, or a model for "
+    "libraries.",
     "studio": "Open a page in the browser: train while a slider moves, take the loss apart.",
 }
 """The commands: each is a function in the module of its name."""

@@ -1,4 +1,5 @@
-"""A run in another form: one file that a person without microgpt can use.
+"""A run in another form: what a person, or another library, can use without microgpt.
 
-In: a run. Out: a file's content. Each target is a module: `html`, a page that computes.
+In: a run. Out: a file's content, or a folder's. Each target is a module: `html`, a page that
+computes; `onnx` and `safetensors`, the GPT alone, which `alone` takes out of a run.
 """

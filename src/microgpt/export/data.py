@@ -16,6 +16,7 @@ from microgpt.data.tokenizer import Bytes, Masked, Tokenizer
 from microgpt.data.tokenizer.shown import symbols
 from microgpt.engines.contract import Floats
 from microgpt.evaluation import Evaluation
+from microgpt.export.alone import shape
 from microgpt.export.counts import counts
 from microgpt.export.patterns import javascript
 from microgpt.export.weights import Weights
@@ -26,12 +27,6 @@ from microgpt.wording import printable
 
 # The most characters of documents in a file.
 _CHARACTERS = 200_000
-
-# The settings that the forward pass reads; the others are of the first numbers.
-_SHAPE = (
-    "vocab_size", "block_size", "n_layer", "n_head", "n_embd", "activation", "position", "qk_norm",
-    "final_norm",
-)  # fmt: skip
 
 
 def data(run: Run, weights: Weights, documents: Sequence[tuple[str, float]]) -> dict[str, Any]:
@@ -45,15 +40,10 @@ def data(run: Run, weights: Weights, documents: Sequence[tuple[str, float]]) -> 
     Raises:
         UsageError: a mask has an expression that a browser reads otherwise.
     """
-    config = dataclasses.asdict(run.settings.model)
     reference = run.judge.reference
     mixture = run.mixture
     return {
-        "config": {
-            **{name: config[name] for name in _SHAPE},
-            "epsilon": model.RMSNORM_EPSILON,
-            "rotary_base": model.ROTARY_BASE,
-        },
+        "config": shape(run.settings.model),
         "table": [(p.name, *p.shape) for p in model.parameters(run.settings.model)],
         "weights": {"bits": weights.bits, "data": weights.text},
         "counts": {"orders": counts(mixture.ngram), "weight": mixture.weight} if mixture else None,

@@ -1,0 +1,43 @@
+"""Runs of all kinds, for the tests of what is exported: every preset in small, and all else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import microgpt
+from microgpt import Run
+
+from .conftest import TINY
+
+LINES = [
+    *(f"{a} took {n}ms at 10.0.0.{n % 250}" for n, a in enumerate(TINY * 5)),
+    *(f"é{a}\t0x{n:07x}! ORD-{n:04}" for n, a in enumerate(TINY * 3)),
+    *(
+        f"{a} 2024-01-0{n % 9 + 1} {n:08x}-1111-2222-3333-00000000000{n % 10}"
+        for n, a in enumerate(TINY)
+    ),
+]
+
+# What every preset computes, in small; and all that else a model reads or a file holds.
+KINDS: dict[str, dict[str, Any]] = {
+    "microgpt": {"preset": "microgpt"},
+    "microgpt-v1": {"preset": "microgpt-v1"},
+    "micro": {"preset": "micro", "block_size": 16},
+    "small": {"preset": "small", "n_embd": 24, "block_size": 16},
+    "medium": {"preset": "medium", "n_embd": 16, "block_size": 16},
+    "one head, long documents": {"preset": "micro", "n_head": 1, "block_size": 5},
+    "learned positions, norms": {"preset": "micro", "position": "learned", "n_embd": 12},
+    "bytes": {"preset": "micro", "tokenizer": "bytes", "block_size": 7},
+    "counts": {"preset": "micro", "ngram": 4, "block_size": 16},
+    "counts, first BOS": {"preset": "microgpt-v1", "ngram": 3},
+    "counts of one": {"preset": "micro", "ngram": 1, "block_size": 9},
+    "counts of bytes": {"preset": "micro", "tokenizer": "bytes", "ngram": 7, "block_size": 20},
+    "masks": {"preset": "micro", "mask": ["digits,ip,dates,hex,uuid", r"order=\bORD-\d{4,6}\b"]},
+    "masked bytes": {"preset": "microgpt-v1", "tokenizer": "bytes", "mask": "digits", "ngram": 3},
+}
+
+
+def trained(path: Path, **settings: Any) -> Run:
+    path.write_text("\n".join(LINES), "utf-8")
+    return microgpt.train(path, steps=200, holdout=0.2, out=path.with_suffix(""), **settings)
