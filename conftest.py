@@ -16,6 +16,9 @@ if not find_spec("torch"):
     collect_ignore += ["src/microgpt/engines/torch", "src/microgpt/torch"]
     collect_ignore += ["docs/linear_cross_entropy.md"]
 collect_ignore += [] if find_spec("onnx") else ["src/microgpt/export/onnx"]
+collect_ignore += [] if find_spec("tokenizers") else ["src/microgpt/export/huggingface"]
+# What is given away with a model: it needs transformers, which takes five seconds to import.
+collect_ignore_glob = ["src/microgpt/export/huggingface/*_microgpt.py"]
 if why_not_native():
     # What the page trains takes plain Python minutes.
     collect_ignore.append("docs/sklearn.md")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +42,9 @@ KINDS: dict[str, dict[str, Any]] = {
 def trained(path: Path, **settings: Any) -> Run:
     path.write_text("\n".join(LINES), "utf-8")
     return microgpt.train(path, steps=200, holdout=0.2, out=path.with_suffix(""), **settings)
+
+
+def programs() -> list[str]:
+    """Return the programs in the page on exports: of ONNX, transformers and safetensors."""
+    page = (Path(__file__).parents[1] / "docs" / "export.md").read_text("utf-8")
+    return re.findall(r"```python\n(.*?)```", page, re.S)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from microgpt.data.tokenizer import from_json
 from microgpt.loss.many import Softmax
 
 from .conftest import TINY, required
-from .kinds import KINDS, LINES, trained
+from .kinds import KINDS, LINES, programs, trained
 
 try:
     import onnx
@@ -249,11 +248,6 @@ def test_without_onnx_it_is_said_what_to_install(
 # The page in the docs
 
 
-def programs() -> list[str]:
-    page = (Path(__file__).parents[1] / "docs" / "export.md").read_text("utf-8")
-    return re.findall(r"```python\n(.*?)```", page, re.S)
-
-
 @pytest.mark.parametrize("bos", ["microgpt", "microgpt-v1"])
 def test_the_programs_in_the_docs_do_what_they_say(
     bos: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -263,7 +257,7 @@ def test_the_programs_in_the_docs_do_what_they_say(
     for to in ("onnx", "safetensors"):
         assert cli(["export", str(run.folder), "--to", to]) == 0
     capsys.readouterr()
-    onnx_program, safetensors_program = programs()
+    onnx_program, _, safetensors_program = programs()
     exec(onnx_program, {})
     assert float(capsys.readouterr().out) == pytest.approx(run.score("emma").loss, abs=1e-5)
     exec(safetensors_program, {})

@@ -139,9 +139,10 @@ def test_heavy_libraries_are_imported_where_they_are_used_alone() -> None:
         "jinja2": ("html",),
         "sqlalchemy": "sweep.storage", "sklearn": "sklearn",
         "safetensors": "runs.files", "filelock": "runs.folder", "msgspec": "schema",
-        "torch": ("engines.torch", "torch"), "starlette": "studio", "uvicorn": "studio",
-        "anyio": "studio",
-        "onnx": "export.onnx",
+        "onnx": "export.onnx", "tokenizers": ("data.tokenizer", "export.huggingface"),
+        "transformers": "export.huggingface",
+        "torch": ("engines.torch", "torch", "export.huggingface.modeling_microgpt"),
+        "starlette": "studio", "uvicorn": "studio", "anyio": "studio",
     }  # fmt: skip
     for name, tree in modules().items():
         for other in imported(tree):

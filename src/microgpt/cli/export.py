@@ -14,12 +14,12 @@ from microgpt.cli.terminal.say import note, say
 from microgpt.cli.train.summary import word
 from microgpt.errors import UsageError
 from microgpt.export.alone import OwnLoss
-from microgpt.runs.files import write_atomically
+from microgpt.runs.files import write_atomically, write_folder
 from microgpt.runs.folder import check_output
 from microgpt.runs.run import Run
 from microgpt.wording import ALONE, count, figures, short
 
-Format = Literal["html", "safetensors", "onnx"]
+Format = Literal["html", "onnx", "huggingface", "safetensors"]
 
 _DOCUMENTS = 100
 
@@ -30,14 +30,14 @@ def export(
     to: Annotated[
         Format,
         flag(
-            "Kind of file. html: a page that computes. safetensors: the GPT's matrices. onnx: a "
-            "model for ONNX runtimes."
+            "Kind of file. html: a page that computes. onnx: a model for ONNX runtimes. "
+            "huggingface: a folder for transformers. safetensors: the GPT's matrices."
         ),
     ] = "html",
     out: Annotated[
         Path | None,
         Parameter(name=["--out", "-o"]),
-        flag("File to write. Default: the run's name and the kind, in this folder."),
+        flag("File or folder to write. Default: the run's name and the kind, in this folder."),
     ] = None,
     documents: Annotated[
         int | None,
@@ -65,7 +65,11 @@ def export(
         if value is not None and to != "html":
             raise UsageError(f"--{name} must be given with --to html alone; got --to {to}.")
     opened = machine.run(run)
-    target = out or Path(f"{opened.folder.resolve().name}.{to}")
+    name = opened.folder.resolve().name
+    if to == "huggingface":
+        _huggingface(opened, out or Path(f"{name}-{to}"))
+        return
+    target = out or Path(f"{name}.{to}")
     check_output(target, opened.folder)
     if to == "html":
         _html(opened, target, _DOCUMENTS if documents is None else documents, bits)
@@ -112,6 +116,21 @@ def _onnx(run: Run, target: Path) -> None:
         f"logits (batch, length, {V}), opset {OPSET}."
     )
     say(f'Read it with onnxruntime.InferenceSession("{target.name}").')
+
+
+def _huggingface(run: Run, target: Path) -> None:
+    from microgpt.export.huggingface import check_folder
+    from microgpt.export.huggingface import export as to_huggingface
+
+    check_folder(target)
+    found = to_huggingface(run, target.resolve().name)
+    write_folder(target, found.files)
+    _report(run, found.loss)
+    size = short(sum(map(len, found.files.values())))
+    say(f"Saved in {word(target)}, {count(len(found.files), 'file')}, {size} bytes.")
+    say("Its README.md says how to use it, what it was trained on and what it cannot do.")
+    loads = f'AutoModelForCausalLM.from_pretrained("{target}", trust_remote_code=True)'
+    say(f"Read it with transformers: {loads}.")
 
 
 def _report(run: Run, loss: OwnLoss) -> None:

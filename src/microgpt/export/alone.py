@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import microgpt
 from microgpt import model
 from microgpt.config import GPTConfig
+from microgpt.counting.ladder import Ladder
 from microgpt.errors import DataError, RunError
 from microgpt.loss import LossSum
 from microgpt.runs.evaluation_set import EvaluationSet, evaluation_set
@@ -70,6 +71,19 @@ def own_loss(run: Run) -> OwnLoss:
         return OwnLoss(None, None, str(error))
     pricer = Pricer(run.gpt, run.tokenizer, run.settings.model.block_size)
     return OwnLoss(pricer.total(on.texts), on)
+
+
+def own_ladder(run: Run, loss: OwnLoss) -> Ladder | None:
+    """Return the GPT alone beside models that only count; None: its loss is not known."""
+    if not loss.sum or not loss.on:
+        return None
+    on, found, why = loss.on, dict[str, LossSum](), ""
+    try:
+        found = run.baselines(on.texts, seen=on.seen)
+    except (DataError, RunError) as error:
+        why = str(error)
+    n = run.ngram.n if "ngram" in found else 0
+    return Ladder(on.words, found, loss.sum, n, why=why)
 
 
 def notes(run: Run, loss: OwnLoss) -> dict[str, Any]:

@@ -73,12 +73,17 @@ def check_file(path: Path, refused: type[MicroGPTError] = RunError) -> None:
 
 def write_tensors(path: Path, tensors: Mapping[str, Any], notes: Mapping[str, Any]) -> None:
     """Write tensors and notes, with a checksum of both."""
-    from safetensors.numpy import save as to_bytes
-
     about = {"format": FORMAT, **notes, "checksum": _checksum(tensors)}
     about["of_this"] = _hash(about)
     # One key: safetensors does not preserve the order of several.
-    write_atomically(path, to_bytes(dict(tensors), {"microgpt": json.dumps(about)}))
+    write_atomically(path, as_safetensors(tensors, {"microgpt": json.dumps(about)}))
+
+
+def as_safetensors(tensors: Mapping[str, Any], header: dict[str, str]) -> bytes:
+    """Return the content of a file of tensors, with entries of its header."""
+    from safetensors.numpy import save
+
+    return save(dict(tensors), header)
 
 
 def read_tensors(
@@ -179,6 +184,13 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Replace a file: written beside it, flushed to the disk, renamed."""
     with replacing(path) as file:
         file.write(data)
+
+
+def write_folder(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files into a folder, which is made if need be, each atomically and in this order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in contents.items():
+        write_atomically(folder / name, data)
 
 
 @contextmanager
