@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -61,9 +62,9 @@ def export(
 
     Example: microgpt export runs/names-1 --to html -o names.html
     """
-    for name, value in (("documents", documents), ("bits", bits)):
+    for other, value in (("documents", documents), ("bits", bits)):
         if value is not None and to != "html":
-            raise UsageError(f"--{name} must be given with --to html alone; got --to {to}.")
+            raise UsageError(f"--{other} must be given with --to html alone; got --to {to}.")
     opened = machine.run(run)
     name = opened.folder.resolve().name
     if to == "huggingface":
@@ -99,7 +100,7 @@ def _safetensors(run: Run, target: Path) -> None:
     _report(run, to_safetensors(run, target))
     size = short(target.stat().st_size)
     say(f"Saved in {word(target)}, {size} bytes: matrices by name, (out, in), in float32.")
-    say(f'Read it with safetensors.numpy.load_file("{target.name}").')
+    say(f"Read it with safetensors.numpy.load_file({_quoted(target)}).")
 
 
 def _onnx(run: Run, target: Path) -> None:
@@ -115,7 +116,7 @@ def _onnx(run: Run, target: Path) -> None:
         f"Saved in {word(target)}, {short(len(found.data))} bytes: tokens (batch, length) to "
         f"logits (batch, length, {V}), opset {OPSET}."
     )
-    say(f'Read it with onnxruntime.InferenceSession("{target.name}").')
+    say(f"Read it with onnxruntime.InferenceSession({_quoted(target)}).")
 
 
 def _huggingface(run: Run, target: Path) -> None:
@@ -129,8 +130,13 @@ def _huggingface(run: Run, target: Path) -> None:
     size = short(sum(map(len, found.files.values())))
     say(f"Saved in {word(target)}, {count(len(found.files), 'file')}, {size} bytes.")
     say("Its README.md says how to use it, what it was trained on and what it cannot do.")
-    loads = f'AutoModelForCausalLM.from_pretrained("{target}", trust_remote_code=True)'
-    say(f"Read it with transformers: {loads}.")
+    loads = f"from_pretrained({_quoted(target)}, trust_remote_code=True)"
+    say(f"Read it with transformers.AutoModelForCausalLM.{loads}.")
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as Python writes it."""
+    return json.dumps(str(path), ensure_ascii=False)
 
 
 def _report(run: Run, loss: OwnLoss) -> None:
