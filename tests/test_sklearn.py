@@ -484,8 +484,8 @@ def test_what_cannot_be_saved_or_loaded_is_told_in_one_sentence(
             f"{file}: damaged or foreign (threads must be a whole number or null; got text).",
         ),
         (
-            {**whole, "parameters": {"tokenizer": "runes"}},
-            f'{file}: damaged or foreign (tokenizer must be one of its choices; got "runes").',
+            {**whole, "parameters": {"tokenizer": 7}},
+            f"{file}: damaged or foreign (tokenizer must be text; got a whole number).",
         ),
         ({**whole, "offset": float("nan")}, f"{file}: damaged or foreign (not JSON: "),
         ({**whole, "n_held_out": 2.5}, f"{file}: damaged or foreign (n_held_out must be a whole"),

@@ -417,7 +417,8 @@ def test_a_study_of_other_settings_is_not_joined(tmp_path: Path) -> None:
         ),
         (
             {"tokenizer": "runes"},
-            'damaged or foreign (tokenizer must be one of its choices; got "runes").',
+            "tokenizer must be one of characters, bytes, bpe, or the path of a tokenizer.json; "
+            'got "runes".',
         ),
         ({"preset": "huge"}, None),
     ],

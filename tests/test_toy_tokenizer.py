@@ -21,7 +21,7 @@ from microgpt.config import GPTConfig
 from microgpt.data.batch import lay_out
 from microgpt.data.encoded import Encoded, Ids, Placed, Places
 from microgpt.data.texts import Texts
-from microgpt.data.tokenizer import UNKNOWN, Bytes, Characters, Tokenizer, encode_all
+from microgpt.data.tokenizer import BPE, UNKNOWN, Bytes, Characters, Tokenizer, encode_all
 from microgpt.errors import DataError, UsageError
 from microgpt.evaluation import evaluate
 from microgpt.runs.run import Run
@@ -164,7 +164,8 @@ def test_a_run_of_it_is_opened_compressed_and_reported(
 
 
 @pytest.mark.parametrize("tokenizer", [TOKENIZER, Bytes(), Bytes("first"), Characters.of(["né😀"]),
-                                       Characters.of(["ba"], "first")])  # fmt: skip
+                                       Characters.of(["ba"], "first"), BPE.of(["né né"] * 2, 262),
+                                       BPE.of(["né né"] * 2, 262, "first")])  # fmt: skip
 def test_pieces_are_the_bytes_of_what_is_decoded(tokenizer: Tokenizer) -> None:
     text = "né😀" if tokenizer.any_bytes or not tokenizer.encode("né😀")[0].min() < 0 else "ab"
     ids = tokenizer.encode(text)[0].tolist()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter, Token
 
-from microgpt.config import TokenizerName
 from microgpt.data.corpus import Source
 from microgpt.data.tokenizer.masks import KINDS
 from microgpt.engines import ENGINES
@@ -81,8 +80,16 @@ RunName = Annotated[
     Name | None, flag("Folder of a run, or its name in runs/. Default: the newest run.")
 ]
 Tokenizer = Annotated[
-    TokenizerName | None,
-    flag("What a token is: a character of the data, or a byte. Default: characters.", DATA),
+    str | None,
+    flag(
+        "What a token is: characters, of the data; bytes; or bpe, pieces of text learned from the "
+        "data. Or the path of a tokenizer.json. Default: characters.",
+        DATA,
+    ),
+]
+VocabSize = Annotated[
+    int | None,
+    whole("Token ids that bpe learns, the 256 bytes and BOS included. Default: 1000.", DATA),
 ]
 Mask = Annotated[
     list[str] | None,

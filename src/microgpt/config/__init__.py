@@ -16,7 +16,6 @@ from microgpt.config.setting import check
 from microgpt.errors import UsageError
 
 Activation = Literal["relu", "squared-relu"]
-TokenizerName = Literal["characters", "bytes"]
 ObjectiveName = Literal["cross-entropy", "linear", "quadratic"]
 Order = Literal["per-epoch", "once"]
 LongDocuments = Literal["window", "cut"]
@@ -24,6 +23,12 @@ Position = Literal["learned", "rotary"]
 Init = Literal["normal", "fan-in"]
 OptimizerName = Literal["adam", "muon"]
 Precision = Literal["auto", "float32", "bfloat16", "float64"]
+
+TokenizerName = str
+"""One of TOKENIZERS, or the path of a `tokenizer.json` of Hugging Face's tokenizers."""
+
+TOKENIZERS = ("characters", "bytes", "bpe")
+"""What is made of the data; only "bpe" has a size to choose."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,3 +207,29 @@ def from_json(kind: type[Config], data: Any, name: str) -> Config:
 def check_count(name: str, value: object) -> None:
     """Raise UsageError unless the value is a whole number from 1 that 63 bits can hold."""
     Whole(1, 2**63 - 1).check(name, value)
+
+
+def check_tokenizer(name: TokenizerName, vocab_size: int | None = None) -> None:
+    """Raise UsageError unless there can be a tokenizer of this name and size.
+
+    >>> check_tokenizer("bytes", 300)
+    Traceback (most recent call last):
+    microgpt.errors.UsageError: vocab_size must stand with tokenizer bpe; got bytes.
+    """
+    if name not in TOKENIZERS and not name.endswith(".json"):
+        raise UsageError(
+            f"tokenizer must be one of {', '.join(TOKENIZERS)}, or the path of a tokenizer.json; "
+            f'got "{name}".'
+        )
+    if vocab_size is not None:
+        if name != "bpe":
+            raise UsageError(f"vocab_size must stand with tokenizer bpe; got {name}.")
+        check_vocab_size(vocab_size)
+
+
+_VOCAB_SIZE = Whole(257, 2**21)
+
+
+def check_vocab_size(value: int) -> None:
+    """Raise UsageError unless a BPE may have so many ids: one for each byte, BOS, and more."""
+    _VOCAB_SIZE.check("vocab_size", value)

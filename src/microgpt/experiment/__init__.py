@@ -184,7 +184,7 @@ def new(
     begin = preset(preset_name)
     training = _short(TrainConfig(**begin.training), steps, seed, engine)
     data = corpus.read(source)
-    tokens = tokenizer_for("characters", data.documents, begin.bos)
+    tokens = tokenizer_for("characters", data, begin.bos)
     config = GPTConfig(vocab_size=tokens.vocab_size, **begin.model)
     return Experiment(data, tokens, config, training, engine, threads, device)
 

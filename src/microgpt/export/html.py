@@ -17,6 +17,7 @@ from microgpt import html
 from microgpt import page as source
 from microgpt.counting.ladder import Ladder
 from microgpt.data.texts import Texts
+from microgpt.data.tokenizer import BPE
 from microgpt.errors import DataError, RunError, UsageError
 from microgpt.export.data import chosen, data
 from microgpt.export.linked import linked
@@ -68,11 +69,16 @@ def export(run: Run, documents: int = 100, bits: Bits | None = None) -> Exported
         bits: of each parameter; None: 16 if they cost under 0.001 nats, else 32.
 
     Raises:
-        UsageError: the number is not in [0, 800], or a mask has an expression that a browser reads
-            otherwise.
+        UsageError: the number is not in [0, 800], the run's tokenizer is a BPE, or a mask has an
+            expression that a browser reads otherwise.
     """
     if not 0 <= documents <= MOST:
         raise UsageError(f"documents must be a whole number from 0 to {MOST}; got {documents}.")
+    if isinstance(run.tokenizer, BPE):
+        raise UsageError(
+            "a page that computes must be of a run that reads characters or bytes; "
+            f"{run.folder} reads the tokens of a BPE."
+        )
     found, texts, why = None, Texts.of([]), ""
     try:
         on = evaluation_set(run, None, None)

@@ -14,9 +14,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from microgpt.config import GPTConfig, TokenizerName, TrainConfig, check_count
+from microgpt.config import GPTConfig, TokenizerName, TrainConfig, check_count, check_tokenizer
 from microgpt.data import again, corpus
 from microgpt.data.corpus import MEMORY, Corpus, Source
+from microgpt.data.tokenizer.bpe import smaller
 from microgpt.data.tokenizer.masks import parse, unmatched
 from microgpt.engines.compute import Compute
 from microgpt.engines.contract import Engine, State
@@ -94,6 +95,7 @@ def in_memory(
     *,
     preset_name: str | None = None,
     tokenizer: TokenizerName = "characters",
+    vocab_size: int | None = None,
     mask: str | Sequence[str] | None = None,
     engine: str = "auto",
     threads: int | None = None,
@@ -108,7 +110,8 @@ def in_memory(
         preset_name: the recipe that `overrides` change. None: with `seconds` alone the recipe is
             chosen for this machine and this data (`budget`); else "micro", or, without the native
             engine, "microgpt".
-        tokenizer: "characters" or "bytes".
+        tokenizer: "characters", "bytes", "bpe", or the path of a `tokenizer.json`.
+        vocab_size: how many token ids "bpe" has; None: 1,000.
         mask: what is read as one symbol, as `masks.parse` takes it.
         engine: by name, or "auto".
         threads: for the engine.
@@ -121,10 +124,12 @@ def in_memory(
         UsageError, DataError: a setting or the data is invalid.
     """
     check_count("log_every", log_every)
+    check_tokenizer(tokenizer, vocab_size)
     masks = parse(mask)
     own = {
         "preset": preset_name,
         "tokenizer": None if tokenizer == "characters" else tokenizer,
+        "vocab_size": vocab_size,
         "engine": None if engine == "auto" else engine,
         "mask": tuple(map(str, masks)) or None,
     }
@@ -140,9 +145,10 @@ def in_memory(
     GPTConfig(vocab_size=1, **{**begin.model, **shape})
     began = time.perf_counter()
     read = corpus.read(data) if isinstance(data, Source) else corpus.from_documents(data)
-    tokens = tokenizer_for(tokenizer, read.documents, begin.bos, masks)
-    read = replace(read, notes=(*read.notes, *unmatched(masks, tokens)))
-    dataset = Dataset(read, tokens, training.holdout)
+    holdout = training.holdout
+    tokens = tokenizer_for(tokenizer, read, begin.bos, masks, vocab_size, holdout)
+    read = replace(read, notes=(*read.notes, *unmatched(masks, tokens), *smaller(tokens)))
+    dataset = Dataset(read, tokens, holdout)
     _ = dataset.encoded
     reading = time.perf_counter() - began
     choice, spent = None, 0.0

@@ -72,6 +72,7 @@ def train(
     compile: bool | None = None,  # noqa: A002  (the flag's name)
     deterministic: bool | None = None,
     tokenizer: TokenizerName = "characters",
+    vocab_size: int | None = None,
     mask: str | Sequence[str] | None = None,
     column: str | None = None,
     field: str | None = None,
@@ -138,8 +139,10 @@ def train(
         recompute: whether it computes each layer again in the backward pass, to save memory.
         compile: whether it compiles the layers.
         deterministic: whether on a GPU it uses only operations that give the same numbers again.
-        tokenizer: a token for each of the data's "characters", or for each of the "bytes" of any
-            text.
+        tokenizer: a token for each of the data's "characters", for each of the "bytes" of any text,
+            or for each piece of text that is learned from the data, "bpe"; or the path of a
+            `tokenizer.json` of Hugging Face's tokenizers, byte-level.
+        vocab_size: how many token ids "bpe" has, at least 257; None: 1,000.
         mask: kinds of text that are read as one symbol each, whatever they say: "digits,hex" (of
             "uuid", "ip", "dates", "hex", "digits"), or "NAME=PATTERN" with a regular expression; or
             several of these in a list.

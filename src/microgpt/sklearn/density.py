@@ -48,7 +48,8 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         steps, seconds: the budget. With seconds alone the recipe is chosen for this machine.
         n_layer, n_head, n_embd, block_size: the model's shape; None: the preset's.
         batch_size, lr, dropout, weight_decay, ngram: the training's; None: the preset's.
-        tokenizer: "characters" or "bytes".
+        tokenizer: "characters", "bytes", "bpe", or the path of a `tokenizer.json`.
+        vocab_size: how many token ids "bpe" has; None: 1,000.
         mask: kinds of text that are read as one character each, as `microgpt.train` takes them.
         holdout: the share of X held out of training: the weight of the counts, the best step and
             the threshold of `predict` are chosen on it.
@@ -90,6 +91,7 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         weight_decay: float | None = None,
         ngram: int | None = None,
         tokenizer: TokenizerName = "characters",
+        vocab_size: int | None = None,
         mask: str | Sequence[str] | None = None,
         holdout: float = 0.1,
         contamination: float = 0.01,
@@ -102,8 +104,8 @@ class TextDensity(OutlierMixin, DensityMixin, BaseEstimator):
         self.n_layer, self.n_head, self.n_embd = n_layer, n_head, n_embd
         self.block_size, self.batch_size, self.lr = block_size, batch_size, lr
         self.dropout, self.weight_decay, self.ngram = dropout, weight_decay, ngram
-        self.tokenizer, self.mask, self.holdout = tokenizer, mask, holdout
-        self.contamination, self.per_character = contamination, per_character
+        self.tokenizer, self.vocab_size, self.mask = tokenizer, vocab_size, mask
+        self.holdout, self.contamination, self.per_character = holdout, contamination, per_character
         self.engine, self.threads, self.random_state = engine, threads, random_state
 
     def fit(self, X: Iterable[Any], y: object = None) -> TextDensity:

@@ -70,7 +70,7 @@ class ReadyText:
     """
 
     def __init__(self, read: Corpus, bos: BosPlace) -> None:
-        tokens = tokenizer_for("characters", read.documents, bos)
+        tokens = tokenizer_for("characters", read, bos)
         self.corpus, self.dataset = read, Dataset(read, tokens, HELD_OUT)
         self.levels = lru_cache(8)(self._levels)
 

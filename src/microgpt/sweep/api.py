@@ -38,6 +38,7 @@ def study(
     holdout: float = 0.1,
     seed: int = 42,
     tokenizer: TokenizerName = "characters",
+    vocab_size: int | None = None,
     mask: str | Sequence[str] | None = None,
     column: str | None = None,
     engine: str | None = None,
@@ -59,7 +60,8 @@ def study(
         seconds: seconds of each training instead.
         holdout: the share of documents held out, to compare on, in (0, 1).
         seed: the first one.
-        tokenizer: "characters" or "bytes".
+        tokenizer: "characters", "bytes", "bpe", or the path of a `tokenizer.json`.
+        vocab_size: how many token ids "bpe" has; None: 1,000.
         mask: kinds of text that are read as one symbol each, as `microgpt.train` takes them.
         column: of a .csv or .tsv file, or of a data frame.
         engine: what computes; None: "native" if it is there.
@@ -94,6 +96,7 @@ def study(
     settings = SweepSettings(
         preset=preset,
         tokenizer=tokenizer,
+        vocab_size=vocab_size,
         mask=tuple(map(str, parse(mask))),
         source=source,
         fingerprint=read.fingerprint,

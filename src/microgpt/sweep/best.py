@@ -42,6 +42,7 @@ def session(sweep: Sweep, trial: Trial, seconds: float | None = None) -> Session
         settings.source,
         preset_name=settings.preset,
         tokenizer=settings.tokenizer,
+        vocab_size=settings.vocab_size,
         mask=settings.mask,
         engine=settings.engine,
         out=_new(sweep),

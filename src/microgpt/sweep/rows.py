@@ -54,7 +54,8 @@ def command(sweep: Sweep) -> str:
     told = {
         "seeds": settings.seeds, "preset": settings.preset, "steps": settings.steps,
         "seconds": settings.seconds, "holdout": settings.holdout, "seed": settings.seed,
-        "tokenizer": settings.tokenizer, "mask": settings.mask or None, "engine": settings.engine,
+        "tokenizer": settings.tokenizer, "vocab_size": settings.vocab_size,
+        "mask": settings.mask or None, "engine": settings.engine,
         **settings.source.asked,
     }  # fmt: skip
     return " ".join(filter(None, ["microgpt sweep", *files, grid, *as_flags(told)]))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from microgpt import schema
-from microgpt.config import GPTConfig, TokenizerName, TrainConfig, check_count
+from microgpt.config import GPTConfig, TokenizerName, TrainConfig, check_count, check_tokenizer
 from microgpt.data.corpus import Source
 from microgpt.errors import SweepError, UsageError
 from microgpt.runs.settings import check_format
@@ -45,7 +45,7 @@ class SweepSettings:
 
     Attributes:
         preset: the recipe that the knobs of all trials override.
-        tokenizer: "characters" or "bytes".
+        tokenizer: "characters", "bytes", "bpe", or the path of a `tokenizer.json`.
         mask: what is read as one symbol, as `masks.parse` takes it.
         source: where the documents are.
         fingerprint: a hash of the documents.
@@ -56,6 +56,7 @@ class SweepSettings:
         knobs: as text that `knob.parse` takes.
         seeds: of a grid: how many trainings each combination of values gets, with the seeds from
             `seed` up; None: the values are searched for, and all trainings share one seed.
+        vocab_size: how many token ids "bpe" has; None: 1,000.
     """
 
     preset: str
@@ -70,6 +71,7 @@ class SweepSettings:
     knobs: tuple[str, ...] = ()
     seeds: int | None = None
     mask: tuple[str, ...] = ()
+    vocab_size: int | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 < self.holdout < 1.0:
@@ -77,6 +79,7 @@ class SweepSettings:
                 "holdout must be in (0, 1): trials are compared on what is held out; "
                 f"got {self.holdout}."
             )
+        check_tokenizer(self.tokenizer, self.vocab_size)
         _ = self.space  # raises a UsageError if it is wrong
         self.configs({}, 1)
 
@@ -141,6 +144,7 @@ class SweepSettings:
         source = self.source
         words |= {
             "tokenizer": self.tokenizer if self.tokenizer != "characters" else None,
+            "vocab_size": self.vocab_size,
             "mask": self.mask or None,
             **source.asked,
             "engine": self.engine,
@@ -173,6 +177,8 @@ class SweepSettings:
         data["mask"] = [*self.mask]  # as a database gives it back
         if not self.mask:
             del data["mask"]  # a study of an earlier version has none
+        if self.vocab_size is None:
+            del data["vocab_size"]
         return {"format": FORMAT, **data, "source": self.source.to_json(), "knobs": [*self.knobs]}
 
     @classmethod

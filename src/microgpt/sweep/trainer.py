@@ -73,7 +73,8 @@ class TrialTrainer:
     def __init__(self, settings: SweepSettings, data: Corpus) -> None:
         self.settings = settings
         bos = preset(settings.preset).bos
-        self.tokens = tokenizer_for(settings.tokenizer, data.documents, bos, parse(settings.mask))
+        masks, size = parse(settings.mask), settings.vocab_size
+        self.tokens = tokenizer_for(settings.tokenizer, data, bos, masks, size, settings.holdout)
         self._dataset = Dataset(data, self.tokens, settings.holdout)
         self.held_out = self._dataset.heldout_documents
         if not self.held_out:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from microgpt import model
-from microgpt.config import GPTConfig, LongDocuments, TokenizerName, TrainConfig
+from microgpt.config import GPTConfig, LongDocuments, TokenizerName, TrainConfig, check_tokenizer
 from microgpt.counting.ngram import NGram
 from microgpt.data.alike import Alike, same, same_ids
 from microgpt.data.batch import Layout, lay_out
@@ -22,7 +22,8 @@ from microgpt.data.plan import Plan
 from microgpt.data.shuffle import shuffled
 from microgpt.data.split import split
 from microgpt.data.texts import Texts
-from microgpt.data.tokenizer import BosPlace, Bytes, Characters, Masked, Tokenizer, encode_all
+from microgpt.data.tokenizer import BPE, BosPlace, Bytes, Characters, Masked, Tokenizer, encode_all
+from microgpt.data.tokenizer.bpe import VOCAB_SIZE
 from microgpt.data.tokenizer.masks import Mask
 from microgpt.engines import open_engine
 from microgpt.engines.compute import Compute
@@ -172,25 +173,37 @@ def first_state(config: GPTConfig, seed: int, documents: int) -> State:
 
 def tokenizer_for(
     name: TokenizerName,
-    documents: Sequence[str],
+    data: Corpus,
     bos: BosPlace,
     masks: Sequence[Mask] = (),
+    vocab_size: int | None = None,
+    holdout: float = 0.0,
 ) -> Tokenizer:
-    """Make the tokenizer of documents.
+    """Make the tokenizer of a training.
 
     Args:
-        name: the kind of tokenizer.
-        documents: their characters are the vocabulary of "characters".
+        name: the kind of tokenizer, or a file.
+        data: the documents. The characters of all of them are the vocabulary of "characters", as in
+            the original; the merges of "bpe" are learned from those that are trained on.
         bos: whether BOS is the first id or the last.
         masks: what is read as one symbol.
+        vocab_size: how many ids "bpe" has at most.
+        holdout: the share of documents that are held out.
 
     Raises:
-        UsageError: there is no tokenizer of this name.
+        UsageError: there is no tokenizer of this name, or it does not go with the other settings.
+        MissingExtra: Hugging Face's tokenizers is not installed.
     """
+    check_tokenizer(name, vocab_size)
     if name not in ("characters", "bytes"):
-        raise UsageError(f'tokenizer must be one of characters, bytes; got "{name}".')
+        if masks:
+            raise UsageError("mask must stand with tokenizer characters or bytes; got another.")
+        if name != "bpe":
+            return BPE.of_file(name, bos)
+        return BPE.of(split(data, holdout)[0], vocab_size or VOCAB_SIZE, bos)
 
     def made(blocks: Iterable[Texts]) -> Characters | Bytes:
         return Bytes(bos) if name == "bytes" else Characters.counted(blocks, bos)
 
-    return Masked.of(documents, masks, made) if masks else made(Texts.of(documents).blocks())
+    documents = data.documents
+    return Masked.of(documents, masks, made) if masks else made(documents.blocks())

@@ -112,6 +112,7 @@ def sweep(
         flag(f"Share of documents held out, for comparing. Default: {_HOLDOUT}.", TRAINING),
     ] = None,
     tokenizer: flags.Tokenizer = None,
+    vocab_size: flags.VocabSize = None,
     mask: flags.Mask = None,
     reading: flags.Reading = flags.READING,
     engine: flags.Engine = None,
@@ -154,6 +155,7 @@ def sweep(
         settings = SweepSettings(
             preset=preset or _PRESET,
             tokenizer=tokenizer or "characters",
+            vocab_size=vocab_size,
             mask=tuple(map(str, parse(mask))),
             source=source,
             fingerprint=data.fingerprint,
@@ -172,7 +174,7 @@ def sweep(
         others = {
             "seconds": seconds, "steps": steps, "knob": knob, "out": out, "name": name,
             "preset": preset, "seed": seed, "holdout": holdout, "tokenizer": tokenizer,
-            "mask": mask, "engine": engine, "grid": grid, "seeds": seeds,
+            "vocab_size": vocab_size, "mask": mask, "engine": engine, "grid": grid, "seeds": seeds,
             "data": None if source == Source() else source,
         }  # fmt: skip
         if given := [what for what, value in others.items() if value is not None]:

@@ -40,6 +40,7 @@ def train(
     log_every: Annotated[int | None, whole("Steps a line, in the output and in log.jsonl.")] = None,
     json: flags.Json = False,
     tokenizer: flags.Tokenizer = None,
+    vocab_size: flags.VocabSize = None,
     mask: flags.Mask = None,
     reading: flags.Reading = flags.READING,
     machine: flags.Machine = flags.MACHINE,
@@ -57,6 +58,7 @@ def train(
             source,
             preset_name=preset,
             tokenizer=tokenizer or "characters",
+            vocab_size=vocab_size,
             mask=mask,
             out=out,
             log_every=1 if log_every is None else log_every,
@@ -72,6 +74,7 @@ def train(
             "out": out,
             "log_every": log_every,
             "tokenizer": tokenizer,
+            "vocab_size": vocab_size,
             "mask": mask,
         }
         given = [name for name, value in others.items() if value is not None]

@@ -1,17 +1,18 @@
 """Documents to token ids and back.
 
 In: text. Out: ids in [0, V); one of them, BOS, begins and ends each document. `Characters` has an
-id for each code point of the training data, `Bytes` for each byte. Decoding inverts encoding, but
+id for each code point of the training data, `Bytes` for each byte, `BPE` for each piece of text
+that it has learned. Decoding inverts encoding, but
 of `Masked`, which reads some spans as one symbol each, and decodes them to that.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from microgpt import schema
-from microgpt.config import TokenizerName
+from microgpt.data.tokenizer.bpe import BPE
 from microgpt.data.tokenizer.bytes import Bytes
 from microgpt.data.tokenizer.characters import Characters
 from microgpt.data.tokenizer.contract import UNKNOWN, BosPlace, Tokenizer
@@ -21,7 +22,7 @@ from microgpt.data.tokenizer.masks import Mask, check_distinct
 from microgpt.errors import UsageError
 
 __all__ = [
-    "UNKNOWN", "BosPlace", "Bytes", "Characters", "Masked", "Tokenizer", "encode_all",
+    "BPE", "UNKNOWN", "BosPlace", "Bytes", "Characters", "Masked", "Tokenizer", "encode_all",
     "from_json", "known_ids",
 ]  # fmt: skip
 
@@ -35,14 +36,17 @@ def from_json(data: Any) -> Tokenizer:
     >>> from_json(Bytes().to_json()).vocab_size
     257
     """
-    if isinstance(data, dict) and cast("dict[str, Any]", data).get("kind") == "masked":
+    kind = cast("dict[str, Any]", data).get("kind") if isinstance(data, dict) else None
+    if kind == "bpe":
+        return BPE.from_json(data)
+    if kind == "masked":
         return _masked(schema.convert(_WrittenMasked, data))
     return _plain(schema.convert(_Written, data))
 
 
 @dataclass(frozen=True)
 class _Written:
-    kind: TokenizerName
+    kind: Literal["characters", "bytes"]
     bos: BosPlace
     characters: str = ""
     counts: tuple[int, ...] = ()

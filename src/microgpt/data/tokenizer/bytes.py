@@ -5,7 +5,7 @@ In: any text. Out: ids; nothing is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,11 +14,11 @@ import numpy as np
 
 from microgpt.data.encoded import Placed, Places
 from microgpt.data.texts import Texts, begins
-from microgpt.data.tokenizer.contract import BosPlace, WithBOS
+from microgpt.data.tokenizer.contract import BosPlace, OfAnyBytes
 
 
 @dataclass(frozen=True)
-class Bytes(WithBOS):
+class Bytes(OfAnyBytes):
     """A token id for each byte of UTF-8: any text, nothing unknown.
 
     >>> [values.tolist() for values in Bytes().encode("né")]
@@ -38,15 +38,6 @@ class Bytes(WithBOS):
         return "byte"
 
     @property
-    def alphabet(self) -> str:
-        return "any text"
-
-    @property
-    def frequencies(self) -> dict[str, int]:
-        """None is counted: all bytes are in the vocabulary."""
-        return {}
-
-    @property
     def asked(self) -> dict[str, Any]:
         return {"tokenizer": "bytes"}
 
@@ -59,18 +50,6 @@ class Bytes(WithBOS):
     def pieces(self) -> Sequence[bytes]:
         return self._pieces
 
-    @property
-    def any_bytes(self) -> bool:
-        return True
-
-    @property
-    def unknown_nats(self) -> float:
-        return 0.0
-
-    @property
-    def stand_in(self) -> int:
-        return self.bos
-
     def encode_many(self, texts: Sequence[str]) -> Placed:
         some = Texts.of(texts).packed()
         offsets, buffer = some.starts, some.buffer
@@ -80,14 +59,6 @@ class Bytes(WithBOS):
         number_N = np.cumsum(begins(buffer), dtype=np.int32) - 1  # each byte's character, of all
         starts_N: Places = number_N - np.repeat(number_N[offsets[:-1]], np.diff(offsets))
         return Placed(stream, offsets, starts_N)
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of ids; invalid UTF-8 becomes U+FFFD, and BOS is left out."""
-        data = bytes(i - self.first for i in ids if i != self.bos)
-        try:
-            return data.decode("utf-8", "surrogatepass")
-        except UnicodeDecodeError:
-            return data.decode("utf-8", "replace")
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": "bytes", "bos": self.bos_place}

@@ -142,3 +142,40 @@ class WithBOS(OneOfMany):
     def first(self) -> int:
         """The id of the first token that is not BOS."""
         return 1 if self.bos_place == "first" else 0
+
+
+class OfAnyBytes(WithBOS):
+    """What tokenizers share that have an id for each byte: nothing is unknown."""
+
+    @property
+    def alphabet(self) -> str:
+        return "any text"
+
+    @property
+    def frequencies(self) -> dict[str, int]:
+        """None is counted: all bytes are in the vocabulary."""
+        return {}
+
+    @property
+    def pieces(self) -> Sequence[bytes]:
+        raise NotImplementedError
+
+    @property
+    def any_bytes(self) -> bool:
+        return True
+
+    @property
+    def unknown_nats(self) -> float:
+        return 0.0
+
+    @property
+    def stand_in(self) -> int:
+        return self.bos
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of ids; invalid UTF-8 becomes U+FFFD, and BOS is left out."""
+        data = b"".join(map(self.pieces.__getitem__, ids))
+        try:
+            return data.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            return data.decode("utf-8", "replace")
