@@ -19,7 +19,7 @@ from microgpt.cli.terminal.tables import table
 from microgpt.errors import UsageError
 from microgpt.runs.command import command as command_of
 from microgpt.runs.folder import find_run, is_run
-from microgpt.runs.record import RESULTS, differences, row
+from microgpt.runs.record import RESULTS, differences, reads, row
 from microgpt.runs.run import Run
 from microgpt.runs.table import Row, check_columns, gather, select
 from microgpt.training.trainer import TAIL
@@ -31,6 +31,7 @@ _USUAL = {
     "loss": "loss", "heldout": "held out", "mixed": MIXED, "heldout_error": "error",
     "heldout_positions": "positions", "seconds": "seconds",
 }  # fmt: skip
+_BY_BYTES = "bits a byte"
 _LEAST = ("preset", "data", "seconds", "positions", "parameters", "steps", "error")
 
 
@@ -115,15 +116,25 @@ def _columns(words: str | None, rows: Sequence[Row]) -> list[str]:
 
 
 def _usual(rows: Sequence[Row]) -> None:
-    shown = table(*_USUAL.values(), left=3, least=_LEAST)
+    is_mixed = len({*map(reads, rows)}) > 1
+    words, numbers = [*_USUAL.values()][:3], [*_USUAL.values()][3:]
+    by_bytes = [_BY_BYTES] if is_mixed else []
+    shown = table(*words, *by_bytes, *numbers, left=3, least=_LEAST)
     for r in rows:
         shown.add_row(
-            r["run"], r["data"], r["preset"], f"{r['parameters']:,}", f"{r['steps']:,}",
+            r["run"], r["data"], r["preset"],
+            *([_loss(r["bits_per_byte"])] if is_mixed else []),
+            f"{r['parameters']:,}", f"{r['steps']:,}",
             _loss(r["loss"]), _loss(r["heldout"] if r["gpt"] is None else r["gpt"]),
             "" if r["gpt"] is None else _loss(r["heldout"]), _loss(r["heldout_error"]),
             _count(r["heldout_positions"]), f"{r['seconds']:.1f}",
         )  # fmt: skip
     stdout().print(shown)
+    if is_mixed:
+        say(
+            f"{_BY_BYTES}: of UTF-8, held out; nats a token cannot be compared between these runs",
+            "quiet",
+        )
     units = {r["unit"] for r in rows}
     unit = units.pop() if len(units) == 1 else "token"
     say(f"loss: nats a {unit}, the mean of the last {TAIL} steps", "quiet")

@@ -42,6 +42,7 @@ class _Loss:
     kept: int = 0
     standard_error: float = 0.0
     gpt: float = 0.0
+    bytes: int = 0
 
     def __post_init__(self) -> None:
         _POSITIONS.check("positions", self.positions)

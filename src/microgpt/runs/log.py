@@ -91,6 +91,8 @@ def heldout_line(heldout: HeldOut) -> dict[str, Any]:
     if heldout.gpt:
         found["gpt"] = heldout.gpt.mean
     found["positions"] = heldout.sum.positions
+    if heldout.n_bytes:
+        found["bytes"] = heldout.n_bytes
     if math.isfinite(heldout.error):
         found["standard_error"] = heldout.error
     if heldout.kept:

@@ -5,9 +5,11 @@ In: a run. Out: its data, size, steps, seconds and losses, and all settings of i
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
+from microgpt.data.tokenizer.sizes import ByteCounter
+from microgpt.loss import LN_2
 from microgpt.model import size
 from microgpt.runs.run import Run
 from microgpt.training.trainer import TAIL
@@ -53,13 +55,33 @@ def row(run: Run) -> dict[str, Any]:
     `steps` how many were made.
     """
     results = record(run)
-    return {**results, "unit": run.tokenizer.unit, **_flat(run.settings.to_json(), taken=results)}
+    own = {"unit": run.tokenizer.unit, "bits_per_byte": bits_per_byte(run)}
+    return {**results, **own, **_flat(run.settings.to_json(), taken=results)}
+
+
+def bits_per_byte(run: Run) -> float | None:
+    """Return the last held-out loss in bits a byte of UTF-8; None: it is not known."""
+    if not run.log.heldout:
+        return None
+    heldout = run.log.heldout[-1]["heldout"]
+    is_one_each = ByteCounter(run.tokenizer).is_one_each
+    n_bytes = heldout["positions"] if is_one_each else heldout.get("bytes")
+    return heldout["loss"] * heldout["positions"] / LN_2 / n_bytes if n_bytes else None
+
+
+def reads(row: Mapping[str, Any]) -> tuple[str, int | None]:
+    """Return what a run's tokens are: losses a position of others cannot be compared with its."""
+    return row["unit"], row["vocab_size"] if row["unit"] == "token" else None
 
 
 def differences(*runs: Run) -> dict[str, tuple[Any, ...]]:
-    """Return the settings and results in which runs differ, each with the value of every run."""
+    """Return the settings and results in which runs differ, each with the value of every run.
+
+    Where they read different tokens, bits a byte come first.
+    """
     rows = [row(run) for run in runs]
-    names = {name: None for each in rows for name in each if name != "run"}
+    first = ["bits_per_byte"] if len({*map(reads, rows)}) > 1 else []
+    names = dict.fromkeys([*first, *(name for each in rows for name in each if name != "run")])
     values = {name: tuple(each.get(name) for each in rows) for name in names}
     return {name: its for name, its in values.items() if any(one != its[0] for one in its)}
 

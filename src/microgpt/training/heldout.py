@@ -21,6 +21,7 @@ from microgpt.counting.mixture import Mixture
 from microgpt.data.batch import Batch, Offsets, lay_out
 from microgpt.data.shuffle import shuffled
 from microgpt.data.tokenizer import Tokenizer, encode_all
+from microgpt.data.tokenizer.sizes import ByteCounter
 from microgpt.engines.contract import Floats, Predictor
 from microgpt.loss import LossSum
 from microgpt.loss.error import standard_error
@@ -34,6 +35,8 @@ class HeldOut:
         step: after which it was measured.
         sum: the sum of the model's losses.
         gpt: the sum of the GPT's own losses, if the model is mixed with counts.
+        n_bytes: what was measured in bytes of UTF-8, each end as one; None: one a position, or it
+            is not known.
         documents: how many were measured, the last one perhaps in part.
         error: the standard error of the mean; NaN if there are too few documents.
         kept: the step of the state measured, if the best state is an earlier one than the last.
@@ -45,6 +48,7 @@ class HeldOut:
     error: float = math.nan
     kept: int | None = None
     gpt: LossSum | None = None
+    n_bytes: int | None = None
 
     @property
     def own(self) -> LossSum:
@@ -71,6 +75,7 @@ class HeldOutDocuments:
         order = shuffled(len(batch), random.Random(seed))
         self._batch, self._document_W = batch.take(order), document_W[order]
         self._head = lru_cache(2)(self._batch.head)
+        self._bytes = ByteCounter(tokenizer)
 
     def __len__(self) -> int:
         return len(self._batch)
@@ -103,7 +108,8 @@ class HeldOutDocuments:
             losses_N = gpt.losses(batch)
         total = LossSum.of(losses_N)
         documents = self._documents(total.positions)
-        return HeldOut(step, total, documents, self._error(batch, losses_N), kept, own)
+        n_bytes = None if self._bytes.is_one_each else self._bytes.count(batch.targets_N)
+        return HeldOut(step, total, documents, self._error(batch, losses_N), kept, own, n_bytes)
 
     def told(self, line: Mapping[str, Any]) -> HeldOut:
         """Return the evaluation that a line of the log records."""
@@ -111,7 +117,8 @@ class HeldOutDocuments:
         total = LossSum(logged["loss"] * logged["positions"], logged["positions"])
         documents, error = self._documents(total.positions), logged.get("standard_error", math.nan)
         gpt = LossSum(logged["gpt"] * total.positions, total.positions) if "gpt" in logged else None
-        return HeldOut(line["step"], total, documents, error, logged.get("kept"), gpt)
+        kept, n_bytes = logged.get("kept"), logged.get("bytes")
+        return HeldOut(line["step"], total, documents, error, kept, gpt, n_bytes)
 
     def _documents(self, positions: int) -> int:
         return len(np.unique(self._document_W[: len(self.head(positions))]))

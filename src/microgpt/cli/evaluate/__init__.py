@@ -15,6 +15,7 @@ from microgpt.cli.terminal.tables import table
 from microgpt.counting.ladder import Ladder
 from microgpt.data import corpus
 from microgpt.data.corpus import Source
+from microgpt.data.tokenizer.sizes import is_of_pieces
 from microgpt.evaluation.record import record
 from microgpt.loss import LN_2
 from microgpt.runs.evaluation_set import check_limit, evaluation_set
@@ -59,6 +60,12 @@ def evaluate(
     unit = opened.tokenizer.unit
     positions = count(result.sum.positions, "position")
     say(f"{opened.folder} on {found.on.words}, {positions}")
+    by_bytes = (
+        f"{figures(result.bits_per_byte, 3)} bits a byte of UTF-8, the ends counted as a byte each"
+    )
+    is_first = is_of_pieces(opened.tokenizer)
+    if is_first:
+        say(by_bytes)
     if ladder.gpt:
         counts = counts_of(opened.settings.training.ngram, unit, opened.weight)
         say(f"GPT + {counts}: {units(result.sum, unit)}")
@@ -66,10 +73,11 @@ def evaluate(
     else:
         say(units(result.sum, unit))
     say()
-    _show_ladder(ladder, result.n_bytes)
+    _show_ladder(ladder, result.n_bytes, by_bytes_first=is_first)
     say()
     say(f"{result.accuracy:.1%} of the {unit}s were the likeliest one")
-    say(f"{figures(result.bits_per_byte, 3)} bits a byte of UTF-8, the ends counted as a byte each")
+    if not is_first:
+        say(by_bytes)
     say(f"{figures(result.document_loss)} nats: the mean of the documents' own means")
     if result.unknown:
         say(unknown_line(result, opened.tokenizer.unknown_nats))
@@ -94,19 +102,25 @@ def measured(run: Run, source: Source, limit: int | None) -> Measurement:
     return found
 
 
-def _show_ladder(ladder: Ladder, n_bytes: int) -> None:
+def _show_ladder(ladder: Ladder, n_bytes: int, *, by_bytes_first: bool) -> None:
     """Print the losses of the baselines and of the model, the highest first."""
-    least = "bits a byte", "bits", "perplexity"
-    rows = table("", "nats", "bits", "bits a byte", "perplexity", "", left=1, least=least)
+    least = ("bits", "perplexity") if by_bytes_first else ("bits a byte", "bits", "perplexity")
+    columns = ["nats", "bits", "bits a byte", "perplexity"]
+    if by_bytes_first:
+        columns = ["bits a byte", "nats", "bits", "perplexity"]
+    rows = table("", *columns, "", left=1, least=least)
     rows.columns[-1].justify = "left"
     rungs = ladder.rungs
     for name, total, is_this in rungs:
+        cells = {
+            "nats": figures(total.mean),
+            "bits": figures(total.bits, 3),
+            "bits a byte": figures(total.nats / LN_2 / n_bytes, 3),
+            "perplexity": figures(total.perplexity, 1),
+        }
         rows.add_row(
             name,
-            figures(total.mean),
-            figures(total.bits, 3),
-            figures(total.nats / LN_2 / n_bytes, 3),
-            figures(total.perplexity, 1),
+            *map(cells.__getitem__, columns),
             bar(total.mean, rungs[0].sum.mean, 30),
             style="good" if is_this else "",
         )

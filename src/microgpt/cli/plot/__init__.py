@@ -17,9 +17,10 @@ from microgpt.errors import UsageError
 from microgpt.runs.bands import STEP, bands, varying
 from microgpt.runs.curves import curves, levels
 from microgpt.runs.folder import find_run
-from microgpt.runs.record import LOSSES, RESULTS
+from microgpt.runs.record import LOSSES, RESULTS, reads, row
 from microgpt.runs.run import Run
 from microgpt.runs.table import gather, select
+from microgpt.wording import figures
 
 POINTS = 40
 
@@ -75,6 +76,8 @@ def plot(
         return
     opened = [Run(find_run(run)) for run in (runs or (None,))]
     drawn = [curves(run, POINTS) for run in opened]
+    if compared := _by_bytes(opened):
+        note(compared)
     lines, why = levels(opened[0])
     if why:
         note(f"no baselines: {why}")
@@ -85,6 +88,19 @@ def plot(
         say(f"Saved in {save}.")
     else:
         chart.draw(drawn, lines)
+
+
+def _by_bytes(opened: Sequence[Run]) -> str:
+    """Say in bits a byte how runs that read different tokens compare; "": they read the same."""
+    rows = [row(run) for run in opened]
+    if len({*map(reads, rows)}) < 2:
+        return ""
+    known = [(r["run"], r["bits_per_byte"]) for r in rows if r["bits_per_byte"] is not None]
+    each = " · ".join(f"{name} {figures(value, 3)}" for name, value in known) or "not known"
+    return (
+        "these runs read different tokens, whose losses cannot be compared. Held out, bits a byte: "
+        f"{each}."
+    )
 
 
 def _study(
@@ -102,7 +118,7 @@ def _study(
     if not rows:
         raise UsageError("there must be runs to draw; got none. Try: microgpt runs")
     found = bands(rows, x, y, by)
-    results = (*RESULTS, "fingerprint", "paths", "files")
+    results = (*RESULTS, "bits_per_byte", "fingerprint", "paths", "files")
     others = varying(rows, (x, *by, *band), results)
     if others:
         note(

@@ -12,12 +12,15 @@ from microgpt.cli.terminal.say import note, say, say_commands, say_json, say_row
 from microgpt.counting.ladder import Ladder, uniform
 from microgpt.counting.mixture import Mixture
 from microgpt.data.alike import among
+from microgpt.data.tokenizer.sizes import is_of_pieces
 from microgpt.engines import why_not_native
+from microgpt.loss import LN_2
 from microgpt.runs import checkpoint
 from microgpt.runs.session import Session
 from microgpt.runs.trained import Trained
 from microgpt.sampling import Choice
 from microgpt.training.budget import gain
+from microgpt.training.heldout import HeldOut
 from microgpt.training.trainer import Trainer
 from microgpt.training.verdict import divergence, overweight
 from microgpt.wording import ALONE, MIXED, count, counts_of, figures, name_of, path_word, units
@@ -98,6 +101,7 @@ def closing(session: Session, *, json: bool) -> None:
                 "on": ladder.what,
                 "baselines": {**baselines, "model": ladder.model.mean},
                 **_mixed(trainer, ladder),
+                **_by_bytes(last),
                 "samples": [sample.text for sample in drawn],
             }
         )
@@ -114,7 +118,10 @@ def closing(session: Session, *, json: bool) -> None:
         mixed = f", {_kind(trainer)}" if ladder.gpt else ""
         error = last.error
         known = f" (± {figures(error)})" if math.isfinite(error) else ""
-        say(f"Held out{mixed}: {units(ladder.model, unit)}{known}")
+        by_bytes = ""
+        if last.n_bytes and is_of_pieces(session.tokenizer):
+            by_bytes = f"{figures(ladder.model.nats / LN_2 / last.n_bytes, 3)} bits a byte · "
+        say(f"Held out{mixed}: {by_bytes}{units(ladder.model, unit)}{known}")
     if trainer.kept:
         say(f"Kept: the state after step {trainer.kept:,}; held-out documents cost more since.")
     say_row(_rungs(ladder), " ┃ ")
@@ -188,6 +195,13 @@ def _mixed(trainer: Trainer, ladder: Ladder) -> dict[str, float]:
     if not trainer.mixture or ladder.gpt is None:
         return {}
     return {"gpt": ladder.gpt.mean, "weight": trainer.mixture.weight}
+
+
+def _by_bytes(last: HeldOut | None) -> dict[str, float]:
+    """Return the JSON field of a loss that can be compared between tokenizers."""
+    if last is None or not last.n_bytes:
+        return {}
+    return {"bits_per_byte": last.sum.nats / LN_2 / last.n_bytes}
 
 
 def warned(session: Session) -> bool:
