@@ -13,10 +13,12 @@ from microgpt.cli.terminal.console import stdout
 from microgpt.cli.terminal.notes import noted
 from microgpt.cli.terminal.say import note, say, say_json
 from microgpt.cli.terminal.tables import table
-from microgpt.config import TrainConfig
+from microgpt.config import TrainConfig, check_tokenizer
 from microgpt.counting.statistics import statistics
 from microgpt.data import corpus
+from microgpt.data.tokenizer.bpe import smaller
 from microgpt.data.tokenizer.masks import parse
+from microgpt.training.task import tokenizer_for
 from microgpt.wording import clipped, count, printable
 
 _LETTERS = 40
@@ -25,6 +27,8 @@ _LETTERS = 40
 def data(
     *files: flags.File,
     holdout: Annotated[float, flag("Share of documents to hold out.", DATA)] = 0.1,
+    tokenizer: flags.Tokenizer = None,
+    vocab_size: flags.VocabSize = None,
     mask: flags.Mask = None,
     json: flags.Json = False,
     reading: flags.Reading = flags.READING,
@@ -36,7 +40,13 @@ def data(
     TrainConfig(holdout=holdout)  # raises a UsageError if the share is invalid
     source = reading.source(*files)
     masks = parse(mask)
-    record, doubt = statistics(noted(corpus.read(source)), holdout, masks)
+    check_tokenizer(tokenizer or "characters", vocab_size)
+    read, reader = noted(corpus.read(source)), None
+    if tokenizer not in (None, "characters"):
+        reader = tokenizer_for(tokenizer, read, "last", masks, vocab_size, holdout)
+        for sentence in smaller(reader):
+            note(sentence)
+    record, doubt = statistics(read, holdout, masks, reader)
     if doubt:
         note(doubt)
     if json:
@@ -65,8 +75,19 @@ def _show(name: str, r: dict[str, Any]) -> None:
     say()
     lengths = table("length", *r["lengths"])
     lengths.add_row("characters", *(f"{n:,}" for n in r["lengths"].values()))
+    tokens, unit = r.get("tokens"), "character"
+    if tokens:
+        unit = tokens["unit"]
+        lengths.add_row(f"{unit}s", *(f"{n:,}" for n in tokens["lengths"].values()))
     stdout().print(lengths)
     say()
+    if tokens:
+        say(
+            f"{count(tokens['tokens'], unit)} of {tokens['vocab_size']:,} kinds: "
+            f"{tokens['a_document']:.1f} a document, {tokens['characters_a_token']:.2f} characters "
+            f"a {unit}. Blocks and losses below are of these."
+        )
+        say()
     if "masks" in r:
         _show_masks(r["masks"])
     _show_alphabet(r["alphabet"])
@@ -80,12 +101,12 @@ def _show(name: str, r: dict[str, Any]) -> None:
     stdout().print(blocks)
     say(
         "Longer documents are read in windows side by side and nothing is dropped; --long cut, and "
-        "the original's presets, keep what fits and drop so many characters."
+        f"the original's presets, keep what fits and drop so many {unit}s."
     )
     say()
     losses = r["losses"]
     say(
-        f"Guessing blindly costs {losses['uniform']:.4f} nats a character, the ends included; "
+        f"Guessing blindly costs {losses['uniform']:.4f} nats a {unit}, the ends included; "
         f"knowing how frequent each is, {losses['unigram']:.4f}. A model must do better."
     )
 

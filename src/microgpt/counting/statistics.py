@@ -18,7 +18,7 @@ from microgpt.data.batch import Fit
 from microgpt.data.corpus import Corpus
 from microgpt.data.split import split
 from microgpt.data.texts import Offsets, Texts
-from microgpt.data.tokenizer import Characters, Masked, encode_all
+from microgpt.data.tokenizer import Characters, Masked, Tokenizer, encode_all
 from microgpt.data.tokenizer.masks import Mask
 from microgpt.data.tokenizer.spans import Finder
 from microgpt.errors import DataError
@@ -30,12 +30,19 @@ _EXAMPLES = 3
 
 
 def statistics(
-    read: Corpus, holdout: float, masks: Sequence[Mask] = ()
+    read: Corpus, holdout: float, masks: Sequence[Mask] = (), reader: Tokenizer | None = None
 ) -> tuple[dict[str, Any], str]:
     """Return the object; and a warning if no document would be left to train on, else "".
 
     With masks, what they match is one character, in lengths and in the alphabet; and documents
     that are read the same are the same.
+
+    Args:
+        read: the documents.
+        holdout: the share of them to hold out.
+        masks: what is read as one symbol.
+        reader: the tokenizer of a training, if it is not one of characters: blocks and losses are
+            then of its tokens.
 
     >>> from microgpt.data.corpus import from_texts
     >>> found, _ = statistics(from_texts(["emma", "ava", "emma"]), 0.1)
@@ -77,7 +84,33 @@ def statistics(
     }
     if masks:
         record["masks"] = _masks(documents, masks, tokens)
+    if reader is not None:
+        record |= _read_by(reader, documents, characters)
     return record, doubt
+
+
+def _read_by(reader: Tokenizer, documents: Texts, characters: int) -> dict[str, Any]:
+    """Return what depends on the tokenizer."""
+    times_V, parts = np.zeros(reader.vocab_size, dtype=np.int64), [np.zeros(0, np.int64)]
+    for block in documents.blocks():
+        encoded = reader.encode_many(block)
+        parts.append(np.diff(encoded.offsets) - 1)
+        times_V += np.bincount(encoded.stream[1:], minlength=reader.vocab_size)
+    lengths = np.concatenate(parts)
+    total = int(lengths.sum())
+    quantiles = np.quantile(lengths, QUANTILES, method="lower").tolist()
+    return {
+        "tokens": {
+            "unit": reader.unit,
+            "vocab_size": reader.vocab_size,
+            "tokens": total,
+            "a_document": total / len(documents),
+            "characters_a_token": characters / total,
+            "lengths": {f"{q:.0%}": int(length) for q, length in zip(QUANTILES, quantiles)},
+        },
+        "blocks": [_block(lengths, size) for size in BLOCKS],
+        "losses": _means(times_V.tolist()),
+    }
 
 
 def _masks(
@@ -114,7 +147,10 @@ def _block(lengths: Offsets, size: int) -> dict[str, int]:
 
 def _losses(frequencies: Mapping[str, int], documents: int) -> dict[str, float]:
     """Return the mean losses of the uniform and the unigram model, in nats a position."""
-    times_V = [*frequencies.values(), documents]  # each document has one end
+    return _means([*frequencies.values(), documents])  # each document has one end
+
+
+def _means(times_V: Sequence[int]) -> dict[str, float]:
     positions = sum(times_V)
     blind = Fraction(uniform(len(times_V))) * positions
     nats_V = (-np.log(unigrams(np.array(times_V, dtype=np.float64)))).tolist()

@@ -17,6 +17,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from microgpt.counting.ladder import uniform
+from microgpt.data.tokenizer.sizes import is_of_pieces
 from microgpt.errors import DataError, MicroGPTError, RunError, UsageError
 from microgpt.loss import LossSum
 from microgpt.runs.evaluation_set import evaluation_set
@@ -116,7 +117,13 @@ class Game:
 
     @classmethod
     def of(cls, run: Run, seed: int) -> Game:
-        """Hide a text of a run, and compute what its tokens cost."""
+        """Hide a text of a run, and compute what its tokens cost.
+
+        Raises:
+            UsageError: its tokens are pieces of text.
+        """
+        if is_of_pieces(run.tokenizer):
+            raise UsageError("Guess is of one character or byte at a time; this run reads pieces.")
         hidden = _hidden(run, seed)
         text = hidden.text[:_CHARACTERS]
         priced = price(run, text)

@@ -29,6 +29,9 @@ from microgpt.wording import glyph, level
 LONGEST = 2_000
 """The most characters of a text that is shown character by character."""
 
+NUMBERS = 1 << 24
+"""The most logits of a text in memory: a longer one is refused, if the vocabulary is large."""
+
 LIKELY = 10
 """How many of the likeliest tokens are named at a position."""
 
@@ -107,7 +110,7 @@ def price(model: Model, text: str) -> PricedText:
     """Return the losses of a text.
 
     Raises:
-        UsageError: the text is too long.
+        UsageError: the text is too long, or has too many tokens for so large a vocabulary.
     """
     laid, logits_NV = _computed(model, text)
     tokenizer, targets_N = model.tokenizer, laid.batch.targets_N
@@ -169,5 +172,10 @@ def _computed(model: Model, text: str) -> tuple[Laid, Floats]:
         raise UsageError(f"text must have at most {LONGEST} characters; got {len(text)}.")
     laid = Laid.of([text], model.tokenizer, model.settings.model.block_size)
     size = model.tokenizer.vocab_size
+    if laid.batch.positions * size > NUMBERS:
+        raise UsageError(
+            f"text must have at most {NUMBERS // size:,} tokens here, of {size:,} kinds; "
+            f"got {laid.batch.positions:,}."
+        )
     found = [logits_NV for _, logits_NV in blocks(model.predictor, laid.batch, size)]
     return laid, np.concatenate(found).astype(np.float64)
