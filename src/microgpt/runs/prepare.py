@@ -145,10 +145,9 @@ def in_memory(
     GPTConfig(vocab_size=1, **{**begin.model, **shape})
     began = time.perf_counter()
     read = corpus.read(data) if isinstance(data, Source) else corpus.from_documents(data)
-    holdout = training.holdout
-    tokens = tokenizer_for(tokenizer, read, begin.bos, masks, vocab_size, holdout)
+    tokens = tokenizer_for(tokenizer, read, begin.bos, masks, vocab_size, training.holdout)
     read = replace(read, notes=(*read.notes, *unmatched(masks, tokens), *smaller(tokens)))
-    dataset = Dataset(read, tokens, holdout)
+    dataset = Dataset(read, tokens, training.holdout)
     _ = dataset.encoded
     reading = time.perf_counter() - began
     choice, spent = None, 0.0
