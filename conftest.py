@@ -16,7 +16,8 @@ if not find_spec("torch"):
     collect_ignore += ["src/microgpt/engines/torch", "src/microgpt/torch"]
     collect_ignore += ["docs/linear_cross_entropy.md"]
 collect_ignore += [] if find_spec("onnx") else ["src/microgpt/export/onnx"]
-collect_ignore += [] if find_spec("tokenizers") else ["src/microgpt/export/huggingface"]
+if not find_spec("tokenizers"):
+    collect_ignore += ["src/microgpt/export/huggingface", "src/microgpt/data/tokenizer/bpe.py"]
 # What is given away with a model: it needs transformers, which takes five seconds to import.
 collect_ignore_glob = ["src/microgpt/export/huggingface/*_microgpt.py"]
 if why_not_native():

@@ -16,6 +16,7 @@ from microgpt.loss import OBJECTIVES
 FOLDER = processes.FOLDER
 _TABLE = re.compile(r"(?<=<!-- rows -->\n).*?(?=<!-- end -->)", re.DOTALL)
 _SUSPICIOUS = re.compile(r"(?<=<!-- suspicious -->\n).*?(?=<!-- end suspicious -->)", re.DOTALL)
+_BPE = re.compile(r"(?<=<!-- bpe -->\n).*?(?=<!-- end bpe -->)", re.DOTALL)
 _REPEATED = re.compile(r"(?<=<!-- repeated -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
@@ -65,7 +66,28 @@ def race(text: str) -> str:
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     alone = ", ".join(f"{name} {loss:.3f}" for name, loss in record["counts"].items())
     lines += ["", f"Counts of five in a row alone: {alone}."]
-    return _TABLE.sub("\n".join(lines) + "\n", text)
+    return _BPE.sub(_tokenizers(), _TABLE.sub("\n".join(lines) + "\n", text))
+
+
+def _tokenizers() -> str:
+    """Return the table of tokenizers in the same seconds."""
+    record = json.loads((FOLDER / "bpe.json").read_text("utf-8"))
+    lines = [
+        f"Medians, with the least and the most; {record['date']}, {record['threads']} threads, "
+        f"{record['build']}, commit {record['commit'][:7]}.",
+        "",
+        "| tokenizer | `--seconds` | seeds | bits a byte | GPT alone | read | width, layers |"
+        " bytes a token | process, s |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        spread = [f"{row[key][1]:.3f} ({row[key][0]:.3f} to {row[key][2]:.3f})"
+                  for key in ("bits_per_byte", "alone")]  # fmt: skip
+        cells = [row["tokenizer"], row["budget"], row["n"], *spread, f"{row['read'][1]:.1f} times"]
+        cells.append(f"{row['n_embd'][1]}, {row['n_layer'][1]}")
+        cells += [f"{row['bytes'][1] / row['positions'][1]:.2f}", f"{row['process'][1]:.1f}"]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def losses(text: str) -> str:

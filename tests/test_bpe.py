@@ -6,6 +6,7 @@ import json
 import random
 import sys
 from functools import lru_cache
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-from tokenizers import trainers as trainers_of
 
 from microgpt.data.corpus import from_texts
 from microgpt.data.split import split
@@ -25,6 +24,12 @@ from microgpt.data.tokenizer import Tokenizer as Contract
 from microgpt.data.tokenizer.bpe import smaller
 from microgpt.errors import DataError, MissingExtra, UsageError
 from microgpt.training.task import tokenizer_for
+from tests.conftest import required
+
+if not find_spec("tokenizers"):
+    required("tokenizers", "Hugging Face's tokenizers is not installed")
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import trainers as trainers_of
 
 LINES = [
     "the naïve thesis of the theatre",
@@ -186,6 +191,19 @@ def test_a_file_is_taken_as_it_is(tmp_path: Path) -> None:
     assert BPE.of_file(str(run)).encode("the other")[0].tolist() == (
         learned().encode("the other")[0].tolist()
     )
+
+
+def test_a_file_that_cuts_text_by_a_rule_of_its_own_is_taken(tmp_path: Path) -> None:
+    """Llama 3 cuts by an expression, and has the bytes from a step after it."""
+    rule = pre_tokenizers.Split(Regex(r"\p{N}{1,3}| ?[^\s\p{N}]+[\r\n]*|\s+"), "isolated")
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    path = written(tmp_path / "t.json", pre_tokenizer=pre_tokenizers.Sequence([rule, level]))
+    tokenizer, theirs = BPE.of_file(path), Tokenizer.from_file(path)
+    for text in [*LINES, *ODD, "the 1234567 né " * 9000]:
+        ids, _ = tokenizer.encode(text)
+        assert tokenizer.decode(ids.tolist()) == text
+        if not any("\ud800" <= c <= "\udfff" for c in text):
+            assert ids.tolist() == theirs.encode(text, add_special_tokens=False).ids
 
 
 def test_tokens_that_are_added_are_tokens_of_their_text(tmp_path: Path) -> None:

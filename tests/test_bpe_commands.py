@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,17 @@ from microgpt.data.tokenizer import BPE, encode_all
 from microgpt.data.tokenizer.sizes import ByteCounter
 from microgpt.errors import UsageError
 from microgpt.evaluation import evaluate
+from microgpt.loss import cross_entropy
 from microgpt.runs.run import Run
 from microgpt.sampling import Choice
 from microgpt.studio.game import Game
 from microgpt.studio.inside import inside
 from microgpt.studio.prices import price
 from microgpt.training.heldout import HeldOutDocuments
-from tests.conftest import opened
+from tests.conftest import opened, required
+
+if not find_spec("tokenizers"):
+    required("tokenizers", "Hugging Face's tokenizers is not installed")
 
 Capture = pytest.CaptureFixture[str]
 WORDS = ["the thesis", "other themes", "né bathes there", "then the other", "bother them 😀"]
@@ -99,6 +104,27 @@ def test_a_text_is_coloured_by_its_tokens(capsys: Capture) -> None:
     assert told["text"] == "other"
     assert "".join(c["char"] or "" for c in told["characters"]) == "other"
     assert told["nats"] == pytest.approx(math.fsum(c["nats"] for c in told["characters"]))
+
+
+def test_losses_are_those_of_the_definition_and_the_likeliest_come_in_order() -> None:
+    run = microgpt.load("p")
+    text = "the other né"
+    batch = lay_out(encode_all(run.tokenizer, [text]), run.tokenizer.bos, 8).batch
+    logits_NV = run.predictor.logits(batch)
+    losses = [cross_entropy(row, t)[0] for row, t in zip(logits_NV.tolist(), batch.targets_N)]
+    found = run.score(text)
+    assert found.losses == pytest.approx(losses, abs=1e-12)
+    order = np.argsort(-logits_NV, axis=1, kind="stable")[:, :3].tolist()
+    likely = [tuple(run.tokenizer.decode([i]) for i in its) for its in order]
+    assert [c.likely for c in found.characters if len(c.losses) == 1] == [
+        its for its, c in zip(_of_positions(likely, found), found.characters) if len(c.losses) == 1
+    ]
+
+
+def _of_positions(likely: list[Any], found: Any) -> list[Any]:
+    """Return what is likeliest at the first position of each character."""
+    firsts = np.cumsum([0, *(len(c.losses) for c in found.characters)])[:-1]
+    return [likely[i] for i in firsts]
 
 
 def test_samples_are_text_and_go_on_from_a_prompt() -> None:

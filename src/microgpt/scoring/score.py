@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microgpt import html
 from microgpt.data.tokenizer import UNKNOWN, Tokenizer
+from microgpt.data.tokenizer.sizes import is_of_pieces
 from microgpt.data.tokenizer.unknown import charge, readable
-from microgpt.engines.contract import Predictor
+from microgpt.engines.contract import Floats, Predictor
 from microgpt.loss import LossSum, cross_entropy
+from microgpt.loss.many import Softmax
 from microgpt.scoring.logits import blocks
 from microgpt.scoring.price import Laid
 from microgpt.scoring.spans import spans
@@ -137,14 +140,18 @@ def scores(
     The loss of an unknown character is `tokenizer.unknown_nats`; the model reads the most frequent
     character in its place.
     """
+    # The definition reads each logit in Python: 50,000 of a position take a hundredth of a second.
+    is_many = is_of_pieces(tokenizer)
     remaining = iter(texts)
     while group := list(islice(remaining, TEXTS)):
         laid = Laid.of(group, tokenizer, block_size)
         batch, targets_N = readable(laid.batch, tokenizer), laid.batch.targets_N
         losses_N, likely = np.zeros(batch.positions), list[tuple[int, ...]]()
         for its, logits_NV in blocks(predictor, batch, tokenizer.vocab_size):
-            order_NV = np.argsort(-logits_NV, axis=1, kind="stable")[:, :LIKELY]
-            likely += map(tuple, order_NV.tolist())
+            likely += map(tuple, _likeliest(logits_NV).tolist())
+            if is_many:
+                losses_N[its] = Softmax(logits_NV).losses(batch.targets_N[its])
+                continue
             rows = zip(logits_NV.tolist(), batch.targets_N[its].tolist())
             losses_N[its] = [cross_entropy(logits_V, target)[0] for logits_V, target in rows]
         charge(losses_N, targets_N, tokenizer)
@@ -158,6 +165,17 @@ def scores(
             chars: list[str | None] = [text[i:j] for i, j in pairwise(each)]
             priced = zip([*chars, None], each.values())
             yield Score(text, tuple(_character(*one, tokenizer) for one in priced))
+
+
+def _likeliest(logits_NV: Floats) -> NDArray[np.int64]:
+    """Return the likeliest tokens of each row, in order; of equally likely ones the first."""
+    rest_NV = np.array(logits_NV, dtype=np.float64)
+    rows, columns = np.arange(len(rest_NV)), min(LIKELY, rest_NV.shape[1])
+    found = np.zeros((len(rest_NV), columns), dtype=np.int64)
+    for k in range(columns):
+        found[:, k] = np.argmax(rest_NV, axis=1)
+        rest_NV[rows, found[:, k]] = -np.inf
+    return found
 
 
 @dataclass(frozen=True)
