@@ -98,8 +98,12 @@ def test_a_text_is_coloured_by_its_tokens(capsys: Capture) -> None:
     assert "".join(c for c in chars if c is not None) == "the other né\ud800"
     assert len(chars) < len("the other né\ud800")
     assert chars[-1] is None
-    out = said(capsys, "score p the")
-    assert "nats a token" in out
+    # A space is seen where it belongs to a token.
+    assert any(c and c.startswith(" ") and len(c) > 1 for c in chars)
+    assert cli(["score", "p", "the other né"]) == 0
+    title, _, tokens, *_ = capsys.readouterr().out.splitlines()
+    assert "nats a token" in title
+    assert "".join(tokens.split()) == "the␣other␣né⏎"
     told = json.loads(said(capsys, "score p other --json"))
     assert told["text"] == "other"
     assert "".join(c["char"] or "" for c in told["characters"]) == "other"

@@ -107,12 +107,12 @@ def units(loss: LossSum, unit: str = "character") -> str:
 
 
 def glyph(char: str | None, *, unknown: bool = False) -> str:
-    r"""Return the symbol that shows a character; None is the end of a document.
+    r"""Return the symbols that show a token's characters; None is the end of a document.
 
-    >>> glyph("a"), glyph(" "), glyph("\n"), glyph(None), glyph("é", unknown=True)
-    ('a', '␣', '\\n', '⏎', 'é?')
+    >>> glyph("a"), glyph(" be"), glyph("\n"), glyph(None), glyph("é", unknown=True)
+    ('a', '␣be', '\\n', '⏎', 'é?')
     """
-    shown = END if char is None else "␣" if char == " " else printable(char)
+    shown = END if char is None else printable(char).replace(" ", "␣")
     return f"{shown}?" if unknown else shown
 
 
