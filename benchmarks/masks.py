@@ -40,7 +40,7 @@ def seconds(path: Path, mask: str) -> float:
     """Return the seconds of the processor that the file takes until a training can begin."""
     began = time.process_time()
     read = corpus.read(Source(files=(str(path),)))
-    tokens = tokenizer_for("characters", read.documents, "last", parse(mask or None))
+    tokens = tokenizer_for("characters", read, "last", parse(mask or None))
     _ = Dataset(read, tokens, 0.1).encoded
     return time.process_time() - began
 

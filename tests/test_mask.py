@@ -323,7 +323,7 @@ def test_a_masked_run_compresses_nothing(capsys: pytest.CaptureFixture[str]) -> 
     ],
 )
 def test_a_damaged_tokenizer_is_one_sentence(change: dict[str, Any], sentence: str) -> None:
-    written = tokenizer_for("characters", LINES, "last", parse("digits")).to_json()
+    written = tokenizer_for("characters", from_texts(LINES), "last", parse("digits")).to_json()
     assert from_json(written).to_json() == written
     with pytest.raises(UsageError, match=re.escape(sentence)):
         from_json({**written, **change})
@@ -337,7 +337,7 @@ def test_a_damaged_tokenizer_is_one_sentence(change: dict[str, Any], sentence: s
 def test_lines_that_are_read_the_same_are_one_line_to_the_judge() -> None:
     learnt = ["a 1", "a 2", "b 1", "c x"]
     held_out = ["a 3", "c y", "d 1", "d 2"]
-    tokens = tokenizer_for("characters", [*learnt, *held_out], "last", parse("digits"))
+    tokens = tokenizer_for("characters", from_texts([*learnt, *held_out]), "last", parse("digits"))
     found = choose(learnt, held_out, alike=same(learnt, held_out, tokens))
     # "a #" stands there three times, on both sides; "d #" twice, held out; "c y" is new.
     assert found.texts == ["c y", "a 1", "d 1"]

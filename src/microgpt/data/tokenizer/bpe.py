@@ -23,7 +23,7 @@ from microgpt.data.encoded import Ids, Placed, Places, smallest
 from microgpt.data.texts import Texts, begins
 from microgpt.data.tokenizer import huggingface
 from microgpt.data.tokenizer.contract import BosPlace, OfAnyBytes, Tokenizer
-from microgpt.data.tokenizer.parts import BROKEN, parts, parts_of, strings
+from microgpt.data.tokenizer.parts import BROKEN, groups, parts, parts_of, strings
 from microgpt.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -180,24 +180,30 @@ class BPE(OfAnyBytes):
     def _ids_of(self, texts: Sequence[str]) -> tuple[Any, Ids]:
         """Return the offset of each text, and all ids with BOS around each."""
         whole, owners = parts_of(texts, is_plain=self._is_plain)
-        encoded = self._library.encode_batch_fast(
-            ["" if BROKEN.match(part) else part for part in whole], add_special_tokens=False
-        )
-        each = [
-            [self._bytes[byte] for byte in part.encode("utf-8", "surrogateescape")]
-            if BROKEN.match(part)
-            else one.ids
-            for part, one in zip(whole, encoded)
-        ]
-        sizes = np.fromiter(map(len, each), np.int64, len(each))
-        sizes_D = np.bincount(np.array(owners, np.int64), sizes, minlength=len(texts))
+        sizes, found = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
+        for some in groups(whole):  # the library takes a hundred bytes a token
+            each = self._encoded(some)
+            sizes.append(np.fromiter(map(len, each), np.int64, len(each)))
+            found.append(np.fromiter(chain.from_iterable(each), np.int32, int(sizes[-1].sum())))
+        sizes_D = np.bincount(np.array(owners, np.int64), np.concatenate(sizes), len(texts))
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes_D.astype(np.int64) + 1)])
         stream = np.full(int(offsets[-1]) + 1, self.bos, dtype=smallest(self.vocab_size))
         inside = np.ones(len(stream), dtype=bool)
         inside[offsets] = False
-        found = np.fromiter(chain.from_iterable(each), np.int32, int(sizes.sum()))
-        stream[inside] = found + self.first
+        stream[inside] = np.concatenate(found) + self.first
         return offsets, stream
+
+    def _encoded(self, parts: Sequence[str]) -> list[list[int]]:
+        """Return the file's ids of each part."""
+        encoded = self._library.encode_batch_fast(
+            ["" if BROKEN.match(part) else part for part in parts], add_special_tokens=False
+        )
+        return [
+            [self._bytes[byte] for byte in part.encode("utf-8", "surrogateescape")]
+            if BROKEN.match(part)
+            else one.ids
+            for part, one in zip(parts, encoded)
+        ]
 
     def to_json(self) -> dict[str, Any]:
         return {

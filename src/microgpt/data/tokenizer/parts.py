@@ -16,6 +16,7 @@ BROKEN = re.compile("([\udc80-\udcff]+)")
 
 # A text of more characters is encoded in parts, where that is the same, to bound memory.
 LONG = 1 << 16
+_AT_ONCE = 1 << 20
 _PART = re.compile(r"(?<=\w) (?=\w)")
 
 
@@ -63,3 +64,14 @@ def parts_of(texts: Sequence[str], *, is_plain: bool) -> tuple[list[str], list[i
             found += some
             owners += [d] * len(some)
     return found, owners
+
+
+def groups(some: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield parts in groups of about a million characters."""
+    first = characters = 0
+    for i, part in enumerate(some):
+        characters += len(part)
+        if characters > _AT_ONCE:
+            yield some[first : i + 1]
+            first, characters = i + 1, 0
+    yield some[first:]
