@@ -9,6 +9,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator
+from copy import copy
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -17,6 +18,7 @@ from typing import Any, NoReturn
 import hypothesis
 import numpy as np
 import pytest
+from cyclopts import App, ArgumentCollection
 from numpy.typing import NDArray
 
 import microgpt
@@ -141,6 +143,24 @@ def _migrations_run_once() -> None:
     scripts = sys.modules.get("alembic.util.pyfiles")
     if scripts and not hasattr(scripts.load_module_py, "cache_info"):
         vars(scripts)["load_module_py"] = lru_cache(scripts.load_module_py)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _flags_are_read_once() -> None:
+    """Let a process make the flags of a command once: tests call a thousand commands."""
+    assemble, kept = App.assemble_argument_collection, dict[Any, ArgumentCollection]()
+
+    def once(self: App, **how: Any) -> ArgumentCollection:
+        key = (self.default_command, repr(how))
+        if key not in kept:
+            kept[key] = assemble(self, **how)
+        flags = {id(flag): copy(flag) for flag in kept[key]}
+        for flag in flags.values():
+            flag.tokens = []  # the words that a command gives it
+            flag.children = ArgumentCollection(flags[id(child)] for child in flag.children)
+        return ArgumentCollection(flags.values())
+
+    App.assemble_argument_collection = once  # type: ignore[method-assign]
 
 
 @pytest.fixture
