@@ -101,6 +101,16 @@ def test_probabilities_of_any_context_sum_to_1_and_are_the_losses() -> None:
     assert model.losses(told) == pytest.approx(losses)
 
 
+@pytest.mark.parametrize("n", range(1, N + 1))
+def test_counts_of_two_parts_are_those_of_both_at_once(n: int) -> None:
+    both = NGram.of(batch(DOCUMENTS + OTHERS), V, BOS, n)
+    parts = NGram.of(batch(DOCUMENTS), V, BOS, n).also(batch(OTHERS))
+    assert parts.n == n
+    for one, other in zip(both.orders, parts.orders):
+        for name, its in vars(one).items():
+            assert np.array_equal(vars(other)[name], its), name
+
+
 def test_what_was_kept_makes_the_same_counts() -> None:
     model = NGram.of(batch(DOCUMENTS), V, BOS, N)
     again = NGram.from_arrays(model.arrays(), V, BOS)

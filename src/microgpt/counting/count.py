@@ -54,8 +54,8 @@ def counted(batch: Batch, n: int, vocab_size: int, bos: int) -> tuple[Ints, Coun
     for numbers_N in numbers:
         waiting.append(_distinct(numbers_N))
         if len(waiting) == _BLOCKS:
-            found, waiting = [_together([*found, *waiting])], []
-    return _together([*found, *waiting]) if found or waiting else nothing
+            found, waiting = [together([*found, *waiting])], []
+    return together([*found, *waiting]) if found or waiting else nothing
 
 
 def shorter(pairs: Ints, counts: Counts, size: int) -> tuple[Ints, Counts, Counts]:
@@ -91,7 +91,7 @@ def suffixes(pairs: Ints, size: int) -> tuple[Ints, Ints, Ints]:
     numbers = pairs % size
     order = np.argsort(numbers, kind="stable")
     numbers = numbers[order]
-    firsts = _firsts(numbers)
+    firsts = starts(numbers)
     return numbers[firsts], order, firsts
 
 
@@ -100,24 +100,28 @@ def _distinct(numbers: NDArray[np.integer]) -> tuple[Ints, Counts]:
     if numbers.max() < 2**31:  # 32-bit numbers are sorted in half the time
         numbers = numbers.astype(np.int32)
     numbers.sort()
-    firsts = _firsts(numbers)
+    firsts = starts(numbers)
     return numbers[firsts].astype(np.int64), np.diff(firsts, append=len(numbers)).astype(np.int32)
 
 
-def _together(parts: list[tuple[Ints, Counts]]) -> tuple[Ints, Counts]:
-    """Merge the counts of several parts."""
+def together(parts: list[tuple[Ints, Counts]]) -> tuple[Ints, Counts]:
+    """Merge n-grams and their counts in several parts, each ascending."""
     if len(parts) == 1:
         return parts[0]
     pairs = np.concatenate([pairs for pairs, _ in parts])
     order = np.argsort(pairs, kind="stable")  # fast: each part is sorted already
     pairs = pairs[order]
     counts = np.concatenate([counts for _, counts in parts])[order]
-    firsts = _firsts(pairs)
+    firsts = starts(pairs)
     return pairs[firsts], np.add.reduceat(counts, firsts)
 
 
-def _firsts(numbers: NDArray[np.integer]) -> Ints:
-    """Return the indices in ascending numbers at which a new number begins."""
+def starts(numbers: NDArray[np.integer]) -> Ints:
+    """Return the indices in ascending numbers at which a new number begins.
+
+    >>> starts(np.array([1, 1, 4, 6, 6])).tolist()
+    [0, 2, 3]
+    """
     is_first = np.ones(len(numbers), dtype=bool)
     np.not_equal(numbers[1:], numbers[:-1], out=is_first[1:])
     return np.flatnonzero(is_first)

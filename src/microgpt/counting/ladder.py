@@ -121,7 +121,7 @@ def ngram(counted: Batch, tokenizer: Tokenizer, held_out: Batch | None = None) -
     if not tenth.any():
         return NGram.of(counted, V, bos, n=min(3, len(counted) + 1))
     others, kept = (counted.take(np.flatnonzero(which)) for which in (~tenth, tenth))
-    return NGram.of(counted, V, bos, NGram.chosen(others, V, bos, _some(kept, _TRIED)).n)
+    return NGram.chosen(others, V, bos, _some(kept, _TRIED)).also(kept)
 
 
 def enough(batch: Batch) -> Batch:

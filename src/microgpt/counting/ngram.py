@@ -24,7 +24,7 @@ from typing import cast
 
 import numpy as np
 
-from microgpt.counting.count import Counts, Ints, blocks, contexts, counted, shorter
+from microgpt.counting.count import Counts, Ints, blocks, contexts, counted, shorter, together
 from microgpt.counting.grams import grams
 from microgpt.counting.order import Floats, Order
 from microgpt.data.batch import Batch
@@ -61,11 +61,21 @@ class NGram:
         """
         while n > 1 and n * np.log2(vocab_size) > 62:
             n -= 1
-        orders = [Order.of(*counted(batch, n, vocab_size, bos), vocab_size)]
+        return cls._summed(counted(batch, n, vocab_size, bos), vocab_size, bos, n)
+
+    @classmethod
+    def _summed(cls, longest: tuple[Ints, Counts], vocab_size: int, bos: int, n: int) -> NGram:
+        """Make the orders below the longest n-grams by summing."""
+        orders = [Order.of(*longest, vocab_size)]
         for k in range(n - 1, 0, -1):
             pairs, _, before = shorter(orders[0].pairs, orders[0].counts, vocab_size**k)
             orders.insert(0, Order.of(pairs, before, vocab_size))
         return cls(orders, vocab_size, bos)
+
+    def also(self, batch: Batch) -> NGram:
+        """Return the model that has counted these documents too."""
+        longest = [self.longest, counted(batch, self.n, self.vocab_size, self.bos)]
+        return self._summed(together(longest), self.vocab_size, self.bos, self.n)
 
     @classmethod
     def chosen(

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.counting.count import Counts, Ints
+from microgpt.counting.count import Counts, Ints, starts
 from microgpt.counting.grams import Grams
 
 Floats = NDArray[np.float64]
@@ -47,13 +47,14 @@ class Order:
     @classmethod
     def of(cls, pairs: Ints, counts: Counts, vocab_size: int) -> Order:
         """Make an order of ascending pairs and their counts."""
-        contexts, first = np.unique(pairs // vocab_size, return_index=True)
+        contexts = pairs // vocab_size
+        first = starts(contexts)
         once, twice = (int((counts == n).sum()) for n in (1, 2))
         # In a few documents all counts may be 1, or none: the estimate fails, so d is 0.5.
         discount = once / (once + 2 * twice) if once and twice else 0.5
         types = np.diff(np.append(first, len(pairs))).astype(np.float64)
         totals = np.add.reduceat(counts, first, dtype=np.float64) if len(pairs) else np.zeros(0)
-        return cls(pairs, counts, contexts, totals, types, discount, vocab_size)
+        return cls(pairs, counts, contexts[first], totals, types, discount, vocab_size)
 
     @cached_property
     def _pairs_at(self) -> Places | None:
