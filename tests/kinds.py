@@ -43,6 +43,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "counts, first BOS": {"preset": "microgpt-v1", "ngram": 3},
     "counts of one": {"preset": "micro", "ngram": 1, "block_size": 9},
     "counts of bytes": {"preset": "micro", "tokenizer": "bytes", "ngram": 7, "block_size": 20},
+    "bpe": {"preset": "micro", "tokenizer": "bpe", "vocab_size": 300, "block_size": 9},
+    "bpe, first BOS": {"preset": "microgpt-v1", "tokenizer": "bpe", "vocab_size": 290},
     "masks": {"preset": "micro", "mask": ["digits,ip,dates,hex,uuid", r"order=\bORD-\d{4,6}\b"]},
     "masked bytes": {"preset": "microgpt-v1", "tokenizer": "bytes", "mask": "digits", "ngram": 3},
 }

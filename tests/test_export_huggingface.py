@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,16 @@ from hypothesis import strategies as st
 import microgpt
 from microgpt import Run, UsageError
 from microgpt.cli.app import run as cli
-from microgpt.data.tokenizer import Bytes, Characters, Masked, Tokenizer
+from microgpt.data.tokenizer import BPE, Bytes, Characters, Masked, Tokenizer
 from microgpt.data.tokenizer.masks import parse
+from microgpt.export.alone import notes, own_loss
 
 from .conftest import TINY, required
 from .kinds import KINDS, trained
 
 try:
     from microgpt.export.huggingface import FILES, export
-    from microgpt.export.huggingface.tokenizer import fast
+    from microgpt.export.huggingface.tokenizer import fast, settings
 except ImportError as error:
     required("transformers", f"tokenizers is not installed ({error})")
 
@@ -62,6 +64,36 @@ def test_characters_are_read_as_here(bos: Any, text: str) -> None:
 def test_no_text_is_taken_for_an_end_or_changed(text: str) -> None:
     same(Characters.of([text]), text)
     same(Bytes(), text)
+
+
+WORDS = ["low lower lowest", "new newer newest", "naïve 😀 1,024!"] * 9
+
+
+@pytest.mark.parametrize("bos", ["first", "last"])
+@given(text=TEXTS | st.lists(st.sampled_from(WORDS)).map(" ".join))
+def test_a_bpe_that_was_learned_reads_as_here(bos: Any, text: str) -> None:
+    same(learned(bos), text)
+
+
+@cache
+def learned(bos: Any) -> BPE:
+    return BPE.of(WORDS, 290, bos)
+
+
+@pytest.mark.parametrize("bos", ["first", "last"])
+def test_a_bpe_of_a_file_keeps_its_own_tokens(bos: Any, tmp_path: Path) -> None:
+    data = learned("last").to_json()["huggingface"]
+    ids = len(data["model"]["vocab"])
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    data["added_tokens"] = [
+        {"id": ids, "content": "<bos>", "special": True, **plain},
+        {"id": ids + 1, "content": "\t\t", "special": False, **plain},
+    ]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(data))
+    tokenizer = BPE.of_file(str(tmp_path / "tokenizer.json"), bos)
+    for text in ("low\t\tnewest", "<bos> lowest<<bos>>"):
+        same(tokenizer, text)
+    assert settings(tokenizer, 8)["bos_token"] == "<<bos>>"
 
 
 def test_a_character_that_is_not_known_is_an_error() -> None:
@@ -126,6 +158,21 @@ def test_the_card_says_how_good_it_is_and_has_no_text_or_path_of_the_data(
     assert str(model.folder.parent) not in everything
     texts = {*model.held_out, *model.documents[0]}
     assert not [text for text in texts if len(text) > 6 and text in everything]
+
+
+def test_the_path_of_a_tokenizer_is_not_given_away(tmp_path: Path) -> None:
+    (tmp_path / "its.json").write_text(json.dumps(learned("last").to_json()["huggingface"]))
+    (tmp_path / "words.txt").write_text("\n".join(WORDS))
+    its = str(tmp_path / "its.json")
+    run = microgpt.train(
+        tmp_path / "words.txt", preset="microgpt", steps=3, tokenizer=its, out=tmp_path / "run"
+    )
+    files = export(run, "it").files
+    assert "--tokenizer its.json" in files["README.md"].decode()
+    written = json.dumps(notes(run, own_loss(run)))
+    assert "its.json" in written
+    texts = [data.decode() for name, data in files.items() if name != "model.safetensors"]
+    assert str(tmp_path) not in "".join([written, *texts])
 
 
 def test_the_front_of_the_card_is_yaml(model: Run) -> None:

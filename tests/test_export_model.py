@@ -51,7 +51,7 @@ def losses(tab: Any, texts: list[str]) -> list[list[float]]:
     return found
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.startswith("bpe")])
 def test_losses_are_the_engines_whatever_the_model(
     kind: str, browser: Browser, tmp_path: Path
 ) -> None:

@@ -115,7 +115,7 @@ def test_losses_of_texts_are_the_engine_s_whatever_the_model(
         assert nats / len(ours) == pytest.approx(ours.mean(), abs=CLOSE)
 
 
-@pytest.mark.parametrize("kind", ["microgpt", "microgpt-v1", "small", "counts of bytes"])
+@pytest.mark.parametrize("kind", ["microgpt", "microgpt-v1", "small", "counts of bytes", "bpe"])
 def test_what_is_drawn_greedily_is_what_is_drawn_here(
     kind: str, hugging: Any, tmp_path: Path
 ) -> None:

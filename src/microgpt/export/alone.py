@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import microgpt
 from microgpt import model
 from microgpt.config import GPTConfig
 from microgpt.counting.ladder import Ladder
+from microgpt.data.tokenizer import BPE, Tokenizer
 from microgpt.errors import DataError, RunError
 from microgpt.loss import LossSum
 from microgpt.runs.evaluation_set import EvaluationSet, evaluation_set
@@ -86,6 +88,13 @@ def own_ladder(run: Run, loss: OwnLoss) -> Ladder | None:
     return Ladder(on.words, found, loss.sum, n, why=why)
 
 
+def without_path(tokenizer: Tokenizer) -> Tokenizer:
+    """Return a tokenizer that names the file it was made of, if it was, without its folder."""
+    if isinstance(tokenizer, BPE):
+        return dataclasses.replace(tokenizer, asked_as=Path(tokenizer.asked_as).name)
+    return tokenizer
+
+
 def notes(run: Run, loss: OwnLoss) -> dict[str, Any]:
     """Return what a file with the matrices needs to be used: a JSON object."""
     measured = None
@@ -99,6 +108,6 @@ def notes(run: Run, loss: OwnLoss) -> dict[str, Any]:
         "version": microgpt.__version__,
         "config": shape(run.settings.model),
         "bos": run.tokenizer.bos,
-        "tokenizer": run.tokenizer.to_json(),
+        "tokenizer": without_path(run.tokenizer).to_json(),
         "loss": measured,
     }

@@ -77,7 +77,7 @@ def export(run: Run, name: str) -> ModelFolder:
         _json(_generation(block_size, bos)),
         as_safetensors(weights, {"format": "pt"}),
         f"{tokens.to_str(pretty=True)}\n".encode(),
-        _json(settings(block_size)),
+        _json(settings(run.tokenizer, block_size)),
         *((_HERE / program).read_bytes() for program in PROGRAMS),
         card(run, loss, own_ladder(run, loss), name).encode(),
     )

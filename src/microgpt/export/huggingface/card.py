@@ -16,7 +16,7 @@ import microgpt
 from microgpt.counting.ladder import Ladder
 from microgpt.data.corpus import MEMORY
 from microgpt.data.texts import Texts
-from microgpt.export.alone import OwnLoss
+from microgpt.export.alone import OwnLoss, without_path
 from microgpt.loss import LN_2, LossSum
 from microgpt.model import size
 from microgpt.runs.command import command
@@ -62,7 +62,7 @@ def card(run: Run, loss: OwnLoss, ladder: Ladder | None, name: str) -> str:
         heads=count(model.n_head, "head"),
         width=model.n_embd,
         dropout=f"{training.dropout:g}",
-        command=command(_without_paths(settings), run.tokenizer),
+        command=command(_without_paths(settings), without_path(run.tokenizer)),
         unknown=_unknown(run),
     )
 

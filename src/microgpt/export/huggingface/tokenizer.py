@@ -5,18 +5,17 @@ In: a tokenizer. Out: the content of `tokenizer.json` and `tokenizer_config.json
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from tokenizers import Regex, decoders, models, pre_tokenizers, processors
 from tokenizers import Tokenizer as Fast
 
-from microgpt.data.tokenizer import Bytes, Characters, Tokenizer
+from microgpt.data.tokenizer import BPE, Bytes, Characters, Tokenizer
+from microgpt.data.tokenizer.huggingface import BYTE_OF
 from microgpt.errors import UsageError
 from microgpt.wording import printable
-
-BOS = "<bos>"
-"""The name of the id that begins and ends a text; in a text these are five characters."""
 
 
 def fast(tokenizer: Tokenizer) -> Fast:
@@ -35,32 +34,33 @@ def fast(tokenizer: Tokenizer) -> Fast:
         made = _characters(tokenizer)
     elif isinstance(tokenizer, Bytes):
         made = _bytes(tokenizer)
+    elif isinstance(tokenizer, BPE):
+        made = _bpe(tokenizer)
     else:
         kinds = ", ".join(tokenizer.symbols.values())
         raise UsageError(
             "a tokenizer for Hugging Face must read a text as it is; this run's reads "
             f"{kinds} as one symbol each. Try another run, or --to onnx."
         )
-    made.add_special_tokens([BOS])
+    bos = bos_of(tokenizer)
+    made.add_special_tokens([bos])
     made.post_processor = processors.TemplateProcessing(
-        single=f"{BOS} $A {BOS}",
-        pair=f"{BOS} $A {BOS} $B {BOS}",
-        special_tokens=[(BOS, tokenizer.bos)],
+        single=[bos, "$A", bos],
+        pair=[bos, "$A", bos, "$B", bos],
+        special_tokens=[(bos, tokenizer.bos)],
     )
     return made
 
 
-def settings(block_size: int) -> dict[str, Any]:
+def settings(tokenizer: Tokenizer, block_size: int) -> dict[str, Any]:
     """Return the content of `tokenizer_config.json`."""
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": BOS,
-        "eos_token": BOS,
-        "pad_token": BOS,
+        **dict.fromkeys(("bos_token", "eos_token", "pad_token"), bos_of(tokenizer)),
         "model_max_length": block_size + 1,
         "padding_side": "left",
         "model_input_names": ["input_ids", "attention_mask"],
-        # A text may have the five characters <bos>: they are no end of it.
+        # A text may have the characters of the end's name: they are no end of it.
         "split_special_tokens": True,
         "clean_up_tokenization_spaces": False,
     }
@@ -81,7 +81,8 @@ def _characters(tokenizer: Characters) -> Fast:
 
 
 def _bytes(tokenizer: Bytes) -> Fast:
-    made: Any = Fast(models.BPE(_vocabulary(tokenizer, letters()), []))
+    names = sorted(BYTE_OF, key=BYTE_OF.__getitem__)
+    made: Any = Fast(models.BPE(_vocabulary(tokenizer, names), []))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     made.decoder = decoders.ByteLevel()
     return made
@@ -89,20 +90,30 @@ def _bytes(tokenizer: Bytes) -> Fast:
 
 def _vocabulary(tokenizer: Characters | Bytes, names: Sequence[str]) -> dict[str, int]:
     """Return the id of every name, in order, and of BOS."""
-    return {**{name: i for i, name in enumerate(names, tokenizer.first)}, BOS: tokenizer.bos}
+    bos = bos_of(tokenizer)
+    return {**{name: i for i, name in enumerate(names, tokenizer.first)}, bos: tokenizer.bos}
 
 
-def letters() -> list[str]:
-    """Return the printable character that stands for each byte in byte-level tokenizers.
+def _bpe(tokenizer: BPE) -> Fast:
+    """Return the tokenizer of the file that it was made of, with an id for the ends."""
+    data: dict[str, Any] = tokenizer.to_json()["huggingface"]
+    added: list[dict[str, Any]] = data.get("added_tokens") or []
+    names = [*data["model"]["vocab"], *(token["content"] for token in added)]
+    ids = [*data["model"]["vocab"].values(), *(token["id"] for token in added)]
+    # What was added is in the vocabulary too: that alone says which id it has.
+    vocabulary = {name: i + tokenizer.first for name, i in zip(names, ids)}
+    added = [{**token, "id": token["id"] + tokenizer.first} for token in added]
+    model = {**data["model"], "vocab": {**vocabulary, bos_of(tokenizer): tokenizer.bos}}
+    changed = {"added_tokens": added, "truncation": None, "padding": None}
+    return Fast.from_str(json.dumps({**data, "model": model, **changed}))
 
-    Source: Radford et al., GPT-2's `bytes_to_unicode`: itself where it is printable, the others
-    from U+0100 on in order.
 
-    >>> letters()[ord("a")], letters()[ord(" ")], len(set(letters()))
-    ('a', 'Ġ', 256)
+def bos_of(tokenizer: Tokenizer) -> str:
+    """Return the name of the id that begins and ends a text, which no other id has.
+
+    In a text these characters mean themselves.
     """
-    itself = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = (byte for byte in range(256) if byte not in itself)
-    names = {byte: chr(byte) for byte in itself}
-    names |= {byte: chr(256 + n) for n, byte in enumerate(others)}
-    return [names[byte] for byte in range(256)]
+    name = "<bos>"
+    while name.encode() in tokenizer.pieces:
+        name = f"<{name}>"
+    return name
