@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
@@ -14,6 +13,7 @@ from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.engines.about import About
 from microgpt.engines.compute import Compute
 from microgpt.engines.contract import Engine
+from microgpt.engines.memory import installed
 from microgpt.errors import MissingExtra, UsageError
 from microgpt.model import size
 from microgpt.optim import Optimizer
@@ -214,12 +214,8 @@ def build_of(name: str) -> str:
 
 def _check_memory(name: str, config: GPTConfig) -> None:
     """Raise UsageError if this machine cannot hold an engine's parameters."""
-    needed = size(config) * about(name).bytes_per_parameter
-    try:
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return  # not every system reports its memory
-    if needed > there:
+    needed, there = size(config) * about(name).bytes_per_parameter, installed()
+    if there is not None and needed > there:
         raise UsageError(
             f"the model must fit in memory; got {size(config):,} parameters, "
             f"about {needed / 2**30:,.0f} GiB where {there / 2**30:,.0f} GiB are. "

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.data.batch import Batch, Batches
+from microgpt.engines.memory import MemoryNeeds
 from microgpt.loss.sums import Sums
 
 Floats = NDArray[np.float64]
@@ -99,6 +100,11 @@ class Engine(Predictor, Protocol):
     @property
     def label(self) -> str:
         """What a message calls it, with its device if it has several."""
+        ...
+
+    @property
+    def memory(self) -> MemoryNeeds:
+        """The memory that it needs to train."""
         ...
 
     @property

@@ -18,6 +18,7 @@ from microgpt.engines._native import compare as compare_by_a_build
 from microgpt.engines.about import About
 from microgpt.engines.contract import SLOTS, Floats, State, Tensors, Tokens
 from microgpt.engines.machine import processors
+from microgpt.engines.memory import ByParameters
 from microgpt.errors import UsageError
 from microgpt.loss.sums import Sums
 from microgpt.optim import ITERATIONS, POLYNOMIAL, SMALLEST_NORM, Optimizer
@@ -90,6 +91,11 @@ class NativeEngine:
             seed=optimizer.seed % 2**32,
             threads=self.threads,
         )
+
+    @property
+    def memory(self) -> ByParameters:
+        """The memory that it needs to train."""
+        return ByParameters(ABOUT.bytes_per_parameter * model.size(self.config))
 
     @property
     def updates(self) -> int:

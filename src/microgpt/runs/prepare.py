@@ -19,7 +19,6 @@ from microgpt.data import again, corpus
 from microgpt.data.corpus import MEMORY, Corpus, Source
 from microgpt.data.tokenizer.bpe import smaller
 from microgpt.data.tokenizer.masks import parse, unmatched
-from microgpt.engines.compute import Compute
 from microgpt.engines.contract import Engine, State
 from microgpt.errors import RunError, UsageError
 from microgpt.runs import checkpoint
@@ -30,7 +29,8 @@ from microgpt.runs.recorder import Recorder
 from microgpt.runs.session import Session
 from microgpt.runs.settings import Settings
 from microgpt.training import budget, recipe
-from microgpt.training.fastest import fastest
+from microgpt.training.estimate import Estimate, estimate
+from microgpt.training.fastest import open_fastest
 from microgpt.training.presets import preset
 from microgpt.training.task import Dataset, Task, open_for, tokenizer_for
 from microgpt.training.trainer import Trainer
@@ -46,6 +46,7 @@ class Prepared:
         trainer: the training.
         why: the reason for the recipe, if it was chosen for a budget.
         measured: the speeds of engines, if one was chosen by them.
+        needs: what the training needs; None: it is resumed.
         reading: seconds it took to read and encode the documents.
     """
 
@@ -54,6 +55,7 @@ class Prepared:
     trainer: Trainer
     why: str | None = None
     measured: str | None = None
+    needs: Estimate | None = None
     reading: float = 0.0
 
 
@@ -157,11 +159,8 @@ def in_memory(
         training = TrainConfig(**{**choice.training, **how})
     config = GPTConfig(vocab_size=tokens.vocab_size, **{**begin.model, **shape})
     task = Task(dataset, config, training)
-    measured = None
-    if engine == "auto":
-        engine, measured = fastest(task, threads, device)
-    opened = task.open(engine, threads, device)
-    Compute.of(training).check(opened.name)
+    opened, measured = open_fastest(task, engine, threads, device)
+    needs = estimate(task, opened)
     settings = Settings(
         preset=preset_name,
         model=config,
@@ -175,7 +174,7 @@ def in_memory(
         paths=again.absolute(data) if isinstance(data, Source) else (),
     )
     trainer = _begin(task, opened, settings, spent=spent)
-    return Prepared(settings, read, trainer, choice.why if choice else None, measured, reading)
+    return Prepared(settings, read, trainer, choice and choice.why, measured, needs, reading)
 
 
 def resume(

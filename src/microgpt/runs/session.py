@@ -34,6 +34,7 @@ class Session:
         recorder: writes log and checkpoints.
         why: the reason for the recipe, if it was chosen for a budget.
         measured: the speeds of engines, if one was chosen by them.
+        needs: what the training needs; None: it is resumed.
         reading: seconds it took to read and encode the documents.
         folder: the run's.
     """
@@ -41,7 +42,7 @@ class Session:
     def __init__(self, made: Prepared, recorder: Recorder, stack: ExitStack) -> None:
         self.settings, self.corpus, self.trainer = made.settings, made.corpus, made.trainer
         self.why, self.measured, self.reading = made.why, made.measured, made.reading
-        self.recorder = recorder
+        self.needs, self.recorder = made.needs, recorder
         self.folder, self._stack = recorder.folder, stack
 
     def __enter__(self) -> Session:

@@ -16,6 +16,7 @@ from microgpt.config import GPTConfig
 from microgpt.data.batch import Batch
 from microgpt.data.plan import Plan
 from microgpt.engines import has_torch, why_not_native
+from microgpt.engines.compute import Compute
 from microgpt.engines.contract import Engine
 from microgpt.errors import MicroGPTError
 from microgpt.training.task import Task
@@ -27,6 +28,28 @@ _WORTH_WORK, _WORTH_SECONDS, _WORTH_STEP = 3e12, 30.0, 1e9
 
 # Operations that are measured: about a tenth of a second of a processor.
 _MEASURED = 1e10
+
+
+def open_fastest(
+    task: Task, name: str, threads: int | None, device: str | None
+) -> tuple[Engine, str | None]:
+    """Open the engine of a training; return it, and the measured speeds if it was chosen by them.
+
+    Args:
+        task: the training.
+        name: of the engine; "auto" for the fastest.
+        threads: for the engine.
+        device: for the engine.
+
+    Raises:
+        UsageError: the training has settings that this engine lacks.
+    """
+    measured = None
+    if name == "auto":
+        name, measured = fastest(task, threads, device)
+    opened = task.open(name, threads, device)
+    Compute.of(task.training).check(opened.name)
+    return opened, measured
 
 
 def fastest(task: Task, threads: int | None, device: str | None) -> tuple[str, str | None]:

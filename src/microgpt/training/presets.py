@@ -78,8 +78,8 @@ PRESETS = {
         training={**MUON, "lr": 0.003, "steps": 10_000, "batch_size": 64, "dropout": 0.05},
     ),
     "gpt2-small": Preset(
-        summary="GPT-2's smallest shape: width 768, 12 layers, block 1,024; 85 million parameters "
-        "in layers, and two of 768 a token",
+        summary="GPT-2's smallest shape, for a GPU of 24 GB: width 768, 12 layers, block 1,024; "
+        "124 million parameters with 25,000 tokens",
         model={**MODERN, "block_size": 1024, "n_embd": 768, "n_layer": 12, "n_head": 12},
         training={
             **MUON,

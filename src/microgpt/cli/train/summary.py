@@ -28,6 +28,9 @@ from microgpt.wording import ALONE, MIXED, count, counts_of, figures, name_of, p
 # A training loss below this many times the held-out loss means that the text was memorised.
 _BY_HEART = 0.8
 
+# A training that needs more bytes of memory says so.
+_MUCH = 1e8
+
 # Reading that takes longer than these seconds is reported.
 _LONG_READING = 1.0
 
@@ -52,6 +55,9 @@ def opening(session: Session, *, auto: bool) -> None:
     )
     if session.measured:
         say(session.measured)
+    # Of a small model on this machine it is of no interest.
+    if session.needs and session.needs.memory > _MUCH:
+        say(f"{session.needs}.")
     if session.why:
         rate = f"{count(session.training.batch_size, 'document')} a step"
         say(

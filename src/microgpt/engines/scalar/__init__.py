@@ -20,6 +20,7 @@ from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.data.batch import Batch, Batches
 from microgpt.engines.about import About
 from microgpt.engines.contract import SLOTS, Array, Floats, State, Tensors, Tokens
+from microgpt.engines.memory import ByParameters
 from microgpt.engines.scalar.operations import Matrix, Row, ScalarOps
 from microgpt.engines.scalar.update import Update
 from microgpt.errors import UsageError
@@ -44,6 +45,10 @@ class ScalarEngine:
         self._objective = OBJECTIVES[loss]
         self._ops = ScalarOps()
         self.load(State.fresh(np.zeros(model.size(config))))
+
+    @property
+    def memory(self) -> ByParameters:
+        return ByParameters(ABOUT.bytes_per_parameter * model.size(self.config))
 
     def load(self, state: State) -> None:
         self._values = [Value(x) for x in state.parameters.tolist()]

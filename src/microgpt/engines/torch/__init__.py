@@ -26,9 +26,11 @@ from microgpt.data.batch import Batch, Batches
 from microgpt.engines.about import About
 from microgpt.engines.compute import Compute
 from microgpt.engines.contract import SLOTS, Floats, State, Tensors
+from microgpt.engines.memory import installed
 from microgpt.engines.torch.border import check
 from microgpt.engines.torch.decoder import TorchDecoder
 from microgpt.engines.torch.device import Device
+from microgpt.engines.torch.memory import Memory
 from microgpt.engines.torch.operations import Rotation, TorchOps
 from microgpt.engines.torch.packed import Packed
 from microgpt.engines.torch.update import TensorUpdate
@@ -99,6 +101,15 @@ class TorchEngine:
     def label(self) -> str:
         """What a message calls it: with its device and precision."""
         return f"torch engine ({self.device.device}, {self.device.precision})"
+
+    @property
+    def memory(self) -> Memory:
+        """The memory that it needs to train."""
+        place = "this GPU" if self.device.memory else "this machine"
+        available = self.device.memory or installed()
+        return Memory(
+            self.config, self._optimizer, self._compute, self.device.precision, place, available
+        )
 
     @property
     def threads(self) -> int:
