@@ -257,6 +257,8 @@ REFUSED = {
         "must be byte-level BPE; got WordPiece."),
     "unigram": (lambda data: data.update(model={"type": "Unigram", "vocab": [["a", 0.1]]}),
                 "must be byte-level BPE; got Unigram."),
+    "step": (lambda data: data.update(pre_tokenizer={"type": "Sequence", "pretokenizers": [7]}),
+             "must be a tokenizer.json of Hugging Face's"),
     "no model": (lambda data: data.clear(), "must be a tokenizer.json of Hugging Face's"),
     "list": (lambda data: data.update(model=[]), "must be a tokenizer.json of Hugging Face's"),
     "merges": (lambda data: data["model"].update(merges=[["qq", "zz"]]),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from microgpt import schema
 from microgpt.errors import MissingExtra, UsageError
+from microgpt.wording import printable
 
 if TYPE_CHECKING:
     import tokenizers
@@ -76,18 +77,20 @@ def pieces(data: Any, name: str) -> tuple[bytes, ...]:
         kind = schema.convert(dict[str, dict[str, Any]], {"model": data["model"]})["model"]
         is_bpe = kind.get("type", "BPE") == "BPE"
         file = schema.convert(_File, data) if is_bpe else None
+        steps = [*_steps(file.pre_tokenizer)] if file else []
+        changes = [*_steps(file.normalizer)] if file else []
     except (KeyError, TypeError, schema.Foreign):
         raise UsageError(
             f"{name}: must be a tokenizer.json of Hugging Face's tokenizers; got something else."
         ) from None
     if file is None:
-        raise _refused(name, f"be byte-level BPE; got {kind.get('type')}")
-    model, steps = file.model, [*_steps(file.pre_tokenizer)]
+        raise _refused(name, f"be byte-level BPE; got {printable(str(kind['type']))[:40]}")
+    model = file.model
     levels = [step for step in steps if step.get("type") == "ByteLevel"]
     added = {token.content: token.id for token in file.added_tokens}
     if not levels or not model.vocab.keys() >= BYTE_OF.keys():
         raise _refused(name, "be byte-level BPE, with a token for each byte; got another")
-    if [*_steps(file.normalizer)]:
+    if changes:
         raise _refused(name, "leave text as it is; its normalizer changes it")
     if any(step.get("add_prefix_space") for step in levels):
         raise _refused(name, "leave text as it is; add_prefix_space puts a space in front")
@@ -117,8 +120,8 @@ def _steps(part: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
     if part:
         inner = part.get("normalizers", part.get("pretokenizers"))
         if part.get("type") == "Sequence" and isinstance(inner, list):
-            for one in cast("list[dict[str, Any]]", inner):
-                yield from _steps(one)
+            for one in cast("list[Any]", inner):
+                yield from _steps(schema.convert(dict[str, Any], one, "step"))
         else:
             yield part
 
@@ -130,7 +133,7 @@ def is_plain(data: dict[str, Any]) -> bool:
     """
     steps = [*_steps(data.get("pre_tokenizer"))]
     is_alone = len(steps) == 1 and steps[0].get("use_regex", True)
-    return is_alone and all(token["special"] for token in data.get("added_tokens") or ())
+    return is_alone and all(token.get("special") for token in data.get("added_tokens") or ())
 
 
 def library() -> ModuleType:
