@@ -31,11 +31,7 @@ from microgpt.engines import ENGINES, open_engine
 from microgpt.engines.contract import Engine, State
 from microgpt.runs.run import Run
 
-# No deadline: an example's time depends on what else the machine does.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
-
-# Where this names engines, one that is missing fails instead of skipping.
+# Where this names engines, as in CI, one that is missing fails instead of skipping.
 REQUIRED = tuple(filter(None, os.environ.get("MICROGPT_TEST_ENGINES", "").split(",")))
 # Likewise what other programs a test needs: "postgresql", "chromium".
 REQUIRED_PROGRAMS = tuple(filter(None, os.environ.get("MICROGPT_TEST_PROGRAMS", "").split(",")))
@@ -55,6 +51,16 @@ TINY = [
     "ada", "alan", "anna", "bea", "ben", "bob", "dana", "dean", "eba", "eda", "ella", "ena", "lea",
     "lena", "nan", "neal", "nell", "noa", "noel", "ola",
 ]  # fmt: skip
+
+
+def examples(most: int) -> int:
+    """Return how many random examples to try: a third, and in CI all."""
+    return most if REQUIRED else most // 3
+
+
+# No deadline: an example's time depends on what else the machine does.
+hypothesis.settings.register_profile("untimed", deadline=None, max_examples=examples(100))
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(params=[*ENGINES, *(name for name in REQUIRED if name not in ENGINES)])

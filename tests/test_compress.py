@@ -29,7 +29,7 @@ from microgpt.engines.contract import Engine
 from microgpt.errors import DataError, RunError, UsageError
 from microgpt.loss import LN_2, cross_entropy
 
-from .conftest import TINY, opened
+from .conftest import TINY, examples, opened
 
 BETTER: dict[str, Any] = {
     "position": "rotary", "qk_norm": True, "final_norm": True, "activation": "squared-relu",
@@ -119,7 +119,7 @@ def test_every_form_of_a_file_comes_back(data: bytes, *, stream: bool) -> None:
     check(codec("scalar", stream=stream, block_size=3), data)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     data=st.one_of(st.binary(max_size=80), st.text("ab\r\n", max_size=40).map(str.encode)),
     stream=st.booleans(),
@@ -263,7 +263,7 @@ def test_every_flipped_bit_and_every_cut_is_refused(small: tuple[Codec, bytes]) 
         made.decompress(data + b"\0", "it")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.binary(max_size=120), st.sampled_from([0, 4, 5, 13]))
 def test_any_other_bytes_are_refused(rest: bytes, known: int) -> None:
     # The magic alone, the format too, and then even the right checksum.

@@ -17,6 +17,7 @@ from microgpt.data.corpus import Source, from_documents, from_texts, read
 from microgpt.data.split import split
 from microgpt.data.tokenizer import Bytes, Characters, encode_all
 from microgpt.errors import DataError, UsageError
+from tests.conftest import examples
 
 LINES = ["emma", "", "ava mia", "   ", "zoë"]
 KEPT = ("emma", "ava mia", "zoë")
@@ -265,7 +266,7 @@ odd = st.text(
 )
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(odd, st.integers(1, 9), st.sampled_from(["window", "cut"]))
 def test_characters_in_are_those_trained_on_and_those_dropped(text, block, long) -> None:  # type: ignore[no-untyped-def]
     text += "x" * 10_000 if text.endswith("é") else "x"

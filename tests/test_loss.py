@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from microgpt.autograd import Value
 from microgpt.errors import UsageError
 from microgpt.loss import OBJECTIVES, LossSum, cross_entropy, cross_entropy_by_the_book
+from tests.conftest import examples
 
 # Differences of logits at 1e300 must be exact, with 50 digits to spare.
 mpmath.mp.dps = 700
@@ -46,7 +47,7 @@ logit = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.lists(logit, min_size=1, max_size=12), st.data())
 def test_loss_and_slopes_are_within_4_ulp_of_the_truth(logits: list[float], data: st.DataObject):
     target = data.draw(st.integers(0, len(logits) - 1))

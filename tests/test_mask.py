@@ -28,6 +28,7 @@ from microgpt.runs import prepare
 from microgpt.runs.run import Run
 from microgpt.scoring.repetition import choose
 from microgpt.training.task import tokenizer_for
+from tests.conftest import examples
 
 PRIVATE = "\U000f0000"
 LINES = [
@@ -106,7 +107,7 @@ PARTS = st.sampled_from([
 
 
 @given(st.lists(SOUP | st.lists(PARTS, max_size=6).map("".join), max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_where_a_kind_is_tried_alone_is_all_that_its_pattern_matches(texts: list[str]) -> None:
     for name, kind in KINDS.items():
         spans = Finder(parse(name)).find(Texts.of(texts))
@@ -129,7 +130,7 @@ MAKERS: list[Callable[[Any], Characters | Bytes]] = [
     st.lists(SOUP, max_size=2),
     st.sampled_from(MAKERS),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_tokens_stand_where_they_begin_and_make_the_text(
     texts: list[str], others: list[str], make: Any
 ) -> None:

@@ -21,6 +21,7 @@ from microgpt.data.reader.stream import Stream
 from microgpt.runs.run import Run
 from microgpt.scoring.rows.fields import Scored, fields
 from microgpt.scoring.rows.forms import Form, head, rows
+from tests.conftest import examples
 
 Capture = pytest.CaptureFixture[bytes]
 ENDS = ["\n", "\r\n", "\r"]
@@ -68,7 +69,9 @@ def tables(draw: st.DrawFn) -> tuple[str, str, list[tuple[str, str]]]:
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(300),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(tables(), st.booleans(), st.integers(1, 50))
 def test_cutting_our_columns_off_leaves_the_bytes_of_the_input(

@@ -51,7 +51,7 @@ def test_the_documents_of_a_part_add_up_to_it(model: Run, by: Any) -> None:
 
 @pytest.mark.parametrize("kind", [{"tokenizer": "bytes"}, {"mask": "digits"}], ids=str)
 def test_a_character_is_found_whatever_its_tokens_are(kind: dict[str, Any]) -> None:
-    texts = [f"{a} {37 * i} é{b}" for i, a in enumerate(TINY) for b in TINY[:1]]
+    texts = [f"{a} {37 * i} é{b}" for i, a in enumerate(TINY[::3]) for b in TINY[:1]]
     run = microgpt.train(
         texts, engine="scalar", preset="microgpt", n_embd=4, n_head=1, steps=2, out="r", **kind
     )

@@ -25,6 +25,7 @@ from microgpt.data.reader.lines import pieces
 from microgpt.data.reader.skipped import Skipped, Tally
 from microgpt.data.reader.stream import Stream
 from microgpt.errors import DataError, UsageError
+from tests.conftest import examples
 
 Write = Callable[[str, bytes], str]
 ENDS = ["\n", "\r\n", "\r"]
@@ -185,7 +186,7 @@ odd_lines = st.lists(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(odd_lines, st.integers(1, 9), st.sampled_from(["utf-8", "latin-1", "utf-16"]))
 def test_plain_text_by_arrays_is_plain_text_line_by_line(lines, size, encoding) -> None:  # type: ignore[no-untyped-def]
     # Half a surrogate pair is a byte that is no UTF-8, which any byte is that is read as latin-1.

@@ -16,6 +16,7 @@ from microgpt.data.reader import stream
 from microgpt.data.reader.skipped import Skipped
 from microgpt.data.reader.stream import Stream
 from microgpt.errors import DataError
+from tests.conftest import examples
 
 TRY = "Try --delimiter, or --quoting none."
 
@@ -177,7 +178,7 @@ def test_a_heading_that_is_no_row_ends_the_reading() -> None:
 cell = st.text(st.sampled_from('ab,;"\r\n \u2028é'), max_size=6)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(cell, min_size=2, max_size=2), max_size=8), st.integers(1, 9))
 def test_what_a_library_has_written_is_read_as_it_was(rows: list[list[str]], size: int) -> None:
     written = io.StringIO(newline="")
@@ -194,7 +195,7 @@ lines = st.lists(
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines, st.sampled_from(["\n", "\r\n", "\r"]), st.integers(1, 40))
 def test_every_line_is_in_a_document_blank_or_broken(rows: list[str], end: str, size: int) -> None:
     data = end.join(["id,text", *rows, "8,end", ""])

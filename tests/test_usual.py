@@ -33,15 +33,25 @@ WORDS = [*TINY, *(a + b for a in TINY for b in TINY[:6])]
 SCORED = ["score", "home/run", "--format", "jsonl", "anna", "lea", "xqzwv", "nnnnn"]
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A folder with a file and a run on it, made from there; one works in the folder above."""
-    home = tmp_path / "home"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder with a file and a run on it, made from there; and a copy to make it again of."""
+    home = tmp_path_factory.mktemp("above") / "home"
     home.mkdir()
     (home / "words.txt").write_text("\n".join(WORDS))
     with pytest.MonkeyPatch.context() as here:
         here.chdir(home)
         microgpt.train("words.txt", out="run", **SMALL)
+    return home, Path(shutil.copytree(home, tmp_path_factory.mktemp("kept") / "home"))
+
+
+@pytest.fixture
+def home(made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """That folder as it was made, where it was made; one works in the folder above."""
+    home, kept = made
+    shutil.rmtree(home.parent)
+    shutil.copytree(kept, home)
+    monkeypatch.chdir(home.parent)
     return home
 
 
