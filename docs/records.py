@@ -243,8 +243,36 @@ def _suspicious(text: str) -> str:
     return _SUSPICIOUS.sub("\n".join(lines) + "\n", text)
 
 
+def attention(text: str) -> str:
+    """Put the rows of the record into the page on PyTorch."""
+    rows = json.loads((FOLDER / "attention.json").read_text("utf-8"))["now"]
+    ways = list(dict.fromkeys(row["way"] for row in rows if "ms" in row))
+    lines = [f"| documents | {' | '.join(ways)} |", "|---|" + "---|" * len(ways)]
+    for what in dict.fromkeys(row["documents"] for row in rows):
+        its = {row["way"]: row for row in rows if row["documents"] == what and "ms" in row}
+        cells = [f"{its[w]['ms']:.1f} ({its[w]['low']:.1f}-{its[w]['high']:.1f})" for w in ways]
+        lines.append(f"| {what} | {' | '.join(cells)} |")
+    return _TABLE.sub("\n".join(lines) + "\n", text)
+
+
+def without_logits(text: str) -> str:
+    """Put the rows of the record into the page on the loss of a large vocabulary."""
+    rows = json.loads((FOLDER / "linear_cross_entropy.json").read_text("utf-8"))["now"]
+    lines = ["| N x D x V | way | n | s | MB | of plain's | load |", "|---|---|---|---|---|---|---|"]
+    plain = {row["label"]: row["megabytes"] for row in rows if row["way"] == "plain"}
+    for row in (row for row in rows if "seconds" in row):
+        seconds = f"{row['seconds']:.1f}"
+        if row["n"] > 1:
+            seconds += f" ({row['low']:.1f}-{row['high']:.1f})"
+        share = f"1/{plain[row['label']] / row['megabytes']:.0f}" if row["label"] in plain else ""
+        cells = [row["label"], row["way"], row["n"], seconds, f"{row['megabytes']:,}", share]
+        lines.append("| " + " | ".join(map(str, [*cells, row["load"]])) + " |")
+    return _TABLE.sub("\n".join(lines) + "\n", text)
+
+
 TABLES = {
     "speed.md": speed, "loss.md": losses, "race.md": race, "compress.md": compressed,
-    "score.md": scored, "export.md": exported,
+    "score.md": scored, "export.md": exported, "gpu.md": attention,
+    "linear_cross_entropy.md": without_logits,
 }  # fmt: skip
 """Pages with a table of a record, and what writes it."""

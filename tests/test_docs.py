@@ -39,6 +39,22 @@ def test_the_table_of_speeds_is_the_record_s(make: ModuleType) -> None:
     assert text.count(" million lines: `") >= 6
 
 
+def test_the_table_of_attention_is_the_record_s(make: ModuleType) -> None:
+    text = (ROOT / "docs" / "gpu.md").read_text("utf-8")
+    assert make.records.attention(text) == text
+    assert "\n| 16 windows of 128 | " in text
+
+
+def test_the_table_of_losses_without_logits_is_the_record_s_and_holds_what_is_promised(
+    make: ModuleType,
+) -> None:
+    text = (ROOT / "docs" / "linear_cross_entropy.md").read_text("utf-8")
+    assert make.records.without_logits(text) == text
+    shares = re.findall(r"\n\| \d+ x \d+ x \d+ \| ours \| .* \| 1/(\d+) \|", text)
+    assert len(shares) >= 2
+    assert all(int(share) >= 16 for share in shares)
+
+
 def test_the_table_of_the_race_is_the_record_s(make: ModuleType) -> None:
     text = (ROOT / "docs" / "race.md").read_text("utf-8")
     assert make.records.race(text) == text
