@@ -67,11 +67,17 @@ def by_logits(
 def test_loss_and_gradients_are_those_of_the_logits(
     reduction: Any, chunk: int, device: str
 ) -> None:
-    options = itertools.product([0.0, 0.1], [None, 3.0], [0.0, 0.01], [False, True], [False, True])
+    options = itertools.product(
+        [0.0, 0.1, 1.0], [None, 3.0], [0.0, 0.01], [False, True], [False, True]
+    )
     for seed, (smoothing, cap, z_loss, with_bias, with_classes) in enumerate(options):
         hidden, weight, bias, targets = layer(device=device, seed=seed)
         bias = bias if with_bias else None
-        classes = torch.rand(V, dtype=torch.float64, device=device) if with_classes else None
+        # The first class, which some targets are of, counts nothing.
+        classes = None
+        if with_classes:
+            classes = torch.linspace(0, 2, V, dtype=torch.float64, device=device)
+            targets[0] = 0
         said = {"reduction": reduction, "label_smoothing": smoothing, "softcap": cap}
         expected = by_logits(
             hidden, weight, targets, bias=bias, class_weights=classes, z_loss=z_loss, **said
@@ -178,6 +184,20 @@ def test_where_all_is_ignored_loss_and_gradients_are_0(reduction: Any, n: int) -
     for gradient in torch.autograd.grad(loss.sum(), (weight, bias)):
         assert not gradient.any()
         assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_what_an_ignored_position_holds_does_not_matter(reduction: Any) -> None:
+    hidden, weight, bias, targets = layer()
+    others = hidden.detach().clone()
+    others[2] = torch.nan
+    others.requires_grad_()
+    made = []
+    for x in (hidden, others):
+        loss = linear_cross_entropy(x, weight, targets, bias_V=bias, reduction=reduction)
+        made.append((loss, *torch.autograd.grad(loss.sum(), (x, weight, bias))))
+    assert all(torch.equal(a, b) for a, b in zip(*made))
+    assert not made[1][1][2].any()
 
 
 @pytest.mark.parametrize("chunk", CHUNKS)
@@ -308,7 +328,9 @@ def test_a_second_derivative_and_a_second_backward_are_refused(chunk: int) -> No
         ({"reduction": "avg"}, 'reduction must be one of mean, sum, none; got "avg".'),
         ({"objective": "hinge"}, "objective must be one of cross-entropy, linear, quadratic; got "
          '"hinge".'),
-        ({"label_smoothing": 1.0}, "label_smoothing must be in [0, 1); got 1."),
+        ({"label_smoothing": 1.5}, "label_smoothing must be in [0, 1]; got 1.5."),
+        ({"targets_N": torch.zeros(3).bool()}, "targets must be N = 3 whole numbers; got (3,) of "
+         "torch.bool."),
         ({"label_smoothing": 0.1, "objective": "linear"}, "label_smoothing must be 0 with the "
          "objective linear."),
         ({"softcap": 0.0}, "softcap must be a number above 0; got 0."),

@@ -36,8 +36,8 @@ class Head:
         hidden_ND: what the layer reads.
         weight_VD: its matrix.
         bias_V: added to the logits; None: nothing is.
-        target_N: a token at each position; 0 where it is ignored.
-        counted_N: 1 at each position, or its target's class weight; 0 where it is ignored.
+        target_N: a token at each position; none of these is ignored.
+        factor_N: what each position counts: 1, or its target's class weight.
         class_V: the class weights; None: all are 1.
         terms: of the loss.
         chunk_bytes: of a tile of logits, at most.
@@ -47,7 +47,7 @@ class Head:
     weight_VD: Tensor
     bias_V: Tensor | None
     target_N: Tensor
-    counted_N: Tensor
+    factor_N: Tensor
     class_V: Tensor | None
     terms: Terms
     chunk_bytes: int
@@ -97,13 +97,13 @@ class Head:
 
     def coefficients(self, nats_P: Tensor, lse_P: Tensor, rows: slice) -> tuple[Tensor, ...]:
         """Return the factors of softmax, target and each class's share in the gradient."""
-        counted_P, terms = self.counted_N[rows], self.terms
-        target_P = counted_P * (1.0 - terms.label_smoothing) * factor(terms.objective, nats_P)
-        is_counted = (counted_P != 0).to(self.wide)
-        share_P = is_counted * (terms.label_smoothing / max(len(self.weight_VD), 1))
+        terms = self.terms
+        own_P = self.factor_N[rows] * (1.0 - terms.label_smoothing)
+        target_P = own_P * factor(terms.objective, nats_P)
+        share_P = torch.full_like(target_P, terms.label_smoothing / len(self.weight_VD))
         softmax_P = target_P + share_P * self._class_sum
         if terms.z_loss:
-            softmax_P = softmax_P + 2.0 * terms.z_loss * lse_P * is_counted
+            softmax_P = softmax_P + 2.0 * terms.z_loss * lse_P
         return softmax_P, target_P, share_P
 
     def slope(
@@ -146,15 +146,15 @@ class Head:
             all_P: the sum of all logits, weighted by class; None: targets are not smoothed.
             rows: the positions.
         """
-        terms, counted_P = self.terms, self.counted_N[rows]
-        value_P = counted_P * (1.0 - terms.label_smoothing) * value(terms.objective, nats_P)
+        terms = self.terms
+        own_P = self.factor_N[rows] * (1.0 - terms.label_smoothing)
+        value_P = own_P * value(terms.objective, nats_P)
         if all_P is not None:
             share = terms.label_smoothing / len(self.weight_VD)
             value_P = value_P + share * (self._class_sum * lse_P - all_P)
         if terms.z_loss:
             value_P = value_P + terms.z_loss * lse_P.square()
-        # Where a position is ignored its loss may be infinite.
-        return torch.where(counted_P != 0, value_P, 0.0)
+        return value_P
 
     @property
     def _class_sum(self) -> float | Tensor:

@@ -85,7 +85,7 @@ def linear_cross_entropy(
         reduction: "mean" of the positions that are not ignored, weighted by their class weights;
             "sum"; or "none", the loss of each position. The mean of no positions is 0.
         ignore_index: a target whose position does not count.
-        label_smoothing: the share of the target that is spread evenly over all tokens, in [0, 1).
+        label_smoothing: the share of the target that is spread evenly over all tokens, in [0, 1].
         class_weights_V: what a position counts, by its target.
         softcap: a bound on the logits, above 0; None: there is none.
         z_loss: the weight of lse^2, which keeps the logits from drifting.
@@ -119,24 +119,33 @@ def linear_cross_entropy(
     _check_options(reduction, label_smoothing, softcap, z_loss, objective, chunk_bytes)
     is_counted = targets_N != ignore_index
     _check_targets(targets_N, is_counted, len(weight_VD), ignore_index)
+    # What an ignored position holds may be anything, NaN too: it has no part in any product.
+    counted_M = None if is_counted.all() else is_counted.nonzero().squeeze(1)
+    if counted_M is not None:
+        hidden_ND = hidden_ND.index_select(0, counted_M)
+    target_M = (targets_N if counted_M is None else targets_N[counted_M]).long()
     wide = torch.float64 if hidden_ND.dtype == torch.float64 else torch.float32
-    target_N = torch.where(is_counted, targets_N, 0).long()
-    counted_N = is_counted.to(wide)
+    factor_M = torch.ones_like(target_M, dtype=wide)
     if class_weights_V is not None:
         class_weights_V = class_weights_V.to(wide)
-        counted_N = counted_N * class_weights_V[target_N]
+        factor_M = class_weights_V[target_M]
     terms = Terms(label_smoothing, softcap, z_loss, objective)
     head = Head(
-        hidden_ND.detach(), weight_VD.detach(), bias_V, target_N, counted_N, class_weights_V, terms,
+        hidden_ND.detach(), weight_VD.detach(), bias_V, target_M, factor_M, class_weights_V, terms,
         chunk_bytes,
     )  # fmt: skip
-    found: list[Any] = [None] if statistics else []
+    made: list[Any] = [None] if statistics else []
     with torch.autocast(hidden_ND.device.type, enabled=False):
         function = LossOfEach if reduction == "none" else SumOfLosses
-        loss: Tensor = function.apply(hidden_ND, weight_VD, bias_V, head, found)  # type: ignore
+        loss: Tensor = function.apply(hidden_ND, weight_VD, bias_V, head, made)  # type: ignore
     if reduction == "mean":
-        loss = loss / counted_N.sum().clamp(min=torch.finfo(wide).tiny)
-    return (loss, found[0].statistics) if statistics else loss
+        loss = loss / factor_M.sum().clamp(min=torch.finfo(wide).tiny)
+    elif reduction == "none" and counted_M is not None:
+        loss = loss.new_zeros(len(targets_N)).index_copy(0, counted_M, loss)
+    if not statistics:
+        return loss
+    found = made[0].statistics
+    return loss, found if counted_M is None else found.at(counted_M, len(targets_N))
 
 
 def summed(
@@ -148,9 +157,9 @@ def summed(
     """
     hidden_ND, weight_VD, _ = _cast(hidden_ND, weight_VD, None)
     wide = torch.float64 if hidden_ND.dtype == torch.float64 else torch.float32
-    counted_N = torch.ones_like(target_N, dtype=wide)
+    factor_N = torch.ones_like(target_N, dtype=wide)
     head = Head(
-        hidden_ND.detach(), weight_VD.detach(), None, target_N, counted_N, None,
+        hidden_ND.detach(), weight_VD.detach(), None, target_N, factor_N, None,
         Terms(objective=objective), CHUNK_BYTES,
     )  # fmt: skip
     found: list[Any] = []
@@ -188,7 +197,8 @@ def _check(
             f"got {shape(hidden_ND)} and {shape(weight_VD)}."
         )
     V = len(weight_VD)
-    if targets_N.shape != hidden_ND.shape[:1] or targets_N.dtype.is_floating_point:
+    is_whole = not targets_N.dtype.is_floating_point and targets_N.dtype != torch.bool
+    if targets_N.shape != hidden_ND.shape[:1] or not is_whole:
         raise UsageError(
             f"targets must be N = {len(hidden_ND)} whole numbers; "
             f"got {shape(targets_N)} of {targets_N.dtype}."
@@ -224,8 +234,8 @@ def _check_options(
         raise UsageError(
             f'objective must be one of cross-entropy, linear, quadratic; got "{objective}".'
         )
-    if not 0.0 <= smoothing < 1.0:
-        raise UsageError(f"label_smoothing must be in [0, 1); got {smoothing:g}.")
+    if not 0.0 <= smoothing <= 1.0:
+        raise UsageError(f"label_smoothing must be in [0, 1]; got {smoothing:g}.")
     if smoothing and objective != "cross-entropy":
         raise UsageError(f"label_smoothing must be 0 with the objective {objective}.")
     if softcap is not None and not softcap > 0.0:

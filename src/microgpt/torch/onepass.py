@@ -54,11 +54,8 @@ class OnePass:
     @property
     def statistics(self) -> Statistics:
         """What was computed on the way."""
-        counted_N = self._head.counted_N != 0
-        nats_N, lse_N, entropy_N = (
-            torch.where(counted_N, x_N, 0.0) for x_N in (self.nats_N, self.lse_N, self._entropy_N)
-        )
-        return Statistics(nats_N, lse_N, entropy_N, self._hit_N & counted_N, counted_N)
+        counted_N = torch.ones_like(self._hit_N)
+        return Statistics(self.nats_N, self.lse_N, self._entropy_N, self._hit_N, counted_N)
 
     def _row(self, rows: slice, buffer: Tensor | None) -> None:
         """Compute some positions; if their tile has all tokens, their gradients, too."""

@@ -32,6 +32,12 @@ class Statistics:
     hit_N: Tensor
     counted_N: Tensor
 
+    def at(self, index_M: Tensor, positions: int) -> Statistics:
+        """Return these M positions at their places among others, which are ignored."""
+        return Statistics(
+            *(x.new_zeros(positions).index_copy_(0, index_M, x) for x in vars(self).values())
+        )
+
     @property
     def sum(self) -> LossSum:
         """The nats of all positions that are not ignored, added up in float64."""
