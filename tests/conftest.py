@@ -262,3 +262,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     from .studios import hostile_run
 
     return hostile_run(tmp_path_factory.mktemp("runs"))
+
+
+# Batches that no engine with a border takes, for a block of 6 and 5 tokens, and what it says.
+REFUSED = pytest.mark.parametrize(
+    ("tokens", "targets", "offsets", "text"),
+    [
+        ([1, 7], [0, 0], [0, 2], "token at position 1 must be in [0, 5); got 7."),
+        ([1, -1], [0, 0], [0, 2], "token at position 1 must be in [0, 5); got -1."),
+        ([1, 1], [0, -1], [0, 2], "target at position 1 must be in [0, 5); got -1."),
+        ([1] * 7, [1] * 7, [0, 7], "a document must have 1 to block_size=6 positions; got 7 in"),
+        ([1, 1], [1, 1], [0, 0, 2], "a document must have 1 to block_size=6 positions; got 0 in"),
+        ([1, 1], [1, 1], [0, 5, 2], "a document must have 1 to block_size=6 positions; got 5 in"),
+        ([1, 1], [1, 1], [0, 3], "documents must run from position 0 to the last; got 0 to 3"),
+        ([1, 1], [1], [0, 2], "targets must be as many as tokens, 2; got 1."),
+        ([], [], [0], "a batch must have a document; got none."),
+    ],
+)

@@ -14,7 +14,7 @@ from microgpt.data.batch import Batch
 from microgpt.engines import open_engine, why_not_native
 from microgpt.errors import MissingExtra, UsageError
 from microgpt.optim import Optimizer
-from tests.conftest import REQUIRED, laid_out, opened
+from tests.conftest import REFUSED, REQUIRED, laid_out, opened
 from tests.test_engines_agree import numpy_losses
 
 if why_not_native() and "native" not in REQUIRED:
@@ -24,20 +24,7 @@ from microgpt.engines.native import NativeEngine
 from tests.native_engines import SHAPES, native, numbers
 
 
-@pytest.mark.parametrize(
-    ("tokens", "targets", "offsets", "text"),
-    [
-        ([1, 7], [0, 0], [0, 2], "token at position 1 must be in [0, 5); got 7."),
-        ([1, -1], [0, 0], [0, 2], "token at position 1 must be in [0, 5); got -1."),
-        ([1, 1], [0, -1], [0, 2], "target at position 1 must be in [0, 5); got -1."),
-        ([1] * 7, [1] * 7, [0, 7], "a document must have 1 to block_size=6 positions; got 7 in"),
-        ([1, 1], [1, 1], [0, 0, 2], "a document must have 1 to block_size=6 positions; got 0 in"),
-        ([1, 1], [1, 1], [0, 5, 2], "a document must have 1 to block_size=6 positions; got 5 in"),
-        ([1, 1], [1, 1], [0, 3], "documents must run from position 0 to the last; got 0 to 3"),
-        ([1, 1], [1], [0, 2], "targets must be as many as tokens, 2; got 1."),
-        ([], [], [0], "a batch must have a document; got none."),
-    ],
-)
+@REFUSED
 def test_what_does_not_fit_is_refused_at_the_border(
     tokens: list[int], targets: list[int], offsets: list[int], text: str
 ) -> None:

@@ -30,7 +30,8 @@ def check(batch: Batch, config: GPTConfig, *, targets: bool = True) -> None:
             f"{documents[-1]} of {N} tokens."
         )
     lengths_D = np.diff(documents)
-    wrong = np.flatnonzero((lengths_D < 1) | (lengths_D > config.block_size))
+    is_wrong_D = (lengths_D < 1) | (lengths_D > config.block_size) | (documents[1:] > N)
+    wrong = np.flatnonzero(is_wrong_D)
     if len(wrong):
         raise UsageError(
             f"a document must have 1 to block_size={config.block_size} positions; "
