@@ -79,7 +79,10 @@ def test_without_the_native_engine_auto_is_the_scalar_one_and_says_why(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(engines, "why_not_native", lambda: "it was not built")
+    monkeypatch.setattr(engines, "has_torch", lambda: False)
     assert open_engine("auto", SHAPES[0]).name == "scalar"
+    monkeypatch.setattr(engines, "has_torch", lambda: True)
+    assert engines.best() == "torch"
     with pytest.raises(
         MissingExtra, match=r'^engine "native" is not there: it was not built\. Try'
     ):

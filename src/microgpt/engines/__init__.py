@@ -68,7 +68,9 @@ def _resolved(name: str, device: str | None = None) -> str:
 
 def best() -> str:
     """Return the name of the fastest engine for small models that is installed."""
-    return "scalar" if why_not_native() else "native"
+    if why_not_native() is None:
+        return "native"
+    return "torch" if has_torch() else "scalar"
 
 
 def open_engine(
@@ -134,7 +136,8 @@ _REMEDY = (
 def why_not_native() -> str | None:
     """Return why the native engine cannot be used; None: it can.
 
-    "auto" is then the scalar engine, which computes the same, thousands of times slower.
+    "auto" is then the torch engine, if PyTorch is there; or the scalar one, which computes the
+    same, thousands of times slower.
     """
     try:
         from microgpt.engines import native

@@ -26,8 +26,8 @@ from microgpt.wording import as_flags, path_word
 FORMAT = 1
 
 # Held-out positions to measure on, for each second of training: they take a few percent of it.
-_POSITIONS_A_SECOND = {"native": 40_000, "scalar": 400}
-_POSITIONS_OF_STEPS = {"native": 20_000, "scalar": 1_000}
+_POSITIONS_A_SECOND = {"native": 40_000, "torch": 10_000, "scalar": 400}
+_POSITIONS_OF_STEPS = {"native": 20_000, "torch": 20_000, "scalar": 1_000}
 
 
 def grid_steps(name: str) -> int:

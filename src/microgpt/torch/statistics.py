@@ -41,7 +41,7 @@ class Statistics:
     @property
     def sum(self) -> LossSum:
         """The nats of all positions that are not ignored, added up in float64."""
-        return LossSum(float(self.nats_N.double().sum()), int(self.counted_N.sum()))
+        return LossSum(float(self.nats_N.cpu().double().sum()), int(self.counted_N.sum()))
 
     @property
     def accuracy(self) -> float:

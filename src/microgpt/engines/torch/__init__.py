@@ -136,21 +136,21 @@ class TorchEngine:
         """Return losses_N, nats at each position."""
         check(batch, self.config)
         losses_N = np.empty(batch.positions)
-        with self.device.computing(), torch.inference_mode():
+        with self._lock, self.device.computing(), torch.inference_mode():
             for its, piece in batch.pieces(_AT_ONCE):
-                losses_N[its] = self._loss(piece)[1].double().cpu().numpy()
+                losses_N[its] = self._loss(piece)[1].cpu().double().numpy()
         return losses_N
 
     def logits(self, batch: Batch) -> Floats:
         """Return logits_NV of the next token at each position; the targets are not read."""
         check(batch, self.config, targets=False)
         logits_NV = np.empty((batch.positions, self.config.vocab_size))
-        with self.device.computing(), torch.inference_mode():
+        with self._lock, self.device.computing(), torch.inference_mode():
             for its, piece in batch.pieces(_AT_ONCE):
                 some = model.gpt(
                     self._ops(piece), self.config, self._weights, self._on_device(piece.tokens_N)
                 )
-                logits_NV[its] = some.double().cpu().numpy()
+                logits_NV[its] = some.cpu().double().numpy()
         return logits_NV
 
     def gradients(self, batch: Batch) -> Tensors:
@@ -158,7 +158,7 @@ class TorchEngine:
         check(batch, self.config)
         with self._lock, self.device.computing():
             self._backward(batch, 1)
-            flat = self._grads.double().cpu().numpy()
+            flat = self._grads.cpu().double().numpy()
         return model.views(flat, self.config)
 
     def train(self, batches: Batches, lr_K: Floats) -> Sums:
@@ -183,7 +183,8 @@ class TorchEngine:
     def decoder(self, rows: int) -> TorchDecoder:
         """Return a decoder of `rows` rows, with a copy of the parameters."""
         dtype = self.device.autocast or self.device.dtype
-        weights = {name: w.detach().to(dtype, copy=True) for name, w in self._weights.items()}
+        with self._lock:
+            weights = {name: w.detach().to(dtype, copy=True) for name, w in self._weights.items()}
         return TorchDecoder(self.config, weights, rows, self._rotation, self.device)
 
     def _backward(self, batch: Batch, divisor: int, dropping: Dropping | None = None) -> float:
@@ -192,13 +193,14 @@ class TorchEngine:
         The batch is computed in parts, if so asked; their gradients add up to the batch's.
         """
         self._grads.zero_()
-        nats = torch.zeros((), dtype=torch.float64, device=self.device.device)
+        nats = 0.0
         for its, piece in self._parts(batch):
             here = dropping and replace(dropping, first=its.start)
             loss, nats_N = self._loss(piece, here)
             (loss / divisor).backward()
-            nats += nats_N.double().sum()
-        return float(nats)
+            # Not every GPU has float64.
+            nats += float(nats_N.cpu().double().sum())
+        return nats
 
     def _parts(self, batch: Batch) -> Iterator[tuple[slice, Batch]]:
         """Yield the batch in the parts in which it is computed."""

@@ -137,6 +137,6 @@ class TorchDecoder:
         ops: Any = StepOps(self._rotation, at, places, len(self._lengths))
         with self._device.computing(), torch.inference_mode():
             some = model.gpt(ops, self._config, self._weights, cast(Any, read), self._past)
-            logits_BV[rows] = some.double().cpu().numpy()
+            logits_BV[rows] = some.cpu().double().numpy()
         self._lengths[rows] += 1
         return logits_BV
