@@ -20,6 +20,9 @@ if not find_spec("tokenizers"):
     collect_ignore += ["src/microgpt/export/huggingface", "src/microgpt/data/tokenizer/bpe.py"]
 # What is given away with a model: it needs transformers, which takes five seconds to import.
 collect_ignore_glob = ["src/microgpt/export/huggingface/*_microgpt.py"]
+# They skip who imports them if there is no browser. If they were collected for their doctests, what
+# is left of them would be imported by the next.
+collect_ignore += ["tests/browser.py", "tests/tabs.py"]
 if why_not_native():
     # What the page trains takes plain Python minutes.
     collect_ignore.append("docs/sklearn.md")
