@@ -258,7 +258,10 @@ def attention(text: str) -> str:
 def without_logits(text: str) -> str:
     """Put the rows of the record into the page on the loss of a large vocabulary."""
     rows = json.loads((FOLDER / "linear_cross_entropy.json").read_text("utf-8"))["now"]
-    lines = ["| N x D x V | way | n | s | MB | of plain's | load |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| N x D x V | way | n | s | MB | of plain's | load |",
+        "|---|---|---|---|---|---|---|",
+    ]
     plain = {row["label"]: row["megabytes"] for row in rows if row["way"] == "plain"}
     for row in (row for row in rows if "seconds" in row):
         seconds = f"{row['seconds']:.1f}"

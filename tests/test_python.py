@@ -150,7 +150,7 @@ def test_a_run_computes_on_what_it_was_opened_for(tiny: list[str]) -> None:
     assert microgpt.load("r", engine="scalar", threads=3).engine.name == "scalar"
     with pytest.raises(UsageError, match="threads must be a whole number from 1"):
         _ = microgpt.load("r", threads=0).engine
-    with pytest.raises(UsageError, match=r"device must be one|needs PyTorch"):
+    with pytest.raises(UsageError, match="device must be "):
         _ = microgpt.load("r", device="moon").engine
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from microgpt.config import ObjectiveName
-from microgpt.errors import UsageError
+from microgpt.torch.checks import check, check_options, check_targets
 from microgpt.torch.chunked import LossOfEach, SumOfLosses
 from microgpt.torch.head import Head, Terms
 from microgpt.torch.statistics import Statistics
@@ -115,10 +115,10 @@ def linear_cross_entropy(
     (1.6094, 2)
     """
     hidden_ND, weight_VD, bias_V = _cast(hidden_ND, weight_VD, bias_V)
-    _check(hidden_ND, weight_VD, targets_N, bias_V, class_weights_V)
-    _check_options(reduction, label_smoothing, softcap, z_loss, objective, chunk_bytes)
+    check(hidden_ND, weight_VD, targets_N, bias_V, class_weights_V)
+    check_options(reduction, label_smoothing, softcap, z_loss, objective, chunk_bytes)
     is_counted = targets_N != ignore_index
-    _check_targets(targets_N, is_counted, len(weight_VD), ignore_index)
+    check_targets(targets_N, is_counted, len(weight_VD), ignore_index)
     # What an ignored position holds may be anything, NaN too: it has no part in any product.
     counted_M = None if is_counted.all() else is_counted.nonzero().squeeze(1)
     if counted_M is not None:
@@ -177,83 +177,3 @@ def _cast(
         return hidden_ND, weight_VD, bias_V
     dtype = torch.get_autocast_dtype(kind)
     return hidden_ND.to(dtype), weight_VD.to(dtype), bias_V
-
-
-def _check(
-    hidden_ND: Tensor,
-    weight_VD: Tensor,
-    targets_N: Tensor,
-    bias_V: Tensor | None,
-    class_V: Tensor | None,
-) -> None:
-    """Raise UsageError unless the tensors fit together."""
-
-    def shape(x: Tensor) -> str:
-        return str(tuple(x.shape))
-
-    if hidden_ND.ndim != 2 or weight_VD.ndim != 2 or hidden_ND.shape[1] != weight_VD.shape[1]:
-        raise UsageError(
-            "hidden and weight must be (N, D) and (V, D); "
-            f"got {shape(hidden_ND)} and {shape(weight_VD)}."
-        )
-    V = len(weight_VD)
-    is_whole = not targets_N.dtype.is_floating_point and targets_N.dtype != torch.bool
-    if targets_N.shape != hidden_ND.shape[:1] or not is_whole:
-        raise UsageError(
-            f"targets must be N = {len(hidden_ND)} whole numbers; "
-            f"got {shape(targets_N)} of {targets_N.dtype}."
-        )
-    for name, x_V in (("bias", bias_V), ("class_weights", class_V)):
-        if x_V is not None and x_V.shape != (V,):
-            raise UsageError(f"{name} must be (V,) = ({V},); got {shape(x_V)}.")
-    if hidden_ND.dtype != weight_VD.dtype or not hidden_ND.dtype.is_floating_point:
-        raise UsageError(
-            "hidden and weight must be of one floating-point type; "
-            f"got {hidden_ND.dtype} and {weight_VD.dtype}."
-        )
-    for name, x in (("weight", weight_VD), ("targets", targets_N), ("bias", bias_V),
-                    ("class_weights", class_V)):  # fmt: skip
-        if x is not None and x.device != hidden_ND.device:
-            raise UsageError(
-                f"{name} must be on hidden's device, {hidden_ND.device}; got {x.device}."
-            )
-
-
-def _check_options(
-    reduction: str,
-    smoothing: float,
-    softcap: float | None,
-    z_loss: float,
-    objective: str,
-    size: int,
-) -> None:
-    """Raise UsageError if an option is out of its domain."""
-    if reduction not in ("mean", "sum", "none"):
-        raise UsageError(f'reduction must be one of mean, sum, none; got "{reduction}".')
-    if objective not in ("cross-entropy", "linear", "quadratic"):
-        raise UsageError(
-            f'objective must be one of cross-entropy, linear, quadratic; got "{objective}".'
-        )
-    if not 0.0 <= smoothing <= 1.0:
-        raise UsageError(f"label_smoothing must be in [0, 1]; got {smoothing:g}.")
-    if smoothing and objective != "cross-entropy":
-        raise UsageError(f"label_smoothing must be 0 with the objective {objective}.")
-    if softcap is not None and not softcap > 0.0:
-        raise UsageError(f"softcap must be a number above 0; got {softcap:g}.")
-    if not z_loss >= 0.0:
-        raise UsageError(f"z_loss must be a number from 0; got {z_loss:g}.")
-    if size < 1:
-        raise UsageError(f"chunk_bytes must be a whole number from 1; got {size}.")
-
-
-def _check_targets(
-    targets_N: Tensor, is_counted: Tensor, vocab_size: int, ignore_index: int
-) -> None:
-    """Raise UsageError if a target is no token id, and name its position."""
-    wrong = is_counted & ((targets_N < 0) | (targets_N >= vocab_size))
-    if wrong.any():
-        n = int(wrong.nonzero()[0])
-        raise UsageError(
-            f"target at position {n} must be in [0, {vocab_size}), or ignore_index={ignore_index}; "
-            f"got {int(targets_N[n])}."
-        )
