@@ -106,7 +106,7 @@ def open_engine(
         raise UsageError(
             f"threads must be a whole number from 1 to {MOST_THREADS:,}; got {threads:,}."
         )
-    if device not in (None, "cpu") and not has_torch():
+    if name == "torch" and device not in (None, "cpu") and not has_torch():
         raise UsageError(
             f'device must be cpu where PyTorch is not installed; got "{device}". '
             "Try: pip install 'microgpt-lm[torch]'."
