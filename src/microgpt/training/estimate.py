@@ -71,9 +71,10 @@ def _is_ragged(task: Task) -> bool:
 def _remedy(task: Task, memory: MemoryNeeds, there: int) -> str:
     """Say which batch size, or which number of parts, would fit."""
     positions, size = _positions(task), task.training.batch_size
+    is_ragged = _is_ragged(task)
 
     def fits(parts: int) -> bool:
-        return memory.step(-(-positions // parts), ragged=_is_ragged(task)) <= there
+        return memory.step(-(-positions // parts), ragged=is_ragged) <= there
 
     # Doubled until it fits; then the fewest that do, since the last that did not.
     enough = next((n for n in (2**i for i in range(1, 21)) if n <= size and fits(n)), 0)

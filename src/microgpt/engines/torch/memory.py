@@ -20,9 +20,7 @@ from microgpt import model
 from microgpt.config import GPTConfig
 from microgpt.engines.compute import Compute
 from microgpt.optim import Optimizer
-
-# Of a tile of logits: `microgpt.torch.linear.CHUNK_BYTES`.
-_TILE = 1 << 26
+from microgpt.torch.linear import CHUNK_BYTES
 
 # Attention's padding: rectangles are at most half empty, and most are fuller.
 _PADDED = 1.3
@@ -74,7 +72,7 @@ class Memory:
         N = -(-positions // self.compute.accumulate)
         each = self._each_layer + (4 * _PADDED * self._half if ragged else 0.0)
         kept = L * each if not self.compute.recompute else L + each
-        tile = min(_TILE, N * V * number)
+        tile = min(CHUNK_BYTES, N * V * number)
         # lm_head's gradient is made before it is added to that of the batch's other parts.
         loss = 3 * N * D * number + tile + V * D * number
         activations = kept * N * D * number + max(10 * self._half * N * D * number, loss)
