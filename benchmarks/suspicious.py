@@ -29,7 +29,7 @@ from microgpt.engines import build_of
 from microgpt.engines.machine import processors
 from microgpt.folds.crossed import Crossed
 from microgpt.folds.ranked import ranked
-from microgpt.runs import prepare
+from microgpt.runs import prepared
 from microgpt.scoring.price import Pricer
 
 RECORD = Path(__file__).parent / "records" / "suspicious.json"
@@ -89,7 +89,7 @@ def folded(names: list[str], meant: dict[str, str]) -> tuple[dict[str, object], 
 
 def learnt(names: list[str], meant: dict[str, str], crossed: Crossed, seconds: float) -> int:
     """Find mistakes with one model that learnt from all rows, in the same way."""
-    trainer = prepare.in_memory(Texts.of(names), seconds=seconds).trainer
+    trainer = prepared.in_memory(Texts.of(names), seconds=seconds).trainer
     for _ in trainer:
         pass
     pricer = Pricer(trainer.predictor, trainer.task.tokenizer, trainer.task.model.block_size)

@@ -23,7 +23,7 @@ from microgpt import Run
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.data.corpus import Source
 from microgpt.errors import RunError, UsageError
-from microgpt.runs import foreground, prepare
+from microgpt.runs import foreground, prepared
 from microgpt.runs.train import READING
 
 from .conftest import Terminal
@@ -45,8 +45,8 @@ def settings() -> dict[str, tuple[Any, Any]]:
     kinds = typing.get_type_hints(Source)
     found |= {f.name: (kinds[f.name], f.default) for f in dataclasses.fields(Source)}
     del found["files"]
-    kinds = typing.get_type_hints(prepare.in_memory)
-    given = inspect.signature(prepare.in_memory).parameters
+    kinds = typing.get_type_hints(prepared.in_memory)
+    given = inspect.signature(prepared.in_memory).parameters
     for name in given.keys() - {"data", "preset_name", "overrides"}:
         found[name] = (kinds[name], given[name].default)
     return found

@@ -24,7 +24,7 @@ import microgpt
 from microgpt import Run
 from microgpt.data.corpus import Source
 from microgpt.errors import DataError, MicroGPTError, UsageError
-from microgpt.runs import prepare
+from microgpt.runs import prepared
 from microgpt.runs.texts import keep_text
 from microgpt.studio import drafts
 from microgpt.studio.datasets import Datasets, ReadyText, TextAsked
@@ -115,7 +115,7 @@ def test_a_long_curve_has_few_points_that_are_means_of_sums(datasets: Datasets) 
     steps = 10 * SPANS
     found = merged(Drafts(datasets).train(DraftAsked(tab="a", steps=steps)))
     assert [step for step, _ in found["points"]] == list(range(10, steps + 1, 10))
-    made = prepare.in_memory(Source(), preset_name="microgpt", holdout=0.1, steps=steps)
+    made = prepared.in_memory(Source(), preset_name="microgpt", holdout=0.1, steps=steps)
     sums = [step.sum for event in made.trainer if isinstance(event, Steps) for step in event]
     for i, (_, loss) in enumerate(found["points"]):
         span = sums[10 * i : 10 * i + 10]
@@ -124,7 +124,7 @@ def test_a_long_curve_has_few_points_that_are_means_of_sums(datasets: Datasets) 
 
 
 def test_levels_are_the_ladder_of_a_training(datasets: Datasets) -> None:
-    made = prepare.in_memory(Source(), preset_name="microgpt", holdout=0.1, steps=3)
+    made = prepared.in_memory(Source(), preset_name="microgpt", holdout=0.1, steps=3)
     assert len(list(made.trainer)) > 3
     ladder = made.trainer.ladder()
     found = levels(datasets, TextAsked())

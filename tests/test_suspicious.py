@@ -19,8 +19,8 @@ from microgpt.engines import why_not_native
 from microgpt.folds import crossed as folds
 from microgpt.folds.crossed import Crossed
 from microgpt.folds.ranked import ranked
-from microgpt.runs import prepare
-from microgpt.runs.prepare import Prepared
+from microgpt.runs import prepared
+from microgpt.runs.prepared import Prepared
 from microgpt.scoring import suggest
 from microgpt.scoring.price import Priced, Pricer
 from microgpt.scoring.suggest import Suggester
@@ -52,12 +52,12 @@ def lines() -> list[str]:
 
 def shrink(patch: pytest.MonkeyPatch, shape: dict[str, object]) -> None:
     """Train a small model, as long as the texts of a test need: no clock decides."""
-    real = prepare.in_memory
+    real = prepared.in_memory
 
     def in_memory(data: object, **told: object) -> Prepared:
         return real(data, **{**told, "seconds": None, "ngram": 3, **shape})  # type: ignore[arg-type]
 
-    patch.setattr(prepare, "in_memory", in_memory)
+    patch.setattr(prepared, "in_memory", in_memory)
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +107,7 @@ def trained(texts: list[str], number: int = 4) -> Crossed:
 
 def test_no_model_learns_from_a_text_that_it_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     learnt: list[set[str]] = []
-    inner = prepare.in_memory
+    inner = prepared.in_memory
 
     def in_memory(data: Texts, **told: object) -> Prepared:
         made = inner(data, **told)  # type: ignore[arg-type]
@@ -116,7 +116,7 @@ def test_no_model_learns_from_a_text_that_it_scores(monkeypatch: pytest.MonkeyPa
         learnt.append(set(corpus))
         return made
 
-    monkeypatch.setattr(prepare, "in_memory", in_memory)
+    monkeypatch.setattr(prepared, "in_memory", in_memory)
     texts = lines()
     crossed = trained(texts)
     assert len(learnt) == crossed.folds == 4
@@ -238,7 +238,7 @@ def test_a_model_that_learns_from_everything_knows_the_mistake(learnt: Crossed) 
     # What the folds are for: the same model that saw the four copies finds them usual.
     texts, crossed = lines(), learnt
     u = [*crossed.texts_U].index("green laamp 7")
-    trainer = prepare.in_memory(Texts.of(texts), seconds=1.0).trainer
+    trainer = prepared.in_memory(Texts.of(texts), seconds=1.0).trainer
     for _ in trainer:
         pass
     pricer = Pricer(trainer.predictor, trainer.task.tokenizer, trainer.task.model.block_size)
@@ -262,7 +262,7 @@ def test_json_has_what_the_file_has(table: Path, capsys: Capture) -> None:
 def test_a_training_is_as_long_as_pays(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     costs = iter([3.0, 2.5, 2.4, 2.36])
     asked: list[object] = []
-    inner = prepare.in_memory
+    inner = prepared.in_memory
 
     class Sum:
         def __init__(self) -> None:
@@ -276,7 +276,7 @@ def test_a_training_is_as_long_as_pays(monkeypatch: pytest.MonkeyPatch, capsys: 
         asked.append(told["seconds"])
         return inner(data, **told)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(prepare, "in_memory", in_memory)
+    monkeypatch.setattr(prepared, "in_memory", in_memory)
     real = Trainer.__iter__
 
     def run(self: Trainer):  # type: ignore[no-untyped-def]

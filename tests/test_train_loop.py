@@ -20,7 +20,7 @@ from microgpt.engines.contract import Floats, State
 from microgpt.errors import DivergedError
 from microgpt.loss import LossSum
 from microgpt.loss.sums import Sums
-from microgpt.runs import prepare
+from microgpt.runs import prepare, prepared
 from microgpt.training import pace
 from microgpt.training.loop import Step, Steps, train
 from tests.conftest import Clock, required
@@ -182,7 +182,7 @@ def test_what_follows_the_last_step_is_estimated_by_pricing_a_few_documents(
     text = ["anna bea " * 40] if stream else tiny
     monkeypatch.setattr(corpus, "from_documents", partial(corpus.from_texts, stream=stream))
     told = {"preset_name": "micro", "seconds": 60.0, "holdout": 0.3, "ngram": 2, **SHAPE}
-    trainer = prepare.in_memory(text, **told).trainer
+    trainer = prepared.in_memory(text, **told).trainer
     right, measured = trainer.engine.losses, list[int]()
 
     def losses(batch: Batch) -> Floats:

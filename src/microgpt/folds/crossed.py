@@ -33,7 +33,7 @@ from microgpt.data.split import numbers
 from microgpt.data.texts import Texts
 from microgpt.engines.contract import Floats
 from microgpt.errors import DataError
-from microgpt.runs import prepare
+from microgpt.runs import prepared
 from microgpt.scoring.price import Priced, Pricer
 from microgpt.training.loop import Steps
 from microgpt.training.trainer import Trainer
@@ -191,7 +191,7 @@ class Crossed:
     def _trained(self, fold: int, seconds: float) -> Generator[Training, None, Trainer]:
         """Train on all folds but one."""
         others = self._texts.take(np.flatnonzero(self.folds_U[self.alike.number_D] != fold))
-        trainer = prepare.in_memory(others, seconds=seconds, **self._settings).trainer
+        trainer = prepared.in_memory(others, seconds=seconds, **self._settings).trainer
         for event in trainer:
             if isinstance(event, Steps):
                 yield Training(fold + 1, self.folds, seconds, min(event.seconds, seconds))

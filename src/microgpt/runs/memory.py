@@ -20,7 +20,7 @@ from microgpt.training.progress import Checkpoint
 from microgpt.wording import rates
 
 if TYPE_CHECKING:
-    from microgpt.runs.prepare import Prepared
+    from microgpt.runs.prepared import Prepared
 
 
 class MemoryRun(Trained):

@@ -1,62 +1,26 @@
-"""The preparation of a training: a new one, or an interrupted one to resume.
+"""The preparation of a training with its folder: a new one, or an interrupted one to resume.
 
-In: data, a preset and the settings that override it; or a run's folder. Out: a `Prepared` training
-in memory, or a `Session` with a folder. All mistakes in the input are found here, before a folder
-is made.
+In: data, a preset and the settings that override it; or a run's folder. Out: a `Session`. All
+mistakes in the input are found here, before a folder is made.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from microgpt.config import GPTConfig, TokenizerName, TrainConfig, check_count, check_tokenizer
-from microgpt.data import again, corpus
-from microgpt.data.corpus import MEMORY, Corpus, Source
-from microgpt.data.tokenizer.bpe import smaller
-from microgpt.data.tokenizer.masks import parse, unmatched
-from microgpt.engines.contract import Engine, State
-from microgpt.errors import RunError, UsageError
+from microgpt.data.corpus import MEMORY, Source
+from microgpt.errors import RunError
 from microgpt.runs import checkpoint
 from microgpt.runs.documents import keep_held_out, read_again
 from microgpt.runs.files import remove_temporaries
 from microgpt.runs.folder import claimed, new_folder
+from microgpt.runs.prepared import Prepared, in_memory, started
 from microgpt.runs.recorder import Recorder
 from microgpt.runs.session import Session
-from microgpt.runs.settings import Settings
-from microgpt.training import budget, recipe
-from microgpt.training.estimate import Estimate, estimate
-from microgpt.training.fastest import open_fastest
-from microgpt.training.presets import preset
-from microgpt.training.task import Dataset, Task, open_for, tokenizer_for
-from microgpt.training.trainer import Trainer
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """A training that is ready to begin, without a folder.
-
-    Attributes:
-        settings: of its run.
-        corpus: the documents, and notes on their files.
-        trainer: the training.
-        why: the reason for the recipe, if it was chosen for a budget.
-        measured: the speeds of engines, if one was chosen by them.
-        needs: what the training needs; None: it is resumed.
-        reading: seconds it took to read and encode the documents.
-    """
-
-    settings: Settings
-    corpus: Corpus
-    trainer: Trainer
-    why: str | None = None
-    measured: str | None = None
-    needs: Estimate | None = None
-    reading: float = 0.0
+from microgpt.training.task import Dataset, Task, open_for
 
 
 def new(data: Source | Iterable[Any], *, out: Path | None = None, **others: Any) -> Session:
@@ -92,91 +56,6 @@ def new(data: Source | Iterable[Any], *, out: Path | None = None, **others: Any)
         return Session(made, recorder, stack.pop_all())
 
 
-def in_memory(
-    data: Source | Iterable[Any],
-    *,
-    preset_name: str | None = None,
-    tokenizer: TokenizerName = "characters",
-    vocab_size: int | None = None,
-    mask: str | Sequence[str] | None = None,
-    engine: str = "auto",
-    threads: int | None = None,
-    device: str | None = None,
-    log_every: int = 1,
-    **overrides: Any,
-) -> Prepared:
-    """Prepare a training in memory; nothing is written to disk.
-
-    Args:
-        data: where the documents are, or the documents.
-        preset_name: the recipe that `overrides` change. None: with `seconds` alone the recipe is
-            chosen for this machine and this data (`budget`); else "micro", or, without the native
-            engine, "microgpt".
-        tokenizer: "characters", "bytes", "bpe", or the path of a `tokenizer.json`.
-        vocab_size: how many token ids "bpe" has; None: 1,000.
-        mask: what is read as one symbol, as `masks.parse` takes it.
-        engine: by name, or "auto".
-        threads: for the engine.
-        device: for the engine.
-        log_every: steps a line of the log.
-        overrides: fields of GPTConfig and TrainConfig that differ from the preset's; None: as
-            there.
-
-    Raises:
-        UsageError, DataError: a setting or the data is invalid.
-    """
-    check_count("log_every", log_every)
-    check_tokenizer(tokenizer, vocab_size)
-    masks = parse(mask)
-    own = {
-        "preset": preset_name,
-        "tokenizer": None if tokenizer == "characters" else tokenizer,
-        "vocab_size": vocab_size,
-        "engine": None if engine == "auto" else engine,
-        "mask": tuple(map(str, masks)) or None,
-    }
-    asked = {name: its for name, its in {**own, **overrides}.items() if its is not None}
-    shape, how = by_config(overrides)
-    is_chosen = preset_name is None and how.get("seconds") and not how.get("steps")
-    preset_name = preset_name or (recipe.CHOSEN if is_chosen else recipe.default(engine))
-    begin = budget.ALWAYS if is_chosen else preset(preset_name)
-    if isinstance(data, Source) and data.stream:
-        how.setdefault("long", "window")  # "cut" would leave one block of a whole book
-    training = TrainConfig(**{**begin.training, **how})
-    # Only to validate the settings before a long file is read.
-    GPTConfig(vocab_size=1, **{**begin.model, **shape})
-    began = time.perf_counter()
-    read = corpus.read(data) if isinstance(data, Source) else corpus.from_documents(data)
-    tokens = tokenizer_for(tokenizer, read, begin.bos, masks, vocab_size, training.holdout)
-    read = replace(read, notes=(*read.notes, *unmatched(masks, tokens), *smaller(tokens)))
-    dataset = Dataset(read, tokens, training.holdout)
-    _ = dataset.encoded
-    reading = time.perf_counter() - began
-    choice, spent = None, 0.0
-    if is_chosen:
-        choice, spent = recipe.choose(dataset, training, engine, threads, device)
-        shape = {**choice.model, **shape}
-        training = TrainConfig(**{**choice.training, **how})
-    config = GPTConfig(vocab_size=tokens.vocab_size, **{**begin.model, **shape})
-    task = Task(dataset, config, training)
-    opened, measured = open_fastest(task, engine, threads, device)
-    needs = estimate(task, opened)
-    settings = Settings(
-        preset=preset_name,
-        model=config,
-        training=training,
-        source=data if isinstance(data, Source) else MEMORY,
-        fingerprint=read.fingerprint,
-        documents=len(read.documents),
-        engine=opened.name,
-        log_every=log_every,
-        asked=asked,
-        paths=again.absolute(data) if isinstance(data, Source) else (),
-    )
-    trainer = _begin(task, opened, settings, spent=spent)
-    return Prepared(settings, read, trainer, choice and choice.why, measured, needs, reading)
-
-
 def resume(
     folder: Path,
     documents: Sequence[str] | None = None,
@@ -210,40 +89,7 @@ def resume(
         opened = open_for(engine or settings.engine, settings.model, training, threads, device)
         read = read_again(folder, settings, documents, piped=True)
         task = Task(Dataset(read, tokens, training.holdout), settings.model, training)
-        trainer = _begin(task, opened, settings, saved.state)
+        trainer = started(task, opened, settings, saved.state)
         recorder = Recorder(folder, trainer, settings, saved)
         stack.callback(recorder.log.close)
         return Session(Prepared(settings, read, trainer), recorder, stack.pop_all())
-
-
-def _begin(
-    task: Task, engine: Engine, settings: Settings, state: State | None = None, spent: float = 0.0
-) -> Trainer:
-    """Make the trainer; do all work that can be done before the first step, and time it.
-
-    Args:
-        task: the training's.
-        engine: opened for the task.
-        settings: the run's.
-        state: the state to resume from; None: the training is new.
-        spent: seconds spent on preparing so far.
-    """
-    began = time.perf_counter()
-    engine.load(state or task.first_state())
-    task.prepare()
-    if settings.training.seconds and task.heldout and not settings.source.stream:
-        _ = task.dataset.alike
-    return Trainer(task, engine, spent + time.perf_counter() - began, settings.log_every)
-
-
-def by_config(overrides: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split overrides into fields of GPTConfig and of TrainConfig; leave out None values."""
-    given = {name: value for name, value in overrides.items() if value is not None}
-    # A budget in seconds replaces the preset's in steps, unless both are given.
-    if "seconds" in given:
-        given.setdefault("steps", None)
-    shape = {f.name: given.pop(f.name) for f in fields(GPTConfig) if f.name in given}
-    how = {f.name: given.pop(f.name) for f in fields(TrainConfig) if f.name in given}
-    for name in given:
-        raise UsageError(f'a setting must be a field of GPTConfig or TrainConfig; got "{name}".')
-    return shape, how

@@ -18,7 +18,7 @@ from microgpt.training.loop import Steps
 from microgpt.training.task import Task
 
 if TYPE_CHECKING:
-    from microgpt.runs.prepare import Prepared
+    from microgpt.runs.prepared import Prepared
 
 
 class Session:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from microgpt.errors import TrainingWarning
-from microgpt.runs import prepare
+from microgpt.runs import prepared
 from microgpt.runs.memory import MemoryRun
 from microgpt.training import verdict
 
@@ -21,7 +21,7 @@ def trained(
     texts: list[str], preset: str | None, settings: Mapping[str, Any]
 ) -> tuple[MemoryRun, list[str], list[str]]:
     """Train; return the run, the training texts and the held-out ones."""
-    made = prepare.in_memory(texts, preset_name=preset, **settings)
+    made = prepared.in_memory(texts, preset_name=preset, **settings)
     run, dataset = MemoryRun(made), made.trainer.task.dataset
     made.corpus.warn(stacklevel=3)
     if said := verdict.divergence(made.trainer, made.settings.asked):

@@ -16,7 +16,7 @@ from microgpt import model
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.data.alike import among
 from microgpt.errors import DivergedError, UsageError
-from microgpt.runs.prepare import by_config
+from microgpt.runs.prepared import by_config
 from microgpt.sampling import Choice, take
 from microgpt.studio.datasets import HELD_OUT, ReadyText, TextAsked
 from microgpt.studio.thinned import Thinned, bins
