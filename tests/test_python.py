@@ -45,9 +45,9 @@ def settings() -> dict[str, tuple[Any, Any]]:
     kinds = typing.get_type_hints(Source)
     found |= {f.name: (kinds[f.name], f.default) for f in dataclasses.fields(Source)}
     del found["files"]
-    kinds = typing.get_type_hints(prepared.in_memory)
-    given = inspect.signature(prepared.in_memory).parameters
-    for name in given.keys() - {"data", "preset_name", "overrides"}:
+    kinds = typing.get_type_hints(prepared.ready)
+    given = inspect.signature(prepared.ready).parameters
+    for name in given.keys() - {"data", "preset_name", "ranks", "overrides"}:
         found[name] = (kinds[name], given[name].default)
     return found
 

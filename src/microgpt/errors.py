@@ -44,6 +44,14 @@ class InUseError(RunError):
     """A folder that another process is writing to."""
 
 
+class RankError(MicroGPTError):
+    """One of the processes that train a model together has failed."""
+
+
+class LostRankError(RankError):
+    """One of the processes that train a model together ended before the others."""
+
+
 class SweepError(MicroGPTError):
     """A sweep's folder or database that is missing, damaged, foreign or in use."""
 

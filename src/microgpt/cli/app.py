@@ -124,5 +124,7 @@ def _where(error: OSError) -> str:
 
 
 def _mistake(message: str) -> int:
-    note(message)
+    # Of the processes that a launcher has started with the same words the first one speaks.
+    if os.environ.get("RANK", "0") == "0" or os.environ.get("WORLD_SIZE", "1") == "1":
+        note(message)
     return 2

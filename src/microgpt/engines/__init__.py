@@ -14,6 +14,7 @@ from microgpt.engines.about import About
 from microgpt.engines.compute import Compute
 from microgpt.engines.contract import Engine
 from microgpt.engines.memory import installed
+from microgpt.engines.ranks import ALONE, Ranks
 from microgpt.errors import MissingExtra, UsageError
 from microgpt.model import size
 from microgpt.optim import Optimizer
@@ -43,7 +44,7 @@ def about(name: str) -> About:
 
         return scalar.ABOUT
     if name == "torch":
-        _check_torch()
+        check_torch()
         from microgpt.engines import torch
 
         return torch.ABOUT
@@ -81,6 +82,7 @@ def open_engine(
     threads: int | None = None,
     device: str | None = None,
     compute: Compute | None = None,
+    ranks: Ranks = ALONE,
 ) -> Engine:
     """Open an engine for a model.
 
@@ -93,6 +95,7 @@ def open_engine(
         device: "cpu"; for the torch engine also "cuda", "mps", or whatever PyTorch finds. None: a
             GPU for the torch engine, if there is one.
         compute: precision, and how memory is saved; for the torch engine.
+        ranks: the processes that compute together.
 
     Raises:
         UsageError: there is no such engine or device, or the model does not fit in memory.
@@ -101,7 +104,12 @@ def open_engine(
     >>> open_engine("scalar", GPTConfig(vocab_size=27)).threads
     1
     """
-    name = _resolved(name, device)
+    name = _resolved("torch" if name == "auto" and ranks.world > 1 else name, device)
+    if name != "torch" and ranks.world > 1:
+        raise UsageError(
+            f"engine must be torch for {ranks.world} ranks; got {name}. Try --engine torch, or "
+            "without torchrun."
+        )
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise UsageError(
             f"threads must be a whole number from 1 to {MOST_THREADS:,}; got {threads:,}."
@@ -123,6 +131,10 @@ def open_engine(
 
         return ScalarEngine(config, optimizer, loss)
     if name == "torch":
+        if ranks.world > 1:
+            from microgpt.engines.torch.ranked import ranked
+
+            return ranked(ranks, config, optimizer, loss, threads, device, compute)
         from microgpt.engines.torch import TorchEngine
 
         return TorchEngine(config, optimizer, loss, threads, device, compute)
@@ -158,7 +170,7 @@ def has_torch() -> bool:
     return find_spec("torch") is not None
 
 
-def _check_torch() -> None:
+def check_torch() -> None:
     """Raise MissingExtra if PyTorch is missing."""
     if not has_torch():
         raise MissingExtra(

@@ -113,6 +113,11 @@ class Engine(Predictor, Protocol):
         ...
 
     @property
+    def share(self) -> tuple[int, int]:
+        """Whose share of each batch `train` takes: (rank, world). Alone: (0, 1), all of it."""
+        ...
+
+    @property
     def updates(self) -> int:
         """How many updates its parameters have had; reading it copies nothing."""
         ...

@@ -48,7 +48,7 @@ class NativeEngine:
         UsageError: a vocabulary of more than 65,536 tokens.
     """
 
-    name, label = "native", "native engine"
+    name, label, share = "native", "native engine", (0, 1)
 
     def __init__(
         self,

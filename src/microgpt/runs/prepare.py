@@ -11,34 +11,48 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from microgpt.data.corpus import MEMORY, Source
+from microgpt.data.corpus import MEMORY, Corpus, Source
+from microgpt.data.tokenizer import Tokenizer
+from microgpt.engines.contract import Engine
+from microgpt.engines.ranks import ALONE, Ranks, agreed
 from microgpt.errors import RunError
 from microgpt.runs import checkpoint
 from microgpt.runs.documents import keep_held_out, read_again
 from microgpt.runs.files import remove_temporaries
 from microgpt.runs.folder import claimed, new_folder
-from microgpt.runs.prepared import Prepared, in_memory, started
+from microgpt.runs.prepared import Prepared, ready, started
 from microgpt.runs.recorder import Recorder
 from microgpt.runs.session import Session
+from microgpt.runs.settings import Settings
+from microgpt.runs.together import check_same
+from microgpt.training.progress import Checkpoint
 from microgpt.training.task import Dataset, Task, open_for
 
 
-def new(data: Source | Iterable[Any], *, out: Path | None = None, **others: Any) -> Session:
+def new(
+    data: Source | Iterable[Any], *, out: Path | None = None, ranks: Ranks = ALONE, **others: Any
+) -> Session:
     """Prepare a training and lock its folder.
 
     Args:
         data: where the documents are, or the documents.
         out: the folder; None: the first free of runs/NAME-1, runs/NAME-2, ...
-        others: the other arguments of `in_memory`.
+        ranks: the processes that train together, of which this is rank 0: see `follower` for the
+            others.
+        others: the other arguments of `ready`.
 
     Raises:
         UsageError, DataError, RunError: a setting, the data or the run is invalid.
     """
-    made = in_memory(data, **others)
-    settings, trainer = made.settings, made.trainer
+    opened = ready(data, ranks=ranks, **others)
+    settings = opened.settings
     with ExitStack() as stack:
-        folder = stack.enter_context(new_folder(out, settings.source.name))
+        folder = agreed(ranks, lambda: stack.enter_context(new_folder(out, settings.source.name)))
+        ranks.told(folder.resolve())
+        stack.callback(ranks.dismiss)
         try:
+            made = opened.start()
+            trainer = made.trainer
             recorder = Recorder(folder, trainer, settings)
             stack.callback(recorder.log.close)
             recorder.save()
@@ -53,6 +67,7 @@ def new(data: Source | Iterable[Any], *, out: Path | None = None, **others: Any)
             # The folder was empty and is locked: remove it rather than leave an incomplete run.
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        ranks.remember(folder)
         return Session(made, recorder, stack.pop_all())
 
 
@@ -62,6 +77,7 @@ def resume(
     engine: str | None = None,
     threads: int | None = None,
     device: str | None = None,
+    ranks: Ranks = ALONE,
 ) -> Session:
     """Prepare to resume a run from its checkpoint, exactly as if it had never stopped.
 
@@ -71,25 +87,45 @@ def resume(
         engine: by name; None: the run's.
         threads: for the engine.
         device: for the engine.
+        ranks: the processes that train together, of which this is rank 0.
 
     Raises:
         RunError: the folder is no run, damaged, or in use, or the documents have changed.
     """
-    settings, tokens = checkpoint.read_settings(folder)
     with ExitStack() as stack:
-        stack.enter_context(claimed(folder))
-        remove_temporaries(folder)
-        saved = checkpoint.load(folder, settings.model)
-        if saved.is_earlier:
-            raise RunError(
-                f"{folder}: an earlier version of microgpt trained it, and did not write where its "
-                "log stands. It can be read, not resumed. Train anew to go on."
-            )
+
+        def claim() -> tuple[Settings, Tokenizer, Checkpoint]:
+            settings, tokens = checkpoint.read_settings(folder)
+            stack.enter_context(claimed(folder))
+            remove_temporaries(folder)
+            saved = checkpoint.load(folder, settings.model)
+            if saved.is_earlier:
+                raise RunError(
+                    f"{folder}: an earlier version of microgpt trained it, and did not write where "
+                    "its log stands. It can be read, not resumed. Train anew to go on."
+                )
+            return settings, tokens, saved
+
+        settings, tokens, saved = agreed(ranks, claim)
+        ranks.told(folder.resolve())
+        ranks.told((settings, tokens.to_json()))
         training = settings.training
-        opened = open_for(engine or settings.engine, settings.model, training, threads, device)
-        read = read_again(folder, settings, documents, piped=True)
-        task = Task(Dataset(read, tokens, training.holdout), settings.model, training)
+
+        def open_task() -> tuple[Corpus, Task, Engine]:
+            name = engine or ("torch" if ranks.world > 1 else settings.engine)
+            opened = open_for(name, settings.model, training, threads, device, ranks)
+            read = read_again(folder, settings, documents, piped=True)
+            check_same(read, tokens, ranks)
+            return (
+                read,
+                Task(Dataset(read, tokens, training.holdout), settings.model, training),
+                opened,
+            )
+
+        read, task, opened = agreed(ranks, open_task)
+        stack.callback(ranks.dismiss)
         trainer = started(task, opened, settings, saved.state)
         recorder = Recorder(folder, trainer, settings, saved)
         stack.callback(recorder.log.close)
+        ranks.remember(folder)
         return Session(Prepared(settings, read, trainer), recorder, stack.pop_all())

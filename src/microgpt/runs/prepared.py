@@ -17,8 +17,10 @@ from microgpt.data.corpus import MEMORY, Corpus, Source
 from microgpt.data.tokenizer.bpe import smaller
 from microgpt.data.tokenizer.masks import parse, unmatched
 from microgpt.engines.contract import Engine, State
+from microgpt.engines.ranks import ALONE, Ranks, agreed
 from microgpt.errors import UsageError
 from microgpt.runs.settings import Settings
+from microgpt.runs.together import check_readable, check_same
 from microgpt.training import budget, recipe
 from microgpt.training.estimate import Estimate, estimate
 from microgpt.training.fastest import open_fastest
@@ -50,7 +52,55 @@ class Prepared:
     reading: float = 0.0
 
 
-def in_memory(
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A training whose engine is open, and has no state yet.
+
+    Attributes:
+        task: the documents and the settings of the training.
+        engine: opened for it.
+        spent: seconds spent on preparing so far.
+        settings, corpus, why, measured, needs, reading: those of `Prepared`.
+    """
+
+    task: Task
+    engine: Engine
+    spent: float
+    settings: Settings
+    corpus: Corpus
+    why: str | None
+    measured: str | None
+    needs: Estimate
+    reading: float
+
+    def start(self) -> Prepared:
+        """Make the first state, and do all work that can be done before the first step."""
+        trainer = started(self.task, self.engine, self.settings, spent=self.spent)
+        return Prepared(
+            self.settings,
+            self.corpus,
+            trainer,
+            self.why,
+            self.measured,
+            self.needs,
+            self.reading,
+        )
+
+
+def in_memory(data: Source | Iterable[Any], **others: Any) -> Prepared:
+    """Prepare a training in memory; nothing is written to disk.
+
+    Args:
+        data: where the documents are, or the documents.
+        others: the other arguments of `ready`.
+
+    Raises:
+        UsageError, DataError: a setting or the data is invalid.
+    """
+    return ready(data, **others).start()
+
+
+def ready(
     data: Source | Iterable[Any],
     *,
     preset_name: str | None = None,
@@ -61,9 +111,10 @@ def in_memory(
     threads: int | None = None,
     device: str | None = None,
     log_every: int = 1,
+    ranks: Ranks = ALONE,
     **overrides: Any,
-) -> Prepared:
-    """Prepare a training in memory; nothing is written to disk.
+) -> Ready:
+    """Read the documents, choose the settings, and open the engine, in each of the ranks.
 
     Args:
         data: where the documents are, or the documents.
@@ -77,11 +128,13 @@ def in_memory(
         threads: for the engine.
         device: for the engine.
         log_every: steps a line of the log.
+        ranks: the processes that train together; each reads the documents, rank 0 chooses.
         overrides: fields of GPTConfig and TrainConfig that differ from the preset's; None: as
             there.
 
     Raises:
         UsageError, DataError: a setting or the data is invalid.
+        RankError: that is so in another rank, or it reads other documents than this one.
     """
     check_count("log_every", log_every)
     check_tokenizer(tokenizer, vocab_size)
@@ -104,21 +157,36 @@ def in_memory(
     # Only to validate the settings before a long file is read.
     GPTConfig(vocab_size=1, **{**begin.model, **shape})
     began = time.perf_counter()
-    read = corpus.read(data) if isinstance(data, Source) else corpus.from_documents(data)
-    tokens = tokenizer_for(tokenizer, read, begin.bos, masks, vocab_size, training.holdout)
-    read = replace(read, notes=(*read.notes, *unmatched(masks, tokens), *smaller(tokens)))
-    dataset = Dataset(read, tokens, training.holdout)
-    _ = dataset.encoded
+
+    def read_all() -> tuple[Corpus, Dataset]:
+        read = corpus.read(data) if isinstance(data, Source) else corpus.from_documents(data)
+        tokens = tokenizer_for(tokenizer, read, begin.bos, masks, vocab_size, training.holdout)
+        read = replace(read, notes=(*read.notes, *unmatched(masks, tokens), *smaller(tokens)))
+        dataset = Dataset(read, tokens, training.holdout)
+        _ = dataset.encoded
+        return read, dataset
+
+    check_readable(data, ranks)
+    read, dataset = agreed(ranks, read_all)
+    check_same(read, dataset.tokenizer, ranks)
     reading = time.perf_counter() - began
     choice, spent = None, 0.0
     if is_chosen:
-        choice, spent = recipe.choose(dataset, training, engine, threads, device)
+
+        def choose() -> Any:
+            return None if ranks.rank else recipe.choose(dataset, training, engine, threads, device)
+
+        choice, spent = ranks.told(agreed(ranks, choose))
         shape = {**choice.model, **shape}
         training = TrainConfig(**{**choice.training, **how})
-    config = GPTConfig(vocab_size=tokens.vocab_size, **{**begin.model, **shape})
+    config = GPTConfig(vocab_size=dataset.tokenizer.vocab_size, **{**begin.model, **shape})
     task = Task(dataset, config, training)
-    opened, measured = open_fastest(task, engine, threads, device)
-    needs = estimate(task, opened)
+
+    def opened_for() -> tuple[Engine, str | None, Estimate]:
+        opened, measured = open_fastest(task, engine, threads, device, ranks)
+        return opened, measured, estimate(task, opened)
+
+    opened, measured, needs = agreed(ranks, opened_for)
     settings = Settings(
         preset=preset_name,
         model=config,
@@ -131,8 +199,8 @@ def in_memory(
         asked=asked,
         paths=again.absolute(data) if isinstance(data, Source) else (),
     )
-    trainer = started(task, opened, settings, spent=spent)
-    return Prepared(settings, read, trainer, choice and choice.why, measured, needs, reading)
+    why = choice.why if choice else None
+    return Ready(task, opened, spent, settings, read, why, measured, needs, reading)
 
 
 def started(

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from microgpt.errors import DivergedError
+from microgpt.errors import DivergedError, LostRankError
 from microgpt.runs import checkpoint
 from microgpt.runs.counts import save_counts
 from microgpt.runs.log import Log, LogWriter, loss_sum
@@ -22,7 +22,7 @@ from microgpt.training.heldout import HeldOut
 from microgpt.training.loop import Steps
 from microgpt.training.progress import Checkpoint, Progress
 from microgpt.training.trainer import Trainer
-from microgpt.wording import rates
+from microgpt.wording import path_word, rates
 
 
 class Recorder:
@@ -88,6 +88,9 @@ class Recorder:
             kept = f"{self.folder} (step {self.updates})"
             blamed = rates(trainer.task.training, self._settings.asked)
             raise DivergedError(error.step, error.loss, blamed, kept) from None
+        except LostRankError as error:
+            self.log.flush()
+            raise lost(error, self.folder, self.updates) from error
 
     def _finish(self) -> None:
         """Save at the end; of a complete training, measure and write the usual losses too."""
@@ -119,3 +122,11 @@ class Recorder:
         checkpoint.save(self.folder, self._settings.model, replace(made, settings=self._about))
         self.updates = made.state.updates
         pace.saved(began)
+
+
+def lost(error: LostRankError, folder: Path, step: int | None = None) -> LostRankError:
+    """Return the error of a training that has lost a rank: with its last good checkpoint."""
+    saved = f"the checkpoint of step {step:,}" if step is not None else "the last checkpoint"
+    return LostRankError(
+        f"{error}; {saved} is whole. Go on with: microgpt train --resume {path_word(folder)}"
+    )

@@ -23,8 +23,9 @@ from microgpt.config import (
 )
 from microgpt.data.column import choose
 from microgpt.data.corpus import Source
+from microgpt.engines.ranks import open_ranks
 from microgpt.errors import UsageError
-from microgpt.runs import foreground, prepare
+from microgpt.runs import follower, foreground, prepare
 from microgpt.runs.run import Run
 
 READING = tuple(f.name for f in dataclasses.fields(Source) if f.name != "files")
@@ -172,9 +173,14 @@ def train(
         del settings[name]
     source = _source(data, {name: settings.pop(name) for name in READING})
     folder = None if out is None else Path(out)
-    session = prepare.new(source, preset_name=preset, out=folder, **settings)
-    session.corpus.warn(stacklevel=2)
-    foreground.finish(session, progress=progress, stacklevel=3)
+    with open_ranks() as ranks:
+        if ranks.rank:
+            following = follower.of_new(source, ranks, preset_name=preset, **settings)
+            following.follow()
+            return Run(following.folder, engine, threads, device)
+        session = prepare.new(source, preset_name=preset, out=folder, ranks=ranks, **settings)
+        session.corpus.warn(stacklevel=2)
+        foreground.finish(session, progress=progress, stacklevel=3)
     run = Run(session.folder, engine, threads, device)
     run.write_samples()
     return run

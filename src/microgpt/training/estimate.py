@@ -43,16 +43,17 @@ def estimate(task: Task, engine: Engine) -> Estimate:
     Raises:
         UsageError: it does not fit in the memory that the engine computes in.
     """
-    positions, is_ragged = _positions(task), _is_ragged(task)
+    world = engine.share[1]
+    positions, is_ragged = -(-_positions(task) // world), _is_ragged(task)
     config, memory = task.model, engine.memory
     needed, there = memory.step(positions, ragged=is_ragged), memory.available
     if there is not None and needed > there:
         raise UsageError(
             f"the training must fit in memory: it needs {amount(needed, 'B')}, and {memory.place} "
-            f"has {amount(there, 'B')}. {_remedy(task, memory, there)}"
+            f"has {amount(there, 'B')}. {_remedy(task, memory, there, world)}"
         )
     flops = model.flops(config.n_layer, config.n_embd, config.vocab_size)
-    return Estimate(model.size(config), needed, positions * flops, task.training.steps)
+    return Estimate(model.size(config), needed, positions * world * flops, task.training.steps)
 
 
 def _positions(task: Task) -> int:
@@ -68,9 +69,9 @@ def _is_ragged(task: Task) -> bool:
     return bool(np.mean(lengths_D) < 0.9 * lengths_D.max())
 
 
-def _remedy(task: Task, memory: MemoryNeeds, there: int) -> str:
-    """Say which batch size, or which number of parts, would fit."""
-    positions, size = _positions(task), task.training.batch_size
+def _remedy(task: Task, memory: MemoryNeeds, there: int, world: int) -> str:
+    """Say which batch size, or which number of parts, would fit in each of the ranks."""
+    positions, size = -(-_positions(task) // world), task.training.batch_size
     is_ragged = _is_ragged(task)
 
     def fits(parts: int) -> bool:

@@ -18,6 +18,7 @@ from microgpt.data.plan import Plan
 from microgpt.engines import has_torch, why_not_native
 from microgpt.engines.compute import Compute
 from microgpt.engines.contract import Engine
+from microgpt.engines.ranks import ALONE, Ranks
 from microgpt.errors import MicroGPTError
 from microgpt.training.task import Task
 
@@ -31,7 +32,7 @@ _MEASURED = 1e10
 
 
 def open_fastest(
-    task: Task, name: str, threads: int | None, device: str | None
+    task: Task, name: str, threads: int | None, device: str | None, ranks: Ranks = ALONE
 ) -> tuple[Engine, str | None]:
     """Open the engine of a training; return it, and the measured speeds if it was chosen by them.
 
@@ -40,14 +41,15 @@ def open_fastest(
         name: of the engine; "auto" for the fastest.
         threads: for the engine.
         device: for the engine.
+        ranks: the processes that train together; several have one engine to choose from.
 
     Raises:
         UsageError: the training has settings that this engine lacks.
     """
     measured = None
-    if name == "auto":
+    if name == "auto" and ranks.world == 1:
         name, measured = fastest(task, threads, device)
-    opened = task.open(name, threads, device)
+    opened = task.open(name, threads, device, ranks)
     Compute.of(task.training).check(opened.name)
     return opened, measured
 

@@ -107,7 +107,7 @@ def train(engine: Engine, plan: Plan, training: TrainConfig, pace: Pace) -> Iter
     step = engine.updates
     while not pace.is_over(step):
         lr_K = pace.chunk(step)
-        sums = engine.train(plan.batches(step, len(lr_K)), lr_K)
+        sums = engine.train(plan.batches(step, len(lr_K), *engine.share), lr_K)
         each = pace.made(len(sums))
         finite = np.isfinite(sums.nats_K)
         good = len(sums) if finite.all() else int(finite.argmin())

@@ -28,6 +28,7 @@ from microgpt.data.tokenizer.masks import Mask
 from microgpt.engines import open_engine
 from microgpt.engines.compute import Compute
 from microgpt.engines.contract import Engine, State
+from microgpt.engines.ranks import ALONE, Ranks
 from microgpt.errors import UsageError
 from microgpt.optim import Optimizer
 from microgpt.training.heldout import HeldOutDocuments
@@ -140,9 +141,15 @@ class Task:
         """Draw the state before the first update."""
         return first_state(self.model, self.training.seed, len(self.layout.batch))
 
-    def open(self, engine: str, threads: int | None = None, device: str | None = None) -> Engine:
+    def open(
+        self,
+        engine: str,
+        threads: int | None = None,
+        device: str | None = None,
+        ranks: Ranks = ALONE,
+    ) -> Engine:
         """Open an engine for this training; its state is not loaded yet."""
-        return open_for(engine, self.model, self.training, threads, device)
+        return open_for(engine, self.model, self.training, threads, device, ranks)
 
 
 def open_for(
@@ -151,10 +158,11 @@ def open_for(
     training: TrainConfig,
     threads: int | None = None,
     device: str | None = None,
+    ranks: Ranks = ALONE,
 ) -> Engine:
     """Open the engine of a training."""
     optimizer, compute = Optimizer.of(training), Compute.of(training)
-    return open_engine(name, config, optimizer, training.loss, threads, device, compute)
+    return open_engine(name, config, optimizer, training.loss, threads, device, compute, ranks)
 
 
 def first_state(config: GPTConfig, seed: int, documents: int) -> State:

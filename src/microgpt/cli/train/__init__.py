@@ -11,13 +11,12 @@ from microgpt.cli.terminal.interruption import interruption
 from microgpt.cli.terminal.notes import noted
 from microgpt.cli.terminal.say import remark
 from microgpt.cli.terminal.streams import is_interactive, outliving
+from microgpt.cli.train.begin import prepared, speaking
 from microgpt.cli.train.progress import JsonLines, Lines, Reporter
 from microgpt.cli.train.settings import with_settings
 from microgpt.cli.train.summary import closing, opening, warned, word
-from microgpt.data.corpus import Source
-from microgpt.errors import UsageError
-from microgpt.runs import prepare
-from microgpt.runs.folder import find_run
+from microgpt.engines.ranks import open_ranks
+from microgpt.runs.follower import Follower
 from microgpt.runs.session import Session
 from microgpt.training.presets import PRESETS
 
@@ -52,47 +51,33 @@ def train(
 
     Example: microgpt train names.txt --steps 2000 --holdout 0.1
     """
-    source = reading.source(*files)
-    if resume is None:
-        session = prepare.new(
-            source,
-            preset_name=preset,
-            tokenizer=tokenizer or "characters",
-            vocab_size=vocab_size,
-            mask=mask,
-            out=out,
-            log_every=1 if log_every is None else log_every,
-            engine=machine.engine or "auto",
-            threads=machine.threads,
-            device=machine.device,
-            **values,
-        )
-    else:
-        others = {
-            **values,
-            "preset": preset,
-            "out": out,
-            "log_every": log_every,
-            "tokenizer": tokenizer,
-            "vocab_size": vocab_size,
-            "mask": mask,
-        }
-        given = [name for name, value in others.items() if value is not None]
-        given += [] if source == Source() else ["data"]
-        if given:
-            raise UsageError(
-                f"--resume must stand without {given[0].replace('_', '-')}: "
-                "the run knows. Only the engine may change."
-            )
-        session = prepare.resume(find_run(str(resume)), **vars(machine))
+    given = {
+        "preset": preset,
+        "out": out,
+        "log_every": log_every,
+        "tokenizer": tokenizer,
+        "vocab_size": vocab_size,
+        "mask": mask,
+        **values,
+    }
+    with open_ranks() as ranks, speaking(ranks):
+        began = prepared(ranks, reading.source(*files), resume, given, machine)
+        if isinstance(began, Follower):
+            began.follow()
+            return 0
+        return _shown(began, json=json, every=log_every, auto=machine.engine in (None, "auto"))
+
+
+def _shown(session: Session, *, json: bool, every: int | None, auto: bool) -> int:
+    """Train, and show it; return the exit code."""
     noted(session.corpus)
     goes_on = (
         f"the training goes on to its end, in {word(session.folder)}. Ctrl-C stops and saves it."
     )
     with session, outliving(goes_on):
         if not json:
-            opening(session, auto=machine.engine in (None, "auto"))
-        if not _train(session, json=json, every=log_every):
+            opening(session, auto=auto)
+        if not _train(session, json=json, every=every):
             return 130
         closing(session, json=json)
         return 1 if warned(session) else 0

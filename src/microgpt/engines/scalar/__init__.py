@@ -36,7 +36,7 @@ ABOUT = About("scalar", False, 200, f"Python {platform.python_version()}", True)
 class ScalarEngine:
     """The contract in plain Python."""
 
-    name, label = "scalar", "scalar engine"
+    name, label, share = "scalar", "scalar engine", (0, 1)
     threads = 1
 
     def __init__(self, config: GPTConfig, optimizer: Optimizer, loss: ObjectiveName) -> None:

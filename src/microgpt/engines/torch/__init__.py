@@ -10,14 +10,14 @@ alone.
 # pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from threading import Lock
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from microgpt import model
@@ -30,6 +30,7 @@ from microgpt.engines.memory import installed
 from microgpt.engines.torch.border import check
 from microgpt.engines.torch.decoder import TorchDecoder
 from microgpt.engines.torch.device import Device
+from microgpt.engines.torch.layers import layers
 from microgpt.engines.torch.memory import Memory
 from microgpt.engines.torch.operations import Rotation, TorchOps
 from microgpt.engines.torch.packed import Packed
@@ -62,6 +63,7 @@ class TorchEngine:
     """
 
     name = "torch"
+    share = (0, 1)
 
     def __init__(
         self,
@@ -91,7 +93,7 @@ class TorchEngine:
         for name, grad in _views(self._grads, config):
             # Backward adds to a gradient that is there already: to its part of the flat one.
             self._weights[name].requires_grad_().grad = grad
-        self._through = _layers(self._compute)
+        self._through = layers(self._compute)
         self._rotation = None
         if config.position == "rotary":
             head_width = config.n_embd // config.n_head
@@ -163,22 +165,23 @@ class TorchEngine:
 
     def train(self, batches: Batches, lr_K: Floats) -> Sums:
         """Make K updates in one call."""
-        check(batches, self.config)
-        nats_K, positions_K = list[float](), list[int]()
-        optimizer = self._optimizer
+        check(batches, self.config, empty=self.share[1] > 1)
+        nats_K, optimizer = list[float](), self._optimizer
+        positions_K, before_K = self._placed(batches)
         with self._lock, self.device.computing():
             for k, lr in enumerate(lr_K.tolist()):
-                batch, dropping = batches.step(k), None
+                dropping = None
                 if optimizer.dropout:
-                    dropping = Dropping(optimizer.dropout, optimizer.seed, self.updates + 1)
-                nats_K.append(self._backward(batch, batch.positions, dropping))
-                positions_K.append(batch.positions)
+                    dropping = Dropping(
+                        optimizer.dropout, optimizer.seed, self.updates + 1, int(before_K[k])
+                    )
+                nats_K.append(self._backward(batches.step(k), int(positions_K[k]), dropping))
                 if not np.isfinite(nats_K[-1]):
                     break
                 self.updates += 1
                 with torch.no_grad():
                     self._update(self._flat, self._grads, self._slots, lr, self.updates)
-        return Sums(np.array(nats_K), np.array(positions_K, dtype=np.int64))
+        return Sums(np.array(nats_K), positions_K[: len(nats_K)])
 
     def decoder(self, rows: int) -> TorchDecoder:
         """Return a decoder of `rows` rows, with a copy of the parameters."""
@@ -195,12 +198,20 @@ class TorchEngine:
         self._grads.zero_()
         nats = 0.0
         for its, piece in self._parts(batch):
-            here = dropping and replace(dropping, first=its.start)
-            loss, nats_N = self._loss(piece, here)
-            (loss / divisor).backward()
-            # Not every GPU has float64.
-            nats += float(nats_N.cpu().double().sum())
+            here = dropping and replace(dropping, first=dropping.first + its.start)
+            nats += self._add_gradients(piece, divisor, here)
         return nats
+
+    def _add_gradients(self, piece: Batch, divisor: int, dropping: Dropping | None) -> float:
+        loss, nats_N = self._loss(piece, dropping)
+        (loss / divisor).backward()
+        # Not every GPU has float64.
+        return float(nats_N.cpu().double().sum())
+
+    def _placed(self, batches: Batches) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the positions of each step, and how many of its batch come before them."""
+        positions_K = np.diff(batches.documents[batches.steps])
+        return positions_K, np.zeros_like(positions_K)
 
     def _parts(self, batch: Batch) -> Iterator[tuple[slice, Batch]]:
         """Yield the batch in the parts in which it is computed."""
@@ -228,18 +239,3 @@ def _views(flat: Tensor, config: GPTConfig) -> Iterator[tuple[str, Tensor]]:
     table = model.parameters(config)
     for p, part in zip(table, flat.split([p.size for p in table])):
         yield p.name, part.view(p.shape)
-
-
-def _layers(compute: Compute) -> Callable[..., Tensor]:
-    """Return what computes a layer: compiled, or again in the backward pass, if so asked."""
-    through: Any = model.layer
-    if compute.compile:
-        through = torch.compile(through, dynamic=True)
-    return partial(_again, through) if compute.recompute else through
-
-
-def _again(through: Callable[..., Tensor], *arguments: Any) -> Tensor:
-    from torch.utils.checkpoint import checkpoint
-
-    result: Any = checkpoint(through, *arguments, use_reentrant=False, preserve_rng_state=False)
-    return result

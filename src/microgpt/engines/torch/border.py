@@ -13,15 +13,17 @@ from microgpt.data.encoded import Ids
 from microgpt.errors import UsageError
 
 
-def check(batch: Batch, config: GPTConfig, *, targets: bool = True) -> None:
+def check(batch: Batch, config: GPTConfig, *, targets: bool = True, empty: bool = False) -> None:
     """Raise UsageError unless documents lie end to end over all tokens, none longer than the
-    block, and all ids are in the vocabulary.
+    block, and all ids are in the vocabulary. `empty`: there may be no document.
 
     >>> check(Batch(np.array([0, 9]), np.array([0, 0]), np.array([0, 2])), GPTConfig(vocab_size=3))
     Traceback (most recent call last):
     microgpt.errors.UsageError: token at position 1 must be in [0, 3); got 9.
     """
     documents, N = np.asarray(batch.documents), len(batch.tokens_N)
+    if empty and len(documents) == 1 and not N:
+        return
     if len(documents) < 2:
         raise UsageError("a batch must have a document; got none.")
     if documents[0] or documents[-1] != N:

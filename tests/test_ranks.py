@@ -1,0 +1,348 @@
+"""Several ranks train one model: the losses of one, one folder, and a good end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import microgpt
+from microgpt.data.batch import lay_out
+from microgpt.data.plan import Plan
+from microgpt.engines.ranks import ALONE, agreed, launched
+from microgpt.errors import DataError, RankError, UsageError
+from microgpt.runs import files, log
+from tests.conftest import TINY, required
+
+SHAPE = {"threads": 1, "n_embd": 8, "n_head": 2, "n_layer": 2, "block_size": 8, "holdout": 0.3}
+CASES: dict[str, dict[str, Any]] = {
+    "float64": {"precision": "float64", "steps": 25, "batch_size": 6},
+    "float32": {"steps": 25, "batch_size": 6},
+    "a rank without documents": {"precision": "float64", "steps": 12, "batch_size": 3},
+    "one document a step": {"precision": "float64", "steps": 12, "preset": "microgpt"},
+    "dropout, in parts": {
+        "precision": "float64", "steps": 12, "batch_size": 7, "dropout": 0.3, "accumulate": 2,
+        "recompute": True,
+    },
+    "muon and counts": {
+        "precision": "float64", "steps": 12, "batch_size": 5, "optimizer": "muon", "ngram": 3,
+        "weight_decay": 0.1, "position": "rotary", "qk_norm": True, "zero_init": True,
+    },
+    "another objective": {
+        "precision": "float64", "steps": 12, "batch_size": 5, "loss": "quadratic",
+    },
+}  # fmt: skip
+
+
+class Fake:
+    """Ranks whose other members have said something already."""
+
+    def __init__(self, rank: int, others: list[Any]) -> None:
+        self.rank, self.world, self._others = rank, len(others) + 1, others
+
+    def gathered(self, value: Any) -> list[Any]:
+        values = [*self._others]
+        values.insert(self.rank, value)
+        return values
+
+
+def fails(error: Exception) -> Callable[[], None]:
+    def work() -> None:
+        raise error
+
+    return work
+
+
+def test_an_error_of_one_rank_is_that_of_all() -> None:
+    ended = [None, "host-a"]
+    with pytest.raises(UsageError, match=r"^lr must be positive$"):
+        agreed(Fake(0, [ended]), fails(UsageError("lr must be positive")))
+    with pytest.raises(RankError, match=r"^rank 1 on host-b: no such file$"):
+        agreed(Fake(0, [["no such file", "host-b"]]), lambda: 3)
+    with pytest.raises(RankError, match=r"^rank 1 on \S+: empty$"):
+        agreed(Fake(1, [ended]), fails(DataError("empty")))
+    assert agreed(Fake(0, [ended]), lambda: 3) == 3
+    assert agreed(ALONE, lambda: 3) == 3
+
+
+def test_a_fault_of_ours_is_no_agreement() -> None:
+    with pytest.raises(ZeroDivisionError):
+        agreed(Fake(0, [[None, "a"]]), lambda: 1 // 0)
+
+
+@pytest.mark.parametrize(
+    ("rank", "world", "found"),
+    [("1", "2", (1, 2)), ("0", "1", (0, 1)), ("", "2", (0, 1)), ("x", "y", (0, 1))],
+)
+def test_a_launcher_says_which_rank_this_is(
+    monkeypatch: pytest.MonkeyPatch, rank: str, world: str, found: tuple[int, int]
+) -> None:
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("WORLD_SIZE", world)
+    assert launched() == found
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 4, 7])
+def test_the_shares_of_all_ranks_are_the_batch(world: int) -> None:
+    plan = Plan(lay_out([[i] * (i % 5 + 1) for i in range(23)], bos=30, block_size=8).batch, 5)
+    whole = plan.batches(3, 6)
+    shares = [plan.batches(3, 6, rank, world) for rank in range(world)]
+    for k in range(6):
+        together = np.concatenate([share.step(k).tokens_N for share in shares])
+        assert together.tolist() == whole.step(k).tokens_N.tolist()
+
+
+def test_an_engine_other_than_torch_has_no_ranks(tiny: list[str]) -> None:
+    from microgpt.config import GPTConfig
+    from microgpt.engines import open_engine
+
+    with pytest.raises(UsageError, match="engine must be torch for 2 ranks; got native"):
+        open_engine("native", GPTConfig(vocab_size=3), ranks=Fake(0, [None]))  # type: ignore[arg-type]
+
+
+# --- With PyTorch ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def torch() -> Any:
+    if not find_spec("torch"):
+        required("torch", "PyTorch is not installed")
+    import torch
+
+    return torch
+
+
+@pytest.mark.parametrize("most", [1, 100, 10_000])
+@pytest.mark.parametrize("has_gradients", [True, False])
+def test_every_rank_begins_the_sums_in_the_same_order(
+    torch: Any, most: int, has_gradients: bool
+) -> None:
+    from microgpt.engines.torch.buckets import Buckets
+
+    sizes = [3, 20, 5, 30]
+    flat, begun = torch.zeros(sum(sizes)), []
+    matrices = [torch.ones(n, requires_grad=True) for n in sizes]
+    for matrix, part in zip(matrices, flat.split(sizes)):
+        matrix.grad = part
+
+    class Wait:
+        def wait(self) -> None:
+            pass
+
+    def begin(x: Any) -> Wait:
+        begun.append(x.numel())
+        return Wait()
+
+    buckets = Buckets(matrices, flat, begin, most)
+    buckets.open()
+    if has_gradients:  # the first matrix last, as in a model
+        sum((m * (i + 1.0)).sum() for i, m in enumerate(matrices)).backward()
+    nats = torch.zeros(7)
+    buckets.wait(nats)
+    assert begun == {1: [30, 5, 20, 3, 7], 100: [30, 25, 3, 7], 10_000: [58, 7]}[most]
+    expected = np.repeat([1.0, 2.0, 3.0, 4.0] if has_gradients else [0.0] * 4, sizes)
+    assert flat.tolist() == expected.tolist()
+
+
+def launch(world: int, *words: str, folder: Path, extra: tuple[str, ...] = ()) -> Any:
+    """Start `torchrun` with a command of Python's; its output goes into a file."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(world)]
+    with (folder / "output.txt").open("wb") as output:
+        return subprocess.Popen(
+            [*command, *extra, *words],
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+
+def said(folder: Path) -> str:
+    return (folder / "output.txt").read_text(encoding="utf-8", errors="replace")
+
+
+def numbers(run: Path) -> list[float]:
+    """Return the losses of all lines of a log, those of evaluations too."""
+    found = log.read(run)
+    return [line["loss"] for line in found.lines] + [
+        line["heldout"][name] for line in found.heldout for name in ("loss", "gpt")
+        if name in line["heldout"]
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def alone(torch: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train all cases in one process."""
+    folder = tmp_path_factory.mktemp("alone")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # so short a training has learnt little
+        for name, case in CASES.items():
+            microgpt.train(TINY, out=str(folder / name), engine="torch", **{**SHAPE, **case})
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", [2, 4])
+def test_any_number_of_ranks_has_the_losses_of_one(
+    torch: Any, alone: Path, tmp_path: Path, world: int
+) -> None:
+    cases = [
+        {"data": TINY, "out": str(tmp_path / name), **SHAPE, **case} for name, case in CASES.items()
+    ]
+    (tmp_path / "cases.json").write_text(json.dumps(cases))
+    script = str(Path(__file__).with_name("ranked.py"))
+    process = launch(world, script, str(tmp_path / "cases.json"), folder=tmp_path)
+    assert ended(process, tmp_path) == 0, said(tmp_path)
+    for name in CASES:
+        together = numbers(tmp_path / name)
+        assert len(together) == len(numbers(alone / name)) > 12
+        within = 1e-4 if name == "float32" else 1e-9
+        np.testing.assert_allclose(together, numbers(alone / name), rtol=within, err_msg=name)
+
+
+COMMAND = (
+    "-m", "microgpt", "train", "names.txt", "--steps", "1200", "--n-embd", "16",
+    "--batch-size", "4", "--log-every", "60", "--holdout", "0.2", "--precision", "float64",
+)  # fmt: skip
+
+
+@contextmanager
+def training(
+    folder: Path, *extra: str, words: tuple[str, ...] = COMMAND, world: int = 2
+) -> Iterator[Any]:
+    """Launch a training on a few names."""
+    (folder / "names.txt").write_text(
+        "".join(f"{name}{i % 9}\n" for i in range(9) for name in TINY)
+    )
+    process = launch(world, *words, folder=folder, extra=extra)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def ended(process: Any, folder: Path) -> int:
+    """Return the exit code of a launcher."""
+    try:
+        return process.wait(60)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(said(folder)) from None
+
+
+def wait_for(holds: Callable[[], Any], process: Any, folder: Path) -> None:
+    until = time.monotonic() + 90
+    while not holds():
+        assert process.poll() is None, said(folder)
+        assert time.monotonic() < until, said(folder)
+        time.sleep(0.02)
+
+
+def lines(folder: Path) -> int:
+    found = folder / "runs" / "names-1" / "log.jsonl"
+    return len(found.read_bytes().splitlines()) if found.exists() else 0
+
+
+def updates(folder: Path) -> int:
+    """Return how many updates the newest checkpoint has."""
+    found = folder / "runs" / "names-1" / "checkpoint.safetensors"
+    return files.read_notes(found, lambda notes: notes["updates"]) if found.exists() else 0
+
+
+def process_of(folder: Path, rank: int) -> int:
+    """Return the process of a rank, which works in a folder."""
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if (place / "cwd").resolve() == folder.resolve():
+                variables = (place / "environ").read_bytes().split(b"\0")
+                if f"RANK={rank}".encode() in variables:
+                    return int(place.name)
+        except OSError:
+            continue
+    raise AssertionError(f"no rank {rank}")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(torch: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with training(folder) as process:
+        assert ended(process, folder) == 0, said(folder)
+    return folder / "runs" / "names-1"
+
+
+@pytest.mark.slow
+def test_one_rank_prints_and_writes_one_log(undisturbed: Path) -> None:
+    output = said(undisturbed.parents[1])
+    assert output.count("step 1200: loss") == 1
+    assert ", 2 ranks" in output
+    assert [line["step"] for line in log.read(undisturbed).lines] == [*range(60, 1201, 60)]
+    assert sorted(path.name for path in undisturbed.parent.iterdir()) == ["names-1"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").exists(), reason="the ranks' processes are found in /proc")
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_that_is_killed_is_one_sentence_and_the_launcher_resumes(
+    torch: Any, undisturbed: Path, tmp_path: Path, rank: int
+) -> None:
+    with training(tmp_path, "--max-restarts", "1") as process:
+        wait_for(lambda: updates(tmp_path), process, tmp_path)
+        os.kill(process_of(tmp_path, rank), signal.SIGKILL)
+        assert ended(process, tmp_path) == 0, said(tmp_path)
+    output = said(tmp_path)
+    sentence = r"microgpt: a process of this training ended before the others; .* is whole\."
+    assert len(re.findall(sentence, output)) == 1, output
+    assert "Going on after step " in output
+    # To the last bit: the same ranks add up in the same order.
+    made = tmp_path / "runs" / "names-1" / "checkpoint.safetensors"
+    assert made.read_bytes() == (undisturbed / "checkpoint.safetensors").read_bytes()
+    assert numbers(tmp_path / "runs" / "names-1") == numbers(undisturbed)
+
+
+@pytest.mark.slow
+def test_ctrl_c_on_the_launcher_saves_and_another_number_of_ranks_resumes(
+    torch: Any, undisturbed: Path, tmp_path: Path
+) -> None:
+    with training(tmp_path, world=3) as process:
+        wait_for(lambda: lines(tmp_path) > 2, process, tmp_path)
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    output = said(tmp_path)
+    assert output.count("and saved. Go on with: microgpt train --resume runs/names-1") == 1, output
+    assert "KeyboardInterrupt" not in output
+    resume = ("-m", "microgpt", "train", "--resume", "runs/names-1")
+    with training(tmp_path, words=resume) as process:
+        assert ended(process, tmp_path) == 0, said(tmp_path)
+    # Later on rounding has grown: so small a model at this rate is chaotic.
+    found = log.read(tmp_path / "runs" / "names-1").lines[:6]
+    whole = log.read(undisturbed).lines[:6]
+    assert [line["step"] for line in found] == [line["step"] for line in whole]
+    losses = [[line["loss"] for line in some] for some in (found, whole)]
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_mistake_is_said_once_and_nothing_is_written(torch: Any, tmp_path: Path) -> None:
+    words = (*COMMAND, "--n-head", "3")
+    with training(tmp_path, words=words) as process:
+        assert process.wait(60) == 1
+    assert said(tmp_path).count("microgpt: n_embd must be a multiple of n_head") == 1, said(
+        tmp_path
+    )
+    assert not (tmp_path / "runs").exists()
