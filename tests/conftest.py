@@ -8,7 +8,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import copy
 from functools import lru_cache
 from pathlib import Path
@@ -56,6 +56,16 @@ TINY = [
 def examples(most: int) -> int:
     """Return how many random examples to try: a third, and in CI all."""
     return most if REQUIRED else most // 3
+
+
+def some(cases: Iterable[Any], *places: int) -> list[Any]:
+    """Return a test's cases: those at these places as they are, the others for CI, as slow."""
+    return [
+        case
+        if place in places
+        else pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.slow)
+        for place, case in enumerate(cases)
+    ]
 
 
 # No deadline: an example's time depends on what else the machine does.

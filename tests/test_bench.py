@@ -46,6 +46,7 @@ def test_a_stream_is_read_in_windows_of_the_block() -> None:
     assert np.diff(task.layout.batch.documents).tolist() == [5, 5, 3]
 
 
+@pytest.mark.slow
 def test_bench_prints_rows_or_json(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -245,6 +245,7 @@ def test_what_does_not_go_is_one_sentence(capsys: Capture, words: str, says: str
     assert says in mistake(capsys, words)
 
 
+@pytest.mark.slow
 def test_a_sweep_and_a_study_read_its_tokens(capsys: Capture) -> None:
     pytest.importorskip("optuna")
     frame = microgpt.study(

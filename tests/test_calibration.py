@@ -163,6 +163,7 @@ def test_one_that_is_too_sure_is_found_out() -> None:
     assert last.p > last.high
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_error_that_many_texts_would_have() -> None:
     truth = drawn(1_000_000, 1.5, 7).error
     held = 0

@@ -370,6 +370,7 @@ def test_notes_out_of_their_domain_are_one_sentence(
         assert message.startswith("damaged or foreign (not JSON: invalid character")
 
 
+@pytest.mark.slow
 def test_a_shape_larger_than_the_file_takes_no_memory(folder: Path) -> None:
     wide = dataclasses.replace(CONFIG, n_embd=2**16, vocab_size=2**21, n_layer=4096)
     tracemalloc.start()

@@ -18,7 +18,7 @@ from microgpt.cli.app import run
 from microgpt.cli.terminal.streams import Output, opened
 from microgpt.runs import log
 from microgpt.runs.run import Run
-from tests.conftest import TINY
+from tests.conftest import TINY, some
 
 MICROGPT = [sys.executable, "-m", "microgpt"]
 SMALL = ["--n-embd", "4", "--n-head", "1", "--block-size", "6", "--engine", "scalar"]
@@ -53,8 +53,8 @@ def leave_after_a_line(words: list[str], **how: Any) -> tuple[int, bytes, bytes]
 
 @pytest.mark.parametrize(
     "words",
-    ["train --help", "evaluate {r}", "sample {r} -n 20000", "score {r} {many} --threads 2",
-     "compress {r} {many} -o -"],
+    some(["train --help", "evaluate {r}", "sample {r} -n 20000", "score {r} {many} --threads 2",
+          "compress {r} {many} -o -"], 1, 3),
 )  # fmt: skip
 def test_a_reader_that_goes_away_ends_a_command_quietly(model: Run, file: Path, words: str) -> None:
     many = file.with_name("many.txt")
@@ -72,7 +72,7 @@ def whole(folder: str = "r") -> None:
     assert Run(folder).engine.updates == 120
 
 
-@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.parametrize("form", some([[], ["--json"]], 0))
 def test_a_training_outlives_its_reader(form: list[str]) -> None:
     code, line, said = leave_after_a_line([*TRAIN, *form])
     assert line
@@ -84,6 +84,7 @@ def test_a_training_outlives_its_reader(form: list[str]) -> None:
     whole()
 
 
+@pytest.mark.slow
 def test_a_training_outlives_both_of_its_readers() -> None:
     with start(TRAIN, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdout is not None
@@ -92,6 +93,7 @@ def test_a_training_outlives_both_of_its_readers() -> None:
     whole()
 
 
+@pytest.mark.slow
 def test_a_training_outlives_its_terminal_where_it_is_to_ignore_the_end_of_that() -> None:
     ours, theirs = os.openpty()
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -129,6 +131,7 @@ def test_an_output_without_room_is_one_sentence(model: Run, file: Path, words: s
     assert done.stderr == b"microgpt: no space left on the disk.\n"
 
 
+@pytest.mark.slow
 def test_samples_of_a_training_that_stopped_early_say_so(capsys: Capture) -> None:
     process = start([*TRAIN[:-6], "--steps", "100000", "--out", "r"], stdout=subprocess.PIPE)
     with process:
@@ -201,6 +204,7 @@ def test_where_the_locale_has_no_unicode_decorations_are_ascii_and_nothing_is_es
         assert re.search(r"^ *0\.01 +4\.61 +#{20}$", told, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_data_among_decorations_stays_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,7 +268,8 @@ def test_an_output_gives_way_to_nowhere_only_where_that_is_wanted() -> None:
     "words",
     ["train {t} --steps 3 --out /proc/x", "compress {r} {t} -o /proc/x",
      "report {r} -o /proc/x", "plot {r} --save /proc/x.png",
-     "why --train {u} --engine scalar --steps 2 --save /proc/x.svg",
+     pytest.param("why --train {u} --engine scalar --steps 2 --save /proc/x.svg",
+                  marks=pytest.mark.slow),
      "sweep {t} --steps 5 --budget 9s --out /proc/x"],
 )  # fmt: skip
 def test_a_path_that_cannot_be_made_is_one_sentence_that_names_it(

@@ -135,6 +135,7 @@ def test_json_lines_are_those_of_the_log_and_a_summary_at_the_end(
     assert summary["samples"] == Path("r", "samples.txt").read_text("utf-8").split("\n")[:-1]
 
 
+@pytest.mark.slow
 def test_json_lines_say_which_state_was_kept_and_what_the_gpt_alone_costs(capsys: Capture) -> None:
     words = f"train t.txt {SMALL} --holdout 0.3 --steps 200 --batch-size 2 --lr 0.1 --ngram 2"
     assert run([*words.split(), "--json", "--out", "r"]) == 0

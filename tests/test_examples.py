@@ -98,6 +98,7 @@ def test_luhn_s_digit_is_that_of_known_numbers(example: ModuleType) -> None:
         assert codes.luhn(number[:-1]) == number[-1]
 
 
+@pytest.mark.slow
 def test_texts_drawn_from_counts_come_as_often_as_counted(
     example: ModuleType, tmp_path: Path
 ) -> None:

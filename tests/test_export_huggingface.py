@@ -188,6 +188,7 @@ def test_the_front_of_the_card_is_yaml(model: Run) -> None:
     )
 
 
+@pytest.mark.slow
 def test_counts_that_are_left_out_are_said_to_be(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -171,7 +171,7 @@ def fuzz(whole: Path, at: Path, cases: int, seed: int = 0) -> tuple[Counter[str]
     return ended, wrong
 
 
-@pytest.mark.parametrize("cases", [60, pytest.param(CASES, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cases", [30, pytest.param(CASES, marks=pytest.mark.slow)])
 def test_a_damaged_file_of_a_run_is_read_or_one_sentence(
     whole: Path, tmp_path: Path, cases: int
 ) -> None:

@@ -188,6 +188,7 @@ def test_xz_is_what_its_own_program_s_container_grows_by() -> None:
     assert total.nats < file_size(texts) * 8 * LN_2
 
 
+@pytest.mark.slow
 def test_xz_s_tables_are_as_large_as_its_input_and_find_what_the_preset_s_find() -> None:
     rng = random.Random(6)
     preset = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]

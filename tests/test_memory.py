@@ -17,6 +17,7 @@ from microgpt.data.tokenizer import Bytes, Characters, encode_all
 from microgpt.scoring.repetition import choose
 
 
+@pytest.mark.slow
 def test_what_is_held_grows_with_the_file_by_a_few_times_its_size(tmp_path: Path) -> None:
     lines = np.arange(10**9, 10**9 + 300_000).astype("S10")
     data = b"\n".join(lines.tolist())

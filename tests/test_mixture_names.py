@@ -22,7 +22,7 @@ from microgpt.loss import OBJECTIVES
 from microgpt.runs import prepare
 from microgpt.runs.run import Run
 from microgpt.training.presets import PRESETS
-from tests.conftest import TINY, out
+from tests.conftest import TINY, out, some
 
 Capture = pytest.CaptureFixture[str]
 native = pytest.mark.skipif(why_not_native() is not None, reason=why_not_native() or "")
@@ -97,6 +97,7 @@ def test_the_default_model_stands_below_every_rung_of_the_ladder(tmp_path: Path)
     assert ladder.model.mean < min(total.mean for total in ladder.baselines.values()) - 0.01
 
 
+@pytest.mark.slow
 @native
 def test_a_fifth_of_the_default_training_comes_near_the_best_rung(tmp_path: Path) -> None:
     told = {"preset_name": "micro", "steps": 500, "seed": 1}
@@ -134,7 +135,7 @@ def test_a_training_calls_each_by_its_name(made: Path) -> None:
     assert (told["gpt"], told["loss"]) == pytest.approx((gpt, mixed))
 
 
-@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("n", some([1, 2], 0))
 def test_the_ladder_s_n_gram_is_the_one_that_is_mixed_in(capsys: Capture, n: int) -> None:
     told = out(capsys, TRAIN.replace("--ngram 2", f"--ngram {n} --json"))
     summary = json.loads(told.splitlines()[-1])

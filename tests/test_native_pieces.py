@@ -18,7 +18,7 @@ from microgpt.engines.contract import Engine
 from microgpt.loss import LossSum
 from microgpt.model.dropout import Dropping
 from microgpt.optim import Optimizer
-from tests.conftest import REQUIRED, laid_out
+from tests.conftest import REQUIRED, laid_out, some
 from tests.test_engines_agree import numpy_losses
 
 if why_not_native() and "native" not in REQUIRED:
@@ -38,6 +38,7 @@ def in_one(batch: Batch) -> Batches:
     return Batches(batch.tokens_N, batch.targets_N, batch.documents, steps)
 
 
+@pytest.mark.slow
 def test_a_batch_of_many_pieces_makes_the_update_of_a_whole_one() -> None:
     # Long rows of logits: 16 Mi floats are some 500 positions, and this batch has more.
     config = GPTConfig(vocab_size=20_000, block_size=8, n_layer=1, n_head=1, n_embd=4)
@@ -74,7 +75,7 @@ def test_dropout_counts_the_positions_of_the_pieces_before(build: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is asked of the operating system")
-@pytest.mark.parametrize("call", ["losses(data)", "train(batches, np.array([0.01]))"])
+@pytest.mark.parametrize("call", some(["losses(data)", "train(batches, np.array([0.01]))"], 0))
 def test_a_large_batch_takes_no_more_memory_than_its_pieces(call: str) -> None:
     # Its logits alone are 1.5 GB; a piece of them is 64 MiB, with room to grow by a quarter.
     code = (

@@ -83,6 +83,7 @@ def test_every_keyword_is_explained(function: Any) -> None:
         assert f"\n    {name}: " in told, name
 
 
+@pytest.mark.slow
 def test_an_editor_completes_the_keywords() -> None:
     jedi = pytest.importorskip("jedi")
     for code, expected in (
@@ -285,6 +286,7 @@ def test_a_program_s_own_handler_and_other_threads_are_left_alone(
     assert made[0].log.steps == 9
 
 
+@pytest.mark.slow
 def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setenv("TERM", "xterm-256color")

@@ -99,6 +99,7 @@ def test_no_more_positions_are_remembered_at_a_time_than_memory_is_to_have(block
     assert engine.asked[0] == 1
 
 
+@pytest.mark.slow
 def test_first_characters_come_as_often_as_the_model_says(engine: Engine) -> None:
     n = 4000
     expected = probabilities(engine.decoder(1).push([TOKENIZER.bos]), Choice(temperature=1.0))[0]

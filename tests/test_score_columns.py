@@ -68,6 +68,7 @@ def tables(draw: st.DrawFn) -> tuple[str, str, list[tuple[str, str]]]:
     return delimiter, name, found
 
 
+@pytest.mark.slow
 @settings(
     max_examples=examples(300),
     deadline=None,

@@ -84,6 +84,7 @@ def test_names_are_looked_up_and_not_too_many(server: Server, names: list[str]) 
         assert request(server, path, b'{"run": "../a"}').status == 400
 
 
+@pytest.mark.slow
 def test_curves_of_a_run_that_another_process_trains_come_within_half_a_second(
     folder: Path,
 ) -> None:

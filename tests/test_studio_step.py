@@ -120,7 +120,12 @@ def test_many_updates_are_one_after_the_other(run: Run) -> None:
     assert [watched.updates for watched in seen] == [*range(8)]
     assert seen[-1].loss == pytest.approx(last.after, abs=1e-12)
     assert seen[0].loss > seen[-1].loss
-    assert len(list(copied(run).again(batch, 0.001, 150))) == 76
+
+
+@pytest.mark.slow
+def test_of_many_updates_some_are_shown(run: Run) -> None:
+    step = copied(run)
+    assert len(list(step.again(step.batch("ada"), 0.001, 150))) == 76
 
 
 def test_a_rate_that_is_too_large_diverges_in_a_sentence(run: Run) -> None:

@@ -315,6 +315,7 @@ def test_the_files_go_when_the_server_ends(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="there is no SIGTERM")
 def test_a_server_that_is_killed_removes_them_too(tmp_path: Path) -> None:
     program = (

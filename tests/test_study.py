@@ -109,6 +109,7 @@ def test_the_table_has_means_differences_and_intervals(capsys: Capture) -> None:
     assert Path("sweeps/t-1/grid.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_study_that_was_stopped_goes_on_and_repeats_nothing(
     capsys: Capture, whole: Whole
 ) -> None:
@@ -124,6 +125,7 @@ def test_a_study_that_was_stopped_goes_on_and_repeats_nothing(
     assert again[0]["trials"] == 8
 
 
+@pytest.mark.slow
 def test_the_file_that_a_study_writes_makes_it_again(capsys: Capture, whole: Whole) -> None:
     at, (*_, last) = whole
     (line,) = [ln for ln in (at / "study.sh").read_text().splitlines() if ln[:1] not in "#"]
@@ -165,6 +167,7 @@ def test_a_call_on_documents_in_memory_goes_on_where_it_stopped() -> None:
         microgpt.study(series, {"lr": 0.01, "n_head": 1, "n_embd": [2, 4]}, 2, out="s", **SMALL)
 
 
+@pytest.mark.slow
 def test_a_study_warns_of_the_data_as_a_training_does() -> None:
     Path("t.csv").write_text("name\n" + "\n".join([*TINY, '"a" b', "lee"]) + "\n")
     missing = pd.Series([*TINY, None])
@@ -186,6 +189,7 @@ def test_a_study_warns_of_the_data_as_a_training_does() -> None:
         assert re.search(message, said[0][-1])
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_may_call_it(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(
         "import microgpt\n"
@@ -198,6 +202,7 @@ def test_a_script_without_a_guard_may_call_it(tmp_path: Path) -> None:
     assert done.stdout.split() == ["once", "2"]
 
 
+@pytest.mark.slow
 def test_two_askers_of_one_study_share_the_grid(capsys: Capture) -> None:
     told(capsys, f"{GRID} {POINT} --json --out one --trials 1")
     with folder.resume(Path("one")) as made:
@@ -268,6 +273,7 @@ def test_what_is_no_study_is_refused() -> None:
         microgpt.study("t.txt", {"lr": [0.1]}, 0, **SMALL)
 
 
+@pytest.mark.slow
 def test_a_combination_that_diverges_is_told_as_such(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

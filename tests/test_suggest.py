@@ -70,6 +70,7 @@ def test_nothing_is_suggested_for_a_text_that_is_usual(model: NGram, tokenizer: 
     assert suggested(model, tokenizer, products(60, seed=2)) == [None] * 60
 
 
+@pytest.mark.slow
 def test_the_suggestion_is_the_best_of_all_texts_one_edit_away() -> None:
     tokenizer = Characters.of(products(300))
     model = counted(tokenizer, products(300))

@@ -197,6 +197,7 @@ def test_what_surprises_is_what_was_not_expected_and_the_bound_misses_none(
     assert found.percentiles_D.tolist() == pytest.approx(rarer)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_able")
 def test_mistakes_come_first_those_that_repeat_too_each_once(
     table: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
@@ -258,6 +259,7 @@ def test_json_has_what_the_file_has(table: Path, capsys: Capture) -> None:
     assert [json.loads(line)["name"] for line in printed.splitlines()] != []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_quiet")
 def test_a_training_is_as_long_as_pays(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     costs = iter([3.0, 2.5, 2.4, 2.36])

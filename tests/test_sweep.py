@@ -141,6 +141,7 @@ def test_the_best_is_a_run_and_the_command_makes_it_again(
     assert run(["sample", "s/best", "-n", "2"]) == 0
 
 
+@pytest.mark.slow
 def test_the_same_seed_tries_the_same_and_resuming_adds_to_it(
     swept: tuple[Path, list[dict[str, Any]]], capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,6 +232,7 @@ def test_a_trial_that_diverges_or_cannot_be_is_told_and_the_next_one_trained(
         list(TrialTrainer(settings(), data).run({"lr": 1e300}))
 
 
+@pytest.mark.slow
 def test_a_sweep_whose_best_is_worse_than_a_blind_guess_is_no_success(capsys: Capture) -> None:
     words = "sweep t.txt --steps 60 --holdout 0.2 --knob lr=100..900 --trials 1 --jobs 1 --out s"
     words += " --budget 1h --preset microgpt --engine scalar --knob block_size=8 --knob n_embd=4"

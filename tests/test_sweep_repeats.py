@@ -63,6 +63,7 @@ def test_all_there_is_is_tried_once_and_then_nothing(tmp_path: Path, size: dict[
     study.close()
 
 
+@pytest.mark.slow
 def test_a_trial_is_not_begun_while_another_of_the_same_is_under_way(tmp_path: Path) -> None:
     study = Study(of_file(tmp_path / "s.db"), "s", settings(*FEW))
     other = Study(of_file(tmp_path / "s.db"), "s", settings(*FEW), "another machine")
@@ -128,6 +129,7 @@ def test_machines_that_ask_at_the_same_time_never_train_the_same(tmp_path: Path)
     assert len(taken) >= 24 - 2
 
 
+@pytest.mark.slow
 def test_a_sweep_of_few_cells_ends_when_all_are_trained_and_says_so(capsys: Capture) -> None:
     assert run([*SWEEP.split(), "--trials", "30", "--jobs", "2", "--out", "s"]) == 0
     *trials, summary = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -47,7 +47,9 @@ def best(logits_BV: np.ndarray, targets_B: np.ndarray) -> float:
     return math.exp((low + high) / 2)
 
 
-@pytest.mark.parametrize("true_t", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize(
+    "true_t", [0.5, *(pytest.param(t, marks=pytest.mark.slow) for t in (1.0, 3.0))]
+)
 def test_the_temperature_is_the_best_of_a_fine_grid(true_t: float) -> None:
     logits_BV, targets_B, half_B = rows = drawn(200, true_t, seed=4)
     found = fitted(rows)

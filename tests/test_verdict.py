@@ -16,6 +16,8 @@ from microgpt.config import TrainConfig
 from microgpt.errors import TrainingWarning
 from microgpt.wording import figures, rates
 
+from .conftest import some
+
 Capture = pytest.CaptureFixture[str]
 
 SMALL = "--preset microgpt --n-embd 4 --n-head 1 --block-size 8 --engine scalar"
@@ -36,7 +38,9 @@ def trained(capsys: Capture, words: str, code: int) -> tuple[str, str]:
     return told.out, told.err
 
 
-@pytest.mark.parametrize("more", ["--lr 10", "--lr 1000", "--lr 10 --steps 300", "--lr 1e6"])
+@pytest.mark.parametrize(
+    "more", some(["--lr 10", "--lr 1000", "--lr 10 --steps 300", "--lr 1e6"], 0, 3)
+)
 def test_a_training_that_ends_above_blind_guessing_says_so_and_is_no_success(
     capsys: Capture, more: str
 ) -> None:
@@ -76,7 +80,7 @@ def test_what_a_first_and_only_update_did_is_seen_on_held_out_documents(capsys: 
     assert "Try a smaller learning rate than --lr 1000." in err
 
 
-@pytest.mark.parametrize("steps", [1, 2, 5, 60])
+@pytest.mark.parametrize("steps", some([1, 2, 5, 60], 0, 3))
 @pytest.mark.parametrize(
     "documents",
     [
@@ -97,6 +101,7 @@ def test_a_training_that_is_short_or_has_little_to_learn_is_no_failure(
         assert err == ""
 
 
+@pytest.mark.slow
 def test_an_objective_that_leaves_what_is_sure_and_wrong_is_blamed_itself(capsys: Capture) -> None:
     _, err = trained(capsys, f"{SMALL} --loss linear --lr 0.1 --steps 400 --out r", 1)
     assert "1 - p does not push on what is sure and wrong. Try --loss cross-entropy." in err

@@ -314,6 +314,7 @@ def test_without_matplotlib_that_is_said_before_anything_is_trained(
     )
 
 
+@pytest.mark.slow
 def test_the_table_loses_columns_where_the_terminal_is_narrow(
     capsys: Capture, small: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -336,6 +337,7 @@ def test_the_table_loses_columns_where_the_terminal_is_narrow(
         assert not re.search(r"(-log| 1 -|\(1 - p\))$", "\n".join(prose), re.MULTILINE)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not find_spec("matplotlib"), reason="matplotlib is not installed")
 def test_a_picture_is_saved_whole_or_not_at_all(
     capsys: Capture, small: str, monkeypatch: pytest.MonkeyPatch
@@ -380,6 +382,7 @@ def test_an_interruption_ends_with_130_and_nothing_else(text: Path) -> None:
     assert [path.name for path in Path().iterdir()] == ["t.txt"]
 
 
+@pytest.mark.slow
 def test_names_as_they_come_show_what_the_page_says(engine_name: str) -> None:
     if engine_name == "scalar":
         pytest.skip("takes minutes on the scalar engine")
