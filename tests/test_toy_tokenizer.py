@@ -134,7 +134,7 @@ def test_samples_are_the_text_of_their_tokens_and_may_go_on_from_a_prompt(engine
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return the folder of a run with this tokenizer."""
-    monkeypatch.setattr("microgpt.runs.prepare.tokenizer_for", lambda *_: TOKENIZER)
+    monkeypatch.setattr("microgpt.runs.prepared.tokenizer_for", lambda *_: TOKENIZER)
     monkeypatch.setattr("microgpt.data.tokenizer.from_json", lambda _: TOKENIZER)
     (tmp_path / "t.txt").write_text("\n".join(["banana", "ana", "nab", "bananab", "anan"] * 8))
     return microgpt.train(
