@@ -200,17 +200,20 @@ def test_any_number_of_ranks_has_the_losses_of_one(
     torch: Any, alone: Path, tmp_path: Path, world: int
 ) -> None:
     cases = [
-        {"data": TINY, "out": str(tmp_path / name), **SHAPE, **case} for name, case in CASES.items()
+        {"data": TINY, "out": str(tmp_path / f"{name}{shard}"), **SHAPE, **case, "shard": shard}
+        for name, case in CASES.items()
+        for shard in (False, True)
     ]
     (tmp_path / "cases.json").write_text(json.dumps(cases))
     script = str(Path(__file__).with_name("ranked.py"))
     process = launch(world, script, str(tmp_path / "cases.json"), folder=tmp_path)
     assert ended(process, tmp_path) == 0, said(tmp_path)
     for name in CASES:
-        together = numbers(tmp_path / name)
-        assert len(together) == len(numbers(alone / name)) > 12
         within = 1e-4 if name == "float32" else 1e-9
-        np.testing.assert_allclose(together, numbers(alone / name), rtol=within, err_msg=name)
+        for shard in (False, True):
+            together = numbers(tmp_path / f"{name}{shard}")
+            assert len(together) == len(numbers(alone / name)) > 12
+            np.testing.assert_allclose(together, numbers(alone / name), rtol=within, err_msg=name)
 
 
 COMMAND = (

@@ -171,6 +171,11 @@ class TrainConfig:
         bool,
         "On a GPU, use only operations that give the same numbers again (the torch engine).",
     ] = False
+    shard: Annotated[
+        bool,
+        "Keep a part of each matrix in each of several processes, for models too large for one "
+        "device (FSDP2; the torch engine under torchrun).",
+    ] = False
 
     def __post_init__(self) -> None:
         if self.steps is None and self.seconds is None:
@@ -178,7 +183,7 @@ class TrainConfig:
         check(self)
 
 
-OF_THE_ENGINE = ("precision", "accumulate", "recompute", "compile", "deterministic")
+OF_THE_ENGINE = ("precision", "accumulate", "recompute", "compile", "deterministic", "shard")
 """The settings of a training that say how an engine computes, and but for rounding not what."""
 
 Config = TypeVar("Config", GPTConfig, TrainConfig)

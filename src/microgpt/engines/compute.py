@@ -23,14 +23,15 @@ class Compute:
     recompute: bool = False
     compile: bool = False
     deterministic: bool = False
+    shard: bool = False
 
     @classmethod
     def of(cls, config: TrainConfig) -> Compute:
         """Take them from a training's config."""
         return cls(**{name: getattr(config, name) for name in OF_THE_ENGINE})
 
-    def check(self, engine: str) -> None:
-        """Raise UsageError if something is asked for that an engine does not have.
+    def check(self, engine: str, world: int = 1) -> None:
+        """Raise UsageError if something is asked for that an engine, or one process, does not have.
 
         >>> Compute(compile=True).check("scalar")
         Traceback (most recent call last):
@@ -43,3 +44,8 @@ class Compute:
                 raise UsageError(
                     f"{asked} needs the torch engine; got {engine}. Try --engine torch."
                 )
+        if self.shard and world == 1:
+            raise UsageError(
+                "shard needs several processes; got one. Try: torchrun --nproc-per-node 2 -m "
+                "microgpt train ..."
+            )

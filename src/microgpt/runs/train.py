@@ -72,6 +72,7 @@ def train(
     recompute: bool | None = None,
     compile: bool | None = None,  # noqa: A002  (the flag's name)
     deterministic: bool | None = None,
+    shard: bool | None = None,
     tokenizer: TokenizerName = "characters",
     vocab_size: int | None = None,
     mask: str | Sequence[str] | None = None,
@@ -140,6 +141,7 @@ def train(
         recompute: whether it computes each layer again in the backward pass, to save memory.
         compile: whether it compiles the layers.
         deterministic: whether on a GPU it uses only operations that give the same numbers again.
+        shard: whether each of several processes keeps a part of each matrix.
         tokenizer: a token for each of the data's "characters", for each of the "bytes" of any text,
             or for each piece of text that is learned from the data, "bpe"; or the path of a
             `tokenizer.json` of Hugging Face's tokenizers, byte-level.

@@ -50,7 +50,7 @@ def open_fastest(
     if name == "auto" and ranks.world == 1:
         name, measured = fastest(task, threads, device)
     opened = task.open(name, threads, device, ranks)
-    Compute.of(task.training).check(opened.name)
+    Compute.of(task.training).check(opened.name, ranks.world)
     return opened, measured
 
 

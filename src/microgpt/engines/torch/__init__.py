@@ -44,7 +44,7 @@ from microgpt.torch.linear import summed
 ABOUT = About("torch", True, 16, f"PyTorch {torch.__version__}", False)
 
 # Positions that are computed at once where no gradient is wanted.
-_AT_ONCE = 1 << 14
+AT_ONCE = 1 << 14
 
 
 class TorchEngine:
@@ -77,27 +77,32 @@ class TorchEngine:
         self.config, self._optimizer = config, optimizer
         self._objective: ObjectiveName = loss
         self._compute = compute or Compute()
-        self.device = Device.of(
-            device, self._compute.precision, threads, self._compute.deterministic
-        )
+        how = self._compute
+        self.device = Device.of(device, how.precision, threads, how.deterministic)
         self.updates = 0
         self._lock = Lock()
-        self._update = TensorUpdate(config, optimizer)
-        n = model.size(config)
-        like: Any = {"dtype": self.device.dtype, "device": self.device.device}
-        # Parameters, gradients and moments are flat, so that an update is a few operations.
-        self._flat = torch.zeros(n, **like)
-        self._grads = torch.zeros(n, **like)
-        self._slots = {name: torch.zeros(n, **like) for name in SLOTS}
-        self._weights = dict(_views(self._flat, config))
-        for name, grad in _views(self._grads, config):
-            # Backward adds to a gradient that is there already: to its part of the flat one.
-            self._weights[name].requires_grad_().grad = grad
         self._through = layers(self._compute)
         self._rotation = None
         if config.position == "rotary":
             head_width = config.n_embd // config.n_head
-            self._rotation = Rotation(head_width, config.block_size, self._flat)
+            self._rotation = Rotation(head_width, config.block_size, torch.empty(0, **self._like))
+        self._allocate()
+
+    @property
+    def _like(self) -> dict[str, Any]:
+        return {"dtype": self.device.dtype, "device": self.device.device}
+
+    def _allocate(self) -> None:
+        """Make parameters, gradients and moments: flat, so that an update is a few operations."""
+        n, config = model.size(self.config), self.config
+        self._update = TensorUpdate(config, self._optimizer)
+        self._flat = torch.zeros(n, **self._like)
+        self._grads = torch.zeros(n, **self._like)
+        self._slots = {name: torch.zeros(n, **self._like) for name in SLOTS}
+        self._weights = dict(_views(self._flat, config))
+        for name, grad in _views(self._grads, config):
+            # Backward adds to a gradient that is there already: to its part of the flat one.
+            self._weights[name].requires_grad_().grad = grad
 
     @property
     def label(self) -> str:
@@ -139,7 +144,7 @@ class TorchEngine:
         check(batch, self.config)
         losses_N = np.empty(batch.positions)
         with self._lock, self.device.computing(), torch.inference_mode():
-            for its, piece in batch.pieces(_AT_ONCE):
+            for its, piece in batch.pieces(AT_ONCE):
                 losses_N[its] = self._loss(piece)[1].cpu().double().numpy()
         return losses_N
 
@@ -148,7 +153,7 @@ class TorchEngine:
         check(batch, self.config, targets=False)
         logits_NV = np.empty((batch.positions, self.config.vocab_size))
         with self._lock, self.device.computing(), torch.inference_mode():
-            for its, piece in batch.pieces(_AT_ONCE):
+            for its, piece in batch.pieces(AT_ONCE):
                 some = model.gpt(
                     self._ops(piece), self.config, self._weights, self._on_device(piece.tokens_N)
                 )
@@ -180,7 +185,7 @@ class TorchEngine:
                     break
                 self.updates += 1
                 with torch.no_grad():
-                    self._update(self._flat, self._grads, self._slots, lr, self.updates)
+                    self._step(lr)
         return Sums(np.array(nats_K), positions_K[: len(nats_K)])
 
     def decoder(self, rows: int) -> TorchDecoder:
@@ -201,6 +206,10 @@ class TorchEngine:
             here = dropping and replace(dropping, first=dropping.first + its.start)
             nats += self._add_gradients(piece, divisor, here)
         return nats
+
+    def _step(self, lr: float) -> None:
+        """Make an update with the gradients that there are."""
+        self._update(self._flat, self._grads, self._slots, lr, self.updates)
 
     def _add_gradients(self, piece: Batch, divisor: int, dropping: Dropping | None) -> float:
         loss, nats_N = self._loss(piece, dropping)

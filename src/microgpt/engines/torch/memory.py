@@ -37,6 +37,7 @@ class Memory:
         precision: "float32", "bfloat16" or "float64".
         place: what the memory belongs to.
         available: bytes that there are; None: unknown.
+        world: in how many parts parameters, gradients and moments are kept, one in each process.
 
     >>> memory = Memory(GPTConfig(vocab_size=27), Optimizer(), Compute(), "float32")
     >>> memory.fixed, memory.step(0) - memory.fixed
@@ -49,6 +50,7 @@ class Memory:
     precision: str
     place: str = "this machine"
     available: int | None = None
+    world: int = 1
 
     @property
     def parts(self) -> int:
@@ -58,7 +60,7 @@ class Memory:
     @property
     def fixed(self) -> int:
         """Bytes of parameters, gradients and moments."""
-        return 4 * self._number * model.size(self.config)
+        return 4 * self._number * -(-model.size(self.config) // self.world)
 
     def step(self, positions: int, *, ragged: bool = False) -> int:
         """Return the bytes at the peak of a step.

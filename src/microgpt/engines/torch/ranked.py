@@ -59,12 +59,14 @@ class RankedEngine(TorchEngine):
         device: str | None = None,
         compute: Compute | None = None,
     ) -> None:
+        self.ranks, self.share = ranks, (ranks.rank, ranks.world)
         super().__init__(
             config, optimizer, loss, threads or ranks.threads, device or ranks.device, compute
         )
-        self.ranks = ranks
-        self.share = (ranks.rank, ranks.world)
-        self._summing = Buckets(self._weights.values(), self._grads, ranks.sum)
+
+    def _allocate(self) -> None:
+        super()._allocate()
+        self._summing = Buckets(self._weights.values(), self._grads, self.ranks.sum)
 
     @property
     def label(self) -> str:
@@ -107,8 +109,13 @@ class RankedEngine(TorchEngine):
         elif what == "train":
             first, lr_K = given
             super().train(plan.batches(first, len(lr_K), *self.share), lr_K)
-        else:
+        elif what == "losses":
             self._losses_R(*given)
+        else:
+            self._gather()
+
+    def _gather(self) -> Any:
+        """Send this rank's part of the state to rank 0, where it has one."""
 
     def _copy(self) -> None:
         """Copy rank 0's state to the others."""
@@ -118,12 +125,14 @@ class RankedEngine(TorchEngine):
 
     def _losses_R(self, batch: Batch) -> list[Floats]:
         """Return the losses of each rank's share, in rank 0."""
-        mine = _share(batch, *self.share)
-        own = super().losses(mine) if len(mine) else np.empty(0)
+        own = self._own_losses(share(batch, *self.share))
         found: list[Any] | None = None if self.ranks.rank else [None] * self.ranks.world
         with lost():
             dist.gather_object(own, found, dst=0, group=self.ranks.orders)
         return found or []
+
+    def _own_losses(self, batch: Batch) -> Floats:
+        return super().losses(batch) if len(batch) else np.empty(0)
 
     def _placed(self, batches: Batches) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Count each step's positions in all ranks, and in those before this one."""
@@ -146,14 +155,19 @@ class RankedEngine(TorchEngine):
 
 def ranked(ranks: Any, *given: Any) -> RankedEngine:
     """Open the engine of this rank; the arguments are those of `RankedEngine`."""
+    compute: Compute | None = given[-1]
+    if compute and compute.shard:
+        from microgpt.engines.torch.sharded import ShardedEngine
+
+        return ShardedEngine(ranks, *given)
     return RankedEngine(ranks, *given)
 
 
-def _share(batch: Batch, rank: int, world: int) -> Batch:
+def share(batch: Batch, rank: int, world: int) -> Batch:
     """Return a rank's part of some documents: about as many positions as any other's.
 
     >>> batch = Batch(np.arange(6), np.arange(6), np.array([0, 3, 4, 6]))
-    >>> [_share(batch, rank, 2).tokens_N.tolist() for rank in range(2)]
+    >>> [share(batch, rank, 2).tokens_N.tolist() for rank in range(2)]
     [[0, 1, 2], [3, 4, 5]]
     """
     places = [batch.positions * r // world for r in (rank, rank + 1)]

@@ -53,16 +53,22 @@ class TensorUpdate:
         """
         optimizer = self._optimizer
         m, v = slots["adam.m"], slots["adam.v"]
-        if optimizer.weight_decay:
-            rate = lr * (optimizer.muon or 1.0)
-            flat[self._outer :].mul_(1.0 - rate * optimizer.weight_decay)
+        self.decay(flat[self._outer :], lr)
         its = slice(0, self._outer if optimizer.muon else None)
-        self._adam(flat[its], grads[its], m[its], v[its], lr, number)
+        self.adam(flat[its], grads[its], m[its], v[its], lr, number)
         if optimizer.muon:
             its = slice(self._outer, None)
             self._muon(flat[its], grads[its], m[its], lr * optimizer.muon)
 
-    def _adam(self, p: Tensor, grad: Tensor, m: Tensor, v: Tensor, lr: float, number: int) -> None:
+    def decay(self, p: Tensor, lr: float) -> None:
+        """Apply weight decay to the layers' matrices, or parts of them."""
+        optimizer = self._optimizer
+        if optimizer.weight_decay:
+            rate = lr * (optimizer.muon or 1.0)
+            p.mul_(1.0 - rate * optimizer.weight_decay)
+
+    def adam(self, p: Tensor, grad: Tensor, m: Tensor, v: Tensor, lr: float, number: int) -> None:
+        """Update some parameters by Adam; each number by itself."""
         adam = self._optimizer
         m_correction, v_correction = adam.corrections(number)
         m.mul_(adam.beta1).add_(grad, alpha=1.0 - adam.beta1)
@@ -71,14 +77,23 @@ class TensorUpdate:
         p.addcdiv_(m, divisor, value=-lr / m_correction)
 
     def _muon(self, p: Tensor, grad: Tensor, m: Tensor, lr: float) -> None:
-        momentum = self._optimizer.momentum
-        m.mul_(momentum).add_(grad, alpha=1.0 - momentum)
-        ahead = (momentum * m).add_(grad, alpha=1.0 - momentum)
+        ahead = self.ahead(grad, m)
         for (rows, columns), its in _alike(self._shapes):
             stack = torch.stack([ahead[one].view(rows, columns) for one in its])
-            step = orthogonal(stack).flatten(1) * (lr * max(1.0, rows / columns) ** 0.5)
+            step = orthogonal(stack).flatten(1) * rate(rows, columns, lr)
             for one, moved in zip(its, step):
                 p[one] -= moved
+
+    def ahead(self, grad: Tensor, m: Tensor) -> Tensor:
+        """Update Muon's running mean of gradients; return the mean after one step more."""
+        momentum = self._optimizer.momentum
+        m.mul_(momentum).add_(grad, alpha=1.0 - momentum)
+        return (momentum * m).add_(grad, alpha=1.0 - momentum)
+
+
+def rate(rows: int, columns: int, lr: float) -> float:
+    """Return the factor of a matrix's orthogonalised step."""
+    return lr * max(1.0, rows / columns) ** 0.5
 
 
 def _alike(shapes: Sequence[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], list[slice]]]:
