@@ -195,7 +195,8 @@ def test_without_a_run_the_way_to_one_is_told(
         (["train", "--resume", "no"], "no: no such run. Try: microgpt train"),
         (
             ["train", "--resume", "r", "--steps", "9"],
-            "--resume must stand without steps: the run knows. Only the engine may change.",
+            "--resume must stand without steps: the run knows. "
+            "Only the engine and the trackers may change.",
         ),
     ],
 )  # fmt: skip

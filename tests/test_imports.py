@@ -141,6 +141,8 @@ def test_heavy_libraries_are_imported_where_they_are_used_alone() -> None:
         "safetensors": "runs.files", "filelock": "runs.folder", "msgspec": "schema",
         "onnx": "export.onnx", "tokenizers": ("data.tokenizer", "export.huggingface"),
         "transformers": "export.huggingface",
+        "tensorboardX": "runs.tracking.tensorboard", "wandb": "runs.tracking.wandb",
+        "mlflow": "runs.tracking.mlflow", "trackio": "runs.tracking.trackio",
         "torch": ("engines.torch", "torch", "export.huggingface.modeling_microgpt"),
         "starlette": "studio", "uvicorn": "studio", "anyio": "studio",
     }  # fmt: skip

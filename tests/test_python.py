@@ -32,7 +32,7 @@ SMALL: dict[str, Any] = {
     "preset": "microgpt", "n_embd": 8, "n_head": 2, "block_size": 8, "engine": "scalar",
 }  # fmt: skip
 # Of `train` alone.
-OWN = {"data": None, "preset": None, "out": None, "progress": False}
+OWN = {"data": None, "preset": None, "out": None, "progress": False, "track": None}
 
 
 def settings() -> dict[str, tuple[Any, Any]]:

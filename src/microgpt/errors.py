@@ -12,7 +12,8 @@
     ├── MissingExtra      an optional part that is not installed; an ImportError too
     └── DivergedError     a loss that is not finite
     UserWarning
-    └── TrainingWarning   a training that ended with a bad result
+    ├── TrainingWarning   a training that ended with a bad result
+    └── TrackingWarning   a tracker that has not got all of a run
 
 Every message reads ``<subject> must <condition>; got <value>.``, then the remedy if there is one.
 The command line prints one line and exits with code 2, or 1 for a training with a bad result. Any
@@ -85,3 +86,7 @@ class DivergedError(MicroGPTError):
 
 class TrainingWarning(UserWarning):
     """A training ended with a bad result: its loss is above blind guessing, for example."""
+
+
+class TrackingWarning(UserWarning):
+    """A tracker has not got all of a run; the run itself is whole."""

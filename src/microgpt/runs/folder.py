@@ -31,7 +31,11 @@ LOCK = ".lock"
 
 @contextmanager
 def claimed(
-    folder: Path, what: str = "training", refused: type[MicroGPTError] = InUseError
+    folder: Path,
+    what: str = "training",
+    refused: type[MicroGPTError] = InUseError,
+    name: str = LOCK,
+    seconds: float = 0.0,
 ) -> Generator[None]:
     """Lock a folder against other processes that write to it.
 
@@ -41,15 +45,17 @@ def claimed(
         folder: to lock.
         what: the name of the other process's work, for the message.
         refused: the error raised.
+        name: of the lock file.
+        seconds: to wait for another process.
 
     Raises:
         InUseError, or `refused`: another process has locked it.
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / LOCK)
+    lock = FileLock(folder / name)
     try:
-        lock.acquire(timeout=0)  # pyright: ignore[reportUnknownMemberType]
+        lock.acquire(timeout=seconds)  # pyright: ignore[reportUnknownMemberType]
     except Timeout:
         raise refused(
             f"{folder}: another {what} is writing to it. Wait for it, or choose another --out."

@@ -53,7 +53,9 @@ class Follower:
 
 def of_new(data: Source | Iterable[Any], ranks: Ranks, **others: Any) -> Follower:
     """Follow a new training; the arguments are those of `prepare.new`."""
-    others.pop("out", None)
+    for name in ("out", "track"):  # rank 0's
+        others.pop(name, None)
+    agreed(ranks, lambda: None)
     made = ready(data, ranks=ranks, **others)
     return Follower(made.task, made.engine, _folder(ranks))
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import signal
 import threading
+import warnings
 from contextlib import nullcontext
 
 from microgpt.data.corpus import MEMORY
+from microgpt.errors import TrackingWarning
 from microgpt.runs.bar import bar
 from microgpt.runs.interruption import interruptible
 from microgpt.runs.session import Session
@@ -30,6 +32,9 @@ def finish(session: Session, *, progress: bool, stacklevel: int) -> None:
     Raises:
         DivergedError: the loss is not finite; the message names the last good checkpoint.
         KeyboardInterrupt: it was interrupted, and is saved.
+
+    Warns:
+        TrackingWarning: a tracker has not got all of the run.
     """
     with (
         session,
@@ -39,6 +44,9 @@ def finish(session: Session, *, progress: bool, stacklevel: int) -> None:
         for _ in session:
             if show:
                 show(*_shown(session.trainer))
+        missed = session.tracked()
+    for sentence in missed:
+        warnings.warn(sentence, TrackingWarning, stacklevel=stacklevel)
     if interrupted:
         raise KeyboardInterrupt(_where(session))
     verdict.warn(session.trainer, session.settings.asked, stacklevel=stacklevel + 1)

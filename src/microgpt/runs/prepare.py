@@ -25,25 +25,34 @@ from microgpt.runs.recorder import Recorder
 from microgpt.runs.session import Session
 from microgpt.runs.settings import Settings
 from microgpt.runs.together import check_same
+from microgpt.runs.tracking import Track, chosen, followed
 from microgpt.training.progress import Checkpoint
 from microgpt.training.task import Dataset, Task, open_for
 
 
 def new(
-    data: Source | Iterable[Any], *, out: Path | None = None, ranks: Ranks = ALONE, **others: Any
+    data: Source | Iterable[Any],
+    *,
+    out: Path | None = None,
+    track: Track = None,
+    ranks: Ranks = ALONE,
+    **others: Any,
 ) -> Session:
     """Prepare a training and lock its folder.
 
     Args:
         data: where the documents are, or the documents.
         out: the folder; None: the first free of runs/NAME-1, runs/NAME-2, ...
+        track: names of trackers that follow the training: see `tracking.chosen`.
         ranks: the processes that train together, of which this is rank 0: see `follower` for the
             others.
         others: the other arguments of `ready`.
 
     Raises:
         UsageError, DataError, RunError: a setting, the data or the run is invalid.
+        MissingExtra: a tracker is not installed.
     """
+    trackers = agreed(ranks, lambda: chosen(track))
     opened = ready(data, ranks=ranks, **others)
     settings = opened.settings
     with ExitStack() as stack:
@@ -68,7 +77,8 @@ def new(
             shutil.rmtree(folder, ignore_errors=True)
             raise
         ranks.remember(folder)
-        return Session(made, recorder, stack.pop_all())
+        tracking = stack.enter_context(followed(folder, trackers))
+        return Session(made, recorder, stack.pop_all(), tracking)
 
 
 def resume(
@@ -77,6 +87,7 @@ def resume(
     engine: str | None = None,
     threads: int | None = None,
     device: str | None = None,
+    track: Track = None,
     ranks: Ranks = ALONE,
 ) -> Session:
     """Prepare to resume a run from its checkpoint, exactly as if it had never stopped.
@@ -87,14 +98,17 @@ def resume(
         engine: by name; None: the run's.
         threads: for the engine.
         device: for the engine.
+        track: names of trackers, beside those that the run has had; "none": no tracker.
         ranks: the processes that train together, of which this is rank 0.
 
     Raises:
         RunError: the folder is no run, damaged, or in use, or the documents have changed.
+        MissingExtra: a tracker of `track` is not installed.
     """
     with ExitStack() as stack:
 
-        def claim() -> tuple[Settings, Tokenizer, Checkpoint]:
+        def claim() -> tuple[Settings, Tokenizer, Checkpoint, Sequence[str]]:
+            trackers = chosen(track, folder)
             settings, tokens = checkpoint.read_settings(folder)
             stack.enter_context(claimed(folder))
             remove_temporaries(folder)
@@ -104,9 +118,9 @@ def resume(
                     f"{folder}: an earlier version of microgpt trained it, and did not write where "
                     "its log stands. It can be read, not resumed. Train anew to go on."
                 )
-            return settings, tokens, saved
+            return settings, tokens, saved, trackers
 
-        settings, tokens, saved = agreed(ranks, claim)
+        settings, tokens, saved, trackers = agreed(ranks, claim)
         ranks.told(folder.resolve())
         ranks.told((settings, tokens.to_json()))
         training = settings.training
@@ -128,4 +142,6 @@ def resume(
         recorder = Recorder(folder, trainer, settings, saved)
         stack.callback(recorder.log.close)
         ranks.remember(folder)
-        return Session(Prepared(settings, read, trainer), recorder, stack.pop_all())
+        ended = trainer.updates if trainer.has_ended else None
+        tracking = stack.enter_context(followed(folder, trackers, ended))
+        return Session(Prepared(settings, read, trainer), recorder, stack.pop_all(), tracking)

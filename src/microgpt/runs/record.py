@@ -5,13 +5,14 @@ In: a run. Out: its data, size, steps, seconds and losses, and all settings of i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 from microgpt.data.tokenizer.sizes import ByteCounter
 from microgpt.loss import LN_2
 from microgpt.model import size
 from microgpt.runs.run import Run
+from microgpt.runs.settings import flat
 from microgpt.training.trainer import TAIL
 
 RESULTS = (
@@ -22,9 +23,6 @@ RESULTS = (
 
 LOSSES = ("loss", "heldout", "gpt", "heldout_error")
 """Those of them that are in nats a position."""
-
-# Fields in which two runs of one recipe may differ, or that all runs share.
-_ASIDE = ("versions", "format", "asked")
 
 
 def record(run: Run) -> dict[str, Any]:
@@ -56,7 +54,7 @@ def row(run: Run) -> dict[str, Any]:
     """
     results = record(run)
     own = {"unit": run.tokenizer.unit, "bits_per_byte": bits_per_byte(run)}
-    return {**results, **own, **_flat(run.settings.to_json(), taken=results)}
+    return {**results, **own, **flat(run.settings.to_json(), taken=results)}
 
 
 def bits_per_byte(run: Run) -> float | None:
@@ -84,14 +82,3 @@ def differences(*runs: Run) -> dict[str, tuple[Any, ...]]:
     names = dict.fromkeys([*first, *(name for each in rows for name in each if name != "run")])
     values = {name: tuple(each.get(name) for each in rows) for name in names}
     return {name: its for name, its in values.items() if any(one != its[0] for one in its)}
-
-
-def _flat(settings: dict[str, Any], taken: Collection[str]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for group, value in settings.items():
-        if isinstance(value, dict) and group not in _ASIDE:
-            named = cast("dict[str, Any]", value).items()
-            flat |= {f"{group}.{name}" if name in taken else name: one for name, one in named}
-        elif group not in (*_ASIDE, *taken):
-            flat[group] = value
-    return flat

@@ -37,6 +37,7 @@ class Recorder:
     Attributes:
         log: writes the log.
         updates: how many updates the newest checkpoint has.
+        covered: how many lines of the log it covers.
     """
 
     def __init__(
@@ -47,10 +48,11 @@ class Recorder:
         if trainer.mixture:
             save_counts(folder, trainer.mixture.ngram, self._about)
         progress = saved.progress if saved else Progress()
-        self.updates = trainer.updates
+        self.updates, self.covered = trainer.updates, 0
         self.log = LogWriter(folder, settings.log_every, self.updates, progress)
         if saved:
             trainer.resume(saved)
+            self.covered = self.log.lines
             self._recall(self.log.before, progress)
 
     def _recall(self, log: Log, progress: Progress | None) -> None:
@@ -120,7 +122,7 @@ class Recorder:
         self.log.flush()
         made = self.trainer.checkpoint(self.log.lines, self.log.pending)
         checkpoint.save(self.folder, self._settings.model, replace(made, settings=self._about))
-        self.updates = made.state.updates
+        self.updates, self.covered = made.state.updates, self.log.lines
         pace.saved(began)
 
 

@@ -27,6 +27,7 @@ from microgpt.runs.documents import read_again, read_held_out
 from microgpt.runs.folder import find_run
 from microgpt.runs.log import Log, read
 from microgpt.runs.sound import Sound
+from microgpt.runs.tracking import Track
 from microgpt.training.progress import Checkpoint
 
 if TYPE_CHECKING:
@@ -195,17 +196,17 @@ class Run(Compared):
         """
         return super().evaluate(self._held_out() if texts is None else texts)
 
-    def resume(self, documents: Sequence[str] | None = None, *, progress: bool = False) -> Run:
+    def resume(
+        self, documents: Sequence[str] | None = None, *, progress: bool = False, track: Track = None
+    ) -> Run:
         """Resume an interrupted training to its end, exactly as if it had never stopped.
 
-        An interruption saves the run again. A complete training is not changed.
+        An interruption saves the run again. A complete training stays. Returns the run, renewed.
 
         Args:
             documents: the run's documents, if they did not come from a file.
             progress: whether to show a progress bar, in a terminal or a notebook.
-
-        Returns:
-            This run, with its new parameters.
+            track: trackers, beside those that the run has had; "none": no tracker.
 
         Raises:
             RunError: the run is in use, or its documents are missing or have changed.
@@ -218,7 +219,7 @@ class Run(Compared):
             raise RunError(f"{self.folder}: its documents came through a pipe; give them again.")
         name, threads, device = self._engine
         engine = None if name == "auto" else name
-        session = prepare.resume(self.folder, documents, engine, threads, device)
+        session = prepare.resume(self.folder, documents, engine, threads, device, track)
         try:
             foreground.finish(session, progress=progress, stacklevel=3)
         finally:  # the cached properties are of the old parameters

@@ -5,7 +5,7 @@ In: the parts that `prepare` makes. Out: the training's events, `Steps` and `Hel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ from microgpt.training.task import Task
 
 if TYPE_CHECKING:
     from microgpt.runs.prepared import Prepared
+    from microgpt.runs.tracking.contract import Status
+    from microgpt.runs.tracking.process import Tracking
 
 
 class Session:
@@ -39,16 +41,25 @@ class Session:
         folder: the run's.
     """
 
-    def __init__(self, made: Prepared, recorder: Recorder, stack: ExitStack) -> None:
+    def __init__(
+        self,
+        made: Prepared,
+        recorder: Recorder,
+        stack: ExitStack,
+        tracking: Tracking | None = None,
+    ) -> None:
         self.settings, self.corpus, self.trainer = made.settings, made.corpus, made.trainer
         self.why, self.measured, self.reading = made.why, made.measured, made.reading
         self.needs, self.recorder = made.needs, recorder
-        self.folder, self._stack = recorder.folder, stack
+        self.folder, self._stack, self._tracking = recorder.folder, stack, tracking
 
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # A second Ctrl-C ends at once, and the trackers with it.
+        if kind is None or issubclass(kind, Exception):
+            self.tracked(is_failed=kind is not None)
         self._stack.close()
 
     def __iter__(self) -> Iterator[Steps | HeldOut]:
@@ -58,7 +69,36 @@ class Session:
             DivergedError: the loss is not finite; the message names the last good checkpoint.
             OSError: a file cannot be written; the last good checkpoint stays.
         """
-        return iter(self.recorder)
+        recorder, tracking = self.recorder, self._tracking
+        if tracking is None:
+            yield from recorder
+            return
+        tracking.tell(recorder.covered)
+        try:
+            for event in recorder:
+                yield event
+                tracking.tell(recorder.covered)
+        finally:
+            tracking.tell(recorder.covered)
+
+    def tracked(
+        self, waiting: Callable[[str], None] | None = None, *, is_failed: bool = False
+    ) -> list[str]:
+        """Wait for the trackers at the end of the training, a bounded time.
+
+        Args:
+            waiting: called with a sentence if they take longer than a second.
+            is_failed: whether an error has ended the training.
+
+        Returns:
+            A sentence for each tracker that has not got all of the run.
+        """
+        if self._tracking is None:
+            return []
+        status: Status = (
+            "finished" if self.trainer.has_ended else "failed" if is_failed else "stopped"
+        )
+        return self._tracking.finish(status, waiting)
 
     @property
     def task(self) -> Task:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -135,6 +135,30 @@ def recipe_of(data: Mapping[str, Any]) -> str:
     recipe = {name: value for name, value in data.items() if name not in _ASIDE}
     recipe["data"] = {name: value for name, value in data["data"].items() if name not in _ASIDE}
     return schema.fingerprint(recipe)
+
+
+def flat(settings: Mapping[str, Any], taken: Collection[str] = ()) -> dict[str, Any]:
+    """Return the settings in the object of a `config.json` by name, without their groups.
+
+    Args:
+        settings: as `Settings.to_json` returns them.
+        taken: names that are in use: a setting of such a name has its group in front.
+
+    >>> flat({"preset": "micro", "training": {"steps": 10}}, taken=["steps"])
+    {'preset': 'micro', 'training.steps': 10}
+    """
+    named: dict[str, Any] = {}
+    for group, value in settings.items():
+        if isinstance(value, dict) and group not in _NONE:
+            inner = cast("dict[str, Any]", value).items()
+            named |= {f"{group}.{name}" if name in taken else name: one for name, one in inner}
+        elif group not in (*_NONE, *taken):
+            named[group] = value
+    return named
+
+
+# Fields that are no settings of a training.
+_NONE = ("versions", "format", "asked")
 
 
 def check_format(data: Any, ours: int = FORMAT) -> None:

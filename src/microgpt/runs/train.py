@@ -27,6 +27,7 @@ from microgpt.engines.ranks import open_ranks
 from microgpt.errors import UsageError
 from microgpt.runs import follower, foreground, prepare
 from microgpt.runs.run import Run
+from microgpt.runs.tracking import Track
 
 READING = tuple(f.name for f in dataclasses.fields(Source) if f.name != "files")
 """The keywords that say how a file is read."""
@@ -86,6 +87,7 @@ def train(
     threads: int | None = None,
     device: str | None = None,
     log_every: int = 1,
+    track: Track = None,
 ) -> Run:
     """Train on lines of text and return the run; nothing is printed unless `progress` is set.
 
@@ -160,15 +162,20 @@ def train(
         device: "cpu"; with the torch engine also "cuda" or "mps". None: a GPU for the torch engine,
             if there is one.
         log_every: steps a line of the log.
+        track: trackers that get the numbers of the log: "tensorboard", "wandb", "mlflow" or
+            "trackio", or several, with commas between or in a list; each needs the extra of its
+            name. A resumed run goes on with them.
 
     Raises:
         UsageError, DataError, RunError: a setting, the data or the run is invalid.
+        MissingExtra: a tracker is not installed.
         DivergedError: the loss is not finite.
         KeyboardInterrupt: the training was interrupted; it is saved.
 
     Warns:
         TrainingWarning: the loss ended above that of blind guessing, or the counts that the GPT is
             mixed with weigh more than it does.
+        TrackingWarning: a tracker has not got all of the run.
     """
     settings: dict[str, Any] = locals().copy()  # the keywords, by their names
     for name in ("data", "preset", "out", "progress"):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from microgpt.cli import flags
 from microgpt.cli.flags import flag, whole
 from microgpt.cli.terminal.interruption import interruption
 from microgpt.cli.terminal.notes import noted
-from microgpt.cli.terminal.say import remark
+from microgpt.cli.terminal.say import note, remark
 from microgpt.cli.terminal.streams import is_interactive, outliving
 from microgpt.cli.train.begin import prepared, speaking
 from microgpt.cli.train.progress import JsonLines, Lines, Reporter
@@ -18,6 +21,7 @@ from microgpt.cli.train.summary import closing, opening, warned, word
 from microgpt.engines.ranks import open_ranks
 from microgpt.runs.follower import Follower
 from microgpt.runs.session import Session
+from microgpt.runs.tracking import TRACKERS
 from microgpt.training.presets import PRESETS
 
 _PRESETS = (
@@ -25,6 +29,13 @@ _PRESETS = (
     "--seconds alone, a recipe chosen for the lowest loss in that time on this machine and text, a "
     "GPT mixed with counts of 5 characters."
     "\n" + "\n".join(f"{name}: {preset.summary}." for name, preset in PRESETS.items())
+)
+
+
+_TRACK = (
+    f"Send the numbers of log.jsonl to trackers: {', '.join(TRACKERS)}, with commas between; "
+    "repeatable. Each needs the extra of its name. A resumed run goes on with its own; none: with "
+    "no tracker. Default: none."
 )
 
 
@@ -37,6 +48,7 @@ def train(
         Path | None, flag("Resume an interrupted run, with its own settings.")
     ] = None,
     log_every: Annotated[int | None, whole("Steps a line, in the output and in log.jsonl.")] = None,
+    track: Annotated[list[str] | None, Parameter(help=_TRACK, negative=())] = None,
     json: flags.Json = False,
     tokenizer: flags.Tokenizer = None,
     vocab_size: flags.VocabSize = None,
@@ -61,7 +73,7 @@ def train(
         **values,
     }
     with open_ranks() as ranks, speaking(ranks):
-        began = prepared(ranks, reading.source(*files), resume, given, machine)
+        began = prepared(ranks, reading.source(*files), resume, given, machine, track)
         if isinstance(began, Follower):
             began.follow()
             return 0
@@ -78,9 +90,18 @@ def _shown(session: Session, *, json: bool, every: int | None, auto: bool) -> in
         if not json:
             opening(session, auto=auto)
         if not _train(session, json=json, every=every):
+            _tracked(session)
             return 130
         closing(session, json=json)
-        return 1 if warned(session) else 0
+        code = 1 if warned(session) else 0
+        _tracked(session)
+        return code
+
+
+def _tracked(session: Session) -> None:
+    """Wait for the trackers; say which of them has not got all of the run."""
+    for sentence in session.tracked(remark if sys.stderr.isatty() else None):
+        note(sentence)
 
 
 def _train(session: Session, *, json: bool, every: int | None) -> bool:

@@ -21,10 +21,16 @@ from microgpt.runs import follower, prepare
 from microgpt.runs.folder import find_run, is_run
 from microgpt.runs.follower import Follower
 from microgpt.runs.session import Session
+from microgpt.runs.tracking import Track
 
 
 def prepared(
-    ranks: Ranks, source: Source, resume: Path | None, given: Mapping[str, Any], machine: Machine
+    ranks: Ranks,
+    source: Source,
+    resume: Path | None,
+    given: Mapping[str, Any],
+    machine: Machine,
+    track: Track,
 ) -> Session | Follower:
     """Prepare a training, new or resumed.
 
@@ -34,6 +40,7 @@ def prepared(
         resume: the run to resume; None: the training is new.
         given: the settings, and where the run goes.
         machine: the engine, and where it computes.
+        track: the trackers.
 
     Raises:
         UsageError, MicroGPTError: they do not go together, or one of them is invalid.
@@ -50,7 +57,7 @@ def prepared(
     if ranks.told(folder is not None):
         if folder is None:
             return follower.of_resumed(ranks, **vars(machine))
-        return prepare.resume(folder, ranks=ranks, **vars(machine))
+        return prepare.resume(folder, ranks=ranks, track=track, **vars(machine))
     settings: dict[str, Any] = {
         **given,
         "preset_name": given["preset"],
@@ -58,6 +65,7 @@ def prepared(
         "log_every": 1 if given["log_every"] is None else given["log_every"],
         **vars(machine),
         "engine": machine.engine or "auto",
+        "track": track,
         "ranks": ranks,
     }
     del settings["preset"]
@@ -72,7 +80,7 @@ def _check_alone(source: Source, given: Mapping[str, Any]) -> None:
     if names:
         raise UsageError(
             f"--resume must stand without {names[0].replace('_', '-')}: "
-            "the run knows. Only the engine may change."
+            "the run knows. Only the engine and the trackers may change."
         )
 
 
