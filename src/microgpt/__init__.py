@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from microgpt.errors import DataError, DivergedError, MicroGPTError, RunError, UsageError
     from microgpt.evaluation import Evaluation
     from microgpt.loss import LossSum, cross_entropy
+    from microgpt.runs.batches import score_batches
     from microgpt.runs.frame import logs, runs
     from microgpt.runs.run import Run, load
     from microgpt.runs.train import train
@@ -41,6 +42,7 @@ __all__ = [
     "load",
     "logs",
     "runs",
+    "score_batches",
     "study",
     "train",
 ]
@@ -51,6 +53,7 @@ _HOME = {
     "evaluation": ("Evaluation",),
     "loss": ("LossSum", "cross_entropy"),
     "runs": ("runs",),
+    "runs.batches": ("score_batches",),
     "runs.frame": ("logs",),
     "runs.run": ("Run", "load"),
     "runs.train": ("train",),

@@ -5,7 +5,7 @@ In: the documents, with gaps. Out: strings, and where each stood.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,12 +109,25 @@ def _column(data: Any, column: str | None) -> Any:
             raise UsageError("column must stand with a file or a data frame; got documents.")
         return data
     known = [*map(str, names)]
+    column = named(column, known)
+    return data[names[known.index(column)]] if library_of(data) == "pandas" else data[column]
+
+
+def named(column: str | None, known: Sequence[str]) -> str:
+    """Return the name of a column of a data frame; None stands for the only one that there is.
+
+    Raises:
+        UsageError: there is no such column, or none is named where there are several.
+
+    >>> named(None, ["name"])
+    'name'
+    """
     if column is None and len(known) == 1:
-        column = known[0]
-    if column not in known:
+        return known[0]
+    if column is None or column not in known:
         got = "none" if column is None else f'"{column}"'
         raise UsageError(f"column must be one of {', '.join(known)}; got {got}.")
-    return data[names[known.index(column)]] if library_of(data) == "pandas" else data[column]
+    return column
 
 
 def _values(data: Iterable[Any]) -> Iterator[Any]:

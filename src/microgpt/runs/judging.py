@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from microgpt.errors import MicroGPTError, UsageError
+from microgpt.runs import usual as usual_of_run
+from microgpt.runs.checkpoint import REFERENCE
 from microgpt.runs.run import Run
 from microgpt.scoring.price import Pricer
 from microgpt.scoring.reference import Judge
 from microgpt.scoring.threshold import promise, threshold
+from microgpt.scoring.usual import Usual
 
 # Below this many held-out documents no percentiles are shown: they would be too coarse.
 _FEW = 20
@@ -36,12 +39,13 @@ class Judging:
     promise: str = ""
 
 
-def judging(run: Run, rate: float | None = None) -> Judging:
+def judging(run: Run, rate: float | None = None, *, kept: bool = False) -> Judging:
     """Return the judge of texts by a run.
 
     Args:
         run: its held-out documents are the reference.
         rate: the share of good texts to flag; None: no texts are flagged.
+        kept: whether to go by what the run's folder has of them alone, and measure nothing.
 
     Raises:
         UsageError: a rate is given, but there are no held-out documents to set the threshold by.
@@ -49,10 +53,12 @@ def judging(run: Run, rate: float | None = None) -> Judging:
     why = warning = ""
     usual = None
     try:
-        usual = run.usual
+        usual = _kept(run) if kept else run.usual
     except MicroGPTError as error:
         why = warning = str(error)
     if usual is None:
+        if kept and usual_of_run.is_expected(run.settings):
+            why = warning = f"{run.folder} has no {REFERENCE}, and it was not written."
         if rate is not None:
             raise UsageError(f"flag-rate needs held-out documents: {why or _none_held_out(run)}")
         mean = run.log.tail(50).mean
@@ -62,6 +68,12 @@ def judging(run: Run, rate: float | None = None) -> Judging:
         return Judging(Judge(usual.nats, reference if len(reference) >= _FEW else None))
     found = threshold(reference, rate)
     return Judging(Judge(usual.nats, reference, found), promise=promise(reference, found, rate))
+
+
+def _kept(run: Run) -> Usual | None:
+    return usual_of_run.kept(
+        run.folder, usual_of_run.fingerprint(run.engine, run.mixture), run.settings
+    )
 
 
 def _none_held_out(run: Run) -> str:

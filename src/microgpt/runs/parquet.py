@@ -6,7 +6,8 @@ from importlib import import_module
 from itertools import islice
 from typing import Any, BinaryIO
 
-from microgpt.runs.columns import TEXT, as_kind, kinds_of, records
+from microgpt.runs.arrow import types_of_kinds
+from microgpt.runs.columns import as_kind, kinds_of, records
 
 # Rows held in memory at once.
 _GROUP = 50_000
@@ -16,10 +17,7 @@ def write(lines: BinaryIO, file: BinaryIO) -> None:
     """Write objects of JSON, one a line, as a file of Parquet."""
     arrow: Any = import_module("pyarrow")  # it has no types
     parquet: Any = import_module("pyarrow.parquet")
-    types = {
-        "bool": arrow.bool_(), "int": arrow.int64(), "float": arrow.float64(), TEXT: arrow.string()
-    }  # fmt: skip
-    kinds = kinds_of(lines)
+    types, kinds = types_of_kinds(), kinds_of(lines)
     schema = arrow.schema([(name, types[kind]) for name, kind in kinds.items()])
     found = records(lines)
     with parquet.ParquetWriter(file, schema) as writer:

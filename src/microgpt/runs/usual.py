@@ -74,7 +74,7 @@ def find(
     Raises:
         RunError, DataError: the file is missing or damaged, and the documents are missing too.
     """
-    if not settings.training.holdout or settings.source.stream:
+    if not is_expected(settings):
         return None
     found, damaged = None, None
     try:
@@ -97,6 +97,20 @@ def find(
     return measured
 
 
+def kept(folder: Path, of: str, settings: Settings) -> Usual | None:
+    """Read the losses of the held-out documents as they are in the folder; None: it has none.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    return read(folder, of) if is_expected(settings) else None
+
+
+def is_expected(settings: Settings) -> bool:
+    """Return whether a run has held-out documents to judge by: a stream's are one text."""
+    return bool(settings.training.holdout) and not settings.source.stream
+
+
 def _measured(
     predictor: Predictor,
     tokens: Tokenizer,
@@ -105,7 +119,6 @@ def _measured(
     positions: int | None = None,
     alike: Alike | None = None,
 ) -> Usual | None:
-    # The held-out part of a stream is a single text: it has no percentiles.
     if not documents[1] or settings.source.stream:
         return None
     pricer = Pricer(predictor, tokens, settings.model.block_size)

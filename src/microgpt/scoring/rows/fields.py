@@ -33,6 +33,12 @@ FIELDS = (
 )  # fmt: skip
 """The same with those that it gets on request, in order."""
 
+KINDS = {
+    "loss": "float", "bits": "float", "percentile": "float", "span": "text", "unknown": "int",
+    "flagged": "bool", "suggestion": "text", "suggestion_loss": "float",
+}  # fmt: skip
+"""The kind of value of each column that says something of a text."""
+
 COMMAS = Dialect(",")
 """How rows are written that came in no table."""
 
