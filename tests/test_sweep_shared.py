@@ -22,6 +22,7 @@ from microgpt.sweep.study import Study
 from microgpt.sweep.trainer import Report
 
 from .conftest import TINY, required
+from .postgresql import binaries
 
 sqlalchemy = pytest.importorskip("sqlalchemy")
 pytestmark = pytest.mark.slow
@@ -31,18 +32,11 @@ SWEEP = (
 )
 
 
-def _binaries() -> Path | None:
-    """Return the folder of PostgreSQL's programs: on the path, or where Debian installs them."""
-    if found := shutil.which("initdb"):
-        return Path(found).parent
-    return next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-
-
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
     """Start a PostgreSQL for these tests alone; return its address."""
-    binaries = _binaries()
-    if binaries is None:
+    programs = binaries()
+    if programs is None:
         required("postgresql", "PostgreSQL is not installed (apt-get install postgresql)")
     # It refuses to run as root, and must reach its folder.
     root = os.getuid() == 0
@@ -54,7 +48,7 @@ def database() -> Iterator[str]:
         port = free.getsockname()[1]
 
     def control(program: str, *words: str) -> None:
-        command = [str(binaries / program), "-D", str(folder / "data"), *words]
+        command = [str(programs / program), "-D", str(folder / "data"), *words]
         as_user: dict[str, Any] = {"user": "nobody"} if root else {}
         with (folder / "log").open("a") as log:
             subprocess.run(
