@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import statistics
+from collections.abc import Callable
 
 import processes
 
@@ -199,6 +200,38 @@ def scored(text: str) -> str:
     return _repeated(_TABLE.sub("\n".join(lines) + "\n", text))
 
 
+def clusters(text: str) -> str:
+    """Put the rows of the record into the page on clusters."""
+    record = json.loads((FOLDER / "cluster.json").read_text("utf-8"))
+    rounds = record["rounds"]
+
+    def spread(of: Callable[[dict[str, float]], float], form: str) -> str:
+        each = [of(row) for row in rounds]
+        return "{:{f}} ({:{f}} to {:{f}})".format(
+            statistics.median(each), min(each), max(each), f=form
+        )
+
+    rows, loads = record["rows"], [row["load"] for row in rounds]
+    lines = [
+        f"Names, {rows:,} rows, for Ray {record['many']:,}; medians of {len(rounds)} rounds, with "
+        f"the least and the most; {record['date']}, {record['build']}, Ray {record['ray']}; "
+        f"{record['processors']} processors, for which {min(loads):.0f} to {max(loads):.0f} "
+        "programs asked at once.",
+        "",
+        "| one process, one thread | |",
+        "|---|---|",
+        f"| `score_batches`, rows a second | {spread(lambda r: rows / r['batches'], ',.0f')} |",
+    ]
+    for ending in ("csv", "parquet"):
+        times = spread(lambda r, its=ending: (r[its] - r["start"]) / r["batches"], ".1f")
+        lines.append(f"| times as many as `microgpt score -o rows.{ending}` | {times} |")
+    one = spread(lambda r: r["alone"] / r["ray 1"], ".2f")
+    two = spread(lambda r: r["ray 1"] / r["ray 2"], ".2f")
+    lines.append(f"| Ray with one worker, times as many as without Ray | {one} |")
+    lines.append(f"| Ray with two workers, times as many as with one | {two} |")
+    return _TABLE.sub("\n".join(lines) + "\n", text)
+
+
 def _repeated(text: str) -> str:
     """Put the rows of the record on lines that repeat into the page on scores."""
     record = json.loads((FOLDER / "flag_rate.json").read_text("utf-8"))
@@ -276,6 +309,6 @@ def without_logits(text: str) -> str:
 TABLES = {
     "speed.md": speed, "loss.md": losses, "race.md": race, "compress.md": compressed,
     "score.md": scored, "export.md": exported, "gpu.md": attention,
-    "linear_cross_entropy.md": without_logits,
+    "linear_cross_entropy.md": without_logits, "cluster.md": clusters,
 }  # fmt: skip
 """Pages with a table of a record, and what writes it."""

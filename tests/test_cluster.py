@@ -19,6 +19,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,9 @@ def blocks(heading: str, language: str) -> list[str]:
 
 def needed(*modules: str) -> None:
     for name in modules:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            required(name, str(error))
+        root = name.partition(".")[0]
+        if not (find_spec(root) and find_spec(name)):
+            required(name, f"{root} is not installed")
 
 
 def marked(mark: str) -> list[int]:

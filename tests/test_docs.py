@@ -105,6 +105,16 @@ def test_the_tables_of_scores_are_the_record_s_and_hold_what_is_promised(make: M
     assert 0.92 < imagined / tried < 0.99
 
 
+def test_the_table_of_clusters_is_the_record_s_and_holds_what_is_promised(
+    make: ModuleType,
+) -> None:
+    text = (ROOT / "docs" / "cluster.md").read_text("utf-8")
+    assert make.records.clusters(text) == text
+    times = re.findall(r"\n\| times as many as `.*` \| ([\d.]+) ", text)
+    assert len(times) == 2
+    assert min(map(float, times)) > 1
+
+
 @pytest.mark.slow
 def test_the_transcripts_are_what_the_commands_print(make: ModuleType, tmp_path: Path) -> None:
     for path in make.PAGES:
