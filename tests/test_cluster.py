@@ -6,7 +6,6 @@ many processors Ray and Spark have; and for Ray a line that takes the run away f
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import shutil
@@ -31,6 +30,8 @@ from microgpt.data.datasets import names_path
 from .conftest import required
 from .postgresql import binaries
 
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
 pytestmark = pytest.mark.slow
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "cluster.md").read_text("utf-8")
 NAMES = names_path().read_text("utf-8").splitlines()
@@ -80,15 +81,13 @@ def run(words: list[str], folder: Path, **how: Any) -> str:
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with runs/names-1 and names.parquet, some of whose rows have no text."""
-    needed("pyarrow.parquet")
-    arrow: Any = importlib.import_module("pyarrow")
     folder = tmp_path_factory.mktemp("ready")
     microgpt.train(
         NAMES[::4], preset="microgpt", steps=100, holdout=0.1, out=folder / "runs" / "names-1"
     )
     texts = [None, " ", *NAMES[::7], "xqzwv", "smiht"]
-    table = arrow.table({"id": range(len(texts)), "name": texts})
-    arrow.parquet.write_table(table, folder / "names.parquet", row_group_size=500)
+    table = pa.table({"id": range(len(texts)), "name": texts})
+    pq.write_table(table, folder / "names.parquet", row_group_size=500)
     return folder
 
 
@@ -100,10 +99,9 @@ def folder(ready: Path, tmp_path: Path) -> Path:
 
 def check(folder: Path) -> None:
     """Hold the rows of a cluster against those of one process."""
-    arrow: Any = importlib.import_module("pyarrow")
     score = microgpt.score_batches(folder / "runs" / "names-1", column="name", flag_rate=0.01)
-    alone = score(arrow.parquet.read_table(folder / "names.parquet"))
-    found = arrow.parquet.read_table(folder / "scored").sort_by("id")
+    alone = score(pq.read_table(folder / "names.parquet"))
+    found = pq.read_table(folder / "scored").sort_by("id")
     assert found.column_names == alone.column_names
     assert found.cast(alone.schema).equals(alone)
     assert alone["loss"].null_count == 2

@@ -91,8 +91,9 @@ def test_rows_do_not_depend_on_what_stands_beside_them(
     score = microgpt.score_batches(
         model.folder, column="name", flag_rate=0.2, suggest=True, engine=engine_name
     )
-    whole = score(table())
-    alone = pa.concat_tables([score(table().slice(i, 1)) for i in reversed(range(len(TEXTS)))])
+    given = table().slice(0, 14)
+    whole = score(given)
+    alone = pa.concat_tables([score(given.slice(i, 1)) for i in reversed(range(14))])
     alone = alone.sort_by("id")
     if about(engine_name).is_exact:
         assert alone.equals(whole)
@@ -108,7 +109,7 @@ def test_rows_do_not_depend_on_what_stands_beside_them(
 
     monkeypatch.setattr(batches, "_ROWS", 4)
     monkeypatch.setattr(batches, "values", counted)
-    in_pieces = score(table())
+    in_pieces = score(given)
     assert in_pieces.equals(whole) or not about(engine_name).is_exact
     assert max(at_once) <= 4  # of a large batch few texts are Python strings at once
 
