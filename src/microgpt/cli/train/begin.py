@@ -52,10 +52,10 @@ def prepared(
         folder = agreed(ranks, lambda: None if ranks.rank else find_run(str(resume)))
     else:
         # A launcher that has started its ranks again does so with the command of the beginning.
-        before = ranks.begun()
+        before = None if ranks.rank else ranks.begun()
         folder = before if before and is_run(before) else None
     if ranks.told(folder is not None):
-        if folder is None:
+        if folder is None:  # in another rank
             return follower.of_resumed(ranks, **vars(machine))
         return prepare.resume(folder, ranks=ranks, track=track, **vars(machine))
     settings: dict[str, Any] = {
