@@ -75,7 +75,7 @@ def packed(what: str) -> bytes:
         "gzip": gzip.compress(gzip.compress(text)),
         "xz": lzma.compress(text),
         "bzip2": bz2.compress(text),
-        "zstd": b"\x28\xb5\x2f\xfd\x24\x09\x49\x00\x00emma\nava\n",
+        "zstd": gzip.compress(b"\x28\xb5\x2f\xfd\x24\x09\x49\x00\x00emma\nava\n"),
         "parquet": b"PAR1\x15\x04\x15\x14\x15\x18L\x15\x02\x15\x00\x12\x00\x00",
         "pdf": b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj\n",
     }[what]
@@ -87,10 +87,10 @@ def packed(what: str) -> bytes:
         ("gzip", "gzip data twice over, not text. Unpack it first, with gzip -dc."),
         ("xz", "xz data, not text. Unpack it first, with xz -dc."),
         ("bzip2", "bzip2 data, not text. Unpack it first, with bzip2 -dc."),
-        ("zstd", "zstd data, not text. Unpack it first, with zstd -dc."),
+        ("zstd", "zstd data twice over, not text. Unpack it first, with zstd -dc."),
         ("zip", "a ZIP archive, not text. Unpack it first, or, if it is a workbook, save it as "
          "CSV."),
-        ("parquet", "a Parquet file, not text. Write its text as .txt, .csv or .jsonl first."),
+        ("parquet", "a Parquet file, not text. Name it .parquet, by which it is read as one."),
         ("sqlite", "an SQLite database, not text. Write its text as .txt, .csv or .jsonl "
          "first."),
         ("numpy", "a NumPy array, not text. Write its text as .txt, .csv or .jsonl first."),

@@ -74,7 +74,10 @@ def word(text: str) -> Parameter:
 
 File = Annotated[
     Name,
-    word("Text (a document a line), .csv, .tsv, .jsonl, .json, any gzipped; - is standard input."),
+    word(
+        "Text (a document a line), .csv, .tsv, .jsonl, .json, any of these as .gz or .zst; "
+        ".parquet, .arrow, or a folder of Hugging Face datasets; - is standard input."
+    ),
 ]
 RunName = Annotated[
     Name | None, flag("Folder of a run, or its name in runs/. Default: the newest run.")
@@ -103,7 +106,11 @@ Mask = Annotated[
 ]
 Column = Annotated[
     str | None,
-    flag("Column of a .csv or .tsv file to read: its heading, or its number from 1.", DATA),
+    flag(
+        "Column to read of a .csv, .tsv, .parquet or .arrow file: its heading, or its number from "
+        "1. Default: the only one of text, or text.",
+        DATA,
+    ),
 ]
 Delimiter = Annotated[
     str | None,

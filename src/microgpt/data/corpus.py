@@ -42,7 +42,7 @@ class Source:
 
     Args:
         files: paths, "-" for standard input; empty: the embedded names.
-        column: of a .csv or .tsv file, its heading or its number from 1.
+        column: of a table (.csv, .tsv, .parquet, .arrow), its heading or its number from 1.
         field: of a .jsonl or .json file; "a.b" is the field b of the object in field a.
         encoding: of the text; a byte order mark is skipped.
         stream: whether each file is one long text; otherwise each line is a document.

@@ -96,10 +96,10 @@ def train(
     a file, such as rows that cannot be read, are issued as warnings.
 
     Args:
-        data: a file with a document a line (or .csv, .tsv, .jsonl, .json, any gzipped); or strings
-            in a list, a generator, an array, a Series, an Arrow column, or a data frame with its
-            `column`, of which what is missing (None, NaN) is skipped with a warning; None: the
-            embedded names.
+        data: a file with a document a line (or .csv, .tsv, .jsonl, .json, any as .gz or .zst;
+            .parquet, .arrow, a folder of Hugging Face datasets); or strings in a list, a
+            generator, an array, a Series, an Arrow column, or a data frame with its `column`, of
+            which what is missing (None, NaN) is skipped with a warning; None: the embedded names.
         preset: the recipe that other settings override: "microgpt", "microgpt-v1", "micro", "small"
             "medium", "large" or "gpt2-small". None: with `seconds` alone the recipe is chosen for
             this machine and text; else "micro", or, without the native engine, "microgpt".
@@ -151,7 +151,8 @@ def train(
         mask: kinds of text that are read as one symbol each, whatever they say: "digits,hex" (of
             "uuid", "ip", "dates", "hex", "digits"), or "NAME=PATTERN" with a regular expression; or
             several of these in a list.
-        column: of a .csv or .tsv file: its heading or its number from 1; of a data frame: its name.
+        column: of a .csv, .tsv, .parquet or .arrow file: its heading or its number from 1; of a
+            data frame: its name.
         field: of a .jsonl or .json file: a name, or "a.b"; None: "text".
         encoding: of the file.
         delimiter: between the cells of a table; None: by the file's name and first lines.

@@ -35,6 +35,11 @@ from microgpt.scoring.rows.forms import Form
 from microgpt.scoring.score import Score
 from microgpt.wording import count, printable
 
+# A word that ends so is the name of a file.
+_ENDINGS = (
+    ".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".gz", ".zst", ".parquet", ".arrow",
+)  # fmt: skip
+
 
 def score(
     run: Annotated[flags.Name, flag("Folder of a run, or its name in runs/.")],
@@ -231,7 +236,7 @@ def _is_file(word: str) -> bool:
 def _check(word: str, *, is_text: bool) -> None:
     """Raise an error if a word looks like the name of a file that is missing, or is not UTF-8."""
     path = Path(word)
-    if not is_text and path.suffix in (".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".gz"):
+    if not is_text and path.suffix in _ENDINGS:
         raise DataError(
             f"{word}: no such file.{did_you_mean(word)} To score it as text, add --text."
         )

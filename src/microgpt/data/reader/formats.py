@@ -1,4 +1,4 @@
-"""Files before they are decoded: which format a file is read as, and its bytes, unzipped.
+"""Files before they are decoded: which format a file is read as, and its bytes, unpacked.
 
 In: a path, or "-" for standard input. Out: the format, chosen by the settings and the file's name;
 an open file. A file that cannot be read raises a `DataError` that names it.
@@ -11,17 +11,25 @@ import io
 import sys
 import zlib
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
-from microgpt.errors import DataError, UsageError
+from microgpt.errors import DataError, MissingExtra, UsageError
 from microgpt.wording import nearest
 
 if TYPE_CHECKING:
     from microgpt.data.corpus import Source
 
-Form = Literal["text", "csv", "lines of JSON", "JSON"]
+Form = Literal["text", "csv", "lines of JSON", "JSON", "Arrow"]
+
+# The module for zstd: Python's own from 3.14 on, or the same for an older one.
+_ZSTD = ("compression.zstd", "backports.zstd")
+_PACKED = (".gz", ".zst")
+# The endings of files with columns, and the files that tell a folder of Hugging Face datasets.
+_COLUMNS = (".parquet", ".arrow", ".feather", ".ipc")
+_DATASETS = ("dataset_dict.json", "state.json")
 
 
 def form_of(file: str, source: Source) -> Form:
@@ -46,6 +54,10 @@ def form_of(file: str, source: Source) -> Form:
         )
     if source.quoting not in ("strict", "none"):
         raise UsageError(f'quoting must be one of strict, none; got "{source.quoting}".')
+    if _has_columns(file):
+        for name in {*source.asked} - {"column", "encoding"}:
+            raise UsageError(f"{name} must go without {file}, whose columns --column names.")
+        return "Arrow"
     if source.stream and (is_table or source.field is not None):
         raise UsageError("stream must go with plain text; got a column or a field.")
     if source.stream:
@@ -66,8 +78,18 @@ def delimiter_of(file: str) -> str:
     return "\t" if _suffix(file) == ".tsv" else ","
 
 
+def _has_columns(file: str) -> bool:
+    """Return whether a file is of Parquet or Arrow, or a folder of Hugging Face datasets."""
+    path = Path(file)
+    if path.suffix.lower() in _COLUMNS and not path.is_dir():
+        return True
+    return bool(file) and any((path / name).is_file() for name in _DATASETS)
+
+
 def _suffix(file: str) -> str:
-    return Path(file.removesuffix(".gz")).suffix.lower()
+    for packed in _PACKED:
+        file = file.removesuffix(packed)
+    return Path(file).suffix.lower()
 
 
 def name_of(file: str) -> str:
@@ -129,7 +151,7 @@ def chunks(source: IO[bytes], name: str, size: int) -> Iterator[bytes]:
     """
     read = source.read if size < 0 else getattr(source, "read1", source.read)
     while True:
-        with _reading(name):
+        with _reading(name, source):
             data = read(size)
         if not data:
             return
@@ -137,28 +159,50 @@ def chunks(source: IO[bytes], name: str, size: int) -> Iterator[bytes]:
 
 
 def unpacked(source: BinaryIO, name: str) -> tuple[bytes, IO[bytes]]:
-    """Return the first bytes of a file, and the file itself, both unzipped if it is gzip data.
+    """Return the first bytes of a file, and the file itself, both unpacked if it is gzip or zstd.
 
     The position in the file does not change: the first bytes are read again from it.
     """
     # A file in memory may lack `peek`.
     found: Any = source if hasattr(source, "peek") else io.BufferedReader(cast("Any", source))
-    with _reading(name):
+    with _reading(name, found):
         start = found.peek()
-        if start[:2] == b"\x1f\x8b":
-            found = gzip.GzipFile(fileobj=found)
-            start = found.peek(1)
-    return start, found
+    if start[:2] == b"\x1f\x8b":
+        found = gzip.GzipFile(fileobj=found)
+    elif start[:4] == b"\x28\xb5\x2f\xfd":
+        found = _zstd(name).ZstdFile(found)
+    else:
+        return start, found
+    with _reading(name, found):
+        return found.peek(1), found
+
+
+def _zstd(name: str) -> Any:
+    """Import Python's module for zstd, or the same for an older Python."""
+    for module in _ZSTD:
+        with suppress(ImportError):
+            return import_module(module)
+    raise MissingExtra(
+        f"{name}: backports.zstd must be installed to unpack it. "
+        "Try: pip install 'microgpt-lm[zstd]'"
+    )
+
+
+def _zstd_errors() -> list[type[Exception]]:
+    """Return the errors of damaged zstd data, which need not be imported."""
+    modules: Iterator[Any] = filter(None, map(sys.modules.get, _ZSTD))
+    return [module.ZstdError for module in modules]
 
 
 @contextmanager
-def _reading(name: str) -> Generator[None]:
+def _reading(name: str, source: IO[bytes]) -> Generator[None]:
     try:
         yield
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{name}: damaged gzip data ({error}).") from None
-    except OSError as error:
-        raise _unreadable(name, error) from None
+    except (OSError, EOFError, zlib.error, *_zstd_errors()) as error:
+        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
+            raise _unreadable(name, error) from None
+        kind = "gzip" if isinstance(source, gzip.GzipFile) else "zstd"
+        raise DataError(f"{name}: damaged {kind} data ({error}).") from None
 
 
 def _standard_input() -> BinaryIO:

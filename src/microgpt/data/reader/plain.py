@@ -82,13 +82,23 @@ def _at_once(text: str) -> tuple[Block, int]:
     buffer = np.frombuffer(text.encode(), dtype=np.uint8)
     stops = np.flatnonzero(buffer == ord("\n")) + 1
     lines = Texts(buffer, np.concatenate([np.zeros(1, np.int64), stops]))
-    # A blank line is empty, or its first byte may begin white space.
-    is_empty = lines.sizes == 0
-    doubtful = np.flatnonzero(_BLANK[buffer[lines.starts[:-1]]] & ~is_empty)
-    blank = [at for at in map(int, doubtful) if not lines[at].strip()]
+    return without_blank(lines), len(lines)
+
+
+def without_blank(texts: Texts, gaps: int = 0) -> Block:
+    """Return the texts that are not blank; the others, and what was missing, are counted.
+
+    Args:
+        texts: packed.
+        gaps: how many are missing beside them.
+    """
+    # A blank text is empty, or its first byte may begin white space.
+    is_empty = texts.sizes == 0
+    doubtful = np.flatnonzero(_BLANK[texts.buffer[texts.starts[:-1]]] & ~is_empty)
+    blank = [at for at in map(int, doubtful) if not texts[at].strip()]
     is_empty[blank] = True
     if not is_empty.any():
-        return Block(lines, ()), len(lines)
-    characters = sum(len(lines[at]) for at in blank)
-    others = lines.take(np.flatnonzero(~is_empty))
-    return Block(others, (), int(is_empty.sum()), characters), len(lines)
+        return Block(texts, (), gaps)
+    characters = sum(len(texts[at]) for at in blank)
+    others = texts.take(np.flatnonzero(~is_empty))
+    return Block(others, (), gaps + int(is_empty.sum()), characters)

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from microgpt.errors import DataError, UsageError
 
 _AS_TEXT = "Write its text as .txt, .csv or .jsonl first."
+_NAMED = "Name it .{}, by which it is read as one."
 
 # (signature, kind of file, remedy).
 _SIGNS = (
-    (b"PAR1", "a Parquet file", _AS_TEXT),
-    (b"ARROW1", "an Arrow file", _AS_TEXT),
+    (b"PAR1", "a Parquet file", _NAMED.format("parquet")),
+    (b"ARROW1", "an Arrow file", _NAMED.format("arrow")),
     (b"ORC", "an ORC file", _AS_TEXT),
     (b"Obj\x01", "an Avro file", _AS_TEXT),
     (b"SQLite format 3\x00", "an SQLite database", _AS_TEXT),
@@ -30,7 +31,7 @@ _SIGNS = (
     (b"\x1f\x8b", "gzip data twice over", "Unpack it first, with gzip -dc."),
     (b"BZh", "bzip2 data", "Unpack it first, with bzip2 -dc."),
     (b"\xfd7zXZ\x00", "xz data", "Unpack it first, with xz -dc."),
-    (b"\x28\xb5\x2f\xfd", "zstd data", "Unpack it first, with zstd -dc."),
+    (b"\x28\xb5\x2f\xfd", "zstd data twice over", "Unpack it first, with zstd -dc."),
     (b"\x04\x22\x4d\x18", "lz4 data", "Unpack it first, with lz4 -dc."),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it first."),
     (b"Rar!\x1a\x07", "a RAR archive", "Unpack it first."),

@@ -56,14 +56,23 @@ class Stream:
         Raises:
             DataError: the file cannot be read, lacks the column, or has too many broken rows.
         """
+        for block in self._columns() if self._form == "Arrow" else self._text():
+            self._tally.count(len(block.texts), block.blank)
+            yield block
+        self._tally.end()
+
+    def _columns(self) -> Iterator[Block]:
+        from microgpt.data.reader import arrow  # only for files of its form
+
+        column, with_rows = self._source.column, self._longest < math.inf
+        return arrow.blocks(self._file, self._name, column, with_rows=with_rows)
+
+    def _text(self) -> Iterator[Block]:
         with opened(self._file, "a file of text, one document a line") as found:
             start, file = unpacked(found, self._name)
             encoding = encoding_of(start, self._name, self._source.encoding, self._tally.note)
             read = chunks(file, self._name, self._size)
-            for block in self._blocks(start, read, encoding):
-                self._tally.count(len(block.texts), block.blank)
-                yield block
-            self._tally.end()
+            yield from self._blocks(start, read, encoding)
 
     def _blocks(self, start: bytes, read: Iterator[bytes], encoding: str) -> Iterator[Block]:
         source, name, longest = self._source, self._name, self._longest
