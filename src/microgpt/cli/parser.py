@@ -50,7 +50,12 @@ def app(only: str | None = None) -> App:
     for place, command in enumerate(COMMANDS):
         path = f"microgpt.cli.{command}"
         if only in (None, command):
-            root.command(getattr(import_module(path), command), sort_key=place)
+            made = getattr(import_module(path), command)
+            if isinstance(made, App):  # it has commands of its own
+                made.sort_key = place
+                root.command(made)
+            else:
+                root.command(made, sort_key=place)
         else:
             root.command(f"{path}:{command}", name=command, sort_key=place)
     if only is None:  # the words of a command cannot ask for completion

@@ -13,7 +13,9 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
+from microgpt.data.decoded import Decoded
 from microgpt.data.encoded import Encoded
+from microgpt.data.split import hashes as stored_hashes
 from microgpt.data.texts import Texts
 from microgpt.data.tokenizer import Tokenizer, encode_all
 
@@ -101,6 +103,8 @@ def same_ids(encoded: Encoded) -> Alike:
 class Known(Container[str]):
     """A set of many texts, in little memory: says whether a text is one of them.
 
+    Of stored texts only the hashes are compared, of 64 bits.
+
     >>> known = Known(["emma", "ava"])
     >>> "ava" in known, "av" in known
     (True, False)
@@ -108,6 +112,10 @@ class Known(Container[str]):
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._texts = Texts.of(texts)
+        self._stored: Hashes | None = None
+        if isinstance(self._texts, Decoded) and self._texts.hashes is not None:
+            self._stored = np.sort(self._texts.hashes)
+            return
         hashes = _hashes(self._texts, 0)
         self._order: Ints = np.argsort(hashes, kind="stable").astype(np.int32)
         self._hashes = hashes[self._order]
@@ -115,6 +123,10 @@ class Known(Container[str]):
     def __contains__(self, text: object) -> bool:
         if not isinstance(text, str):
             return False
+        if self._stored is not None:
+            own = stored_hashes(Texts.of([text]))
+            at = int(np.searchsorted(self._stored, own)[0])
+            return np.array_equal(self._stored[at : at + 1], own)
         own = _hashes(Texts.of([text]), 0)
         first = int(np.searchsorted(self._hashes, own, "left")[0])
         stop = int(np.searchsorted(self._hashes, own, "right")[0])
@@ -128,11 +140,24 @@ def among(some: Sequence[str], texts: Texts) -> list[bool]:
     >>> among(["ava", "av"], Texts.of(["emma", "ava"]))
     [True, False]
     """
+    if isinstance(texts, Decoded) and texts.hashes is not None:
+        return _among_stored(Texts.of(some), texts)
     sought = [f"\n{text}\n".encode("utf-8", "surrogatepass") for text in some]
     found = [False] * len(sought)
     for block in texts.blocks():
         data = b"\n" + block.data.tobytes()
         found = [is_there or _has(block, data, line) for is_there, line in zip(found, sought)]
+    return found
+
+
+def _among_stored(some: Texts, texts: Decoded) -> list[bool]:
+    """Return which texts are among stored ones: those of equal hashes are decoded and compared."""
+    own = stored_hashes(some)
+    found = [False] * len(some)
+    for first, hashes in texts.hashed():
+        _, places = np.unique(np.where(np.isin(hashes, own), hashes, 0), return_index=True)
+        there = {texts[first + int(at)] for at in places if hashes[at] in own}
+        found = [is_there or text in there for is_there, text in zip(found, some)]
     return found
 
 

@@ -11,7 +11,7 @@ each position once, or it is cut, as the original does; the tokens cut off are c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -53,7 +53,10 @@ class Batch:
     def take(self, order: NDArray[np.integer]) -> Batch:
         """Return the documents with these indices, in this order."""
         starts: Offsets = self.documents[:-1][order]
-        lengths: Offsets = self.documents[1:][order] - starts
+        return self.copied(starts, self.documents[1:][order] - starts)
+
+    def copied(self, starts: Offsets, lengths: Offsets) -> Batch:
+        """Return a copy of some stretches of positions, each as a document."""
         documents: Offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         if documents[-1] <= _AT_ONCE:
             from_N = _places(starts, lengths, documents)
@@ -63,7 +66,7 @@ class Batch:
             for ids_N in (self.tokens_N, self.targets_N)
         )
         first = 0
-        while first < len(order):
+        while first < len(starts):
             most = int(documents[first]) + _AT_ONCE
             stop = max(int(np.searchsorted(documents, most, side="right")) - 1, first + 1)
             some, its = slice(first, stop), slice(int(documents[first]), int(documents[stop]))
@@ -161,18 +164,15 @@ def lay_out(
     if not isinstance(encoded, Encoded):
         encoded = Encoded.of(encoded, bos)
     # One array serves both: the token read at a position is the target of the one before it.
-    tokens_N, targets_N = encoded.stream[:-1], encoded.stream[1:]
-    positions_D = np.diff(encoded.offsets)
-    fit = Fit.of(positions_D, block_size)
-    if long == "window" or not fit.longer:
+    batch = Batch(encoded.stream[:-1], encoded.stream[1:], encoded.offsets)
+    fit = Fit.of_many(encoded.offsets, block_size)
+    if not fit.longer:
+        return Layout(batch, 0, 0)
+    if long == "window":
         documents = windows(encoded.offsets, block_size)
-        return Layout(Batch(tokens_N, targets_N, documents), fit.longer, 0)
-    kept_D = np.minimum(positions_D, block_size)
-    # For each document: the number of positions kept, then the number cut off.
-    parts = np.stack([kept_D, positions_D - kept_D], axis=1).ravel()
-    kept_N = np.repeat(np.arange(len(parts)) % 2 == 0, parts)
-    documents: Offsets = np.concatenate([[0], np.cumsum(kept_D)]).astype(np.int64)
-    return Layout(Batch(tokens_N[kept_N], targets_N[kept_N], documents), 0, fit.cut)
+        return Layout(replace(batch, documents=documents), fit.longer, 0)
+    kept_D = np.minimum(np.diff(encoded.offsets), block_size)
+    return Layout(batch.copied(encoded.offsets[:-1], kept_D), 0, fit.cut)
 
 
 @dataclass(frozen=True)
@@ -201,6 +201,19 @@ class Fit:
         # Of a document that is cut, the final BOS is not counted: it is no token of the text.
         return cls(longer, all_windows, int(np.maximum(positions_D - 1 - block_size, 0).sum()))
 
+    @classmethod
+    def of_many(cls, offsets: Offsets, block_size: int) -> Fit:
+        """Count for documents given by their offsets, a million at a time.
+
+        >>> Fit.of_many(np.array([0, 4, 6]), block_size=3)
+        Fit(longer=1, windows=3, cut=0)
+        """
+        parts = [
+            cls.of(np.diff(offsets[first : first + _AT_ONCE + 1]), block_size)
+            for first in range(0, len(offsets) - 1, _AT_ONCE)
+        ]
+        return cls(*(sum(getattr(part, its.name) for part in parts) for its in fields(cls)))
+
 
 def windows(texts: Offsets, block_size: int) -> Offsets:
     """Return the offsets of windows: texts, given by offsets, split at every `block_size`
@@ -209,10 +222,14 @@ def windows(texts: Offsets, block_size: int) -> Offsets:
     >>> windows(np.array([0, 5, 7]), block_size=2).tolist()
     [0, 2, 4, 5, 7]
     """
-    counts: Offsets = -(-np.diff(texts) // block_size)
-    if counts.max(initial=1) == 1:
-        return texts
-    before: Offsets = np.cumsum(counts) - counts
-    number: Offsets = np.arange(int(counts.sum())) - np.repeat(before, counts)
-    starts: Offsets = np.repeat(texts[:-1], counts) + number * block_size
-    return np.concatenate([starts, texts[-1:]]).astype(np.int64)
+    found: Offsets = np.empty(Fit.of_many(texts, block_size).windows + 1, dtype=np.int64)
+    at = 0
+    for first in range(0, len(texts) - 1, _AT_ONCE):
+        some = texts[first : first + _AT_ONCE + 1]
+        counts: Offsets = -(-np.diff(some) // block_size)
+        before: Offsets = np.cumsum(counts) - counts
+        number: Offsets = np.arange(int(counts.sum())) - np.repeat(before, counts)
+        found[at : at + len(number)] = np.repeat(some[:-1], counts) + number * block_size
+        at += len(number)
+    found[at] = texts[-1]
+    return found

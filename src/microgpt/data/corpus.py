@@ -133,7 +133,7 @@ class Corpus:
 
 
 def read(source: Source) -> Corpus:
-    """Read all documents of a source.
+    """Read all documents of a source; a folder of token ids is mapped into memory.
 
     Raises:
         DataError: a file is missing, is not text in the encoding given, lacks the column or field,
@@ -146,6 +146,10 @@ def read(source: Source) -> Corpus:
     for file in files:
         if not file.isprintable() and any("\ud800" <= c <= "\udfff" for c in file):
             raise UsageError(f"a file's name must be Unicode; got {os.fsencode(file)!r}.")
+    from microgpt.data import stored  # which imports this module
+
+    if ready := stored.read(source):
+        return ready
     found, notes = Gathering(), list[str]()
     blank = blank_characters = 0
     skipped = Skipped(notes.append)

@@ -71,4 +71,7 @@ def _permutation(n: int, seed: int, epoch: int) -> Order:
     if epoch == 0:
         return shuffled(n, random.Random(seed))
     words = [seed >> 32 * i & 0xFFFFFFFF for i in range(seed.bit_length() // 32 + 1)]
-    return np.random.RandomState([*words, epoch]).permutation(n).astype(np.int32)
+    # It shuffles numbers of four bytes as `permutation` does those of eight.
+    order = np.arange(n, dtype=np.int32)
+    np.random.RandomState([*words, epoch]).shuffle(order)
+    return order

@@ -8,6 +8,7 @@ draws its initial values from the same generator.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +22,9 @@ _MANY = 1 << 16
 
 # 32-bit words drawn from the generator at once.
 _DRAWS = 1 << 15
+
+# Swaps that are made at once, about. They take thirty bytes each, and all items four bytes each.
+_SWAPS = 1 << 21
 
 
 def shuffled(n: int, rng: random.Random) -> Order:
@@ -49,11 +53,19 @@ def _shuffled(n: int, state: tuple[Any, ...]) -> tuple[Order, tuple[Any, ...]]:
         rng = random.Random()
         rng.setstate(state)
         return _frozen(np.array(_few(n, rng), dtype=np.int32)), rng.getstate()
-    draws, words = _draws(n, _twister(state))
+    order, words = np.arange(n, dtype=np.int32), 0
+    some, first = list[Order](), n
+    for numbers, drawn in _draws(n, _twister(state)):
+        some.append(numbers)
+        words += drawn
+        below = first - sum(map(len, some))
+        if first - below >= _SWAPS or below == 1:
+            _swap(order, below, np.concatenate(some[::-1]))
+            some, first = [], below
     after = _twister(state)
     after.random_raw(words, output=False)
     key, place = after.state["state"]["key"].tolist(), after.state["state"]["pos"]
-    return _frozen(_swapped(draws)), (state[0], (*key, place), *state[2:])
+    return _frozen(order), (state[0], (*key, place), *state[2:])
 
 
 def _few(n: int, rng: random.Random) -> list[int]:
@@ -86,13 +98,13 @@ def _twister(state: tuple[Any, ...]) -> np.random.MT19937:
     return twister
 
 
-def _draws(n: int, twister: np.random.MT19937) -> tuple[Order, int]:
-    """Draw j_i <= i for each i from n - 1 down to 1; return (j, how many words were drawn).
+def _draws(n: int, twister: np.random.MT19937) -> Iterator[tuple[Order, int]]:
+    """Draw j_i <= i for each i from n - 1 down to 1; yield (some of them, how many words drawn).
 
-    As `shuffle` does, by rejection: of each word it takes as many bits as i + 1 has, and draws
-    again while they exceed i.
+    Those of the largest i are yielded first; in an array the largest i is last. As `shuffle` does,
+    by rejection: of each word it takes as many bits as i + 1 has, and draws again while they exceed
+    i.
     """
-    draws, words = np.zeros(n, dtype=np.int32), 0
     drawn = np.zeros(0, dtype=np.uint32)
     below = n  # i + 1
     while below > 1:
@@ -112,13 +124,40 @@ def _draws(n: int, twister: np.random.MT19937) -> tuple[Order, int]:
             bounds = corrected
         # Only while i + 1 has this many bits: below that, words are cut to fewer.
         taken = np.flatnonzero(is_taken)[: below - max(1 << (bits - 1), 2) + 1]
-        draws[below - len(taken) : below] = numbers[taken][::-1]
         is_last = below - len(taken) < max(1 << (bits - 1), 2)
         used = int(taken[-1]) + 1 if is_last else len(drawn)
         below -= len(taken)
-        words += used
+        yield numbers[taken][::-1], used
         drawn = drawn[used:]
-    return draws, words
+
+
+def _swap(order: Order, first: int, draws: Order) -> None:
+    """Swap items i and j_i for each i from the last of some down to `first`.
+
+    Args:
+        order: the items; changed.
+        first: the least i.
+        draws: j_i for each i from `first` on.
+    """
+    if first == 1 and len(draws) == len(order) - 1:
+        order[:] = order[_swapped(np.concatenate([np.zeros(1, np.int32), draws]))]
+        return
+    # The places below that are swapped with, and then those of i: numbered from 0, so that memory
+    # is needed for these alone. Swapping a place with itself changes nothing.
+    is_low = draws < first
+    keys = (draws[is_low].astype(np.int64) << 32) | np.flatnonzero(is_low)
+    keys.sort()
+    at = keys.astype(np.int32)  # the lower half
+    keys >>= 32
+    is_first = np.ones(len(keys), dtype=bool)
+    np.not_equal(keys[1:], keys[:-1], out=is_first[1:])
+    low = keys[is_first].astype(np.int32)
+    own = draws + np.int32(len(low) - first)
+    own[at] = np.cumsum(is_first, dtype=np.int32) - 1
+    del keys, at, is_first, is_low
+    swapped = _swapped(np.concatenate([np.arange(len(low), dtype=np.int32), own]))
+    places = np.concatenate([low, np.arange(first, first + len(draws), dtype=np.int32)])
+    order[places] = order[places[swapped]]
 
 
 def _swapped(draws: Order) -> Order:

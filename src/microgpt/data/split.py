@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.data.corpus import Corpus
+from microgpt.data.stored import TokenCorpus
 from microgpt.data.texts import Texts
 from microgpt.errors import DataError
 
@@ -31,6 +32,8 @@ def split(corpus: Corpus, holdout: float) -> tuple[Texts, Texts]:
     (Texts(['emma', 'ava']), Texts(['zoe', 'zoe']))
     """
     documents = corpus.documents
+    if isinstance(corpus, TokenCorpus):
+        return corpus.split(holdout)
     if corpus.stream:
         parts = [(text, round(len(text) * (1.0 - holdout))) for text in documents]
         train = Texts.of([text[:cut] for text, cut in parts if cut])
@@ -57,8 +60,13 @@ def split(corpus: Corpus, holdout: float) -> tuple[Texts, Texts]:
 
 def numbers(documents: Texts, salt: bytes = b"") -> NDArray[np.float64]:
     """Return a hash of each text, as a number in [0, 1); another salt makes other numbers."""
+    return hashes(documents, salt).astype(np.float64) / 2.0**64
+
+
+def hashes(documents: Texts, salt: bytes = b"") -> NDArray[np.uint64]:
+    """Return a hash of each text: the 8 bytes of its BLAKE2b as a number, the first highest."""
     salted = hashlib.blake2b(digest_size=8, person=salt)
-    parts: list[NDArray[np.uint64]] = []
+    parts: list[NDArray[np.uint64]] = [np.zeros(0, np.uint64)]
     for block in documents.blocks():
         data = block.data.tobytes()
         lines = data.split(b"\n")[:-1]
@@ -71,4 +79,4 @@ def numbers(documents: Texts, salt: bytes = b"") -> NDArray[np.float64]:
             own.update(line)
             digests += own.digest()
         parts.append(np.frombuffer(digests, dtype=">u8").astype(np.uint64))
-    return np.concatenate([np.zeros(0, np.uint64), *parts]).astype(np.float64) / 2.0**64
+    return np.concatenate(parts)

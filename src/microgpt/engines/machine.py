@@ -20,6 +20,21 @@ def processors() -> int:
     return max(1, min(allowed, math.ceil(min(allowed, cpu_quota()))))
 
 
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it has ended, however it ended."""
+    import multiprocessing  # most commands start no process
+    from multiprocessing.connection import wait
+    from threading import Thread
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent:
+            wait([parent.sentinel])
+            os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
 def cpu_quota(root: Path = Path("/")) -> float:
     """Return how many processors' time Linux's control groups grant this process; inf: no limit.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from microgpt.config import GPTConfig, TokenizerName, TrainConfig, check_count, check_tokenizer
-from microgpt.data import again, corpus
+from microgpt.data import again, corpus, stored
 from microgpt.data.corpus import MEMORY, Corpus, Source
 from microgpt.data.tokenizer.bpe import smaller
 from microgpt.data.tokenizer.masks import parse, unmatched
@@ -104,7 +104,7 @@ def ready(
     data: Source | Iterable[Any],
     *,
     preset_name: str | None = None,
-    tokenizer: TokenizerName = "characters",
+    tokenizer: TokenizerName | None = None,
     vocab_size: int | None = None,
     mask: str | Sequence[str] | None = None,
     engine: str = "auto",
@@ -121,7 +121,8 @@ def ready(
         preset_name: the recipe that `overrides` change. None: with `seconds` alone the recipe is
             chosen for this machine and this data (`budget`); else "micro", or, without the native
             engine, "microgpt".
-        tokenizer: "characters", "bytes", "bpe", or the path of a `tokenizer.json`.
+        tokenizer: "characters", "bytes", "bpe", or the path of a `tokenizer.json`. None:
+            "characters", or that of prepared data.
         vocab_size: how many token ids "bpe" has; None: 1,000.
         mask: what is read as one symbol, as `masks.parse` takes it.
         engine: by name, or "auto".
@@ -137,7 +138,7 @@ def ready(
         RankError: that is so in another rank, or it reads other documents than this one.
     """
     check_count("log_every", log_every)
-    check_tokenizer(tokenizer, vocab_size)
+    check_tokenizer(tokenizer or "characters", vocab_size)
     masks = parse(mask)
     own = {
         "preset": preset_name,
@@ -153,6 +154,9 @@ def ready(
     begin = budget.ALWAYS if is_chosen else preset(preset_name)
     if isinstance(data, Source) and data.stream:
         how.setdefault("long", "window")  # "cut" would leave one block of a whole book
+    share = agreed(ranks, lambda: stored.holdout(data) if isinstance(data, Source) else None)
+    if share is not None:
+        how.setdefault("holdout", share)
     training = TrainConfig(**{**begin.training, **how})
     # Only to validate the settings before a long file is read.
     GPTConfig(vocab_size=1, **{**begin.model, **shape})

@@ -74,7 +74,7 @@ def train(
     compile: bool | None = None,  # noqa: A002  (the flag's name)
     deterministic: bool | None = None,
     shard: bool | None = None,
-    tokenizer: TokenizerName = "characters",
+    tokenizer: TokenizerName | None = None,
     vocab_size: int | None = None,
     mask: str | Sequence[str] | None = None,
     column: str | None = None,
@@ -97,9 +97,10 @@ def train(
 
     Args:
         data: a file with a document a line (or .csv, .tsv, .jsonl, .json, any as .gz or .zst;
-            .parquet, .arrow, a folder of Hugging Face datasets); or strings in a list, a
-            generator, an array, a Series, an Arrow column, or a data frame with its `column`, of
-            which what is missing (None, NaN) is skipped with a warning; None: the embedded names.
+            .parquet, .arrow, a folder of Hugging Face datasets, or one that `microgpt data prepare`
+            has made); or strings in a list, a generator, an array, a Series, an Arrow column, or a
+            data frame with its `column`, of which what is missing (None, NaN) is skipped with a
+            warning; None: the embedded names.
         preset: the recipe that other settings override: "microgpt", "microgpt-v1", "micro", "small"
             "medium", "large" or "gpt2-small". None: with `seconds` alone the recipe is chosen for
             this machine and text; else "micro", or, without the native engine, "microgpt".
@@ -146,7 +147,8 @@ def train(
         shard: whether each of several processes keeps a part of each matrix.
         tokenizer: a token for each of the data's "characters", for each of the "bytes" of any text,
             or for each piece of text that is learned from the data, "bpe"; or the path of a
-            `tokenizer.json` of Hugging Face's tokenizers, byte-level.
+            `tokenizer.json` of Hugging Face's tokenizers, byte-level. None: "characters", or that
+            of a prepared folder.
         vocab_size: how many token ids "bpe" has, at least 257; None: 1,000.
         mask: kinds of text that are read as one symbol each, whatever they say: "digits,hex" (of
             "uuid", "ip", "dates", "hex", "digits"), or "NAME=PATTERN" with a regular expression; or

@@ -19,6 +19,7 @@ import numpy as np
 from microgpt import schema
 from microgpt.counting.mixture import Mixture
 from microgpt.data.alike import Alike
+from microgpt.data.decoded import sampled
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines.contract import Engine, Predictor
 from microgpt.errors import MicroGPTError, RunError, UsageError
@@ -42,12 +43,11 @@ def at_end(trainer: Trainer, settings: Settings) -> Usual | None:
         None: no lines were held out.
     """
     task = trainer.task
-    documents = (task.dataset.train_documents, task.dataset.heldout_documents)
     return _measured(
         trainer.predictor,
         task.tokenizer,
         settings,
-        documents,
+        task.dataset.judged,
         trainer.last_positions,
         task.dataset.alike,
     )
@@ -84,7 +84,7 @@ def find(
     if found and found.whole:
         return found
     try:
-        measured = _measured(predictor, tokens, settings, documents())
+        measured = _measured(predictor, tokens, settings, sampled(documents()))
     except MicroGPTError:
         if damaged:
             raise damaged from None

@@ -73,8 +73,9 @@ class HeldOutDocuments:
         # Of a document's windows only the first begins with BOS.
         document_W = np.cumsum(batch.tokens_N[batch.documents[:-1]] == tokenizer.bos) - 1
         order = shuffled(len(batch), random.Random(seed))
-        self._batch, self._document_W = batch.take(order), document_W[order]
-        self._head = lru_cache(2)(self._batch.head)
+        self._batch, self._order, self._document_W = batch, order, document_W[order]
+        self._ends_W = np.cumsum(np.diff(batch.documents)[order])
+        self._head = lru_cache(2)(self._first)
         self._bytes = ByteCounter(tokenizer)
 
     def __len__(self) -> int:
@@ -88,6 +89,11 @@ class HeldOutDocuments:
     def head(self, positions: int) -> Batch:
         """Return the first documents that fit in a number of positions, at least one."""
         return self._head(positions)
+
+    def _first(self, positions: int) -> Batch:
+        # Only those that are asked for are copied: all of them may be more than memory holds.
+        fit = int(np.searchsorted(self._ends_W, positions, side="right"))
+        return self._batch.take(self._order[: max(fit, 1)])
 
     def measure(
         self,

@@ -17,10 +17,12 @@ from microgpt.counting.ngram import NGram
 from microgpt.data.alike import Alike, same, same_ids
 from microgpt.data.batch import Layout, lay_out
 from microgpt.data.corpus import Corpus
+from microgpt.data.decoded import sampled
 from microgpt.data.encoded import Encoded
 from microgpt.data.plan import Plan
 from microgpt.data.shuffle import shuffled
 from microgpt.data.split import split
+from microgpt.data.stored import TokenCorpus
 from microgpt.data.texts import Texts
 from microgpt.data.tokenizer import BPE, BosPlace, Bytes, Characters, Masked, Tokenizer, encode_all
 from microgpt.data.tokenizer.bpe import VOCAB_SIZE
@@ -57,10 +59,15 @@ class Dataset:
         self.heldout = lru_cache(4)(self._heldout)
 
     @cached_property
+    def judged(self) -> tuple[Sequence[str], Sequence[str]]:
+        """The documents trained on and those held out; of very many stored ones, some."""
+        return sampled((self.train_documents, self.heldout_documents))
+
+    @cached_property
     def alike(self) -> Alike:
-        """Which documents are read the same, those trained on before those held out."""
+        """Which of the documents `judged` are read the same, those trained on first."""
         if not self.tokenizer.symbols:
-            return same(self.train_documents, self.heldout_documents, self.tokenizer)
+            return same(*self.judged, self.tokenizer)
         held_out = encode_all(self.tokenizer, self.heldout_documents)
         return same_ids(Encoded.joined([self.encoded, held_out], self.tokenizer.bos))
 
@@ -180,7 +187,7 @@ def first_state(config: GPTConfig, seed: int, documents: int) -> State:
 
 
 def tokenizer_for(
-    name: TokenizerName,
+    name: TokenizerName | None,
     data: Corpus,
     bos: BosPlace,
     masks: Sequence[Mask] = (),
@@ -190,7 +197,7 @@ def tokenizer_for(
     """Make the tokenizer of a training.
 
     Args:
-        name: the kind of tokenizer, or a file.
+        name: the kind of tokenizer, or a file; None: "characters", or that of data prepared.
         data: the documents. The characters of all of them are the vocabulary of "characters", as in
             the original; the merges of "bpe" are learned from those that are trained on.
         bos: whether BOS is the first id or the last.
@@ -202,6 +209,9 @@ def tokenizer_for(
         UsageError: there is no tokenizer of this name, or it does not go with the other settings.
         MissingExtra: Hugging Face's tokenizers is not installed.
     """
+    if isinstance(data, TokenCorpus):
+        return data.reader(name, bos, masks, vocab_size)
+    name = name or "characters"
     check_tokenizer(name, vocab_size)
     if name not in ("characters", "bytes"):
         if masks:

@@ -61,7 +61,7 @@ def prepared(
     settings: dict[str, Any] = {
         **given,
         "preset_name": given["preset"],
-        "tokenizer": given["tokenizer"] or "characters",
+        "tokenizer": given["tokenizer"],
         "log_every": 1 if given["log_every"] is None else given["log_every"],
         **vars(machine),
         "engine": machine.engine or "auto",

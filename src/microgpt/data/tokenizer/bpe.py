@@ -69,10 +69,15 @@ class BPE(OfAnyBytes):
             UsageError: fewer than 257 ids are asked for.
             MissingExtra: Hugging Face's tokenizers is not installed.
         """
+        return cls.counted(Texts.of(documents).blocks(), vocab_size, bos_place)
+
+    @classmethod
+    def counted(cls, blocks: Iterable[Texts], vocab_size: int, bos_place: BosPlace) -> BPE:
+        """Learn them from blocks of a few documents each."""
         check_vocab_size(vocab_size)
         texts = (
             part
-            for block in Texts.of(documents).blocks()
+            for block in blocks
             for text in strings(block)
             for whole in BROKEN.split(text)[::2]
             for part in parts(whole)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from microgpt.data.decoded import Decoded
 from microgpt.data.encoded import Encoded, Ids
 from microgpt.data.texts import Texts
 from microgpt.data.tokenizer.contract import Tokenizer
@@ -42,11 +43,15 @@ def known_ids(tokenizer: Tokenizer, text: str, subject: str = "text") -> Ids:
 def encode_all(tokenizer: Tokenizer, texts: Iterable[str]) -> Encoded:
     """Return the ids of any number of texts, in the smallest integer type that holds them.
 
+    Texts that are stored as ids of this tokenizer are not encoded again.
+
     >>> from microgpt.data.tokenizer import Characters
     >>> encode_all(Characters.of(["emma"]), ["am", "e"]).stream.tolist()
     [3, 0, 2, 3, 1, 3]
     """
-    return Encoded.joined(_blocks(tokenizer, Texts.of(texts)), tokenizer.bos)
+    some = Texts.of(texts)
+    stored = some.encoded if isinstance(some, Decoded) and some.tokenizer == tokenizer else None
+    return stored or Encoded.joined(_blocks(tokenizer, some), tokenizer.bos)
 
 
 def _blocks(tokenizer: Tokenizer, texts: Texts) -> Iterator[Encoded]:

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-import os
 import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
-from threading import Thread
 
 import numpy as np
 
 from microgpt.data.reader.block import Block, LeftOut
 from microgpt.data.reader.stream import BYTES
+from microgpt.engines.machine import end_with_parent
 from microgpt.errors import MicroGPTError
 from microgpt.scoring.price import Pricer
 from microgpt.scoring.rows.forms import BlockWriter, WrittenRows
@@ -146,7 +144,7 @@ _own: list[tuple[BlockWriter, Pricer]] = []
 
 def _begin(writer: BlockWriter, opener: Opener) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     _own[:] = [(writer, opener())]
     # Freeing a large array raises glibc's M_TRIM_THRESHOLD (mallopt(3)) to twice its size.
     # Otherwise malloc returns the memory of each block to the system and fetches it again, page by
@@ -154,13 +152,6 @@ def _begin(writer: BlockWriter, opener: Opener) -> None:
     np.empty(1 << 24, dtype=np.uint8)
     # Existing objects live as long as the process: the garbage collector can skip them.
     gc.freeze()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent:
-        wait([parent.sentinel])
-        os._exit(1)
 
 
 def _nothing() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from rich.text import Text
 
 from microgpt.cli import flags
+from microgpt.cli.data import tokens
 from microgpt.cli.flags import DATA, flag
 from microgpt.cli.terminal.bars import bar
 from microgpt.cli.terminal.console import stdout
@@ -16,17 +17,21 @@ from microgpt.cli.terminal.tables import table
 from microgpt.config import TrainConfig, check_tokenizer
 from microgpt.counting.statistics import statistics
 from microgpt.data import corpus
+from microgpt.data.stored import TokenCorpus
 from microgpt.data.tokenizer.bpe import smaller
 from microgpt.data.tokenizer.masks import parse
+from microgpt.errors import UsageError
 from microgpt.training.task import tokenizer_for
 from microgpt.wording import clipped, count, printable
 
 _LETTERS = 40
 
 
-def data(
+def statistics_of(
     *files: flags.File,
-    holdout: Annotated[float, flag("Share of documents to hold out.", DATA)] = 0.1,
+    holdout: Annotated[
+        float | None, flag("Share of documents to hold out. Default: 0.1.", DATA)
+    ] = None,
     tokenizer: flags.Tokenizer = None,
     vocab_size: flags.VocabSize = None,
     mask: flags.Mask = None,
@@ -35,18 +40,31 @@ def data(
 ) -> None:
     """Report the documents of a data set, their lengths, characters and windows, and first losses.
 
+    Of a folder that "microgpt data prepare FILES --out FOLDER" makes, it reports what is in it, and
+    whether it is whole.
+
     Example: microgpt data names.txt
     """
-    TrainConfig(holdout=holdout)  # raises a UsageError if the share is invalid
+    share = 0.1 if holdout is None else holdout
+    TrainConfig(holdout=share)  # raises a UsageError if the share is invalid
     source = reading.source(*files)
     masks = parse(mask)
     check_tokenizer(tokenizer or "characters", vocab_size)
-    read, reader = noted(corpus.read(source)), None
+    read, reader = corpus.read(source), None
+    if isinstance(read, TokenCorpus):
+        if tokenizer or masks or holdout not in (None, read.store.index.holdout):
+            raise UsageError(
+                f"tokenizer, mask and holdout must go without {files[0]}: they were chosen when it "
+                "was prepared."
+            )
+        tokens.show(read.store, json=json)
+        return
+    noted(read)
     if tokenizer not in (None, "characters"):
-        reader = tokenizer_for(tokenizer, read, "last", masks, vocab_size, holdout)
+        reader = tokenizer_for(tokenizer, read, "last", masks, vocab_size, share)
         for sentence in smaller(reader):
             note(sentence)
-    record, doubt = statistics(read, holdout, masks, reader)
+    record, doubt = statistics(read, share, masks, reader)
     if doubt:
         note(doubt)
     if json:
