@@ -45,7 +45,7 @@ def prepare(
 ) -> None:
     """Encode text of any size once, to files that `microgpt train` maps into memory.
 
-    Memory is bounded: a few portions of 16 MB, and the longest document. An interrupted preparation
+    Memory is bounded: a few portions of 8 MB, and the longest document. An interrupted preparation
     goes on by the same command, and ends with the same bytes. The files are read twice where
     characters or pieces of text must be counted first.
 

@@ -19,7 +19,7 @@ from microgpt.data.reader.skipped import Skipped
 from microgpt.data.reader.stream import Stream
 from microgpt.data.texts import Texts
 
-SIZE = 1 << 24
+SIZE = 1 << 23
 """The bytes of text that fill a portion, a line feed behind each document."""
 
 

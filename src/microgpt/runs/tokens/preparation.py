@@ -16,8 +16,8 @@ from microgpt.data.shards import FORMAT, SourceFile, digest
 from microgpt.data.store import is_store
 from microgpt.data.tokenizer import BosPlace
 from microgpt.errors import DataError, UsageError
-from microgpt.runs.tokens.growing import Begun
 from microgpt.runs.tokens.portions import SIZE, files_of
+from microgpt.runs.tokens.writer import Beginning
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Preparation:
                 "Try: microgpt train FILE --stream"
             )
 
-    def begun(self) -> Begun:
+    def begun(self) -> Beginning:
         """Return what a folder must have been begun with, for this preparation to go on in it."""
         paths = [Path(file) for file in files_of(self.source)]
         for path in paths:
@@ -83,7 +83,7 @@ class Preparation:
         if self.tokenizer not in ("characters", "bytes", "bpe"):
             with suppress(OSError):  # which is reported when it is opened
                 own["content"] = digest(Path(self.tokenizer).read_bytes())
-        return Begun(
+        return Beginning(
             FORMAT,
             {**own, "holdout": self.holdout, "reading": self.source.asked, "portion": SIZE},
             tuple(

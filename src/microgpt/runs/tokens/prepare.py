@@ -31,12 +31,12 @@ from microgpt.data.tokenizer import Tokenizer
 from microgpt.errors import DataError
 from microgpt.runs.files import remove_temporaries, temporary_of, write_atomically
 from microgpt.runs.folder import LOCK, check_no_file, claimed, not_empty
-from microgpt.runs.tokens.growing import KINDS, Begun, Growing, read_journal
 from microgpt.runs.tokens.portions import Portions
 from microgpt.runs.tokens.preparation import Portioned, Preparation
 from microgpt.runs.tokens.repeats import repeats
 from microgpt.runs.tokens.vocabulary import made_for
 from microgpt.runs.tokens.work import Encoders, encoded
+from microgpt.runs.tokens.writer import KINDS, Beginning, ShardFiles, read_journal
 
 _SHOWN = 80
 
@@ -73,7 +73,7 @@ def prepare(asked: Preparation, out: Path) -> Generator[Portioned, None, TokenIn
         return index
 
 
-def _ready(asked: Preparation, begun: Begun, out: Path) -> TokenIndex:
+def _ready(asked: Preparation, begun: Beginning, out: Path) -> TokenIndex:
     """Return the index of a folder that is prepared, if by these settings."""
     store = Store(out)
     index, its = store.index, store.tokenizer
@@ -102,12 +102,12 @@ def _check_room(out: Path) -> None:
 
 
 def _encoded(
-    asked: Preparation, out: Path, begun: Begun, tokens: Tokenizer
+    asked: Preparation, out: Path, begun: Beginning, tokens: Tokenizer
 ) -> Generator[Portioned, None, TokenIndex]:
     """Encode all documents behind the shards that are there, and return the index."""
     notes = list[str]()
     portions = Portions(asked.source, notes.append)
-    with Growing(out, begun, tokens.bos, dtype_of(tokens)) as files:
+    with ShardFiles(out, begun, tokens.bos, dtype_of(tokens)) as files:
         size = documents = 0
         items = _missing(portions, files, out)
         for (fingerprint, n), made in Encoders(asked.processes, tokens, asked.holdout).map(
@@ -154,7 +154,7 @@ def _encoded(
 
 
 def _missing(
-    portions: Portions, files: Growing, out: Path
+    portions: Portions, files: ShardFiles, out: Path
 ) -> Iterator[tuple[tuple[str, int], Texts]]:
     """Yield the portions that have no shard yet; compare the others with their shards."""
     for number, portion in enumerate(portions):

@@ -21,13 +21,15 @@ from microgpt.data.tokenizer import BPE, Bytes, Characters, Tokenizer
 from microgpt.data.tokenizer.bpe import VOCAB_SIZE, smaller
 from microgpt.errors import UsageError
 from microgpt.runs.files import write_atomically
-from microgpt.runs.tokens.growing import Begun
 from microgpt.runs.tokens.portions import Portions
 from microgpt.runs.tokens.preparation import Portioned, Preparation
 from microgpt.runs.tokens.work import Encoders, characters
+from microgpt.runs.tokens.writer import Beginning
 
 
-def made_for(asked: Preparation, out: Path, begun: Begun) -> Generator[Portioned, None, Tokenizer]:
+def made_for(
+    asked: Preparation, out: Path, begun: Beginning
+) -> Generator[Portioned, None, Tokenizer]:
     """Make the tokenizer, or take that of an interrupted preparation, and keep it."""
     path = out / TOKENIZER
     if (out / JOURNAL).exists() and path.exists():

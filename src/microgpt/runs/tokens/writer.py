@@ -34,7 +34,7 @@ KINDS = ("tokens", "documents", "hashes")
 
 
 @dataclass(frozen=True)
-class Begun:
+class Beginning:
     """What a preparation was begun with: the first line of the journal.
 
     Attributes:
@@ -50,7 +50,7 @@ class Begun:
     changed: tuple[int, ...]
 
 
-class Growing:
+class ShardFiles:
     """The files of a folder, opened to go on behind their whole shards.
 
     Args:
@@ -67,7 +67,7 @@ class Growing:
         DataError: the folder's preparation was begun with other settings or files.
     """
 
-    def __init__(self, folder: Path, begun: Begun, bos: int, dtype: np.dtype[Any]) -> None:
+    def __init__(self, folder: Path, begun: Beginning, bos: int, dtype: np.dtype[Any]) -> None:
         self.folder, self._dtype = folder, dtype
         self._first = np.array([bos], dtype).tobytes()
         self.shards = [*self._whole(read_journal(folder, begun))]
@@ -86,7 +86,7 @@ class Growing:
                 self._write(split, "tokens", self._first)
                 self._write(split, "documents", np.zeros(1, "<i8").tobytes())
 
-    def __enter__(self) -> Growing:
+    def __enter__(self) -> ShardFiles:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -169,7 +169,7 @@ def _flush(file: BinaryIO) -> None:
         raise
 
 
-def read_journal(folder: Path, begun: Begun) -> list[Shard]:
+def read_journal(folder: Path, begun: Beginning) -> list[Shard]:
     """Return the shards that the journal of a folder names; none if there is none.
 
     Raises:
@@ -180,7 +180,7 @@ def read_journal(folder: Path, begun: Begun) -> list[Shard]:
         return []
     first, *lines = path.read_bytes().split(b"\n")
     try:
-        before = schema.convert(Begun, schema.parse(first))
+        before = schema.convert(Beginning, schema.parse(first))
     except schema.Foreign as error:
         raise DataError(f"{path}: damaged ({error}). Remove it to begin anew.") from None
     if before != begun:
