@@ -25,7 +25,7 @@ Hashes = NDArray[np.uint64]
 _AT_ONCE = 1 << 20
 
 # Of more documents, or of more tokens, a sample is compared and measured at a training's end.
-_DOCUMENTS, _TOKENS = 1 << 21, 1 << 27
+_DOCUMENTS, _TOKENS = 1 << 20, 1 << 25
 
 
 class Pieces:

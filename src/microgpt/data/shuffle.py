@@ -24,7 +24,7 @@ _MANY = 1 << 16
 _DRAWS = 1 << 15
 
 # Swaps that are made at once, about. They take thirty bytes each, and all items four bytes each.
-_SWAPS = 1 << 21
+_SWAPS = 1 << 20
 
 
 def shuffled(n: int, rng: random.Random) -> Order:

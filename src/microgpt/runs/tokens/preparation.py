@@ -93,6 +93,11 @@ class Preparation:
             tuple(max((each.st_mtime_ns for each in its), default=0) for its in stats),
         )
 
+    def encoders(self) -> int:
+        """Return how many processes are worth starting: no more than there may be portions."""
+        size = sum(source.bytes for source in self.begun().sources)
+        return max(1, min(self.processes, size // SIZE))
+
     def no_documents(self) -> DataError:
         """Return the error of files without documents."""
         where = ", ".join(files_of(self.source))

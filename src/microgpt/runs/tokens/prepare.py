@@ -110,7 +110,7 @@ def _encoded(
     with ShardFiles(out, begun, tokens.bos, dtype_of(tokens)) as files:
         size = documents = 0
         items = _missing(portions, files, out)
-        for (fingerprint, n), made in Encoders(asked.processes, tokens, asked.holdout).map(
+        for (fingerprint, n), made in Encoders(asked.encoders(), tokens, asked.holdout).map(
             encoded, items
         ):
             files.add(made, fingerprint)

@@ -56,7 +56,7 @@ def _counted(asked: Preparation) -> Generator[Portioned, None, Characters]:
     counts = dict[str, int]()
     size = documents = 0
     items = (((len(one.texts.data), len(one.texts)), one.texts) for one in Portions(asked.source))
-    for (own, n), found in Encoders(asked.processes).map(characters, items):
+    for (own, n), found in Encoders(asked.encoders()).map(characters, items):
         for char, times in found.frequencies.items():
             counts[char] = counts.get(char, 0) + times
         size, documents = size + own, documents + n
