@@ -222,7 +222,7 @@ def main() -> None:
     if asked.times:
         import datasets
 
-        own = {**how, "datasets": datasets.__version__}
+        own = {**how, "version": datasets.__version__}
         before = [row for row in record.get("race", ()) if row["tokenizer"] not in asked.only]
         record["race"] = [*before, *({**row, **own} for row in rows(asked))]
     if asked.large:

@@ -306,9 +306,50 @@ def without_logits(text: str) -> str:
     return _TABLE.sub("\n".join(lines) + "\n", text)
 
 
+def prepared(text: str) -> str:
+    """Put the rows of the record into the page on data."""
+    record = json.loads((FOLDER / "prepare.json").read_text("utf-8"))
+
+    def cell(values: list[float], form: str) -> str:
+        low, middle, high = (format(value, form) for value in values)
+        return f"{middle} ({low} to {high})"
+
+    rows = sorted(record["race"], key=lambda row: (row["tokenizer"] == "bpe", row["processes"]))
+    loads = sorted(row["load"] for row in rows)
+    lines = [
+        f"Medians of {rows[0]['n']} rounds, with the least and the most; {rows[0]['date']}, "
+        f"{rows[0]['processors']} processors, load average {loads[0]:.0f} to {loads[-1]:.0f} at "
+        f"the start, datasets {rows[0]['version']}, lines of about 100 bytes.",
+        "",
+        "| tokenizer, MB | processes | MB/s | `datasets`, MB/s | times as fast |"
+        " processor, s | `datasets` | memory, MB | `datasets` |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        ours, theirs = row["microgpt"], row["datasets"]
+        cells = [f"{row['tokenizer']}, {row['megabytes']:.0f}", row["processes"]]
+        cells += [cell(one["rate"], ".1f") for one in (ours, theirs)]
+        cells.append(cell(row["ratio"], ".1f"))
+        cells += [f"{one['processor'][1]:.1f}" for one in (ours, theirs)]
+        cells += [f"{one['together'][1]:.0f}" for one in (ours, theirs)]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    large = record["large"]
+    made, trained = large["prepare"], large["train"]
+    lines += [
+        "",
+        f"Under a limit of {large['limit']:,.0f} MB on a process's own memory, "
+        f"{large['megabytes']:,.0f} MB of text, {large['documents'] / 1e6:.1f} million documents: "
+        f"prepared by one process in {made['seconds']:.0f} s, with at most "
+        f"{made['megabytes']:,.0f} MB; trained on for 100 steps, start and closing table included, "
+        f"in {trained['seconds']:.0f} s, with at most {trained['megabytes']:,.0f} MB "
+        f"(load average {large['load']:.0f}).",
+    ]
+    return _TABLE.sub("\n".join(lines) + "\n", text)
+
+
 TABLES = {
     "speed.md": speed, "loss.md": losses, "race.md": race, "compress.md": compressed,
     "score.md": scored, "export.md": exported, "gpu.md": attention,
-    "linear_cross_entropy.md": without_logits, "cluster.md": clusters,
+    "linear_cross_entropy.md": without_logits, "cluster.md": clusters, "data.md": prepared,
 }  # fmt: skip
 """Pages with a table of a record, and what writes it."""

@@ -55,6 +55,16 @@ def test_the_table_of_losses_without_logits_is_the_record_s_and_holds_what_is_pr
     assert all(int(share) >= 16 for share in shares)
 
 
+def test_the_table_of_preparing_is_the_record_s_and_microgpt_s_memory_is_the_smaller(
+    make: ModuleType,
+) -> None:
+    text = (ROOT / "docs" / "data.md").read_text("utf-8")
+    assert make.records.prepared(text) == text
+    memory = re.findall(r"\n\| \w+, 100 \| [12] \|.*\| (\d+) \| (\d+) \|", text)
+    assert len(memory) == 4
+    assert all(2 * int(ours) < int(theirs) + 60 for ours, theirs in memory)
+
+
 def test_the_table_of_the_race_is_the_record_s(make: ModuleType) -> None:
     text = (ROOT / "docs" / "race.md").read_text("utf-8")
     assert make.records.race(text) == text

@@ -7,6 +7,7 @@ order of the portions, and a bounded number of portions is in progress.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -148,6 +149,8 @@ def _started(number: int, written: bytes | None, holdout: float) -> ProcessPoolE
 def _begin(written: bytes | None, holdout: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
+    # One thread of Hugging Face's library each: there is a process for every processor.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     tokens = None if written is None else tokenizer.from_json(schema.parse(written))
     _begin_here(tokens, holdout)
 
