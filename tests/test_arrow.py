@@ -89,7 +89,7 @@ def test_bounded_reading_gives_the_same_documents_with_their_rows(
 
 
 def test_many_rows_are_read_a_few_at_a_time() -> None:
-    texts = [f"{'y' * 1000} {i}" for i in range(20_000)]
+    texts = [f"{'y' * 1000} {i}" for i in range(9000)]
     for path, write in (("t.parquet", pq.write_table), ("t.arrow", as_file)):
         write(pa.table({"text": texts}), path)
         blocks = list(Stream(path, Source(files=(path,)), Skipped(pytest.fail), bounded=False))

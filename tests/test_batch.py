@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -118,3 +119,16 @@ def test_documents_are_taken_alike_however_many_at_once(monkeypatch: pytest.Monk
     for at_once in (1, 7, 1 << 20):
         monkeypatch.setattr("microgpt.data.batch._AT_ONCE", at_once)
         assert pairs(batch.take(order)) == [whole[d] for d in order]
+
+
+@pytest.mark.parametrize("long", ["window", "cut"])
+def test_many_documents_are_laid_out_a_part_at_a_time(
+    long: Literal["window", "cut"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(4)
+    docs = [[rng.randrange(9) for _ in range(rng.randrange(12))] for _ in range(50)]
+    whole = lay_out(docs, BOS, 5, long)
+    monkeypatch.setattr("microgpt.data.batch._AT_ONCE", 7)
+    parts = lay_out(docs, BOS, 5, long)
+    assert pairs(parts.batch) == pairs(whole.batch)
+    assert (parts.windowed, parts.dropped) == (whole.windowed, whole.dropped)

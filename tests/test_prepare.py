@@ -65,6 +65,7 @@ def said(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return err.removeprefix("microgpt: ").rstrip("\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokenizer", ["characters", "bytes", "bpe"])
 def test_the_bytes_do_not_depend_on_the_number_of_processes(tokenizer: str) -> None:
     written()
@@ -91,7 +92,12 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize(
-    ("after", "processes"), [(0, 1), (3, 1), (8, 1), (10, 2), (12, 1)], ids=str
+    ("after", "processes"),
+    [
+        (0, 1),
+        (8, 1),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in ((3, 1), (10, 2), (12, 1))),
+    ],
 )
 def test_a_killed_preparation_goes_on_to_the_same_bytes(after: int, processes: int) -> None:
     written()
@@ -153,7 +159,7 @@ def test_another_preparation_is_not_mixed_with_the_one_begun(
 ) -> None:
     written()
     interrupted(2)
-    words = ["data", "prepare", "lines.txt", "--out", "tokens"]
+    words = ["data", "prepare", "lines.txt", "--processes", "1", "--out", "tokens"]
     begun = "tokens: its preparation was begun with other"
     remedy = "Give the same, remove the folder, or choose another --out."
     assert said([*words, "--holdout", "0"], capsys) == f"{begun} settings. {remedy}"
@@ -185,7 +191,7 @@ def test_two_preparations_do_not_write_into_one_folder(capsys: pytest.CaptureFix
 
 def test_a_folder_that_is_ready_stays_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     written()
-    words = ["data", "prepare", "lines.txt", "--out", "tokens"]
+    words = ["data", "prepare", "lines.txt", "--processes", "1", "--out", "tokens"]
     assert cli(words) == 0
     before = content("tokens")
     assert cli(words) == 0
@@ -351,6 +357,7 @@ def test_repeated_documents_are_described(capsys: pytest.CaptureFixture[str]) ->
     }
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
     peaks = list[int]()
     monkeypatch.setattr("microgpt.runs.tokens.repeats._SORTED", 10_000)

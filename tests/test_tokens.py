@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from microgpt.cli.app import run as cli
-from microgpt.data import alike, corpus
+from microgpt.data import alike, corpus, decoded
 from microgpt.data.corpus import Source
 from microgpt.data.split import split
 from microgpt.data.stored import TokenCorpus
@@ -88,6 +88,7 @@ def test_the_run_is_the_same_as_on_the_text(
     assert list(text.documents[1]) == list(ids.documents[1])
 
 
+@pytest.mark.slow
 def test_what_a_run_does_later_it_does_on_prepared_data_too(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -167,3 +168,19 @@ def test_any_file_that_is_read_can_be_prepared() -> None:
     ]
     assert len(set(found)) == 1
     assert found[0] == corpus.read(Source(files=("a.txt",))).fingerprint
+
+
+def test_of_many_stored_documents_some_are_judged_all_equal_ones_or_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = prepared(written(texts=[*lines(3000), *lines(3000)[:500]]))
+    both = split(corpus.read(Source(files=(folder,))), 0.1)
+    assert decoded.sampled(both) is both
+    monkeypatch.setattr(decoded, "_DOCUMENTS", 1000)
+    some = decoded.sampled(both)
+    assert 800 < sum(map(len, some)) < 1200
+    for few, texts in zip(some, both):
+        chosen = set(few)
+        assert list(few) == [text for text in texts if text in chosen]
+    assert cli(["train", folder, "--steps", "5", "--out", "r"]) == 0
+    assert Run("r").usual is not None

@@ -64,7 +64,7 @@ class Plan:
         return Batches(taken.tokens_N, taken.targets_N, taken.documents, offsets)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def _permutation(n: int, seed: int, epoch: int) -> Order:
     # Epoch 0 is ordered as the original does, by the generator that then draws the initial values.
     # Later epochs use numpy's RandomState, whose results are guaranteed not to change.
