@@ -33,9 +33,10 @@ def show(store: Store, *, json: bool) -> None:
         say(f"{count(its['blank'], 'blank line')} left out, with {skipped}.")
     if its["broken"]:
         say(f"{count(its['broken'], 'broken line')} left out.")
+    ids = "" if unit == "character" else f" in {count(total - its['documents'], unit)}"
     say(
-        f"{count(its['characters'], 'character')} in {total - its['documents']:,} {unit}s of "
-        f"{its['dtype']}, in {count(its['shards'], 'shard')}, each with its checksum."
+        f"{count(its['characters'], 'character')}{ids}, each a {its['dtype']}, in "
+        f"{count(its['shards'], 'shard')}, all of them whole."
     )
     say("From " + ", ".join(f"{one['path']} ({one['bytes']:,} bytes)" for one in its["sources"]))
 
