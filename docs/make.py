@@ -104,7 +104,8 @@ def reference(folder: Path) -> str:
         "# Command line\n\nWritten by `docs/make.py` from `--help`; do not edit.\n",
         f"{_OUTPUT}\n",
     ]
-    names = ("", *COMMANDS)
+    names = ["", *COMMANDS]
+    names.insert(names.index("data") + 1, "data prepare")
     pages = printed([sys.executable, "-c", _HELP, *names], folder).split("\f\n")
     for name, page in zip(names, pages):
         parts.append(f"## {f'microgpt {name}'.strip()}\n\n```text\n{wrapped(page)}\n```\n")
