@@ -32,6 +32,8 @@ SHAPE: dict[str, Any] = {"n_embd": 4, "n_head": 1, "block_size": 4}
 class FakeEngine:
     """An engine that records its calls; a step takes a given time."""
 
+    share = (0, 1)
+
     def __init__(self, clock: Clock, each: float = 0.01, nan_at: int | None = None) -> None:
         self.clock, self.each, self.nan_at = clock, each, nan_at
         self.updates = 0
