@@ -9,6 +9,7 @@ import json
 import re
 import statistics
 from collections.abc import Callable
+from typing import Any
 
 import processes
 
@@ -347,9 +348,45 @@ def prepared(text: str) -> str:
     return _TABLE.sub("\n".join(lines) + "\n", text)
 
 
+def scale(text: str) -> str:
+    """Put the rows of the record into the page on scale."""
+    record = json.loads((FOLDER / "ranks.json").read_text("utf-8"))
+
+    def way(row: dict[str, Any]) -> str:
+        return f"{row['ranks']}{', sharded' if row['shard'] else ''}"
+
+    steps = [*record["losses"][0]["loss"]]
+    losses = ["| ranks | " + " | ".join(f"loss of step {step}" for step in steps) + " |"]
+    losses.append("|---" * (len(steps) + 1) + "|")
+    for row in record["losses"]:
+        losses.append(
+            f"| {way(row)} | " + " | ".join(f"{x:.7f}" for x in row["loss"].values()) + " |"
+        )
+    lines = [
+        f"{record['processors']} processors, a thread a rank, PyTorch {record['torch']}, gloo, "
+        f"load average {record['load']:.0f}; medians of {record['n']} rounds, with the least and "
+        f"the most; {record['date']}.",
+        "",
+        "| layers x width | parameters | ranks | a step, s | by the model, s | s, ms "
+        "| tensors, MB | by the model, MB |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        cells = [row["model"], f"{row['parameters'] / 1e6:.1f} million", way(row)]
+        cells.append(f"{row['step']:.3f} ({min(row['all']):.3f} to {max(row['all']):.3f})")
+        cells += [f"{row['modelled']:.3f}" if row["ranks"] > 1 else "", f"{row['sum'] * 1e3:.0f}"]
+        cells += [f"{row[what] / 1e6:.1f}" for what in ("held", "to hold")]
+        lines.append("| " + " | ".join(cells) + " |")
+    for name, rows in (("losses", losses), ("ranks", lines)):
+        place = re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- end {name} -->)", re.DOTALL)
+        text = place.sub("\n".join(rows) + "\n", text)
+    return text
+
+
 TABLES = {
     "speed.md": speed, "loss.md": losses, "race.md": race, "compress.md": compressed,
     "score.md": scored, "export.md": exported, "gpu.md": attention,
     "linear_cross_entropy.md": without_logits, "cluster.md": clusters, "data.md": prepared,
+    "scale.md": scale,
 }  # fmt: skip
 """Pages with a table of a record, and what writes it."""

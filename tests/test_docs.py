@@ -125,6 +125,16 @@ def test_the_table_of_clusters_is_the_record_s_and_holds_what_is_promised(
     assert min(map(float, times)) > 1
 
 
+def test_the_losses_of_any_number_of_ranks_are_those_of_one(make: ModuleType) -> None:
+    text = (ROOT / "docs" / "scale.md").read_text("utf-8")
+    assert make.records.scale(text) == text
+    rows = re.findall(r"\n\| (\d)(?:, sharded)? \| ([\d.]+) \| .* \| ([\d.]+) \|", text)
+    assert [int(ranks) for ranks, _, _ in rows] == [1, 2, 4, 2, 4]
+    for _, *losses in rows:
+        for loss, one in zip(losses, rows[0][1:]):
+            assert abs(float(loss) - float(one)) < 1e-5
+
+
 @pytest.mark.slow
 def test_the_transcripts_are_what_the_commands_print(make: ModuleType, tmp_path: Path) -> None:
     for path in make.PAGES:
