@@ -1,11 +1,11 @@
 """Several ranks on this machine: their losses side by side; what a step takes, and a model of it.
 
 Seconds are of the processor, in rank 0: on a machine that does other work too they say what wall
-time does not. The model: a step of R ranks takes u + c N / R + s. The update's time u and a
-position's c are those of one rank, with N and with N / 2 positions; s is the time of a sum over R
+time does not. The model: a step of R ranks takes u + c N / R + g. The update's time u and a
+position's c are those of one rank, with N and with N / 2 positions; g is the time of a sum over R
 ranks of as many numbers as the model has, measured by itself. Sharded, a rank updates its part,
 u / R, and matrices travel three times where gradients travel twice: gathered for each pass, and
-summed: 1.5 s. Between two steps a rank holds parameters, gradients and two moments: 16 bytes a
+summed: 1.5 g. Between two steps a rank holds parameters, gradients and two moments: 16 bytes a
 parameter, 16 / R sharded.
 
     python benchmarks/ranks.py FILE

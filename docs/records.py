@@ -367,7 +367,7 @@ def scale(text: str) -> str:
         f"load average {record['load']:.0f}; medians of {record['n']} rounds, with the least and "
         f"the most; {record['date']}.",
         "",
-        "| layers x width | parameters | ranks | a step, s | by the model, s | s, ms "
+        "| layers x width | parameters | ranks | a step, s | by the model, s | g, ms "
         "| tensors, MB | by the model, MB |",
         "|---|---|---|---|---|---|---|---|",
     ]
