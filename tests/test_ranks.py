@@ -7,12 +7,15 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,11 +24,12 @@ import numpy as np
 import pytest
 
 import microgpt
+from microgpt.cli import app
 from microgpt.data.batch import lay_out
 from microgpt.data.plan import Plan
 from microgpt.engines.ranks import ALONE, agreed, launched
 from microgpt.errors import DataError, RankError, UsageError
-from microgpt.runs import files, log
+from microgpt.runs import files, follower, log, prepare
 from tests.conftest import TINY, required
 
 SHAPE = {"threads": 1, "n_embd": 8, "n_head": 2, "n_layer": 2, "block_size": 8, "holdout": 0.3}
@@ -79,6 +83,63 @@ def test_an_error_of_one_rank_is_that_of_all() -> None:
     assert agreed(ALONE, lambda: 3) == 3
 
 
+def test_a_file_that_one_rank_cannot_read_is_named() -> None:
+    error = PermissionError(13, "Permission denied", "names.txt")
+    with pytest.raises(RankError, match=r"^rank 1 on \S+: names\.txt: Permission denied\.$"):
+        agreed(Fake(1, [[None, "a"]]), fails(error))
+
+
+class Pair:
+    """One of two ranks, each a thread."""
+
+    world = 2
+
+    def __init__(self, rank: int, values: list[Any], barrier: threading.Barrier) -> None:
+        self.rank, self._values, self._barrier = rank, values, barrier
+
+    def gathered(self, value: Any) -> list[Any]:
+        self._values[self.rank] = value
+        self._barrier.wait(10)
+        values = [*self._values]
+        self._barrier.wait(10)
+        return values
+
+    def told(self, value: Any) -> Any:
+        return self.gathered(value)[0]
+
+
+@pytest.mark.parametrize("blind", [0, 1])
+def test_a_rank_that_cannot_read_a_run_s_documents_is_an_error_of_both(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, blind: int
+) -> None:
+    microgpt.train(TINY, out=str(tmp_path / "run"), engine="scalar", steps=1, n_embd=4)
+    barrier, values = threading.Barrier(2), [None, None]
+    errors: list[Any] = [None, None]
+
+    def resume(rank: int) -> None:
+        given = Pair(rank, values, barrier), TINY
+        try:
+            if rank:
+                follower.of_resumed(*given)
+            else:
+                prepare.resume(tmp_path / "run", ranks=given[0], documents=TINY)
+        except BaseException as error:
+            errors[rank] = error
+
+    def unreadable(*_: Any, **__: Any) -> None:
+        raise DataError("it cannot be read")
+
+    for module in (prepare, follower):
+        monkeypatch.setattr(module, "open_for", lambda *_: None)
+    monkeypatch.setattr((prepare, follower)[blind], "read_again", unreadable)
+    thread = threading.Thread(target=resume, args=[1])
+    thread.start()
+    resume(0)
+    thread.join(30)
+    assert [type(error) for error in errors] == [(DataError, RankError)[blind], RankError]
+    assert all("it cannot be read" in str(error) for error in errors)
+
+
 def test_a_fault_of_ours_is_no_agreement() -> None:
     with pytest.raises(ZeroDivisionError):
         agreed(Fake(0, [[None, "a"]]), lambda: 1 // 0)
@@ -124,6 +185,57 @@ def torch() -> Any:
     import torch
 
     return torch
+
+
+@pytest.mark.parametrize(
+    ("rank", "address", "what"), [("1", "", "no MASTER_ADDR"), ("5", "here", "a RANK from 2 on")]
+)
+def test_variables_without_a_launcher_are_one_sentence(
+    torch: Any, monkeypatch: pytest.MonkeyPatch, rank: str, address: str, what: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    variables = {"RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": address, "MASTER_PORT": "1"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert app.run(["train", "--steps", "1"]) == 2
+    assert capsys.readouterr().err == (
+        f"microgpt: RANK={rank} and WORLD_SIZE=2 must come from a launcher such as torchrun; got "
+        f"{what}. Try: unset RANK WORLD_SIZE, to train in one process.\n"
+    )
+
+
+def test_a_rank_that_the_others_do_not_meet_says_so(
+    torch: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    monkeypatch.setattr("microgpt.engines.torch.ranks._MEETING", timedelta(seconds=0.5))
+    variables = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert app.run(["train", "--steps", "1"]) == 2
+    found = capsys.readouterr().err
+    assert found.startswith("microgpt: a launcher must start all processes of a training; got RANK")
+    assert found.count("\n") == 1
+
+
+def test_a_rank_whose_launcher_has_ended_speaks_for_itself(
+    torch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from microgpt.engines.torch import ranks
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    for name, value in {
+        "TORCHELASTIC_USE_AGENT_STORE": "True", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    one = object.__new__(ranks.TorchRanks)
+    one.rank, began = 1, time.monotonic()
+    assert one.is_first_to_say()
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("most", [1, 100, 10_000])
@@ -345,6 +457,33 @@ def test_ctrl_c_on_the_launcher_saves_and_another_number_of_ranks_resumes(
     assert [line["step"] for line in found] == [line["step"] for line in whole]
     losses = [[line["loss"] for line in some] for some in (found, whole)]
     np.testing.assert_allclose(*losses, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_launcher_that_is_stopped_while_they_read_has_the_first_step_saved(
+    torch: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "main.py").write_text(
+        "import os, pathlib, time\n"
+        "from microgpt.data import corpus\n"
+        "read = corpus.read\n"
+        "def slowly(source):\n"
+        "    pathlib.Path('reads' + os.environ['RANK']).touch()\n"
+        "    until = time.monotonic() + 3\n"
+        "    while time.monotonic() < until:\n"
+        "        time.sleep(0.05)\n"
+        "    return read(source)\n"
+        "corpus.read = slowly\n"
+        "from microgpt.cli.app import main\n"
+        "main()\n"
+    )
+    with training(tmp_path, words=("main.py", *COMMAND[2:])) as process:
+        reads = [tmp_path / f"reads{rank}" for rank in range(2)]
+        wait_for(lambda: all(path.exists() for path in reads), process, tmp_path)
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    assert said(tmp_path).count("Stopped after step 1 and saved.") == 1, said(tmp_path)
+    assert updates(tmp_path) == 1
 
 
 @pytest.mark.slow

@@ -53,6 +53,10 @@ class LostRankError(RankError):
     """One of the processes that train a model together ended before the others."""
 
 
+class AbsentRankError(RankError):
+    """The other processes of a training do not come."""
+
+
 class SweepError(MicroGPTError):
     """A sweep's folder or database that is missing, damaged, foreign or in use."""
 

@@ -18,7 +18,7 @@ import microgpt
 from microgpt.cli.front import COMMANDS, FLAGS, page
 from microgpt.cli.terminal.say import note
 from microgpt.cli.terminal.streams import discard, opened
-from microgpt.errors import DivergedError, MicroGPTError, UsageError
+from microgpt.errors import AbsentRankError, DivergedError, MicroGPTError, UsageError
 from microgpt.wording import nearest
 
 # How many commands the message of an unknown one names.
@@ -76,6 +76,9 @@ def run(words: Sequence[str]) -> int:
     except DivergedError as error:
         _mistake(str(error))
         return 1
+    except AbsentRankError as error:  # in whichever rank: rank 0 may be the one that is missing
+        note(str(error))
+        return 2
     except (UsageError, MicroGPTError) as error:
         return _mistake(str(error))
     except KeyboardInterrupt:
@@ -125,6 +128,9 @@ def _where(error: OSError) -> str:
 
 def _mistake(message: str) -> int:
     # Of the processes that a launcher has started with the same words the first one speaks.
-    if os.environ.get("RANK", "0") == "0" or os.environ.get("WORLD_SIZE", "1") == "1":
+    from microgpt.engines.ranks import launched
+
+    rank, world = launched()
+    if not 0 < rank < world or not os.environ.get("MASTER_ADDR"):
         note(message)
     return 2

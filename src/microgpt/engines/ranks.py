@@ -147,10 +147,17 @@ def agreed(ranks: Ranks, work: Callable[[], T]) -> T:
         made.append(work())
     except (UsageError, MicroGPTError, OSError) as error:
         own = error
-    words = [str(own) if own else None, socket.gethostname()]
+    words = [_sentence(own) if own else None, socket.gethostname()]
     for rank, (what, host) in enumerate(ranks.gathered(words)):
         if what is not None:
             if own and not rank:
                 raise own
             raise RankError(f"rank {rank} on {host}: {what}" if rank else what)
     return made[0]
+
+
+def _sentence(error: Exception) -> str:
+    """Return an error's message; of one of the system the file and the system's words."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    return str(error)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from microgpt.data import tokenizer
-from microgpt.data.corpus import Source
+from microgpt.data.corpus import Corpus, Source
 from microgpt.data.plan import Plan
 from microgpt.engines.ranks import Ranks, agreed
 from microgpt.errors import LostRankError
@@ -72,16 +72,16 @@ def of_resumed(
     settings, vocabulary = ranks.told(cast(Any, None))
     tokens = tokenizer.from_json(vocabulary)
 
-    def task() -> tuple[Task, Any]:
+    def open_task() -> tuple[Corpus, Any]:
         opened = open_for(
             engine or "torch", settings.model, settings.training, threads, device, ranks
         )
-        read = read_again(folder, settings, documents, piped=True)
-        check_same(read, tokens, ranks)
-        dataset = Dataset(read, tokens, settings.training.holdout)
-        return Task(dataset, settings.model, settings.training), opened
+        return read_again(folder, settings, documents, piped=True), opened
 
-    return Follower(*agreed(ranks, task), folder)
+    read, opened = agreed(ranks, open_task)
+    check_same(read, tokens, ranks)
+    dataset = Dataset(read, tokens, settings.training.holdout)
+    return Follower(Task(dataset, settings.model, settings.training), opened, folder)
 
 
 def _folder(ranks: Ranks) -> Path:

@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from microgpt.data.corpus import MEMORY
 from microgpt.errors import TrackingWarning
 from microgpt.runs.bar import bar
+from microgpt.runs.follower import Follower
 from microgpt.runs.interruption import interruptible
 from microgpt.runs.session import Session
 from microgpt.training import verdict
@@ -50,6 +51,19 @@ def finish(session: Session, *, progress: bool, stacklevel: int) -> None:
     if interrupted:
         raise KeyboardInterrupt(_where(session))
     verdict.warn(session.trainer, session.settings.asked, stacklevel=stacklevel + 1)
+
+
+def follow(follower: Follower) -> None:
+    """Follow rank 0 to the end of a training, which an interruption lets it save.
+
+    Raises:
+        LostRankError: another rank was lost.
+        KeyboardInterrupt: the training was interrupted.
+    """
+    with interruptible(lambda: None, _signals()) as interrupted:
+        follower.follow()
+    if interrupted:
+        raise KeyboardInterrupt(f"rank 0 has stopped in {follower.folder}")
 
 
 def _where(session: Session) -> str:

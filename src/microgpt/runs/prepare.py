@@ -24,7 +24,7 @@ from microgpt.runs.prepared import Prepared, ready, started
 from microgpt.runs.recorder import Recorder
 from microgpt.runs.session import Session
 from microgpt.runs.settings import Settings
-from microgpt.runs.together import check_same
+from microgpt.runs.together import check_readable, check_same
 from microgpt.runs.tracking import Track, chosen, followed
 from microgpt.training.progress import Checkpoint
 from microgpt.training.task import Dataset, Task, open_for
@@ -110,6 +110,7 @@ def resume(
         def claim() -> tuple[Settings, Tokenizer, Checkpoint, Sequence[str]]:
             trackers = chosen(track, folder)
             settings, tokens = checkpoint.read_settings(folder)
+            check_readable(settings.source, ranks)
             stack.enter_context(claimed(folder))
             remove_temporaries(folder)
             saved = checkpoint.load(folder, settings.model)
@@ -125,18 +126,14 @@ def resume(
         ranks.told((settings, tokens.to_json()))
         training = settings.training
 
-        def open_task() -> tuple[Corpus, Task, Engine]:
+        def open_task() -> tuple[Corpus, Engine]:
             name = engine or ("torch" if ranks.world > 1 else settings.engine)
             opened = open_for(name, settings.model, training, threads, device, ranks)
-            read = read_again(folder, settings, documents, piped=True)
-            check_same(read, tokens, ranks)
-            return (
-                read,
-                Task(Dataset(read, tokens, training.holdout), settings.model, training),
-                opened,
-            )
+            return read_again(folder, settings, documents, piped=True), opened
 
-        read, task, opened = agreed(ranks, open_task)
+        read, opened = agreed(ranks, open_task)
+        check_same(read, tokens, ranks)
+        task = Task(Dataset(read, tokens, training.holdout), settings.model, training)
         stack.callback(ranks.dismiss)
         trainer = started(task, opened, settings, saved.state)
         recorder = Recorder(folder, trainer, settings, saved)

@@ -125,6 +125,11 @@ class Session:
         """Updates made so far."""
         return self.trainer.updates
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self.trainer.pace.is_stopped
+
     def stop(self) -> None:
         """Stop after the current chunk of steps; the state is then saved."""
         self.trainer.stop()

@@ -188,7 +188,7 @@ def train(
     with open_ranks() as ranks:
         if ranks.rank:
             following = follower.of_new(source, ranks, preset_name=preset, **settings)
-            following.follow()
+            foreground.follow(following)
             return Run(following.folder, engine, threads, device)
         session = prepare.new(source, preset_name=preset, out=folder, ranks=ranks, **settings)
         session.corpus.warn(stacklevel=2)

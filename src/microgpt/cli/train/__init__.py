@@ -107,15 +107,15 @@ def _tracked(session: Session) -> None:
 def _train(session: Session, *, json: bool, every: int | None) -> bool:
     """Train; return False if it was interrupted."""
     reporter = _reporter(session, json=json, every=every)
-    with interruption(session.stop, "after this step") as asked, reporter:
+    with interruption(session.stop, "after this step"), reporter:
         for event in session:
             reporter.show(event)
-    if asked:
+    if session.is_stopped:  # by one of these signals, or by a launcher before the first step
         remark(
             f"Stopped after step {session.updates:,} and saved. "
             f"Go on with: microgpt train --resume {word(session.folder)}"
         )
-    return not asked
+    return not session.is_stopped
 
 
 def _reporter(session: Session, *, json: bool, every: int | None) -> Reporter:

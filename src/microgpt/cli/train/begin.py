@@ -7,7 +7,7 @@ In: the ranks, and what the flags say. Out: a `Session`; or, in a rank other tha
 from __future__ import annotations
 
 import signal
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,27 @@ def prepared(
     Raises:
         UsageError, MicroGPTError: they do not go together, or one of them is invalid.
     """
-    if ranks.world > 1:
-        _outlive_the_launcher(ranks)
+    if ranks.world == 1:
+        return _prepared(ranks, source, resume, given, machine, track)
+    asked = _outlive_the_launcher()
+    began = _prepared(ranks, source, resume, given, machine, track)
+    if isinstance(began, Follower):
+        _ignore("SIGHUP", "SIGINT")
+    else:
+        _at_sigterm(began.stop)
+        if asked:
+            began.stop()
+    return began
+
+
+def _prepared(
+    ranks: Ranks,
+    source: Source,
+    resume: Path | None,
+    given: Mapping[str, Any],
+    machine: Machine,
+    track: Track,
+) -> Session | Follower:
     if resume is not None:
         _check_alone(source, given)
         folder = agreed(ranks, lambda: None if ranks.rank else find_run(str(resume)))
@@ -84,19 +103,31 @@ def _check_alone(source: Source, given: Mapping[str, Any]) -> None:
         )
 
 
-def _outlive_the_launcher(ranks: Ranks) -> None:
-    """Let no signal end this process before rank 0 has saved, and has said what happened.
+def _outlive_the_launcher() -> list[bool]:
+    """Let no SIGTERM end this process before rank 0 has saved, and has said what happened.
 
     A launcher that is stopped, or has lost a rank, sends one to all the others. Rank 0 answers it
-    while it trains, and orders the others to end.
+    when it trains, and orders the others to end: those ignore Ctrl-C, too, once they follow it.
+
+    Returns:
+        A list that is empty until the signal comes.
     """
-    names = ("SIGTERM", "SIGHUP", "SIGINT") if ranks.rank else ("SIGTERM",)
+    asked: list[bool] = []
+    # Not SIG_IGN, which `interruption` would respect.
+    _at_sigterm(lambda: asked.append(True))
+    return asked
+
+
+def _at_sigterm(do: Callable[[], None]) -> None:
+    def on_signal(number: int, frame: object) -> None:
+        do()
+
+    signal.signal(signal.SIGTERM, on_signal)
+
+
+def _ignore(*names: str) -> None:
     for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
-        signal.signal(number, _ignore)
-
-
-def _ignore(number: int, frame: object) -> None:
-    """Do nothing, unlike SIG_IGN in a way that a program can tell: `interruption` respects that."""
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ gradients travel over: NCCL, between GPUs of NVIDIA's.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -25,13 +26,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from microgpt.engines.machine import processors
-from microgpt.errors import LostRankError
+from microgpt.engines.ranks import launched
+from microgpt.errors import AbsentRankError, LostRankError, UsageError
 
 T = TypeVar("T")
 
 # How long a rank waits for rank 0's next order: it may evaluate, save, or be paused. A rank that
 # has ended is noticed at once, because its connections close.
 _PATIENCE = timedelta(days=7)
+
+# How long a rank waits for the others to come, and for their launcher.
+_MEETING = timedelta(minutes=5)
 
 # A process may join several times, one training after another.
 _GROUPS = count()
@@ -61,18 +66,16 @@ class TorchRanks:
     def _join(self) -> None:
         """Make the process group of all ranks."""
         has_gpu = torch.cuda.is_available()
-        where: dict[str, Any] = {}
+        rank, world = launched()
+        _check_launcher(rank, world)
         if has_gpu:
             torch.cuda.set_device(self.on_host)
-        if store := self._launcher():
-            # A launcher that starts all ranks again may keep the addresses of the first ones.
-            rank, world = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE"))
-            where = {
-                "store": _kind("PrefixStore")(f"microgpt/{_attempt()}/{next(_GROUPS)}", store),
-                "rank": rank,
-                "world_size": world,
-            }
-        dist.init_process_group("cpu:gloo,cuda:nccl" if has_gpu else "gloo", **where)
+        # A launcher that starts all ranks again may keep the addresses of the first ones.
+        own = _kind("PrefixStore")(
+            f"microgpt/{_attempt()}/{next(_GROUPS)}", self._launcher() or _met()
+        )
+        backend = "cpu:gloo,cuda:nccl" if has_gpu else "gloo"
+        dist.init_process_group(backend, store=own, rank=rank, world_size=world)
 
     @property
     def device(self) -> str | None:
@@ -125,15 +128,19 @@ class TorchRanks:
 
     def remember(self, folder: Path) -> None:
         """Let the launcher remember the folder of the run; rank 0 calls it."""
-        if store := self._launcher():
+        with lost():
+            store = self._launcher()
+        if store:
             store.set(_FOLDER, str(folder.resolve()))
 
     def is_first_to_say(self) -> bool:
         """Return whether no other rank has said yet that one was lost."""
         try:
+            if _has_store():
+                socket.create_connection(_place(), 5).close()  # a store is looked for in minutes
             store = self._launcher()
             return store.add(f"{_SAID}/{_attempt()}", 1) == 1 if store else self.rank == 0
-        except RuntimeError:  # the launcher has ended, too
+        except (OSError, RuntimeError):  # the launcher has ended, too
             return True
 
     def dismiss(self) -> None:
@@ -149,15 +156,55 @@ class TorchRanks:
 
     def _launcher(self) -> Any:
         """Return the store that the launcher keeps, also while it starts the ranks again."""
-        if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        if not _has_store():
             return None
-        host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        return _kind("TCPStore")(host, port, is_master=False, timeout=timedelta(minutes=5))
+        return _kind("TCPStore")(*_place(), is_master=False, timeout=_MEETING)
+
+
+def _has_store() -> bool:
+    """Return whether the launcher keeps a store."""
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+
+
+def _place() -> tuple[str, int]:
+    """Return the address where the ranks meet."""
+    return os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
 
 
 def _kind(name: str) -> Any:
     """Return a class of torch.distributed that is not among its annotated names."""
     return getattr(dist, name)
+
+
+def _check_launcher(rank: int, world: int) -> None:
+    """Raise UsageError if the environment has variables of a launcher, and not all of them."""
+    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
+    if missing or rank >= world:
+        wrong = f"no {missing[0]}" if missing else f"a RANK from {world} on"
+        raise UsageError(
+            f"RANK={rank} and WORLD_SIZE={world} must come from a launcher such as torchrun; got "
+            f"{wrong}. Try: unset RANK WORLD_SIZE, to train in one process."
+        )
+
+
+def _met() -> Any:
+    """Return the store where ranks meet whose launcher keeps none.
+
+    Raises:
+        AbsentRankError: they do not come.
+    """
+    try:
+        store, *_ = next(iter(_kind("rendezvous")("env://", timeout=_MEETING)))
+    except dist.DistError as error:
+        place = " ".join(
+            f"{name}={os.environ[name]}"
+            for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+        )
+        raise AbsentRankError(
+            f"a launcher must start all processes of a training; got {place}, where the others "
+            "do not answer. Try: unset RANK WORLD_SIZE, to train in one process."
+        ) from error
+    return store
 
 
 def _attempt() -> int:
