@@ -89,7 +89,11 @@ class Device:
         try:
             with ExitStack() as stack:
                 if self.autocast:
-                    stack.enter_context(torch.autocast(self.device.type, dtype=self.autocast))
+                    # A copy of a matrix in autocast's cache would outlive an update: FSDP2 gathers
+                    # each matrix into the same tensor again.
+                    stack.enter_context(
+                        torch.autocast(self.device.type, dtype=self.autocast, cache_enabled=False)
+                    )
                 yield
         finally:
             torch.set_num_threads(before)
