@@ -30,6 +30,7 @@ from microgpt.data.plan import Plan
 from microgpt.engines.ranks import ALONE, agreed, launched
 from microgpt.errors import DataError, RankError, UsageError
 from microgpt.runs import files, follower, log, prepare
+from microgpt.runs.interruption import interruptible
 from tests.conftest import TINY, required
 
 SHAPE = {"threads": 1, "n_embd": 8, "n_head": 2, "n_layer": 2, "block_size": 8, "holdout": 0.3}
@@ -168,6 +169,16 @@ def test_the_shares_of_all_ranks_are_the_batch(world: int) -> None:
     for k in range(6):
         together = np.concatenate([share.step(k).tokens_N for share in shares])
         assert together.tolist() == whole.step(k).tokens_N.tolist()
+
+
+def test_sigterm_of_a_queue_and_of_a_launcher_is_one_request() -> None:
+    stops: list[int] = []
+    with interruptible(lambda: stops.append(1), [signal.SIGTERM, signal.SIGINT]) as asked:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert (stops, asked) == ([1], [True])
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_an_engine_other_than_torch_has_no_ranks(tiny: list[str]) -> None:

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def interruptible(stop: Callable[[], None], numbers: Iterable[int]) -> Generator[list[bool]]:
-    """Let the first signal stop the work, which then saves; the second one ends it at once.
+    """Let the first signal stop the work, which then saves; a second one ends it at once.
+
+    But for SIGTERM, which changes nothing when it comes again.
 
     Args:
         stop: asks the work to stop.
@@ -24,8 +26,11 @@ def interruptible(stop: Callable[[], None], numbers: Iterable[int]) -> Generator
     asked: list[bool] = []
 
     def on_signal(*_: object) -> None:
+        if asked:
+            return
         asked.append(True)
-        for number in before:
+        # A queue and a launcher may both send SIGTERM: that is one request.
+        for number in set(before) - {signal.SIGTERM}:
             signal.signal(number, signal.default_int_handler)
         stop()
 
