@@ -127,10 +127,16 @@ def _where(error: OSError) -> str:
 
 
 def _mistake(message: str) -> int:
-    # Of the processes that a launcher has started with the same words the first one speaks.
+    if not _is_another_rank():
+        note(message)
+    return 2
+
+
+def _is_another_rank() -> bool:
+    """Return whether a launcher has started this process and others, and another one speaks."""
+    if not os.environ.get("MASTER_ADDR"):
+        return False
     from microgpt.engines.ranks import launched
 
     rank, world = launched()
-    if not 0 < rank < world or not os.environ.get("MASTER_ADDR"):
-        note(message)
-    return 2
+    return 0 < rank < world
