@@ -51,10 +51,13 @@ class Server:
         answers = application(library, self.uploads, lambda: self._uvicorn.should_exit)
         app = Guard(answers, self.keys, self.port)
         self._uvicorn = uvicorn.Server(
+            # What reads requests is always what the tests attack, whatever else is installed:
+            # httptools has no limit of a request's size, and keeps what was refused open.
             uvicorn.Config(
                 app, log_level="warning", access_log=False, server_header=False, lifespan="off",
-                ws="none", timeout_keep_alive=30, timeout_graceful_shutdown=1,
-                limit_concurrency=200, h11_max_incomplete_event_size=16_384,
+                http="h11", loop="asyncio", ws="none", timeout_keep_alive=30,
+                timeout_graceful_shutdown=1, limit_concurrency=200,
+                h11_max_incomplete_event_size=16_384,
             )
         )  # fmt: skip
 
