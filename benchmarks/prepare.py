@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import shutil
 import statistics
@@ -30,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from memory import names
-from process import MICROGPT, Taken, measure
+from process import MICROGPT, Taken, circumstances, measure
 
 from microgpt.data.store import Store
 from microgpt.data.tokenizer import BPE
@@ -209,16 +208,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=1000.0)
     asked = parser.parse_args()
     record = json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout
-    how = {
-        "date": time.strftime("%Y-%m-%d"),
-        "commit": commit.strip(),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "processors": os.cpu_count(),
-        # More than there are processors: the machine was busy, and only ratios say much.
-        "load": round(os.getloadavg()[0], 1),
-    }
+    how = circumstances()
     if asked.times:
         import datasets
 

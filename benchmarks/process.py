@@ -68,6 +68,20 @@ def measure(
     return json.loads(done.stdout)
 
 
+def circumstances() -> dict[str, Any]:
+    """Return when, on what and on which commit something is measured now."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": commit.strip(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+        # More than there are processors: the machine was busy, and wall time says little.
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
 def keep(path: Path, rows: Sequence[dict[str, Any]], keys: Sequence[str], *, before: bool) -> None:
     """Put rows into a record; they replace those with equal keys.
 
@@ -79,16 +93,7 @@ def keep(path: Path, rows: Sequence[dict[str, Any]], keys: Sequence[str], *, bef
     """
     record = json.loads(path.read_text("utf-8")) if path.exists() else {}
     part = "before" if before else "now"
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout
-    how = {
-        "date": time.strftime("%Y-%m-%d"),
-        "commit": commit.strip(),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "processors": os.cpu_count(),
-        # More than there are processors: the machine was busy, and wall time says little.
-        "load": round(os.getloadavg()[0], 1),
-    }
+    how = circumstances()
     known = (*record.get(part, ()), *({**row, **how} for row in rows))
     record[part] = list({tuple(row[key] for key in keys): row for row in known}.values())
     path.write_text(json.dumps(record, indent=1) + "\n", "utf-8")

@@ -16,7 +16,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,8 @@ from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from process import circumstances
 
 from microgpt import model
 from microgpt.config import GPTConfig
@@ -56,9 +57,8 @@ def main(data: str) -> None:
             shape = {"n_layer": n_layer, "n_embd": n_embd, "block_size": BLOCK, "n_head": 8}
             rows += sizes(place, data, name, shape)
     record = {
-        "date": time.strftime("%Y-%m-%d"), "n": ROUNDS, "processors": os.cpu_count(),
-        "machine": platform.processor() or platform.machine(), "load": os.getloadavg()[0],
-        "torch": version("torch"), "file": Path(data).name, "losses": losses, "rows": rows,
+        **circumstances(), "n": ROUNDS, "torch": version("torch"), "file": Path(data).name,
+        "losses": losses, "rows": rows,
     }  # fmt: skip
     RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 

@@ -14,7 +14,7 @@ from microgpt.cli.terminal.interruption import interruption
 from microgpt.cli.terminal.notes import noted
 from microgpt.cli.terminal.say import note, remark
 from microgpt.cli.terminal.streams import is_interactive, outliving
-from microgpt.cli.train.begin import prepared, speaking
+from microgpt.cli.train.begin import outliving_signals, prepared, speaking
 from microgpt.cli.train.progress import JsonLines, Lines, Reporter
 from microgpt.cli.train.settings import with_settings
 from microgpt.cli.train.summary import closing, opening, warned, word
@@ -73,7 +73,10 @@ def train(
         **values,
     }
     with open_ranks() as ranks, speaking(ranks):
-        began = prepared(ranks, reading.source(*files), resume, given, machine, track)
+        source = reading.source(*files)
+        began = outliving_signals(
+            ranks, lambda: prepared(ranks, source, resume, given, machine, track)
+        )
         if isinstance(began, Follower):
             began.follow()
             return 0

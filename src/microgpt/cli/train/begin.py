@@ -45,27 +45,6 @@ def prepared(
     Raises:
         UsageError, MicroGPTError: they do not go together, or one of them is invalid.
     """
-    if ranks.world == 1:
-        return _prepared(ranks, source, resume, given, machine, track)
-    asked = _outlive_the_launcher()
-    began = _prepared(ranks, source, resume, given, machine, track)
-    if isinstance(began, Follower):
-        _ignore("SIGHUP", "SIGINT")
-    else:
-        _at_sigterm(began.stop)
-        if asked:
-            began.stop()
-    return began
-
-
-def _prepared(
-    ranks: Ranks,
-    source: Source,
-    resume: Path | None,
-    given: Mapping[str, Any],
-    machine: Machine,
-    track: Track,
-) -> Session | Follower:
     if resume is not None:
         _check_alone(source, given)
         folder = agreed(ranks, lambda: None if ranks.rank else find_run(str(resume)))
@@ -80,7 +59,6 @@ def _prepared(
     settings: dict[str, Any] = {
         **given,
         "preset_name": given["preset"],
-        "tokenizer": given["tokenizer"],
         "log_every": 1 if given["log_every"] is None else given["log_every"],
         **vars(machine),
         "engine": machine.engine or "auto",
@@ -101,6 +79,24 @@ def _check_alone(source: Source, given: Mapping[str, Any]) -> None:
             f"--resume must stand without {names[0].replace('_', '-')}: "
             "the run knows. Only the engine and the trackers may change."
         )
+
+
+def outliving_signals(ranks: Ranks, begin: Callable[[], Session | Follower]) -> Session | Follower:
+    """Prepare a training; in one of several ranks answer a launcher's signals from now on.
+
+    Rank 0 stops and saves; the others end when it orders them to.
+    """
+    if ranks.world == 1:
+        return begin()
+    asked = _outlive_the_launcher()
+    began = begin()
+    if isinstance(began, Follower):
+        _ignore("SIGHUP", "SIGINT")
+    else:
+        _at_sigterm(began.stop)
+        if asked:
+            began.stop()
+    return began
 
 
 def _outlive_the_launcher() -> list[bool]:
