@@ -28,12 +28,12 @@ from matplotlib.figure import Figure
 
 from microgpt.cli.front import COMMANDS
 from microgpt.cli.terminal.pictures import COLOURS
+from microgpt.cli.why.ideas import IDEAS
 from microgpt.loss import OBJECTIVES
 
 DOCS = Path(__file__).resolve().parent
-PAGES = (
-    DOCS.parent / "README.md", DOCS / "loss.md", DOCS / "evaluate.md", DOCS / "score.md",
-)  # fmt: skip
+LEARN = tuple(path for name in IDEAS if (path := DOCS / "learn" / f"{name}.md").exists())
+PAGES = (DOCS.parent / "README.md", *LEARN, DOCS / "evaluate.md", DOCS / "score.md")
 EXAMPLES = tuple(
     DOCS.parent / "examples" / f"{name}.md"
     for name in ("surnames", "misspelt", "codes", "hosts", "logs", "products", "study")

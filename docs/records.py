@@ -384,7 +384,7 @@ def scale(text: str) -> str:
 
 
 TABLES = {
-    "speed.md": speed, "loss.md": losses, "race.md": race, "compress.md": compressed,
+    "speed.md": speed, "learn/loss.md": losses, "race.md": race, "compress.md": compressed,
     "score.md": scored, "export.md": exported, "gpu.md": attention,
     "linear_cross_entropy.md": without_logits, "cluster.md": clusters, "data.md": prepared,
     "scale.md": scale,

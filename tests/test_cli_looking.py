@@ -178,8 +178,19 @@ def test_why_tells_the_loss_alone_and_on_a_run(capsys: Capture) -> None:
     (score,) = objects(capsys, "score t-1 lena --json")
     assert told["loss"] == pytest.approx(score["loss"])
     printed = out(capsys, "why t-1 lena")
-    assert printed.startswith(alone[:200])
+    assert printed.startswith('"lena": what came at each position')
+    assert out(capsys, "why loss t-1 lena") == printed
     assert f"{score['nats']:.4f} / 5 = {score['loss']:.4f} nats a character" in printed
+
+
+def test_a_mistyped_idea_is_answered_with_the_idea_that_was_meant(capsys: Capture) -> None:
+    for words, meant in (
+        ("why softmx t-1 lena", 'got "softmx". Did you mean softmax?'),
+        ("why atention", "Did you mean the idea attention?"),
+        ("why softmax --json", "microgpt why softmax RUN TEXT --json"),
+    ):
+        assert run(words.split()) == 2
+        assert capsys.readouterr().err.endswith(f"{meant}\n")
 
 
 def test_data_counts_what_is_there(capsys: Capture) -> None:

@@ -72,7 +72,7 @@ def test_the_table_of_the_race_is_the_record_s(make: ModuleType) -> None:
 
 
 def test_the_table_of_the_losses_is_the_record_s(make: ModuleType) -> None:
-    text = (ROOT / "docs" / "loss.md").read_text("utf-8")
+    text = (ROOT / "docs" / "learn" / "loss.md").read_text("utf-8")
     assert make.records.losses(text) == text
     assert text.count("\n| surnames | ") == 6
 

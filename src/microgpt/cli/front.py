@@ -22,7 +22,7 @@ COMMANDS = {
     "evaluate": "Measure a run's mean loss on documents: its parts, baselines, calibration.",
     "report": "Write a run's evaluation as one HTML file: baselines, parts of the loss, "
     "calibration.",
-    "why": "Explain the loss: what it is, why the logarithm, how positions average.",
+    "why": "Explain an idea with numbers, such as loss, softmax or attention; on a run and a text.",
     "data": "Report the documents of a data set, their lengths, characters and windows, and first "
     "losses.",
     "plot": "Draw the loss curves of runs, or what a setting does to their losses.",

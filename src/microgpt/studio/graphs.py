@@ -19,10 +19,10 @@ from microgpt.inside.graph import graph
 from microgpt.inside.outline import Fold, Link, Outline
 from microgpt.model import size
 from microgpt.runs.model import Model
+from microgpt.runs.reading import ReadText, reading
 from microgpt.studio.answers import answering
 from microgpt.studio.library import Library
-from microgpt.studio.prices import LONGEST
-from microgpt.studio.reading import ReadText, reading
+from microgpt.studio.prices import LONGEST, check_length
 from microgpt.wording import count
 
 ENTRIES = 200
@@ -147,6 +147,7 @@ def _made(model: Model, text: str, position: int | None) -> tuple[ReadText, Outl
     Raises:
         UsageError: it is not; or a character is unknown; or there is no such position.
     """
+    check_length(text)
     config = model.settings.model
     read = reading(model, text, LONGEST)
     if read.positions > len(read.tokens):

@@ -17,9 +17,10 @@ from microgpt.inside.heads import look
 from microgpt.inside.observed import observe
 from microgpt.inside.plane import neighbours, plane
 from microgpt.runs.model import Model
+from microgpt.runs.reading import BOS, reading
 from microgpt.studio.answers import answering
 from microgpt.studio.library import Library
-from microgpt.studio.reading import BOS, reading
+from microgpt.studio.prices import check_length
 
 POSITIONS = 64
 """The most positions whose attention is sent."""
@@ -65,6 +66,7 @@ def inside(model: Model, text: str) -> dict[str, Any]:
     Raises:
         UsageError: the text is too long.
     """
+    check_length(text)
     config = model.settings.model
     most = min(POSITIONS, isqrt(SHARES // (config.n_layer * config.n_head)))
     text_read = reading(model, text, max(most, 1))

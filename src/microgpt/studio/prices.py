@@ -161,6 +161,12 @@ def logits(model: Model, asked: LogitsAsked) -> dict[str, Any]:
     }
 
 
+def check_length(text: str) -> None:
+    """Raise UsageError if a text is longer than the page shows."""
+    if len(text) > LONGEST:
+        raise UsageError(f"text must have at most {LONGEST} characters; got {len(text)}.")
+
+
 def _log_sum_exp(logits_V: Floats) -> float:
     largest = float(logits_V.max())
     return largest + math.log(np.exp(logits_V - largest).sum())
@@ -168,8 +174,7 @@ def _log_sum_exp(logits_V: Floats) -> float:
 
 def _computed(model: Model, text: str) -> tuple[Laid, Floats]:
     """Lay out one text and compute its logits."""
-    if len(text) > LONGEST:
-        raise UsageError(f"text must have at most {LONGEST} characters; got {len(text)}.")
+    check_length(text)
     laid = Laid.of([text], model.tokenizer, model.settings.model.block_size)
     size = model.tokenizer.vocab_size
     if laid.batch.positions * size > NUMBERS:

@@ -1,39 +1,36 @@
-"""`microgpt why`: an explanation of the loss function, with numbers."""
+"""`microgpt why`: an idea of the course, explained with numbers."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.table import Table
-from rich.text import Text
 
 from microgpt.cli import flags
 from microgpt.cli.flags import TRAINING, flag, whole, word
-from microgpt.cli.terminal.bars import bar
-from microgpt.cli.terminal.colours import bar_style
-from microgpt.cli.terminal.console import stdout
-from microgpt.cli.terminal.say import say, say_json
-from microgpt.cli.terminal.tables import table
+from microgpt.cli.terminal.say import say_json
+from microgpt.cli.why.ideas import IDEAS, idea
+from microgpt.cli.why.subject import Subject
 from microgpt.data.corpus import Source
-from microgpt.errors import UsageError
-from microgpt.loss import LN_2, OBJECTIVES, LossSum
-from microgpt.runs.run import Run
-from microgpt.scoring.score import Score, scores
+from microgpt.errors import RunError, UsageError
 from microgpt.training.presets import PRESETS
-from microgpt.wording import count, counts_of, figures, glyph, printable
-
-CHANCES = (1.0, 0.5, 0.1, 0.01, 0.0001)
+from microgpt.wording import nearest
 
 
 def why(
+    what: Annotated[
+        str | None,
+        flag(f"Idea to explain: {', '.join(IDEAS)}. Default: loss."),
+    ] = None,
     run: Annotated[
         flags.Name | None,
         word("Folder of a run, or its name in runs/; with --train it may be a file."),
     ] = None,
-    text: Annotated[str | None, flag("Text to explain the loss on; needs a run.")] = None,
+    text: Annotated[
+        str | None, flag("Text to explain it on; needs a run. Default: a sample of the run.")
+    ] = None,
+    /,
     *,
     train: Annotated[
         bool,
@@ -61,161 +58,69 @@ def why(
     reading: flags.Reading = flags.READING,
     machine: flags.Machine = flags.MACHINE,
 ) -> None:
-    """Explain the loss: what it is, why the logarithm, how positions average.
+    """Explain an idea with numbers, such as loss, softmax or attention; on a run and a text.
 
-    Without a run it explains; with a run and a text it shows that text's numbers; with --train it
-    trains a model with each loss and compares them, in seconds on the native engine.
+    Without a run it explains on small numbers; with a run and a text it shows theirs; with --train
+    it trains a model with each loss and compares them, in seconds on the native engine. The course
+    in docs/learn has a page for each idea.
 
-    Example: microgpt why runs/names-1 emma
+    Example: microgpt why attention runs/names-1 emma
     """
     source = reading.source()
     given: dict[str, Any] = {"preset": preset, "steps": steps, "seed": seed, "save": save}
+    name, run, text = _words(what, run, text)
     if train:
         if text is not None:
             raise UsageError(f'--train must have one file or run at most; got "{text}" as well.')
+        if name != "loss":
+            raise UsageError(f'--train must stand with the idea loss; got "{name}".')
         from microgpt.cli.why.train import tried
 
         engine = machine.engine or "auto", machine.threads, machine.device
         tried(run, source, **given, json=json, engine=engine)
         return
-    for name, value in {**given, "data": None if source == Source() else source}.items():
+    for other, value in {**given, "data": None if source == Source() else source}.items():
         if value is not None:
-            raise UsageError(f"{name} must stand with --train: only what is trained has it.")
-    score, note, unit = None, "", "character"
-    if run is not None:
-        opened = machine.run(run)
-        shown = text if text is not None else opened.sample(1)[0]
-        block_size = opened.settings.model.block_size
-        # Counts have no gradient: of a mixture, the GPT's own losses are shown.
-        score = next(scores(opened.gpt, opened.tokenizer, block_size, [shown]))
-        note, unit = _note(opened, shown), opened.tokenizer.unit
+            raise UsageError(f"{other} must stand with --train: only what is trained has it.")
+    explained = idea(name)
+    if run is None:
+        if not json:
+            explained.example()
+        elif name == "loss":
+            from microgpt.cli.why.loss import chances
+
+            say_json({"table": chances()})
+        else:
+            raise UsageError(f"--json must stand with a run: microgpt why {name} RUN TEXT --json")
+        return
+    opened = _opened(run, machine, alone=what == run)
+    subject = Subject(opened, text if text is not None else opened.sample(1)[0])
+    numbers = explained.numbers(subject)
     if json:
-        say_json(_record(score))
-        return
-    _the_loss()
-    _the_slopes()
-    _the_mean(score, note, unit)
+        say_json(numbers)
+    else:
+        explained.tell(numbers)
 
 
-def _note(run: Run, text: str) -> str:
-    """Return a sentence with the loss of a mixture on a text; "" if the GPT is not mixed."""
-    if run.weight is None:
-        return ""
-    unit = run.tokenizer.unit
-    counts = counts_of(run.settings.training.ngram, unit, run.weight)
-    mixed = figures(run.score(text).loss)
-    return f"This is the GPT alone. GPT + {counts}, as in microgpt score: {mixed} nats a {unit}."
+def _words(
+    what: str | None, run: str | None, text: str | None
+) -> tuple[str, str | None, str | None]:
+    """Return idea, run and text: the first word is an idea, or the run if it is no idea's name."""
+    if what is None or what in IDEAS:
+        return what or "loss", run, text
+    if text is not None:
+        meant = nearest(what, IDEAS)
+        likely = f" Did you mean {meant}?" if meant else ""
+        raise UsageError(f'idea must be one of {", ".join(IDEAS)}; got "{what}".{likely}')
+    return "loss", what, run
 
 
-def _record(score: Score | None) -> dict[str, object]:
-    table = [
-        {
-            "p": p,
-            "nats": -math.log(p),
-            "slopes": {name: -o.weight(-math.log(p)) * (1 - p) for name, o in OBJECTIVES.items()},
-        }
-        for p in CHANCES
-    ]
-    if score is None:
-        return {"table": table}
-    positions = [{"char": c.char, "p": c.p, "nats": c.nats} for c in score.characters]
-    return {"table": table, "text": score.text, "positions": positions, "loss": score.loss}
-
-
-def _the_loss() -> None:
-    say(
-        "The model gives every possible next character a probability. The one that came had p.",
-        "bold",
-    )
-    say("Its loss is -log p: nothing for a certainty, more and more for a surprise.")
-    say()
-    rows = table("p", "-log p", "", left=0)
-    rows.columns[-1].justify = "left"
-    for p in CHANCES:
-        nats = -math.log(p) + 0.0
-        rows.add_row(f"{p:g}", f"{nats:.2f}", bar(nats, -math.log(CHANCES[-1]), 40))
-    stdout().print(rows)
-    say()
-    say(
-        "In nats. Over ln 2 = 0.693 they are bits: a coin's toss is 0.69 nats, one bit. Losses of "
-        "characters in a row add up, as their probabilities multiply: that is what log is for."
-    )
-    say()
-
-
-def _the_slopes() -> None:
-    say("Why not 1 - p, or its square? Look at how hard each pushes on the right logit.", "bold")
-    say()
-    rows = table("p", *(f"slope of {o.formula}" for o in OBJECTIVES.values()), left=0)
-    for p in CHANCES:
-        nats = -math.log(p)
-        slopes = [-o.weight(nats) * (1 - p) + 0.0 for o in OBJECTIVES.values()]
-        style = "bold" if p == CHANCES[-1] else ""
-        rows.add_row(f"{p:g}", *(f"{s:.4f}" if s else "0" for s in slopes), style=style)
-    stdout().print(rows)
-    say()
-    say(
-        "Each slope is w(p) times (probabilities - 1[target]), with w = 1, p and 2 p (1 - p). Read "
-        "the last line: sure and wrong. -log p still pushes with full force; the other two have "
-        "gone silent, and a model trained with them does not learn from its worst mistakes. See it "
-        "happen: microgpt why --train"
-    )
-    say()
-    rows = table("", "", left=2)
-    rows.show_header = False
-    for o in OBJECTIVES.values():
-        rows.add_row(o.formula, o.domain)
-        rows.add_row("", o.proper)
-        rows.add_row("", o.source, style="quiet")
-    stdout().print(rows)
-    say()
-
-
-def _the_mean(score: Score | None, note: str, unit: str) -> None:
-    if score is None:
-        both = LossSum(6.0, 2) + LossSum(3.0, 3)
-        say("A text's loss is the mean over its positions, each weighing the same.", "bold")
-        say(
-            f"6 nats over 2 positions and 3 over 3 are {both.nats:g} over {both.positions}: "
-            f"{both.mean}, not the mean of the means, which is 2.0."
-        )
-        say()
-        say("On real numbers: microgpt why RUN emma")
-        return
-    say(
-        f'Now on "{printable(score.text)}": what came at each position, and how it was seen.',
-        "bold",
-    )
-    say()
-    stdout().print(_positions(score))
-    say()
-    total = score.sum
-    nats, mean = figures(total.nats), figures(total.mean)
-    say(
-        f"Sum {nats} nats over {count(total.positions, 'position')}, the end included: "
-        f"{nats} / {total.positions} = {mean} nats a {unit}, "
-        f"{figures(total.bits)} bits: as unsure as a choice among e^{mean} = "
-        f"{figures(total.perplexity, 2)}."
-    )
-    product = -total.nats / math.log(10)
-    say(f"The probability of the whole text is the product of the p: 10^{figures(product, 1)}.")
-    if note:
-        say(note)
-
-
-def _positions(score: Score) -> Table:
-    slopes = [f"slope, {o.formula}" for o in OBJECTIVES.values()]
-    rows = table("", "p", "-log p", "bits", *slopes, "", least=("", "bits", *reversed(slopes)))
-    rows.columns[-1].justify = "left"
-    top = max(c.nats for c in score.characters)
-    for c in score.characters:
-        slopes = [-o.weight(c.nats) * -math.expm1(-c.nats) for o in OBJECTIVES.values()]
-        rows.add_row(
-            Text(glyph(c.char, unknown=c.unknown), "bold"),
-            f"{c.p:.4f}" if c.p >= 0.0001 else f"{c.p:.1e}",
-            figures(c.nats, 2),
-            figures(c.nats / LN_2, 2),
-            *(f"{slope:.4f}" for slope in slopes),
-            Text(bar(c.nats, top, 20), bar_style(c.nats)),
-        )
-    return rows
+def _opened(run: str, machine: flags.Machine, *, alone: bool) -> Any:
+    """Open the run; a word that stands first and is no run may have been meant as an idea."""
+    try:
+        return machine.run(run)
+    except RunError as error:
+        meant = nearest(run, IDEAS) if alone else None
+        if meant is None:
+            raise
+        raise RunError(f"{error} Did you mean the idea {meant}?") from None

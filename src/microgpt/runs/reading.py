@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from microgpt.data.tokenizer.shown import symbols
-from microgpt.errors import UsageError
 from microgpt.runs.model import Model
 from microgpt.scoring.price import Laid
-from microgpt.studio.prices import LONGEST
 from microgpt.wording import glyph
 
 BOS = "BOS"
@@ -39,13 +37,7 @@ class ReadText:
 
 
 def reading(model: Model, text: str, most: int) -> ReadText:
-    """Return what a model reads of a text at once, at most so many positions.
-
-    Raises:
-        UsageError: the text is too long.
-    """
-    if len(text) > LONGEST:
-        raise UsageError(f"text must have at most {LONGEST} characters; got {len(text)}.")
+    """Return what a model reads of a text at once, at most so many positions."""
     laid = Laid.of([text], model.tokenizer, model.settings.model.block_size)
     tokens_T, targets_T = laid.batch.document(0)
     tokens: list[int] = tokens_T[:most].tolist()
