@@ -221,6 +221,7 @@ def test_a_plot_on_a_pipe_is_plain_text_with_the_baselines(capsys: Capture) -> N
     assert told["curves"][0]["losses"] == pytest.approx([x["loss"] for x in log if "loss" in x])
 
 
+@pytest.mark.slow
 def test_a_plot_is_saved_as_png_or_svg(capsys: Capture, tmp_path: Path) -> None:
     for name in ("a.png", "a.SVG"):
         assert out(capsys, f"plot t-1 t-2 --save {tmp_path / name}").startswith("Saved in ")

@@ -54,7 +54,7 @@ def leave_after_a_line(words: list[str], **how: Any) -> tuple[int, bytes, bytes]
 @pytest.mark.parametrize(
     "words",
     some(["train --help", "evaluate {r}", "sample {r} -n 20000", "score {r} {many} --threads 2",
-          "compress {r} {many} -o -"], 1, 3),
+          "compress {r} {many} -o -"], 3),
 )  # fmt: skip
 def test_a_reader_that_goes_away_ends_a_command_quietly(model: Run, file: Path, words: str) -> None:
     many = file.with_name("many.txt")
@@ -110,6 +110,7 @@ def test_a_training_outlives_its_terminal_where_it_is_to_ignore_the_end_of_that(
     whole()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_training_whose_output_has_no_room_is_made_whole_before_that_is_an_error() -> None:
     with Path("/dev/full").open("wb") as full:
@@ -122,7 +123,7 @@ def test_a_training_whose_output_has_no_room_is_made_whole_before_that_is_an_err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-@pytest.mark.parametrize("words", ["--help", "sample {r} -n 5", "score {r} {t}"])
+@pytest.mark.parametrize("words", some(["--help", "sample {r} -n 5", "score {r} {t}"], 2))
 def test_an_output_without_room_is_one_sentence(model: Run, file: Path, words: str) -> None:
     given = words.format(r=model.folder, t=file).split()
     with Path("/dev/full").open("wb") as full:
@@ -215,6 +216,7 @@ def test_data_among_decorations_stays_as_it_is(
     assert "\nGPT | 1 layer, 1 head, width 4" in told
 
 
+@pytest.mark.slow
 def test_a_terminal_of_another_encoding_gets_its_own_and_escapes_for_what_that_lacks(
     model: Run,
 ) -> None:

@@ -44,6 +44,7 @@ def bits(taken: list[Choice]) -> float:
     return math.fsum(math.log2(total / size) for _, size, total in taken)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(choices(), max_size=60))
 def test_choices_come_back_in_as_many_bits_as_they_surprise(taken: list[Choice]) -> None:

@@ -186,6 +186,7 @@ def test_one_long_line_has_many_lanes_and_a_byte_or_two_of_header_for_each() -> 
     assert packed[0].header - packed[1].header < 20
 
 
+@pytest.mark.slow
 def test_the_same_file_makes_the_same_bytes_for_any_number_of_threads() -> None:
     pytest.importorskip("microgpt.engines._native")
     data = "\n".join(random_names(3, 50, 14)).encode()

@@ -128,6 +128,7 @@ class Blind:
         raise NotImplementedError
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_documents(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -158,7 +158,7 @@ def run_documents(tmp_path: Path) -> list[str]:
 
 
 @native
-@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [11, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_kill_at_any_point_leaves_no_trace_after_going_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: dict[str, Any], every: int
 ) -> None:
@@ -215,7 +215,7 @@ def test_a_failure_at_any_point_leaves_no_trace_after_going_on(
 
 
 @native
-@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [11, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_stop_at_any_step_leaves_no_trace_after_going_on(
     tmp_path: Path, whole: dict[str, Any], every: int
 ) -> None:

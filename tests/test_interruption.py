@@ -232,6 +232,7 @@ def read_until(process: subprocess.Popen[str], start: str) -> None:
     raise AssertionError(process.communicate()[1])
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.usefixtures("file")
 def test_a_kill_in_mid_training_and_a_resume_are_as_if_nothing_had_happened(tmp_path: Path) -> None:

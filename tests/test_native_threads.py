@@ -120,6 +120,7 @@ def test_two_threads_that_train_make_the_updates_of_one() -> None:
     assert np.array_equal(together.state().parameters, alone.state().parameters)
 
 
+@pytest.mark.slow
 def test_a_thread_that_computes_when_python_ends_ends_with_it() -> None:
     code = """
         def compute():
@@ -160,6 +161,7 @@ def test_a_forked_child_ends_after_its_parent_computed() -> None:
     assert said(FORK, code) == "ok\n"
 
 
+@pytest.mark.slow
 @forks
 def test_a_forked_child_computes_and_so_does_its_own() -> None:
     code = """

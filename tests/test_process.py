@@ -31,6 +31,7 @@ def process() -> ModuleType:
     return pytest.importorskip("process")
 
 
+@pytest.mark.slow
 def test_the_memory_and_time_of_a_child_count(process: ModuleType, tmp_path: Path) -> None:
     # This process holds more than the one that is measured; that must not count.
     held = bytearray(300_000_000)
@@ -66,6 +67,7 @@ def test_a_process_that_takes_too_long_is_killed(process: ModuleType, tmp_path: 
     assert 0.2 <= taken["seconds"] < 30
 
 
+@pytest.mark.slow
 def test_a_process_ends_with_who_asked_for_it(process: ModuleType, tmp_path: Path) -> None:
     late, there = tmp_path / "late", tmp_path / "there"
     measured = f"import time; open({str(there)!r}, 'w'); time.sleep(1); open({str(late)!r}, 'w')"

@@ -198,6 +198,7 @@ def interrupting(step: int, times: int = 1) -> Generator[Any]:
     yield show
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_is_saved_and_says_how_to_go_on(
     tiny: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

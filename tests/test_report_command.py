@@ -55,7 +55,7 @@ TRAININGS = [
 ]
 
 
-@pytest.mark.parametrize("words", some(TRAININGS, 0, 3, 7, 8))
+@pytest.mark.parametrize("words", some(TRAININGS, 0, 8))
 def test_the_command_on_the_page_makes_the_same_checkpoint(capsys: Capture, words: str) -> None:
     texts = [*TINY, *(a + b for a in TINY for b in TINY[:4])]
     Path("t.txt").write_text("\n".join(texts))
@@ -97,6 +97,7 @@ def test_of_a_chosen_recipe_the_command_spells_out_what_was_chosen_and_what_was_
     assert {"n_embd", "batch_size"} <= set(made.settings.asked)
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_say_what_was_asked_for_is_read_all_the_same(capsys: Capture) -> None:
     Path("t.txt").write_text("\n".join(TINY))
     words = "train t.txt --preset microgpt --engine scalar --steps 2 --n-layer 2 --out run"

@@ -183,6 +183,7 @@ def test_runs_are_a_data_frame_and_so_are_their_logs() -> None:
     assert last == microgpt.runs("runs/a").heldout.iloc[0]
 
 
+@pytest.mark.slow
 def test_the_package_runs_can_be_called_and_is_still_a_package() -> None:
     program = (
         "import microgpt, sys\n"

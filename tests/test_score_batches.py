@@ -176,6 +176,7 @@ def test_names_that_are_there_stay_and_the_model_s_say_so(model: Run) -> None:
         score(again)
 
 
+@pytest.mark.slow
 def test_little_travels_and_another_process_gives_the_same_rows(model: Run, tmp_path: Path) -> None:
     score = microgpt.score_batches(model, column="name", flag_rate=0.2, suggest=True)
     packed = pickle.dumps(score)

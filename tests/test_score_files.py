@@ -151,6 +151,7 @@ def test_rows_of_other_files_are_numbered_as_a_person_finds_them(
     assert not any(None in row for row in cells)
 
 
+@pytest.mark.slow
 def test_numbers_are_those_of_the_whole_file_whoever_writes_the_rows(
     model: Run, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

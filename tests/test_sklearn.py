@@ -382,6 +382,7 @@ def test_a_pipeline_takes_it_as_its_last_step(model: TextDensity) -> None:
     assert pipeline.score(["ADA"]) == model.score(["ada"])
 
 
+@pytest.mark.slow
 def test_a_grid_search_compares_by_the_loss_on_each_fold(model: TextDensity) -> None:
     folds = KFold(3, shuffle=True, random_state=0)
     # As a grid of numpy has them.

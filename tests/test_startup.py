@@ -78,6 +78,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 def test_a_short_training_looks_for_no_garbage_and_leaves_none_to_look_for(tmp_path: Path) -> None:
     """Both took a tenth of its time; the system frees the memory of a process that ends."""
     words = ["train", "--preset", "microgpt", "--steps", "60", "--out", str(tmp_path / "r")]

@@ -125,6 +125,7 @@ def test_worst_documents_and_the_report_are_those_of_the_evaluation(
     assert "<!doctype html>" in ask(server, "/api/report", run="a")["page"]
 
 
+@pytest.mark.slow
 def test_a_run_is_begun_stopped_and_continued_in_processes_of_its_own(folder: Path) -> None:
     text = str(folder / "names.txt")
     words = ["train", text, "--engine=scalar", "--steps=100000", "--n-embd=8"]

@@ -37,7 +37,7 @@ from microgpt.studio.thinned import BINS, SPANS
 from microgpt.studio.uploads import ReadAs, Uploads
 from microgpt.training.loop import Steps
 
-from .conftest import TINY
+from .conftest import TINY, some
 from .studios import ask, request, serving, until
 
 TEXT = "\n".join([*TINY, *(a + b for a in TINY for b in TINY[:8])])
@@ -292,7 +292,7 @@ def has_ended(folder: Path) -> bool:
     return (folder / "reference.safetensors").exists() and (folder / "samples.txt").exists()
 
 
-@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("own", some([False, True], 1))
 def test_a_kept_run_is_an_ordinary_one_with_the_losses_of_the_draft(
     own: bool, uploads: Uploads, datasets: Datasets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -144,6 +144,7 @@ def test_the_file_of_a_masked_study_has_its_masks(capsys: Capture) -> None:
     assert last["command"] in Path("one/study.sh").read_text()
 
 
+@pytest.mark.slow
 def test_a_call_makes_the_same_study_as_a_tidy_data_frame(whole: Whole) -> None:
     _, (*trials, _) = whole
     frame = microgpt.study("t.txt", VALUES, 2, jobs=1, out="called", **SMALL)
@@ -155,6 +156,7 @@ def test_a_call_makes_the_same_study_as_a_tidy_data_frame(whole: Whole) -> None:
     assert found == expected
 
 
+@pytest.mark.slow
 def test_a_call_on_documents_in_memory_goes_on_where_it_stopped() -> None:
     series = pd.Series(TINY)
     frame = microgpt.study(series, {"lr": 0.01, "n_head": 1, "n_embd": [2, 4]}, 1, jobs=1,
