@@ -3,5 +3,6 @@
 In: a config, matrices by name, tokens. Out: numbers to look at. The model is `model.gpt`, which is
 written once: here it is run with operations that keep what passes through them (`observed`), or
 that say which part of the model made each `Value` (`graph`). `heads` says what a head looks at,
-`plane` shows embeddings in two dimensions, and `outline` folds a graph by parts of the model.
+`oneloss` has the gradient of one position's loss and a step on it, `plane` shows embeddings in two
+dimensions, and `outline` folds a graph by parts of the model.
 """

@@ -32,6 +32,13 @@ def why(
     ] = None,
     /,
     *,
+    step: Annotated[
+        int | None,
+        whole(
+            "Follow one position of the text through the model and back: 1 predicts the first "
+            "token, the last one the end."
+        ),
+    ] = None,
     train: Annotated[
         bool,
         Parameter(
@@ -69,6 +76,10 @@ def why(
     source = reading.source()
     given: dict[str, Any] = {"preset": preset, "steps": steps, "seed": seed, "save": save}
     name, run, text = _words(what, run, text)
+    if step is not None and (train or name != "loss" or run is None):
+        raise UsageError(
+            "--step must stand with RUN and TEXT alone, as in: microgpt why RUN TEXT --step 3"
+        )
     if train:
         if text is not None:
             raise UsageError(f'--train must have one file or run at most; got "{text}" as well.')
@@ -95,11 +106,16 @@ def why(
         return
     opened = _opened(run, machine, alone=what == run)
     subject = Subject(opened, text if text is not None else opened.sample(1)[0])
-    numbers = explained.numbers(subject)
+    if step is None:
+        numbers, tell = explained.numbers(subject), explained.tell
+    else:
+        from microgpt.cli.why import step as followed
+
+        numbers, tell = followed.numbers(subject, step), followed.tell
     if json:
         say_json(numbers)
     else:
-        explained.tell(numbers)
+        tell(numbers)
 
 
 def _words(
