@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,8 +21,28 @@ from microgpt.data.texts import Texts
 from microgpt.data.tokenizer import encode_all
 from microgpt.errors import UsageError
 from microgpt.loss import LossSum
+from microgpt.loss.error import Floats, Offsets, standard_error
 from microgpt.runs.model import Model
 from microgpt.wording import count
+
+if TYPE_CHECKING:
+    from microgpt.engines.contract import Predictor
+
+
+@dataclass(frozen=True)
+class Errors:
+    """How far the losses of other documents of the same source may lie from those measured.
+
+    Attributes:
+        own: the standard error of the model's loss, nats a position.
+        gain: how much lower it is than that of the n-gram; None: there is no n-gram.
+        gain_error: the standard error of `gain`. Differences are taken document by document: both
+            losses are high on the same documents, so that it is less than either's own.
+    """
+
+    own: float
+    gain: float | None = None
+    gain_error: float | None = None
 
 
 class Compared(Model):
@@ -86,6 +108,36 @@ class Compared(Model):
             self.ngram = ngram(batch, self.tokenizer, self._lay_out(held_out))
         rungs = ladder(pairs, measured, self.tokenizer, None if seen else self.ngram)
         return {**rungs, "xz": size()} if size else rungs
+
+    def errors(self, texts: Sequence[str], *, seen: bool = False) -> Errors:
+        """Return the standard errors of the model's loss, and of its distance to the n-gram's.
+
+        Args:
+            texts: the documents to measure.
+            seen: whether they are training documents: the n-gram has memorised these.
+
+        Raises:
+            UsageError: there are no texts.
+            RunError, DataError: the training documents are missing, or have changed.
+        """
+        nats_D, positions_D = self._nats(texts, self.predictor)
+        own = standard_error(nats_D, positions_D)
+        if seen:
+            return Errors(own)
+        gain_D = self._nats(texts, self.ngram)[0] - nats_D
+        gain = float(gain_D.sum()) / int(positions_D.sum())
+        return Errors(own, gain, standard_error(gain_D, positions_D))
+
+    def _nats(self, texts: Sequence[str], predictor: Predictor) -> tuple[Floats, Offsets]:
+        """Return each text's sum of losses, and its positions."""
+        from microgpt.scoring.price import Pricer
+
+        if not texts:
+            raise UsageError("texts must not be empty; got none.")
+        pricer = Pricer(predictor, self.tokenizer, self.settings.model.block_size)
+        each = [(priced.nats_D, priced.positions_D) for priced in pricer.each(texts)]
+        nats, positions = zip(*each)
+        return np.concatenate(nats), np.concatenate(positions)
 
     def _lay_out(self, texts: Iterable[str]) -> Batch:
         encoded = encode_all(self.tokenizer, texts)
