@@ -3,8 +3,8 @@
 In: `README.md`, the pages beside this file and those of the examples, in which a block that begins
 with ``$`` shows a command. Out: the same pages with the commands' present output, `cli.md`,
 `images/`, and the examples' notebooks, executed. All commands run in one empty folder, in the order
-of the pages. `records.py` makes tables from the records in `benchmarks/`. A test fails while any of
-this is out of date.
+of the pages. `records.py` makes tables from the records in `benchmarks/`, `course.py` those of the
+course's index. A test fails while any of this is out of date.
 
     python docs/make.py
 """
@@ -22,6 +22,7 @@ import tempfile
 import textwrap
 from pathlib import Path
 
+import course
 import notebook
 import records
 from matplotlib.figure import Figure
@@ -33,7 +34,8 @@ from microgpt.loss import OBJECTIVES
 
 DOCS = Path(__file__).resolve().parent
 LEARN = tuple(path for name in IDEAS if (path := DOCS / "learn" / f"{name}.md").exists())
-PAGES = (DOCS.parent / "README.md", *LEARN, DOCS / "evaluate.md", DOCS / "score.md")
+INDEX = DOCS / "learn" / "README.md"
+PAGES = (DOCS.parent / "README.md", INDEX, *LEARN, DOCS / "evaluate.md", DOCS / "score.md")
 EXAMPLES = tuple(
     DOCS.parent / "examples" / f"{name}.md"
     for name in ("surnames", "misspelt", "codes", "hosts", "logs", "products", "study")
@@ -164,6 +166,7 @@ def main() -> None:
         for name, rows in records.TABLES.items():
             path = DOCS / name
             path.write_text(rows(path.read_text("utf-8")), "utf-8", newline="\n")
+        INDEX.write_text(course.index(INDEX.read_text("utf-8")), "utf-8", newline="\n")
         race_picture(IMAGES / "race.svg")
         (DOCS / "cli.md").write_text(reference(folder), "utf-8", newline="\n")
         notebook.write(folder)
