@@ -136,12 +136,12 @@ def test_what_is_printed_of_a_run_has_these_numbers(
     )
     for b in got["calibration"]["bins"]:
         picture = re.search(
-            rf"^{b['p']:.3f} +{b['observed']:.3f}  ([·|o*]+)", printed, re.MULTILINE
+            rf"^{b['p']:.3f} +{b['observed']:.3f}  ([.po*]+)", printed, re.MULTILINE
         )
         assert picture is not None
-        both = {"|": round(20 * b["p"]), "o": round(20 * b["observed"])}
-        where = {sign: picture[1].find(sign) for sign in "|o"}
-        if both["|"] == both["o"]:
+        both = {"p": round(20 * b["p"]), "o": round(20 * b["observed"])}
+        where = {sign: picture[1].find(sign) for sign in "po"}
+        if both["p"] == both["o"]:
             assert picture[1][both["o"]] == "*"
         else:
             assert where == both
@@ -170,6 +170,19 @@ def test_a_run_without_its_documents_says_what_is_missing(
     (tmp_path / "u.txt").unlink()
     assert cli(["why", "good-loss", "r", "anna"]) == 2
     assert "u.txt" in capsys.readouterr().err
+
+
+def test_many_documents_are_drawn_from_and_one_has_no_error(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(good_loss, "MOST", 3)
+    monkeypatch.setattr(good_loss, "FEW", 3)
+    assert re.match(r"On 3 of \d\d held-out documents, ", out(capsys, "why good-loss chars anna"))
+    for most in ("MOST", "FEW"):
+        monkeypatch.setattr(good_loss, most, 1)
+    printed = out(capsys, "why good-loss chars anna")
+    assert "On 1 of " in printed
+    assert "tandard error" not in printed
 
 
 def test_a_sum_in_float32_depends_on_its_order_as_printed(capsys: Capture) -> None:

@@ -119,20 +119,21 @@ def tell(numbers: dict[str, Any]) -> None:
             f"Standard error {figures(numbers['error'])}: the mean over all documents of this "
             f"source lies between {low} and {high}, with a confidence of 95 %."
         )
-    if ngram["error"]:
+    if ngram["error"] and not math.isnan(ngram["error"]):
         lower = "lower" if ngram["gain"] >= 0 else "higher"
         say(
             f"Document by document it is {figures(abs(ngram['gain']))} {lower} than "
             f"{ngram['n']}-grams, ± {figures(ngram['error'])}: "
             f"{figures(abs(ngram['gain']) / ngram['error'], 1)} standard errors."
         )
-    if bins := numbers["calibration"]["bins"]:
+    calibration = numbers["calibration"]
+    if bins := calibration["bins"]:
         say()
         say(f"Is the likeliest {unit} right as often as its p says?", "bold")
         stdout().print(_diagram(bins))
         say(
-            f"| p, o came true, * both. Mean distance {numbers['calibration']['error']:.4f}; by "
-            f"chance alone {numbers['calibration']['chance']:.4f}."
+            "p: what it said, o: what came true, *: both. Mean distance "
+            f"{calibration['error']:.4f}; by chance alone {calibration['chance']:.4f}."
         )
     text, rarer = numbers["text"], ""
     if text["percentile"] is not None:
@@ -147,9 +148,9 @@ def _diagram(bins: list[dict[str, Any]]) -> Table:
     for column in rows.columns[2:]:
         column.justify = "left"
     for b in bins:
-        places = ["·"] * _PICTURE
+        places = ["."] * _PICTURE
         told, came = (round(b[which] * (_PICTURE - 1)) for which in ("p", "observed"))
-        places[told], places[came] = "|", "*" if told == came else "o"
+        places[told], places[came] = "p", "*" if told == came else "o"
         verdict = "" if b["verdict"] == "as told" else b["verdict"]
         rows.add_row(f"{b['p']:.3f}", f"{b['observed']:.3f}", "".join(places), verdict)
     return rows
