@@ -54,18 +54,15 @@ def minutes(count: int) -> int:
 
 def index(text: str) -> str:
     """Put the present rows into the index."""
-    counts = {name: _count(name) for name in IDEAS}
+    each = {name: minutes(_count(name)) for name in IDEAS}
     lines = ["| | page | the question that it answers | minutes |", "|---|---|---|---|"]
     for number, (name, question) in enumerate(IDEAS.items(), 1):
-        lines.append(
-            f"| {number} | [{title(name)}]({name}.md) | {question} | {minutes(counts[name])} |"
-        )
-    total = sum(counts.values())
-    lines.append(f"\nTogether {total:,} words: {minutes(total)} minutes of reading.")
+        lines.append(f"| {number} | [{title(name)}]({name}.md) | {question} | {each[name]} |")
+    lines.append(f"\nTogether {sum(each.values())} minutes of reading, at {PACE} words a minute.")
     path = ["| read | minutes | then type |", "|---|---|---|"]
     for name, command in PATH:
-        path.append(f"| [{title(name)}]({name}.md) | {minutes(counts[name])} | `{command}` |")
-    reading, looking = sum(minutes(counts[name]) for name, _ in PATH), LOOK * (len(PATH) + 1)
+        path.append(f"| [{title(name)}]({name}.md) | {each[name]} | `{command}` |")
+    reading, looking = sum(each[name] for name, _ in PATH), LOOK * (len(PATH) + 1)
     path.append(
         f"\nTogether {reading + looking} minutes: {reading} of reading, and one for each command, "
         "the training included."
