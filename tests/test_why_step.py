@@ -75,11 +75,11 @@ def test_its_loss_is_that_of_score_at_every_position(kind: str) -> None:
     losses = next(microgpt.load(kind).scores(["lena"])).losses
     if kind == "counts":  # the GPT's own
         losses = run.gpt.losses(_batch(run, "lena")).tolist()
-    got = [followed(run, "lena", n + 1) for n in range(len(losses))]
+    got = [followed(run, "lena", n) for n in range(len(losses))]
     assert [one["nats"] for one in got] == pytest.approx(losses, rel=1e-6)
     for one in got:
         assert one["p"] == pytest.approx(math.exp(-one["nats"]))
-        assert len(one["read"]) == one["step"]
+        assert len(one["read"]) == one["step"] + 1
         for layer in one["layers"]:
             assert [sum(shares) for shares in layer["heads"]] == pytest.approx(
                 [1.0] * run.settings.model.n_head
@@ -91,10 +91,10 @@ def test_the_gradient_is_the_scalar_graph_s_and_p_after_the_update_another_engin
     kind: str,
 ) -> None:
     run = microgpt.load(kind, engine="scalar")
-    subject, n = Subject(run, "lena"), 3
+    subject, n = Subject(run, "lena"), 2
     got = followed(run, "lena", n)
     read, config = subject.read, run.settings.model
-    found = graph(config, subject.parameters, read.tokens, read.targets, n - 1)
+    found = graph(config, subject.parameters, read.tokens, read.targets, n)
     slopes = {
         name: np.array([[value.grad for value in row] for row in rows])
         for name, rows in found.parameters.items()
@@ -108,8 +108,8 @@ def test_the_gradient_is_the_scalar_graph_s_and_p_after_the_update_another_engin
     lr = run.settings.training.lr
     other = open_engine("scalar", config)
     other.load(State.fresh(subject.parameters - lr * m_hat / (np.sqrt(v_hat) + 1e-8)))
-    logits_V = other.logits(_batch(run, "lena"))[n - 1].tolist()
-    after, _ = cross_entropy(logits_V, read.targets[n - 1])
+    logits_V = other.logits(_batch(run, "lena"))[n].tolist()
+    after, _ = cross_entropy(logits_V, read.targets[n])
     assert got["update"]["nats"] == pytest.approx(after, rel=1e-6)
     assert got["update"]["p"] > got["p"]
     assert run.engine.state().parameters.tolist() == subject.parameters.tolist()
@@ -117,7 +117,7 @@ def test_the_gradient_is_the_scalar_graph_s_and_p_after_the_update_another_engin
 
 def test_the_logits_and_slopes_are_another_engine_s(engine_name: str) -> None:
     run = microgpt.load("v1", engine="scalar")
-    got = followed(run, "bob", 2)
+    got = followed(run, "bob", 1)
     other = microgpt.load("v1", engine=engine_name)
     logits_V: list[float] = other.engine.logits(_batch(run, "bob"))[1].tolist()
     nats, slopes_V = cross_entropy(logits_V, got["target"])
@@ -152,9 +152,9 @@ def test_a_gradient_of_one_loss_is_a_finite_difference(engine_name: str) -> None
 def test_what_is_printed_has_these_numbers_and_fits_50_columns(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    got = json.loads(out(capsys, "why v1 lena --step 4 --engine scalar --json"))
-    printed = out(capsys, "why v1 lena --step 4 --engine scalar")
-    assert "position 4 of 5, counted from 1, the end included: after BOS l e n comes a." in printed
+    got = json.loads(out(capsys, "why v1 lena --step 3 --engine scalar --json"))
+    printed = out(capsys, "why v1 lena --step 3 --engine scalar")
+    assert "position 3 of 0 to 4: after BOS l e n comes a." in printed
     for at in got["tokens"]:
         name = f"{at['token']}, the target" if at["id"] == got["target"] else at["token"]
         slope = re.escape(f"{at['d_logit']:+.4f}")
@@ -163,7 +163,7 @@ def test_what_is_printed_has_these_numbers_and_fits_50_columns(
     assert f"-log p = -log {got['p']:.4f} = {got['nats']:.4f} nats" in printed
     shares = got["layers"][0]["heads"][1]
     most = max(range(4), key=shares.__getitem__)
-    assert f"\n1     {shares[most]:.3f} {got['read'][most]}@{most + 1}  " in printed
+    assert f"\n1     {shares[most]:.3f} {got['read'][most]}@{most}  " in printed
     for name in ("wte", "wpe", "lm_head", "layer0.attn_wq", "layer0.mlp_fc1"):
         row = rf"^{name} +{got['gradients'][name]:.4f}$"
         assert re.search(row, printed, re.MULTILINE)
@@ -172,36 +172,36 @@ def test_what_is_printed_has_these_numbers_and_fits_50_columns(
     losses = microgpt.load("v1", engine="scalar").score("lena").losses
     others = (math.fsum(losses) - losses[3]) / 4
     assert update["others"]["before"] == pytest.approx(others)
-    narrow = re.sub(r"\x1b\[[0-9;]*m", "", shown("why micro lena --step 4", 50, monkeypatch))
+    narrow = re.sub(r"\x1b\[[0-9;]*m", "", shown("why micro lena --step 3", 50, monkeypatch))
     assert max(map(len, narrow.splitlines())) <= 50
     assert "it rotates the queries" in narrow
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_run_is_followed(kind: str, capsys: Capture) -> None:
-    for text, n in (("lena", 5), ("a 12", 4), ("", 1)):
-        assert cli(["why", kind, text, "--step", str(n if kind != "masks" else 1)]) == 0
+    for text, n in (("lena", 4), ("a 12", 3), ("", 0)):
+        assert cli(["why", kind, text, "--step", str(n if kind != "masks" else 0)]) == 0
     assert ("GPT alone" in capsys.readouterr().out) == (kind == "counts")
 
 
 def test_an_unknown_character_has_no_gradient_and_is_read_as_another(capsys: Capture) -> None:
-    comes = out(capsys, "why v1 aéa --step 2")
+    comes = out(capsys, "why v1 aéa --step 1")
     assert "é? is unknown to this model: it has no logit, no p and no gradient." in comes
     assert "Update" not in comes
-    got = json.loads(out(capsys, "why v1 aéa --step 3 --json"))
+    got = json.loads(out(capsys, "why v1 aéa --step 2 --json"))
     assert got["unknown"] == {"read": True, "comes": False}
     assert f"Token é?: unknown; {got['stand_in']} is read, id {got['id']}" in out(
-        capsys, "why v1 aéa --step 3"
+        capsys, "why v1 aéa --step 2"
     )
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("why v1 lena --step 0", '--step must be from 1 to 5 for "lena"; got 0.'),
-        ("why v1 lena --step 6", '--step must be from 1 to 5 for "lena"; got 6.'),
-        ("why v1 annabella --step 7",
-         '--step must be from 1 to 6 for "annabella", in its first window of 6 positions; got 7.'),
+        ("why v1 lena --step=-1", '--step must be from 0 to 4 for "lena"; got -1.'),
+        ("why v1 lena --step 5", '--step must be from 0 to 4 for "lena"; got 5.'),
+        ("why v1 annabella --step 6",
+         '--step must be from 0 to 5 for "annabella", in its first window of 6 positions; got 6.'),
         ("why --step 2", "--step must stand with RUN and TEXT alone"),
         ("why softmax v1 lena --step 2", "--step must stand with RUN and TEXT alone"),
         ("why t.txt --train --step 2", "--step must stand with RUN and TEXT alone"),

@@ -35,7 +35,7 @@ def why(
     step: Annotated[
         int | None,
         whole(
-            "Follow one position of the text through the model and back: 1 predicts the first "
+            "Follow one position of the text through the model and back: 0 predicts the first "
             "token, the last one the end."
         ),
     ] = None,
@@ -78,7 +78,7 @@ def why(
     name, run, text = _words(what, run, text)
     if step is not None and (train or name != "loss" or run is None):
         raise UsageError(
-            "--step must stand with RUN and TEXT alone, as in: microgpt why RUN TEXT --step 3"
+            "--step must stand with RUN and TEXT alone, as in: microgpt why RUN TEXT --step 2"
         )
     if train:
         if text is not None:

@@ -1,6 +1,6 @@
 """`microgpt why RUN TEXT --step N`: one position of a text, through all of the model and back.
 
-In: a run, a text, the position's number from 1. Out: what is computed there, in the order of its
+In: a run, a text, the position's number from 0. Out: what is computed there, in the order of its
 computation: from the token's id to the loss, to the gradient, to an update on a copy.
 """
 
@@ -35,16 +35,16 @@ def numbers(on: Subject, step: int) -> dict[str, Any]:
         UsageError: the text, or its first window, has no such position.
     """
     read, T = on.read, len(on.read.tokens)
-    if not 1 <= step <= T:
+    if not 0 <= step < T:
         window = f", in its first window of {T} positions" if read.positions > T else ""
         raise UsageError(
-            f'--step must be from 1 to {T} for "{clipped(on.text, 30)}"{window}; got {step}.'
+            f'--step must be from 0 to {T - 1} for "{clipped(on.text, 30)}"{window}; got {step}.'
         )
-    t, seen, target = step - 1, on.seen, read.targets[step - 1]
+    t, seen, target = step, on.seen, read.targets[step]
     names = symbols(on.run.tokenizer)
     record: dict[str, Any] = {
         "text": on.text, "step": step, "positions": T, "unit": on.run.tokenizer.unit,
-        "read": read.read[:step], "id": read.tokens[t],
+        "read": read.read[: t + 1], "id": read.tokens[t],
         "comes": read.coming[t], "target": target if target >= 0 else None,
         "unknown": {"read": t > 0 and read.targets[t - 1] < 0, "comes": target < 0},
         "stand_in": names[read.tokens[t]],
@@ -115,8 +115,8 @@ def tell(numbers: dict[str, Any]) -> None:
     """Print it in the order of its computation."""
     read, comes, unknown = numbers["read"], numbers["comes"], numbers["unknown"]
     say(
-        f'"{clipped(numbers["text"], 30)}", position {numbers["step"]} of {numbers["positions"]}, '
-        f"counted from 1, the end included: after {' '.join(read[-8:])} comes {comes}.",
+        f'"{clipped(numbers["text"], 30)}", position {numbers["step"]} of 0 to '
+        f"{numbers['positions'] - 1}: after {' '.join(read[-8:])} comes {comes}.",
         "bold",
     )
     if numbers["mixed"]:
@@ -168,7 +168,7 @@ def _heads(shares_HT: Sequence[Sequence[float]], read: Sequence[str]) -> None:
     rows = table("head", "reads most", left=2)
     for h, shares_T in enumerate(shares_HT):
         order = sorted(range(len(shares_T)), key=lambda s: -shares_T[s])
-        parts = [f"{shares_T[s]:.3f} {read[s]}@{s + 1}" for s in order[:_READ]]
+        parts = [f"{shares_T[s]:.3f} {read[s]}@{s}" for s in order[:_READ]]
         rest = len(order) - _READ
         if rest > 0:
             parts.append(f"{sum(shares_T[s] for s in order[_READ:]):.3f} {rest} others")
