@@ -1,5 +1,5 @@
 # Names for the commands; nothing that only make can do.
-.PHONY: install test lint docs ci
+.PHONY: install test lint docs site ci
 
 install:
 	pip install '.[dev]'
@@ -14,6 +14,9 @@ lint:
 
 docs:
 	python docs/make.py
+
+site:
+	python docs/make_site.py
 
 ci:
 	.ci/run

@@ -18,11 +18,13 @@ if not find_spec("torch"):
 collect_ignore += [] if find_spec("onnx") else ["src/microgpt/export/onnx"]
 if not find_spec("tokenizers"):
     collect_ignore += ["src/microgpt/export/huggingface", "src/microgpt/data/tokenizer/bpe.py"]
+if not find_spec("sphinx"):
+    collect_ignore += ["docs/make_site.py", "docs/website"]
 # What is given away with a model: it needs transformers, which takes five seconds to import.
 collect_ignore_glob = ["src/microgpt/export/huggingface/*_microgpt.py"]
 # They skip who imports them if there is no browser. If they were collected for their doctests, what
 # is left of them would be imported by the next.
-collect_ignore += ["tests/browser.py", "tests/tabs.py"]
+collect_ignore += ["tests/browser.py", "tests/sites.py", "tests/tabs.py"]
 if why_not_native():
     # What the page trains takes plain Python minutes.
     collect_ignore.append("docs/sklearn.md")

@@ -19,6 +19,7 @@ import hypothesis
 import numpy as np
 import pytest
 from cyclopts import App, ArgumentCollection
+from filelock import FileLock
 from numpy.typing import NDArray
 
 import microgpt
@@ -264,6 +265,21 @@ def browser() -> Iterator[Any]:
 
     with chromium() as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of the docs, built by the first process that needs it."""
+    from .sites import built  # which skips where its tools are missing
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # which all processes share
+    with FileLock(folder / "site.lock"):
+        if not (folder / "site").exists():
+            done = built(folder / "site")
+            assert (done.returncode, done.stderr) == (0, "")
+    return folder / "site"
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,17 @@
+"""Build the site of the docs: HTML that is served from any folder, or opened from the disk.
+
+python docs/make_site.py --out site
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from website.build import build
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--out", type=Path, default=Path("site"), help="folder of the site")
+    sys.exit(build(parser.parse_args().out))
