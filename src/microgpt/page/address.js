@@ -1,7 +1,15 @@
 /** What is on the page is in its address, after the #, so that it can be shared and reloaded. */
 
+/** What is on figures of a page whose address has another use; null: the address says it. @type {URLSearchParams | null} */
+let apart = null;
+
+/** Leave the page's address alone from now on. */
+export function keepApart() {
+  apart = new URLSearchParams();
+}
+
 /** @returns {URLSearchParams} */
-const read = () => new URLSearchParams(location.hash.slice(1));
+const read = () => new URLSearchParams(apart ?? location.hash.slice(1));
 
 /**
  * @param {string} name
@@ -17,13 +25,16 @@ export const has = (name) => read().has(name);
  *
  * @param {Record<string, string | number | null>} values
  */
-export function changed(values) {
+export const changed = (values) => `#${merged(values)}`;
+
+/** @param {Record<string, string | number | null>} values */
+function merged(values) {
   const all = read();
   for (const [name, value] of Object.entries(values)) {
     if (value === null) all.delete(name);
     else all.set(name, String(value));
   }
-  return `#${all}`;
+  return all;
 }
 
 /**
@@ -31,7 +42,10 @@ export function changed(values) {
  *
  * @param {Record<string, string | number | null>} values
  */
-export const set = (values) => history.replaceState(null, "", changed(values));
+export function set(values) {
+  if (apart) apart = merged(values);
+  else history.replaceState(null, "", changed(values));
+}
 
 /**
  * Go to another view or run: the button "back" returns.

@@ -1,13 +1,24 @@
 /**
- * What the Inside view asks of the studio.
+ * What is asked on the inside of a model: of the studio's server, or of what a page holds.
  *
+ * @typedef {object} Inside
+ * @property {(text: string, signal: AbortSignal) => Promise<Heads>} heads
+ * @property {(text: string, signal: AbortSignal) => Promise<Seen>} stream
+ * @property {(text: string, matrix: string, signal: AbortSignal) => Promise<Plane>} plane
+ * @property {(text: string, position: number | null, path: string[], first: number, signal: AbortSignal) => Promise<Part>} part
+ * @property {(text: string, position: number | null, number: number, signal: AbortSignal) => Promise<Value>} value
+ */
+
+/**
+ * @template {keyof Inside} What
  * @typedef {object} Asking
- * @property {string} run
+ * @property {Pick<Inside, What>} inside answers
  * @property {string} text
  * @property {AbortSignal} signal
  * @property {(sentence: string) => void} say
- *
- * @typedef {object} Head
+ */
+
+/** * @typedef {object} Head
  * @property {number[][]} shares row t has the share of each position from 0 to t
  * @property {number} positions how many the averages are over
  * @property {number} itself
@@ -16,15 +27,18 @@
  * @property {number} evenness
  * @property {string} says where it looks, without its subject
  *
- * @typedef {object} Seen
+ * @typedef {object} Heads
  * @property {string[]} read what is read at each position
- * @property {string[]} coming what comes next
  * @property {number} positions of the whole text
  * @property {number} window how many positions the model reads at a time
  * @property {Head[][]} layers
+ *
+ * @typedef {object} Stream
  * @property {string[]} places of the residual stream
  * @property {number[][]} norms a row a place, a column a position
  * @property {number[][]} added
+ *
+ * @typedef {Heads & Stream} Seen
  *
  * @typedef {object} Mark
  * @property {string} symbol
@@ -74,14 +88,16 @@
 
 import { ask } from "../server.js";
 
-/** @type {(asking: Asking) => Promise<Seen>} */
-export const seen = ({ run, text, signal }) => ask("/api/inside", { run, text }, signal);
-
-/** @type {(asking: Asking, matrix: string) => Promise<Plane>} */
-export const plane = ({ run, text, signal }, matrix) => ask("/api/embeddings", { run, text, matrix }, signal);
-
-/** @type {(asking: Asking, position: number | null, path: string[], first?: number) => Promise<Part>} */
-export const part = ({ run, text, signal }, position, path, first = 0) => ask("/api/graph", { run, text, position, path, first }, signal);
-
-/** @type {(asking: Asking, position: number | null, number: number) => Promise<Value>} */
-export const value = ({ run, text, signal }, position, number) => ask("/api/value", { run, text, position, number }, signal);
+/**
+ * Return what answers for a run of the studio.
+ *
+ * @param {string} run
+ * @returns {Inside}
+ */
+export const inside = (run) => ({
+  heads: (text, signal) => ask("/api/inside", { run, text }, signal),
+  stream: (text, signal) => ask("/api/inside", { run, text }, signal),
+  plane: (text, matrix, signal) => ask("/api/embeddings", { run, text, matrix }, signal),
+  part: (text, position, path, first, signal) => ask("/api/graph", { run, text, position, path, first }, signal),
+  value: (text, position, number, signal) => ask("/api/value", { run, text, position, number }, signal),
+});

@@ -4,16 +4,17 @@ import * as address from "../address.js";
 import { h } from "../dom.js";
 import { figures, percent } from "../numbers.js";
 import { table } from "../pieces.js";
-import * as asks from "./ask.js";
 import { matrix } from "./matrix.js";
 import { small } from "./triangle.js";
 
+/** @typedef {import("./ask.js").Head} Head */
+
 /**
- * @param {asks.Asking} asking
+ * @param {import("./ask.js").Asking<"heads">} asking
  * @returns {Promise<HTMLElement>}
  */
-export async function attention(asking) {
-  const seen = await asks.seen(asking);
+export async function attention({ inside, text, signal }) {
+  const seen = await inside.heads(text, signal);
   const { layers, read } = seen;
   const within = (/** @type {string} */ name, /** @type {number} */ count) => Math.min(Math.max(Math.trunc(Number(address.get(name))) || 0, 0), count - 1);
   let [layer, head] = address.get("head") ? [within("layer", layers.length), within("head", layers[0].length)] : clearest(layers);
@@ -64,9 +65,9 @@ export async function attention(asking) {
   );
 }
 
-/** @param {asks.Head[][]} layers @returns {[number, number]} layer and head that look most at one place */
+/** @param {Head[][]} layers @returns {[number, number]} layer and head that look most at one place */
 function clearest(layers) {
-  const clear = (/** @type {asks.Head} */ one) => Math.max(one.previous, one.start, one.itself);
+  const clear = (/** @type {Head} */ one) => Math.max(one.previous, one.start, one.itself);
   const all = layers.flatMap((heads, l) => heads.map((one, k) => ({ at: /** @type {[number, number]} */ ([l, k]), clear: clear(one) })));
   return all.reduce((best, one) => (one.clear > best.clear ? one : best)).at;
 }
@@ -74,7 +75,7 @@ function clearest(layers) {
 /** @param {number[]} row @returns {number} the position with the largest share */
 const strongest = (row) => row.indexOf(Math.max(...row));
 
-/** @param {asks.Head[][]} layers */
+/** @param {Head[][]} layers */
 const averages = (layers) =>
   table({
     caption: "Shares on average over the positions from the third on; evenness is the entropy as a share of the greatest.",

@@ -5,13 +5,12 @@ import { marks } from "../chart/marks.js";
 import { h } from "../dom.js";
 import { counted, figures, percent } from "../numbers.js";
 import { choice, table } from "../pieces.js";
-import * as asks from "./ask.js";
 
 /** @type {[string, string][]} */
 const MATRICES = [["wte", "wte: as tokens are read"], ["lm_head", "lm_head: as tokens are predicted"]];
 
 /**
- * @param {asks.Asking} asking
+ * @param {import("./ask.js").Asking<"plane">} asking
  * @returns {Promise<HTMLElement>}
  */
 export async function embeddings(asking) {
@@ -19,7 +18,7 @@ export async function embeddings(asking) {
 
   async function show() {
     const matrix = address.get("matrix") === "lm_head" ? "lm_head" : "wte";
-    const found = await asks.plane(asking, matrix);
+    const found = await asking.inside.plane(asking.text, matrix, asking.signal);
     body.replaceChildren(...shown(found, matrix, () => show().catch((error) => asking.signal.aborted || asking.say(error.message))));
     body.querySelector("select")?.setAttribute("id", "matrix");
   }
@@ -29,7 +28,7 @@ export async function embeddings(asking) {
 }
 
 /**
- * @param {asks.Plane} found
+ * @param {import("./ask.js").Plane} found
  * @param {string} matrix
  * @param {() => void} again called when another matrix was chosen
  */

@@ -5,13 +5,14 @@ import { h } from "../dom.js";
 import { sentence } from "../mistake.js";
 import { counted, figures } from "../numbers.js";
 import { choice } from "../pieces.js";
-import * as asks from "./ask.js";
 import { flow } from "./flow.js";
 import { outline } from "./outline.js";
 import { single } from "./value.js";
 
+/** @typedef {import("./ask.js").Asking<"part" | "value">} Asking */
+
 /**
- * @param {asks.Asking} asking
+ * @param {Asking} asking
  * @returns {Promise<HTMLElement>}
  */
 export async function graph(asking) {
@@ -20,7 +21,7 @@ export async function graph(asking) {
   async function show() {
     const said = Number(address.get("position", "-1"));
     const position = Number.isInteger(said) && said >= 0 ? said : null;
-    const part = await asks.part(asking, position, []);
+    const part = await asking.inside.part(asking.text, position, [], 0, asking.signal);
     body.replaceChildren(...shown(asking, part, position, () => (address.set({ value: null }), void found(asking, show()))));
     const number = address.get("value");
     if (number) body.querySelector("#single")?.dispatchEvent(new CustomEvent("value", { detail: Number(number) }));
@@ -34,7 +35,7 @@ export async function graph(asking) {
  * Return an answer, or null after saying why there is none.
  *
  * @template T
- * @param {asks.Asking} asking
+ * @param {Asking} asking
  * @param {Promise<T>} answer
  */
 async function found(asking, answer) {
@@ -49,8 +50,8 @@ async function found(asking, answer) {
 }
 
 /**
- * @param {asks.Asking} asking
- * @param {asks.Part} part
+ * @param {Asking} asking
+ * @param {import("./ask.js").Part} part
  * @param {number | null} position
  * @param {() => void} again called when another loss was chosen
  */
@@ -59,7 +60,7 @@ function shown(asking, part, position, again) {
 
   /** @param {number} number */
   async function choose(number) {
-    const one = await found(asking, asks.value(asking, position, number));
+    const one = await found(asking, asking.inside.value(asking.text, position, number, asking.signal));
     if (!one) return;
     address.set({ value: number });
     value.replaceChildren(single(one, (next) => void choose(next)));
@@ -86,7 +87,7 @@ function shown(asking, part, position, again) {
         "section", { "aria-labelledby": "outline-title" },
         h("h3", { id: "outline-title" }, "Outline"),
         h("p", { class: "quiet" }, "A part's gradient is the length of all gradients in it together: the root of the sum of their squares."),
-        outline(part, (path, first) => found(asking, asks.part(asking, position, path, first)), (number) => void choose(number)),
+        outline(part, (path, first = 0) => found(asking, asking.inside.part(asking.text, position, path, first, asking.signal)), (number) => void choose(number)),
       ),
       value,
     ),

@@ -3,11 +3,12 @@
 import { h } from "../dom.js";
 import { counted, figures } from "../numbers.js";
 import { button } from "../pieces.js";
-import * as asks from "./ask.js";
+
+/** @typedef {import("./ask.js").Part} Part */
 
 /**
- * @param {asks.Part} part
- * @param {(path: string[], first?: number) => Promise<asks.Part | null>} more asks for what is in a part; null: it cannot be had
+ * @param {Part} part
+ * @param {(path: string[], first?: number) => Promise<Part | null>} more asks for what is in a part; null: it cannot be had
  * @param {(number: number) => void} onChoose called with a Value's number
  * @returns {HTMLElement}
  */
@@ -19,8 +20,8 @@ export function outline(part, more, onChoose) {
 
 /**
  * @param {HTMLElement} list
- * @param {asks.Part} part
- * @param {(path: string[], first?: number) => Promise<asks.Part | null>} more
+ * @param {Part} part
+ * @param {(path: string[], first?: number) => Promise<Part | null>} more
  * @param {(number: number) => void} onChoose
  */
 function fill(list, part, more, onChoose) {
@@ -40,9 +41,9 @@ function fill(list, part, more, onChoose) {
 }
 
 /**
- * @param {asks.Fold} fold
+ * @param {import("./ask.js").Fold} fold
  * @param {string} label
- * @param {(path: string[], first?: number) => Promise<asks.Part | null>} more
+ * @param {(path: string[], first?: number) => Promise<Part | null>} more
  * @param {(number: number) => void} onChoose
  */
 function folded(fold, label, more, onChoose) {
@@ -64,7 +65,7 @@ function folded(fold, label, more, onChoose) {
   return details;
 }
 
-/** @param {asks.Node} node @param {(number: number) => void} onChoose */
+/** @param {import("./ask.js").Node} node @param {(number: number) => void} onChoose */
 const single = (node, onChoose) =>
   h(
     "button", { type: "button", class: "value", onclick: () => onChoose(node.number) },

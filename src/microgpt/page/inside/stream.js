@@ -5,14 +5,13 @@ import { plot } from "../chart/plot.js";
 import { h } from "../dom.js";
 import { figures, percent } from "../numbers.js";
 import { choice, table } from "../pieces.js";
-import * as asks from "./ask.js";
 
 /**
- * @param {asks.Asking} asking
+ * @param {import("./ask.js").Asking<"stream">} asking
  * @returns {Promise<HTMLElement>}
  */
-export async function stream(asking) {
-  const { read, places, norms, added } = await asks.seen(asking);
+export async function stream({ inside, text, signal }) {
+  const { read, places, norms, added } = await inside.stream(text, signal);
   const mean = norms.map((row) => row.reduce((a, b) => a + b, 0) / row.length);
   let at = Math.min(Math.max(Math.trunc(Number(address.get("row", String(read.length - 1)))) || 0, 0), read.length - 1);
   const curve = (/** @type {number[]} */ ys) => ys.map((y, i) => /** @type {[number, number]} */ ([i, y]));

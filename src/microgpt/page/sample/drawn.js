@@ -1,6 +1,5 @@
 /** The samples as they are drawn, one after the other; and what each character of one of them costs. */
 
-import * as address from "../address.js";
 import { h } from "../dom.js";
 import { sentence } from "../mistake.js";
 import { figures } from "../numbers.js";
@@ -10,12 +9,18 @@ import { button, heat, shown, table } from "../pieces.js";
 /** @typedef {{one: Sample, seen: boolean | null | undefined, old: boolean}} Row seen undefined: not known yet; old: drawn for older settings */
 
 /**
+ * @typedef {object} Uses What a sample can be used for; without these it is taken apart here alone.
+ * @property {(one: Sample) => void} [keep]
+ * @property {(text: string) => void} [open]
+ */
+
+/**
  * Make the list.
  *
  * @param {import("../frame.js").Context} context
- * @param {(one: Sample) => void} keep
+ * @param {Uses} uses
  */
-export function drawn({ about, source, say, signal }, keep) {
+export function drawn({ about, source, say, signal }, { keep, open }) {
   const list = h("div", { id: "samples", "aria-busy": "true" });
   const costs = h("div", { id: "costs" });
   /** @type {Row[]} */
@@ -36,14 +41,14 @@ export function drawn({ about, source, say, signal }, keep) {
     list.replaceChildren(
       table({
         caption: `Samples, each with its loss by the model itself, nats a ${about.unit}. Choose one to take it apart`,
-        head: ["text", "loss", known ? "in the data" : "", ""],
+        head: ["text", "loss", known ? "in the data" : "", ...(keep ? [""] : [])],
         rows: rows.map(({ one, seen }) => [
-          button(shown(one.text) + (one.ended === "block" ? "…" : ""), () => address.go({ view: "loss", text: one.text, at: 0 }), {
+          button(shown(one.text) + (one.ended === "block" ? "…" : ""), () => (open ? open(one.text) : void price(one)), {
             class: "plain", onpointerenter: () => void price(one), onfocus: () => void price(one),
           }),
           figures(one.loss),
           seen === undefined ? "" : seen === null ? null : seen ? "seen" : "new",
-          button("Keep", () => keep(one), { "aria-label": `Keep ${shown(one.text)}` }),
+          ...(keep ? [button("Keep", () => keep(one), { "aria-label": `Keep ${shown(one.text)}` })] : []),
         ]),
       }),
     );

@@ -2,6 +2,7 @@
 
 import * as address from "../address.js";
 import { h } from "../dom.js";
+import { inside } from "../inside/ask.js";
 import { attention } from "../inside/attention.js";
 import { embeddings } from "../inside/embeddings.js";
 import { graph } from "../inside/graph.js";
@@ -55,7 +56,7 @@ export const view = {
       buttons.forEach((one, i) => one.setAttribute("aria-pressed", String(PARTS[i] === part)));
       const slow = setTimeout(() => body.replaceChildren(h("p", { class: "quiet" }, "Computing…")), 300);
       try {
-        const found = await part.open({ run: about.run, text: input.value, say, signal: mine.signal });
+        const found = await part.open({ inside: inside(about.run), text: input.value, say, signal: mine.signal });
         if (mine.signal.aborted) return;
         say("");
         body.replaceChildren(found);
