@@ -11,7 +11,12 @@ from pathlib import Path
 
 from website.build import build
 
+from microgpt.errors import MicroGPTError
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("site"), help="folder of the site")
-    sys.exit(build(parser.parse_args().out))
+    try:
+        sys.exit(build(parser.parse_args().out))
+    except (ValueError, MicroGPTError) as error:
+        sys.exit(f"{Path(__file__).name}: {error}")

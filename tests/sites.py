@@ -12,11 +12,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from microgpt.engines import why_not_native
+
 from .conftest import required
 
 ROOT = Path(__file__).resolve().parents[1]
 if not (find_spec("sphinx") and find_spec("furo") and find_spec("myst_parser")):
     required("sphinx", "the tools that build the site are not installed: pip install '.[docs]'")
+if why := why_not_native():
+    required("sphinx", f"the model in the figures needs the native engine: {why}")
 
 
 def built(out: Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:

@@ -6,12 +6,13 @@ from the disk.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 
 from sphinx.cmd.build import build_main
 
-from website import pages
+from website import figures, pages
 
 _HERE = Path(__file__).parent
 
@@ -26,10 +27,18 @@ def build(out: Path, root: Path = pages.ROOT) -> int:
     Returns:
         0; another number if something is wrong, such as a link that leads nowhere. Each fault is
         then on standard error, with its page and line.
+
+    Raises:
+        ValueError: a page has a figure that there is not.
+        MicroGPTError: the native engine is not there.
     """
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch, "pages")
         source.mkdir()
         pages.write(source, root)
         words = ["--fail-on-warning", "--quiet", "--conf-dir", str(_HERE)]
-        return build_main([*words, "--doctree-dir", f"{scratch}/read", str(source), str(out)])
+        failed = build_main([*words, "--doctree-dir", f"{scratch}/read", str(source), str(out)])
+    if not failed:
+        shutil.rmtree(out / "_static" / "figures", ignore_errors=True)
+        figures.write(out / "_static" / "figures")
+    return failed

@@ -1,7 +1,14 @@
 """What Sphinx is told of the site."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from sphinx.application import Sphinx
+
 project = "microgpt"
 extensions = ["myst_parser"]
+highlight_language = "none"  # of blocks that do not say theirs
 root_doc = "index"
 language = "en"
 smartquotes = False  # the text is shown as it is written: -- begins an option
@@ -14,10 +21,22 @@ nitpicky = True  # every link without a target is a fault
 html_theme = "furo"
 html_title = "microgpt"
 html_static_path = ["static"]
+html_favicon = "static/icon.svg"
 html_css_files = ["site.css"]
-html_js_files = ["summary.js"]
+html_js_files = ["site.js"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False
 html_use_index = False
 html_theme_options = {"navigation_with_keys": False}
+
+
+def setup(app: Sphinx) -> None:
+    """Change what the theme has made of a page."""
+    app.connect("html-page-context", levelled, priority=900)
+
+
+def levelled(_: Sphinx, __: str, ___: str, context: dict[str, Any], ____: object) -> None:
+    """Say of the navigation's headings which level they have: a screen reader needs it."""
+    tree, heading = str(context.get("furo_navigation_tree", "")), 'role="heading"'
+    context["furo_navigation_tree"] = tree.replace(heading, f'{heading} aria-level="2"')

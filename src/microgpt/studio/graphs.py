@@ -96,7 +96,7 @@ class Graphs:
             "labels": [_label(fold.path, read, model) for fold in folds[some]],
             "nodes": [_node(outline, number) for number in numbers[some]],
             "boxes": [] if path else _boxes(outline),
-            "arrows": [] if path else _arrows(outline),
+            "arrows": [] if path else arrows(outline),
         }
 
     def value(self, model: Model, asked: ValueAsked) -> dict[str, Any]:
@@ -221,7 +221,7 @@ def _boxes(outline: Outline) -> list[Fold]:
     ]
 
 
-def _arrows(outline: Outline) -> list[tuple[str, str, int]]:
+def arrows(outline: Outline) -> list[tuple[str, str, int]]:
     """Return how many inputs lead from one box to another."""
     names = {path: " ".join(path) for path in (fold.path for fold in _boxes(outline))}
     found: dict[tuple[str, str], int] = {}

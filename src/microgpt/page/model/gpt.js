@@ -25,6 +25,7 @@ import { add, attention, embed, linear, relu, rmsnorm, rotate } from "./operatio
  */
 /** @typedef {{push: (token: number) => Float64Array}} Decoder Reads a token; answers the next one's logits. */
 /** @typedef {{decoder: () => Decoder}} Predictor */
+/** @typedef {(layer: number, shares: Float64Array) => void} Watch Called for each head in turn with what a position takes from which. */
 
 /**
  * Name the parts of a flat array of weights.
@@ -56,9 +57,12 @@ export class GPT {
     this.weights = weights;
   }
 
-  /** @returns {Decoder} */
-  decoder() {
-    return new GPTDecoder(this);
+  /**
+   * @param {Watch} [watch]
+   * @returns {Decoder}
+   */
+  decoder(watch) {
+    return new GPTDecoder(this, watch);
   }
 
   /**
@@ -74,9 +78,13 @@ export class GPT {
 
 /** @implements {Decoder} */
 class GPTDecoder {
-  /** @param {GPT} gpt */
-  constructor(gpt) {
+  /**
+   * @param {GPT} gpt
+   * @param {Watch} [watch]
+   */
+  constructor(gpt, watch) {
     this.gpt = gpt;
+    this.watch = watch;
     this.length = 0;
     const { n_layer, block_size, n_embd } = gpt.config;
     /** @type {Memory[]} */
@@ -114,7 +122,7 @@ class GPTDecoder {
       }
       memory.keys.set(k, position * config.n_embd);
       memory.values.set(linear(h, weight("attn_wv")), position * config.n_embd);
-      const read = attention(q, memory, position + 1, config.n_head);
+      const read = attention(q, memory, position + 1, config.n_head, this.watch && ((shares) => this.watch?.(layer, shares)));
       add(x, linear(read, weight("attn_wo")));
       const hidden = linear(norm(x), weight("mlp_fc1"));
       relu(hidden, config.activation === "squared-relu");

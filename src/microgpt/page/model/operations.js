@@ -85,9 +85,10 @@ export function rotate(x, heads, position, base) {
  * @param {Memory} memory holds this position's key and value, too
  * @param {number} positions how many
  * @param {number} heads
+ * @param {(shares: Float64Array) => void} [watch] called with each head's softmax
  * @returns {Float64Array}
  */
-export function attention(q, memory, positions, heads) {
+export function attention(q, memory, positions, heads, watch) {
   const width = q.length;
   const K = width / heads;
   const y = new Float64Array(width);
@@ -99,6 +100,7 @@ export function attention(q, memory, positions, heads) {
       scores[s] = sum / Math.sqrt(K);
     }
     const shares = softmax(scores);
+    watch?.(shares);
     for (let s = 0; s < positions; s++) {
       for (let i = h; i < h + K; i++) y[i] += shares[s] * memory.values[s * width + i];
     }

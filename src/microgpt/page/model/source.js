@@ -135,4 +135,4 @@ async function turn(signal) {
 const ordered = (logits) => Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b);
 
 /** @param {string} char */
-const glyph = (char) => (char === " " ? "␣" : shown(char));
+export const glyph = (char) => (char === " " ? "␣" : shown(char));
