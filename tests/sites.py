@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -23,13 +22,16 @@ if why := why_not_native():
     required("sphinx", f"the model in the figures needs the native engine: {why}")
 
 
-def built(out: Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Build the site of a repository by its own command."""
-    words = [sys.executable, str(root / "docs" / "make_site.py"), "--out", str(out)]
-    path = {"PYTHONPATH": str(root / "src")} if "PYTHONPATH" in os.environ else {}
+def python(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in the folder of the docs."""
     return subprocess.run(
-        words, env={**os.environ, **path}, capture_output=True, text=True, check=False
+        [sys.executable, *words], cwd=ROOT / "docs", capture_output=True, text=True, check=False
     )
+
+
+def built(out: Path) -> subprocess.CompletedProcess[str]:
+    """Build the site by its own command."""
+    return python("make_site.py", "--out", str(out))
 
 
 @dataclass

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from website.figures import placed
 from website.pages import sources
 
-from .sites import ROOT, built, faults, read
+from .sites import faults, python, read
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -75,18 +75,21 @@ def test_the_pages_say_what_the_markdown_says(site: Path) -> None:
 
 def test_a_link_that_leads_nowhere_fails_the_build(tmp_path: Path) -> None:
     root = tmp_path / "tree"
-    for path in (*sources(), "docs/make_site.py"):
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / path, root / path)
-    for folder in ("docs/website", "docs/images", "src", "benchmarks"):
-        shutil.copytree(ROOT / folder, root / folder, dirs_exist_ok=True)
-    with (root / "README.md").open("a", encoding="utf-8") as file:
-        file.write(FORGOTTEN)
-    done = built(tmp_path / "out", root)
-    assert done.returncode != 0
+    (root / "docs").mkdir(parents=True)
+    (root / "docs" / "score.md").write_text("# Scores\n\n## A heading\n")
+    (root / "README.md").write_text(f"# Tree\n[that](docs/score.md#a-heading)\n{FORGOTTEN}")
+    words = "import sys, pathlib; from website.build import build; "
+    words += "sys.exit(build(*map(pathlib.Path, sys.argv[1:])))"
+    done = python("-c", words, str(tmp_path / "out"), str(root))
+    assert done.returncode == 1
     assert done.stderr.count("WARNING") == 5
     for name in ("'nowhere'", "'docs/none.md'", "'src/none.py'", "'no'", "docs/images/no.png"):
         assert name in done.stderr
+
+
+def test_a_figure_that_there_is_not_fails_the_build() -> None:
+    with pytest.raises(ValueError, match=r"^learn/a: a figure must be one of curve, .*'curv'\.$"):
+        placed('<div class="figure" data-figure="curv"></div>', "learn/a")
 
 
 @pytest.mark.parametrize("word", ["calibration", "logarithmischer"])
