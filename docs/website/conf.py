@@ -37,7 +37,9 @@ def setup(app: Sphinx) -> None:
     app.connect("html-page-context", levelled, priority=900)
 
 
-def levelled(_: Sphinx, __: str, ___: str, context: dict[str, Any], ____: object) -> None:
+def levelled(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object
+) -> None:
     """Say of the navigation's headings which level they have: a screen reader needs it."""
     tree, heading = str(context.get("furo_navigation_tree", "")), 'role="heading"'
     context["furo_navigation_tree"] = tree.replace(heading, f'{heading} aria-level="2"')

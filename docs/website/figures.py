@@ -32,6 +32,10 @@ TEXT = "emma"
 """The text whose losses have graphs."""
 
 _PLACE = re.compile(r'<div class="figure" data-figure="([^"]*)"></div>')
+_WITHOUT = (
+    r'<div class="figure" data-figure="\1">'
+    "<noscript>This needs JavaScript.</noscript></div>"
+)
 _STYLES = ("page", "chart", "sample", "inside", "figure")
 _DARK = re.compile(r"@media \(prefers-color-scheme: dark\) \{((?:[^{}]*\{[^{}]*\})*)\s*\}")
 
@@ -47,7 +51,7 @@ def placed(text: str, name: str) -> str:
         ValueError: there is no such figure.
 
     >>> print(placed('<div class="figure" data-figure="curve"></div>', "learn/loss"))
-    <div class="figure" data-figure="curve"></div>
+    <div class="figure" data-figure="curve"><noscript>This needs JavaScript.</noscript></div>
     <BLANKLINE>
     <script defer src="../_static/figures/model.js"></script>
     <script defer src="../_static/figures/figures.js"></script>
@@ -64,7 +68,7 @@ def placed(text: str, name: str) -> str:
     files = dict.fromkeys([*(FIGURES[other] for other in named), "figures"])
     folder = "../" * name.count("/") + "_static/figures"
     scripts = (f'<script defer src="{folder}/{file}.js"></script>\n' for file in files)
-    return f"{text}\n\n{''.join(scripts)}"
+    return f"{_PLACE.sub(_WITHOUT, text)}\n\n{''.join(scripts)}"
 
 
 def write(folder: Path) -> None:
