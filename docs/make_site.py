@@ -19,4 +19,4 @@ if __name__ == "__main__":
     try:
         sys.exit(build(parser.parse_args().out))
     except (ValueError, MicroGPTError) as error:
-        sys.exit(f"{Path(__file__).name}: {error}")
+        parser.exit(2, f"{parser.prog}: {error}\n")

@@ -10,7 +10,7 @@ import pytest
 from website.figures import placed
 from website.pages import sources
 
-from .sites import faults, python, read
+from .sites import built, faults, python, read
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -85,6 +85,16 @@ def test_a_link_that_leads_nowhere_fails_the_build(tmp_path: Path) -> None:
     assert done.stderr.count("WARNING") == 5
     for name in ("'nowhere'", "'docs/none.md'", "'src/none.py'", "'no'", "docs/images/no.png"):
         assert name in done.stderr
+
+
+def test_what_is_no_site_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    done = built(tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"make_site.py: {tmp_path} must be empty, or a site that was built before.\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_a_figure_that_there_is_not_fails_the_build() -> None:

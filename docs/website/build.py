@@ -21,7 +21,7 @@ def build(out: Path, root: Path = pages.ROOT) -> int:
     """Build the site of a repository.
 
     Args:
-        out: the folder to write it into.
+        out: the folder to write it into; a site that is there already is replaced.
         root: of the repository.
 
     Returns:
@@ -29,9 +29,13 @@ def build(out: Path, root: Path = pages.ROOT) -> int:
         then on standard error, with its page and line.
 
     Raises:
-        ValueError: a page has a figure that there is not.
+        ValueError: a page has a figure that there is not, or something else is in the folder.
         MicroGPTError: the native engine is not there.
     """
+    if out.exists() and any(out.iterdir()):
+        if not (out / "objects.inv").exists():
+            raise ValueError(f"{out} must be empty, or a site that was built before.")
+        shutil.rmtree(out)
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch, "pages")
         source.mkdir()
@@ -39,6 +43,5 @@ def build(out: Path, root: Path = pages.ROOT) -> int:
         words = ["--fail-on-warning", "--quiet", "--conf-dir", str(_HERE)]
         failed = build_main([*words, "--doctree-dir", f"{scratch}/read", str(source), str(out)])
     if not failed:
-        shutil.rmtree(out / "_static" / "figures", ignore_errors=True)
         figures.write(out / "_static" / "figures")
     return failed

@@ -17,7 +17,8 @@ smartquotes = False  # the text is shown as it is written: -- begins an option
 myst_heading_anchors = 6
 myst_enable_extensions = ["linkify", "strikethrough"]
 nitpicky = True  # every link without a target is a fault
-suppress_warnings = ["myst.header"]  # a heading may be two levels below the last
+# A heading may be two levels below the last, and ~~this~~ is for HTML alone, as is the site.
+suppress_warnings = ["myst.header", "myst.strikethrough"]
 
 html_theme = "furo"
 html_title = "microgpt"
