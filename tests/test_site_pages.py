@@ -55,12 +55,12 @@ def test_links_lead_to_pages_and_code_stays_as_it_is(site: Path) -> None:
     front = (site / "index.md").read_text("utf-8")
     own, _, navigation = front.partition("\n```{toctree}")
     assert own.splitlines()[2:] == [
-        "[a](a.md#part) and ![p](pictures/p.png) <!-- a comment -->",
+        "[a](a.md#part) and ![p](pictures/docs/images/p.png) <!-- a comment -->",
         "[code](source/src/x.py.md), [folder](source/src.md), [notebook](examples/n.md), "
         "[web](https://example.org/a.md)",
         *README.splitlines()[4:],
     ]
-    assert (site / "pictures" / "p.png").exists()
+    assert (site / "pictures" / "docs" / "images" / "p.png").exists()
     parts = {block.split("\n")[0]: block for block in navigation.split(":caption: ")[1:]}
     assert [*parts] == ["Learn", "Use", "Examples"]
     assert "learn/index" in parts["Learn"]

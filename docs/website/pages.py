@@ -117,9 +117,10 @@ class _Site:
         if not file.exists():
             return target
         if file.suffix in (".png", ".svg"):
-            (self.folder / "pictures").mkdir(exist_ok=True)
-            shutil.copyfile(file, self.folder / "pictures" / file.name)
-            return self._from(path, f"pictures/{file.name}")
+            picture = self.folder / "pictures" / other
+            picture.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, picture)
+            return self._from(path, f"pictures/{other}")
         self.linked[other] = None
         return self._from(path, f"source/{other}.md")
 
