@@ -1,14 +1,17 @@
-"""What an attention head looks at, in numbers and in a sentence.
+"""What an attention head looks at: on average, in a sentence; and at one position, in numbers.
 
-In: a head's shares over one text. Out: a `HeadLook`.
+In: a head's shares over one text. Out: a `HeadLook`; an `Attending`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from microgpt.inside.observed import Observed
 from microgpt.inside.operations import Floats
 
 MOSTLY = 0.5
@@ -76,3 +79,46 @@ def look(shares_TT: Floats) -> HeadLook:
     evenness = -(rows * logs).sum(axis=1) / np.log(t + 1)
     means = (shares_TT[t, t], shares_TT[t, t - 1], shares_TT[t, 0], evenness)
     return HeadLook(len(t), *(float(x.mean()) for x in means))
+
+
+@dataclass(frozen=True, eq=False)
+class Attending:
+    """What the heads of one layer do at one position, which attends to S positions.
+
+    Attributes:
+        scores_HS: q k / sqrt(K), with the query of this position and the key of each.
+        shares_HS: their softmax.
+        averages_HK: the values of the positions, averaged by these shares.
+        added_HD: what each head adds to the residual stream: its average times its columns of
+            `attn_wo`. The heads' sum is what the attention adds.
+    """
+
+    scores_HS: Floats
+    shares_HS: Floats
+    averages_HK: Floats
+    added_HD: Floats
+
+
+def attending(
+    seen: Observed, weights: Mapping[str, NDArray[np.float64]], layer: int, position: int
+) -> Attending:
+    """Return what the heads of a layer do at a position.
+
+    >>> from microgpt import model
+    >>> from microgpt.config import GPTConfig
+    >>> from microgpt.inside.observed import observe
+    >>> config = GPTConfig(vocab_size=3, block_size=4, n_layer=1, n_head=2, n_embd=4)
+    >>> weights = model.views(np.full(model.size(config), 0.5), config)
+    >>> attending(observe(config, weights, [2, 0]), weights, layer=0, position=1).shares_HS
+    array([[0.5, 0.5],
+           [0.5, 0.5]])
+    """
+    q_HK = seen.queries_LHTK[layer, :, position]
+    k_HSK, v_HSK = (x[layer, :, : position + 1] for x in (seen.keys_LHTK, seen.values_LHTK))
+    H, K = q_HK.shape
+    scores_HS = np.einsum("hk,hsk->hs", q_HK, k_HSK) / K**0.5
+    shares_HS = seen.attention_LHTT[layer, :, position, : position + 1]
+    averages_HK = np.einsum("hs,hsk->hk", shares_HS, v_HSK)
+    wo_DHK = np.reshape(weights[f"layer{layer}.attn_wo"], (-1, H, K))
+    added_HD = np.einsum("dhk,hk->hd", wo_DHK, averages_HK)
+    return Attending(scores_HS, shares_HS, averages_HK, added_HD)

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from microgpt.config import GPTConfig
 from microgpt.inside.observed import Observed, observe
+from microgpt.loss.many import Softmax
 from microgpt.model import views
 from microgpt.runs.reading import ReadText, reading
 from microgpt.runs.run import Run
+from microgpt.runs.sound import finite
 
 
 @dataclass(frozen=True)
@@ -53,5 +55,29 @@ class Subject:
 
     @cached_property
     def seen(self) -> Observed:
-        """What passes through the model as it reads the window."""
-        return observe(self.config, self.weights, self.read.tokens)
+        """What passes through the model as it reads the window.
+
+        Raises:
+            RunError: the training has run away, and the logits are not finite.
+        """
+        seen: list[Observed] = []
+
+        def logits(tokens_T: list[int]) -> NDArray[np.float64]:
+            seen.append(observe(self.config, self.weights, tokens_T))
+            return seen[0].logits_TV
+
+        finite(logits, self.read.tokens, self.run.folder)
+        return seen[0]
+
+    @cached_property
+    def losses(self) -> NDArray[np.float64]:
+        """The loss at each position of the window, in nats; nan where an unknown character came."""
+        targets_T = np.array(self.read.targets)
+        losses_T = Softmax(self.seen.logits_TV).losses(np.maximum(targets_T, 0))
+        return np.where(targets_T < 0, np.nan, losses_T)
+
+    @property
+    def costliest(self) -> int:
+        """The position with the highest loss; the last one, if no target is known."""
+        known = ~np.isnan(self.losses)
+        return int(np.nanargmax(self.losses)) if known.any() else len(known) - 1

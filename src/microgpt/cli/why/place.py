@@ -1,0 +1,77 @@
+"""Where in a text an idea is explained, in a sentence: one position, or the whole window.
+
+In: a `Subject`. Out: a record, ready for JSON; the sentences that it is printed as.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from microgpt.cli.terminal.say import say
+from microgpt.cli.why.subject import Subject
+from microgpt.wording import count, counts_of, figures, printable
+
+READ = 12
+"""How many tokens before a position are shown: the last ones."""
+
+Record = dict[str, Any]
+
+
+def window(on: Subject) -> Record:
+    """Return what is read: the text, and what is shown for each token and target."""
+    run, read = on.run, on.read
+    counts = None
+    if run.weight is not None:
+        counts = counts_of(run.settings.training.ngram, run.tokenizer.unit, run.weight)
+    return {
+        "text": on.text, "read": read.read, "coming": read.coming,
+        "losses": [None if x != x else x for x in on.losses.tolist()],
+        "positions": read.positions, "counts": counts,
+    }  # fmt: skip
+
+
+def costliest(on: Subject) -> Record:
+    """Return `window` with the position that has the highest loss."""
+    return {**window(on), "position": on.costliest}
+
+
+def say_position(about: str, record: Record) -> None:
+    """Print which position is shown and why, under a heading."""
+    t, losses = record["position"], record["losses"]
+    say(f'{about}: "{printable(record["text"])}", position {t}', "bold")
+    read = record["read"][: t + 1]
+    shown = " ".join(["…", *read[-READ:]] if len(read) > READ else read)
+    coming = record["coming"][t]
+    if losses[t] is None:
+        say(f"The model has read {shown}; {coming} comes, which it does not know.")
+    else:
+        of = "of those that are known here" if None in losses else "in this text"
+        say(
+            f"The model has read {shown}; {coming} comes. The loss there is the highest {of}: "
+            f"{figures(losses[t])} nats."
+        )
+    _say_what_is_left_out(record)
+
+
+def say_window(about: str, record: Record) -> None:
+    """Print what is read, under a heading."""
+    say(f'{about}: "{printable(record["text"])}"', "bold")
+    _say_what_is_left_out(record)
+
+
+def chance(p: float) -> str:
+    """Write a probability or a share.
+
+    >>> chance(0.25), chance(0.00001234), chance(0.0)
+    ('0.2500', '1.2e-05', '0.0000')
+    """
+    return f"{p:.4f}" if p >= 0.0001 or not p else f"{p:.1e}"
+
+
+def _say_what_is_left_out(record: Record) -> None:
+    read, positions = len(record["read"]), record["positions"]
+    if read < positions:
+        say(f"This is the first window: {read} of {count(positions, 'position')}.")
+    if record["counts"]:
+        say(f"This is the GPT alone, without the {record['counts']} that it is mixed with.")
+    say()

@@ -1,0 +1,243 @@
+"""The ideas of a layer on a run and a text: held to a forward pass written by hand, in numpy."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import microgpt
+from microgpt.cli.app import run as cli
+from microgpt.cli.why.float32 import naive
+from microgpt.cli.why.ideas import idea
+from microgpt.cli.why.subject import Subject
+from microgpt.errors import RunError, TrainingWarning
+from microgpt.runs.run import Run
+
+from .conftest import TINY
+
+Floats = NDArray[np.float64]
+Capture = pytest.CaptureFixture[str]
+
+LAYERS = ("softmax",)
+
+KINDS: dict[str, dict[str, Any]] = {
+    "old": {"preset": "microgpt", "n_head": 2, "n_embd": 8},
+    "new": {"preset": "micro", "n_embd": 16, "block_size": 5},
+    "deep": {"preset": "micro", "n_embd": 8, "n_head": 1, "n_layer": 5},
+    "bytes": {"preset": "micro", "tokenizer": "bytes", "n_embd": 8},
+    "masks": {"preset": "micro", "mask": ["digits"], "n_embd": 8},
+    "counts": {"preset": "micro", "ngram": 3, "n_embd": 8},
+}
+if find_spec("tokenizers"):
+    KINDS["bpe"] = {"preset": "micro", "tokenizer": "bpe", "vocab_size": 265, "n_embd": 8}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    folder = tmp_path_factory.mktemp("runs")
+    lines = [f"{name}{n % 3 * 7}" for n, name in enumerate(TINY * 3)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TrainingWarning)  # they have hardly been trained
+        return {
+            kind: microgpt.train(lines, steps=4, holdout=0.1, out=folder / kind, **settings)
+            for kind, settings in KINDS.items()
+        }
+
+
+def normed(x: Floats, groups: int = 1) -> Floats:
+    parts = np.split(x, groups, axis=-1)
+    return np.concatenate([p / np.sqrt((p**2).mean(-1, keepdims=True) + 1e-5) for p in parts], -1)
+
+
+def turned(x_T: Floats) -> Floats:
+    """A head's rows, rotated as complex numbers."""
+    half = x_T.shape[1] // 2
+    angles = np.arange(len(x_T))[:, None] * 100.0 ** (-np.arange(half) / half)
+    z = (x_T[:, :half] + 1j * x_T[:, half:]) * np.exp(-1j * angles)
+    return np.concatenate([z.real, z.imag], axis=1)
+
+
+@dataclass
+class ByHand:
+    """What passes through a model: arrays of each layer, each place, each norm's input."""
+
+    scores: list[Floats] = field(default_factory=list[Floats])
+    shares: list[Floats] = field(default_factory=list[Floats])
+    read: list[Floats] = field(default_factory=list[Floats])
+    hidden: list[Floats] = field(default_factory=list[Floats])
+    places: list[Floats] = field(default_factory=list[Floats])
+    norms: list[Floats] = field(default_factory=list[Floats])
+    logits: Floats = field(default_factory=lambda: np.zeros(0))
+
+
+def by_hand(on: Subject) -> ByHand:
+    """Compute all that passes through a model, head by head and position by position."""
+    c, w, tokens = on.config, on.weights, on.read.tokens
+    T, K = len(tokens), c.n_embd // c.n_head
+    found = ByHand()
+    x: Floats = w["wte"][tokens]
+    if c.position == "learned":
+        x = x + w["wpe"][:T]
+    found.norms.append(x)
+    x = normed(x)
+    found.places.append(x)
+    for i in range(c.n_layer):
+        q, k, v = (normed(x) @ w[f"layer{i}.attn_w{name}"].T for name in "qkv")
+        found.norms.append(x)
+        if c.qk_norm:
+            found.norms += [q, k]
+            q, k = normed(q, c.n_head), normed(k, c.n_head)
+        read = np.zeros((T, c.n_embd))
+        scores, shares = np.zeros((2, c.n_head, T, T))
+        for h in range(c.n_head):
+            of = slice(h * K, (h + 1) * K)
+            qh, kh = q[:, of], k[:, of]
+            if c.position == "rotary":
+                qh, kh = turned(qh), turned(kh)
+            for t in range(T):
+                for s in range(t + 1):
+                    scores[h, t, s] = sum(qh[t] * kh[s]) / math.sqrt(K)
+                exps = [math.exp(score) for score in scores[h, t, : t + 1]]
+                shares[h, t, : t + 1] = np.array(exps) / sum(exps)
+                read[t, of] = sum(shares[h, t, s] * v[s, of] for s in range(t + 1))
+        x = x + read @ w[f"layer{i}.attn_wo"].T
+        found.places.append(x)
+        found.norms.append(x)
+        hidden = np.maximum(normed(x) @ w[f"layer{i}.mlp_fc1"].T, 0)
+        hidden = hidden**2 if c.activation == "squared-relu" else hidden
+        x = x + hidden @ w[f"layer{i}.mlp_fc2"].T
+        found.places.append(x)
+        found.scores.append(scores)
+        found.shares.append(shares)
+        found.read.append(read)
+        found.hidden.append(hidden)
+    if c.final_norm:
+        found.norms.append(x)
+        x = normed(x)
+    found.logits = x @ w["lm_head"].T
+    return found
+
+
+def loss(logits: Floats, target: int) -> float:
+    return -math.log(math.exp(logits[target]) / sum(math.exp(z) for z in logits))
+
+
+def out(capsys: Capture, command: str, *words: str) -> str:
+    assert cli([*command.split(), *words]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_run_and_every_text_can_be_explained(
+    runs: dict[str, Run], name: str, kind: str, capsys: Capture
+) -> None:
+    longer = False
+    for text in ("lena7", "", "ëëëëëëë", "a\tb", "ada" * 30):
+        on = Subject(runs[kind], text)
+        longer |= on.read.positions > on.config.block_size
+        numbers = idea(name).numbers(on)
+        assert json.loads(json.dumps(numbers, allow_nan=False)) == numbers
+        idea(name).tell(numbers)
+    printed = capsys.readouterr().out
+    assert "nan" not in printed
+    assert ("the GPT alone" in printed) == (kind == "counts")
+    assert ("This is the first window" in printed) == longer
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_an_idea_is_explained_without_a_run_and_on_one(
+    runs: dict[str, Run], name: str, capsys: Capture
+) -> None:
+    alone = out(capsys, f"why {name}")
+    assert alone.endswith(f"microgpt why {name} RUN TEXT\n")
+    on = str(runs["old"].folder)
+    assert out(capsys, f"why {name}", on, "lena").count('"lena"') == 1
+    found = json.loads(out(capsys, f"why {name}", on, "lena", "--json"))
+    assert found == idea(name).numbers(Subject(Run(on), "lena"))
+
+
+def test_a_run_that_ran_away_is_told_in_one_sentence(runs: dict[str, Run]) -> None:
+    on = Subject(runs["old"], "lena")
+    vars(on)["weights"] = {**on.weights, "lm_head": on.weights["lm_head"] * math.inf}
+    with pytest.raises(RunError, match="its parameters are too large"):
+        _ = on.seen
+
+
+@pytest.mark.parametrize("kind", ["old", "new", "deep", "bytes"])
+def test_the_position_that_is_shown_has_the_highest_loss(runs: dict[str, Run], kind: str) -> None:
+    run = runs[kind]
+    on = Subject(run, "noel7")
+    losses = run.gpt.losses(_batch(on))
+    assert on.losses == pytest.approx(losses, abs=1e-4)
+    assert on.costliest == int(losses.argmax())
+    expected = [loss(z, t) for z, t in zip(by_hand(on).logits, on.read.targets)]
+    assert on.losses == pytest.approx(expected, abs=1e-12)
+
+
+def test_where_no_target_is_known_the_last_position_is_shown(runs: dict[str, Run]) -> None:
+    on = Subject(runs["new"], "ë" * 20)
+    assert np.isnan(on.losses).all()
+    assert on.costliest == 4
+    some = Subject(runs["old"], "ëna")
+    assert math.isnan(some.losses[0])
+    assert some.costliest == 1 + int(some.losses[1:].argmax())
+
+
+def _batch(on: Subject) -> Any:
+    from microgpt.data.batch import Batch
+
+    tokens = np.array(on.read.tokens)
+    return Batch(tokens, np.array(on.read.targets), np.array([0, len(tokens)]))
+
+
+@pytest.mark.parametrize("kind", ["old", "new", "bytes"])
+def test_a_softmax_is_exp_over_the_sum_of_exp(
+    runs: dict[str, Run], kind: str, capsys: Capture
+) -> None:
+    on = Subject(runs[kind], "bob")
+    found = idea("softmax").numbers(on)
+    t, target = on.costliest, on.read.targets[on.costliest]
+    logits = by_hand(on).logits[t]
+    exps = [math.exp(z) for z in logits]
+    shown, others = found["tokens"], found["others"]
+    p = sorted((e / sum(exps) for e in exps), reverse=True)
+    assert [e["p"] for e in shown][:8] == pytest.approx(p[:8], abs=1e-12)
+    assert [e["logit"] - e["less"] for e in shown] == pytest.approx([max(logits)] * len(shown))
+    assert sum(e["p"] for e in shown) + others["p"] == pytest.approx(1.0, abs=1e-12)
+    assert sum(e["exp"] for e in shown) + others["exp"] == pytest.approx(found["sum"])
+    assert found["sum"] == pytest.approx(sum(exps) / math.exp(max(logits)))
+    assert others["tokens"] == len(exps) - len(shown)
+    (wanted,) = (e for e in shown if e["target"])
+    assert wanted["p"] == pytest.approx(exps[target] / sum(exps))
+    assert found["loss"] == pytest.approx(-math.log(wanted["p"]))
+    assert 0 <= found["added"]["p_changes_by"] < 1e-12
+    for at in found["temperatures"]:
+        warm = [math.exp(z / at["temperature"]) for z in logits]
+        q = [e / sum(warm) for e in warm]
+        assert (at["largest"], at["target"]) == pytest.approx((max(q), q[target]))
+        assert at["choices"] == pytest.approx(math.prod(x**-x for x in q))
+    idea("softmax").tell(found)
+    printed = " ".join(capsys.readouterr().out.split())
+    for e in shown:
+        assert f"{e['logit']:.2f} {e['less']:.2f} {e['exp']:.4f} {e['p']:.4f}" in printed
+    assert f"log({found['sum']:.4f}) + {-wanted['less']:.4f} = {found['loss']:.4f}" in printed
+
+
+def test_float32_needs_the_largest_subtracted() -> None:
+    row = np.array([2.0, 1.0, 0.0], np.float32)
+    exact = [math.exp(z) / sum(map(math.exp, (2, 1, 0))) for z in (2, 1, 0)]
+    for added in (0, 80, -80):
+        assert naive(row + np.float32(added)) == pytest.approx(exact, rel=1e-5)
+    for added in (87, 1000, -107, -1000):
+        moved = row + np.float32(added)
+        assert np.isnan(naive(moved)[0])
+        assert naive(moved - moved.max()) == pytest.approx(exact, rel=1e-5)
