@@ -17,6 +17,7 @@ import microgpt
 from microgpt.cli.app import run as cli
 from microgpt.cli.why.float32 import naive
 from microgpt.cli.why.ideas import idea
+from microgpt.cli.why.scaling import scaled
 from microgpt.cli.why.subject import Subject
 from microgpt.errors import RunError, TrainingWarning
 from microgpt.runs.run import Run
@@ -26,7 +27,7 @@ from .conftest import TINY
 Floats = NDArray[np.float64]
 Capture = pytest.CaptureFixture[str]
 
-LAYERS = ("softmax",)
+LAYERS = ("attention", "softmax")
 
 KINDS: dict[str, dict[str, Any]] = {
     "old": {"preset": "microgpt", "n_head": 2, "n_embd": 8},
@@ -241,3 +242,59 @@ def test_float32_needs_the_largest_subtracted() -> None:
         moved = row + np.float32(added)
         assert np.isnan(naive(moved)[0])
         assert naive(moved - moved.max()) == pytest.approx(exact, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["old", "new", "deep"])
+def test_heads_score_and_read_what_a_loop_over_positions_does(
+    runs: dict[str, Run], kind: str, capsys: Capture
+) -> None:
+    on = Subject(runs[kind], "noel7")
+    found, hand = idea("attention").numbers(on), by_hand(on)
+    t, K = found["position"], found["head_width"]
+    for layer, heads in enumerate(found["layers"]):
+        wo = on.weights[f"layer{layer}.attn_wo"]
+        whole = hand.places[2 * layer + 1][t] - hand.places[2 * layer][t]
+        assert sum(wo[:, h * K : (h + 1) * K] @ head["reads"] for h, head in enumerate(heads)) == (
+            pytest.approx(whole, abs=1e-12)
+        )
+        for h, head in enumerate(heads):
+            of = slice(h * K, (h + 1) * K)
+            assert head["scores"] == pytest.approx(hand.scores[layer][h, t, : t + 1], abs=1e-12)
+            assert head["shares"] == pytest.approx(hand.shares[layer][h, t, : t + 1], abs=1e-12)
+            assert head["reads"] == pytest.approx(hand.read[layer][t, of], abs=1e-12)
+            adds = wo[:, of] @ hand.read[layer][t, of]
+            assert head["adds"] == pytest.approx(math.sqrt(sum(adds**2)), abs=1e-12)
+            previous = [hand.shares[layer][h, s, s - 1] for s in range(2, len(on.read.tokens))]
+            mean = sum(previous) / len(previous)
+            assert head["on_average"]["previous"] == pytest.approx(mean)
+    idea("attention").tell(found)
+    printed = " ".join(capsys.readouterr().out.split())
+    last = found["layers"][-1]
+    row = " ".join(f"{h['scores'][t]:.2f} {h['shares'][t]:.3f}" for h in last)
+    assert f"{t} {found['read'][t]} {row}" in printed
+    assert f"0 {last[0]['adds']:.2f} {100 * last[0]['on_average']['start']:.0f} %" in printed
+    assert ("The 3 layers between are left out" in printed) == (kind == "deep")
+
+
+def test_of_a_long_text_the_positions_with_the_largest_shares_are_shown(
+    runs: dict[str, Run], capsys: Capture
+) -> None:
+    found = idea("attention").numbers(Subject(runs["deep"], "ada" * 12 + "z"))
+    found["position"] = 30
+    for heads in found["layers"]:
+        heads[0]["shares"] = [0.9 if s == 17 else 0.1 / 30 for s in range(31)]
+        heads[0]["scores"] = [0.0] * 31
+    idea("attention").tell(found)
+    printed = capsys.readouterr().out
+    assert "19 positions with smaller shares not shown" in printed
+    assert "0.900" in printed
+
+
+def test_a_product_of_queries_and_keys_is_as_large_as_the_root_of_their_width() -> None:
+    for K in (4, 64):
+        size, without, divided = scaled(K, positions=8)
+        assert size == pytest.approx(math.sqrt(K), rel=0.1)
+        # Eight standard normal scores: the largest share, estimated anew.
+        exps = np.exp(np.random.default_rng(3).normal(size=(20_000, 8)))
+        assert divided == pytest.approx((exps.max(1) / exps.sum(1)).mean(), abs=0.03)
+        assert without > divided

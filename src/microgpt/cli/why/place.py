@@ -68,6 +68,15 @@ def chance(p: float) -> str:
     return f"{p:.4f}" if p >= 0.0001 or not p else f"{p:.1e}"
 
 
+def ends(layers: int) -> list[int]:
+    """Return the layers that are shown: all of a few, the first and the last of many.
+
+    >>> ends(2), ends(12)
+    ([0, 1], [0, 11])
+    """
+    return list(range(layers)) if layers <= 4 else [0, layers - 1]
+
+
 def _say_what_is_left_out(record: Record) -> None:
     read, positions = len(record["read"]), record["positions"]
     if read < positions:
