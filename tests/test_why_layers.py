@@ -19,6 +19,7 @@ from microgpt.cli.why.float32 import naive
 from microgpt.cli.why.ideas import idea
 from microgpt.cli.why.scaling import scaled
 from microgpt.cli.why.subject import Subject
+from microgpt.data.tokenizer.shown import symbols
 from microgpt.errors import RunError, TrainingWarning
 from microgpt.runs.run import Run
 
@@ -27,7 +28,7 @@ from .conftest import TINY
 Floats = NDArray[np.float64]
 Capture = pytest.CaptureFixture[str]
 
-LAYERS = ("attention", "softmax")
+LAYERS = ("attention", "mlp", "softmax")
 
 KINDS: dict[str, dict[str, Any]] = {
     "old": {"preset": "microgpt", "n_head": 2, "n_embd": 8},
@@ -298,3 +299,44 @@ def test_a_product_of_queries_and_keys_is_as_large_as_the_root_of_their_width() 
         exps = np.exp(np.random.default_rng(3).normal(size=(20_000, 8)))
         assert divided == pytest.approx((exps.max(1) / exps.sum(1)).mean(), abs=0.03)
         assert without > divided
+
+
+@pytest.mark.parametrize("kind", ["old", "new", "deep"])
+def test_hidden_numbers_are_counted_and_the_one_that_adds_most_is_named(
+    runs: dict[str, Run], kind: str, capsys: Capture
+) -> None:
+    on = Subject(runs[kind], "dana7")
+    found, hand = idea("mlp").numbers(on), by_hand(on)
+    F = found["hidden"]
+    for layer, of in enumerate(found["layers"]):
+        hidden, fc2 = hand.hidden[layer], on.weights[f"layer{layer}.mlp_fc2"]
+        assert hidden.shape[1] == F
+        assert of["above"] == [sum(x > 0 for x in row) for row in hidden.tolist()]
+        assert of["silent"] == sum(all(x == 0 for x in hidden[:, f]) for f in range(F))
+        added = hand.places[2 * layer + 2] - hand.places[2 * layer + 1]
+        assert of["adds"] == pytest.approx([math.sqrt(sum(row**2)) for row in added], abs=1e-12)
+        for t, most in enumerate(of["most"]):
+            alone = [hidden[t, f] * math.sqrt(sum(fc2[:, f] ** 2)) for f in range(F)]
+            assert most["adds"] == pytest.approx(max(alone), abs=1e-12)
+            assert alone[most["unit"]] == pytest.approx(max(alone), abs=1e-12)
+            assert most["number"] == pytest.approx(hidden[t, most["unit"]], abs=1e-12)
+            pushed = on.weights["lm_head"] @ fc2[:, most["unit"]]
+            likely = np.argsort(-pushed)[:3].tolist()
+            assert most["raises"] == [symbols(on.run.tokenizer)[i] for i in likely]
+    idea("mlp").tell(found)
+    printed = " ".join(capsys.readouterr().out.split())
+    first = found["layers"][0]
+    share, adds = f"{100 * first['above'][1] / F:.0f} %", f"{first['adds'][1]:.2f}"
+    assert f"d {first['above'][1]} {share} {adds} {first['most'][1]['unit']} " in printed
+    assert f"{F - first['silent']} of {F} hidden numbers are above 0 here" in printed
+
+
+def test_the_example_of_the_mlp_is_linear_without_its_relu_alone(capsys: Capture) -> None:
+    printed = out(capsys, "why mlp")
+    table = [line.split() for line in printed.splitlines() if line[:1] in " -" and line.strip()]
+    with_relu = {tuple(row[:2]): row[-2:] for row in table[1:4]}
+    assert with_relu[("0", "3")] == ["0", "3"]
+    a, b = ([float(x) for x in with_relu[key]] for key in (("1", "2"), ("-1", "1")))
+    assert [x + y for x, y in zip(a, b)] == [6.0, 8.0]
+    plain = [[float(x) for x in row] for row in table[5:8]]
+    assert [x + y for x, y in zip(plain[0], plain[1])] == plain[2]

@@ -13,7 +13,7 @@ import numpy as np
 from microgpt.cli.terminal.console import stdout
 from microgpt.cli.terminal.say import say
 from microgpt.cli.terminal.tables import FittedTable, table
-from microgpt.cli.why.place import Record, chance, costliest, ends, say_position
+from microgpt.cli.why.place import Record, chance, costliest, ends, say_between, say_position
 from microgpt.cli.why.scaling import scaled
 from microgpt.cli.why.subject import Subject
 from microgpt.inside.heads import attending, look
@@ -111,9 +111,7 @@ def tell(numbers: dict[str, Any]) -> None:
         say()
         stdout().print(_looks(heads))
         say()
-    if len(layers) > len(ends(len(layers))):
-        say(f"The {len(layers) - 2} layers between are left out; --json has all.")
-        say()
+    say_between(len(layers))
     say(
         f"score: q k / sqrt({numbers['head_width']}). share: the softmax of a head's scores, how "
         "much of that position's value it reads. adds: the length of what the head adds to the "

@@ -77,6 +77,13 @@ def ends(layers: int) -> list[int]:
     return list(range(layers)) if layers <= 4 else [0, layers - 1]
 
 
+def say_between(layers: int) -> None:
+    """Say which layers are left out."""
+    if layers > len(ends(layers)):
+        say(f"The {layers - 2} layers between are left out; --json has all.")
+        say()
+
+
 def _say_what_is_left_out(record: Record) -> None:
     read, positions = len(record["read"]), record["positions"]
     if read < positions:
