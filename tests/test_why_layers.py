@@ -28,7 +28,7 @@ from .conftest import TINY
 Floats = NDArray[np.float64]
 Capture = pytest.CaptureFixture[str]
 
-LAYERS = ("attention", "mlp", "softmax")
+LAYERS = ("attention", "mlp", "residual", "softmax")
 
 KINDS: dict[str, dict[str, Any]] = {
     "old": {"preset": "microgpt", "n_head": 2, "n_embd": 8},
@@ -340,3 +340,34 @@ def test_the_example_of_the_mlp_is_linear_without_its_relu_alone(capsys: Capture
     assert [x + y for x, y in zip(a, b)] == [6.0, 8.0]
     plain = [[float(x) for x in row] for row in table[5:8]]
     assert [x + y for x, y in zip(plain[0], plain[1])] == plain[2]
+
+
+@pytest.mark.parametrize("kind", ["old", "new", "deep"])
+def test_the_stream_is_read_out_after_each_place(
+    runs: dict[str, Run], kind: str, capsys: Capture
+) -> None:
+    on = Subject(runs[kind], "ëda7")
+    found, hand = idea("residual").numbers(on), by_hand(on)
+    places = found["places"]
+    assert [place["place"] for place in places[:3]] == ["embedding", "attention 0", "MLP 0"]
+    assert len(places) == len(hand.places) == 2 * on.config.n_layer + 1
+    before = np.zeros_like(hand.places[0])
+    for place, x in zip(places, hand.places):
+        assert place["lengths"] == pytest.approx(np.sqrt((x**2).sum(1)), abs=1e-12)
+        assert place["adds"] == pytest.approx(np.sqrt(((x - before) ** 2).sum(1)), abs=1e-12)
+        before = x
+        logits = (normed(x) if on.config.final_norm else x) @ on.weights["lm_head"].T
+        known = [loss(z, t) for z, t in zip(logits, on.read.targets) if t >= 0]
+        assert [nats for nats in place["losses"] if nats is not None] == pytest.approx(known)
+        assert place["losses"][0] is None
+        assert place["loss"] == pytest.approx(sum(known) / len(known))
+        likely = [symbols(on.run.tokenizer)[z.argmax()] for z in logits]
+        assert place["likeliest"] == likely
+    assert places[-1]["losses"][1:] == pytest.approx(on.losses[1:])
+    idea("residual").tell(found)
+    printed = " ".join(capsys.readouterr().out.split())
+    for place in places:
+        length = sum(place["lengths"]) / len(place["lengths"])
+        assert f"{length:.2f} {place['loss']:.2f}" in printed
+    row = " ".join(f"{place['losses'][1]:.2f}" for place in places)
+    assert (f"ë? d {row}" in printed) == (kind != "deep")
