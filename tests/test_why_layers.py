@@ -28,7 +28,7 @@ from .conftest import TINY
 Floats = NDArray[np.float64]
 Capture = pytest.CaptureFixture[str]
 
-LAYERS = ("attention", "mlp", "residual", "softmax")
+LAYERS = ("rmsnorm", "attention", "mlp", "residual", "softmax")
 
 KINDS: dict[str, dict[str, Any]] = {
     "old": {"preset": "microgpt", "n_head": 2, "n_embd": 8},
@@ -371,3 +371,47 @@ def test_the_stream_is_read_out_after_each_place(
         assert f"{length:.2f} {place['loss']:.2f}" in printed
     row = " ".join(f"{place['losses'][1]:.2f}" for place in places)
     assert (f"ë? d {row}" in printed) == (kind != "deep")
+
+
+@pytest.mark.parametrize("kind", ["old", "new", "deep"])
+def test_the_sizes_of_rows_before_and_after_each_norm(
+    runs: dict[str, Run], kind: str, capsys: Capture
+) -> None:
+    on = Subject(runs[kind], "bea")
+    found, hand = idea("rmsnorm").numbers(on), by_hand(on)
+    norms = found["norms"]
+    assert len(norms) == len(hand.norms)
+    for norm, x in zip(norms, hand.norms):
+        expected = [math.sqrt(sum(v * v for v in row) / len(row)) for row in x.tolist()]
+        assert norm["before"] == pytest.approx(expected, abs=1e-12)
+        groups = on.config.n_head if norm["norm"].startswith(("queries", "keys")) else 1
+        after = np.sqrt((normed(x, groups) ** 2).mean(axis=1))
+        assert norm["after"] == pytest.approx(after, abs=1e-12)
+    names = [norm["norm"] for norm in norms]
+    within = ["attention 0", "queries 0", "keys 0", "MLP 0"]
+    if kind == "old":
+        assert names == ["embedding", "attention 0", "MLP 0"]
+    else:
+        assert names[:5] == ["embedding", *within]
+        assert names[-1] == "output"
+    idea("rmsnorm").tell(found)
+    printed = " ".join(capsys.readouterr().out.split())
+    for norm in norms:
+        before = norm["before"]
+        sizes = (min(before), sum(before) / len(before), max(before))
+        assert " ".join([norm["norm"], *(f"{size:.4f}" for size in sizes)]) in printed
+    assert ("The size of each row before the norm" in printed) == (kind != "deep")
+
+
+def test_embeddings_ten_times_as_large_change_nothing_but_for_what_is_added(
+    runs: dict[str, Run],
+) -> None:
+    on = Subject(runs["old"], "bea")
+    changed = idea("rmsnorm").numbers(on)["embeddings"]["logits_change_by"]
+    larger = Subject(runs["old"], "bea")
+    vars(larger)["weights"] = {
+        name: 10 * w if name in ("wte", "wpe") else w for name, w in on.weights.items()
+    }
+    moved = by_hand(larger).logits - by_hand(on).logits
+    assert changed == pytest.approx(np.abs(moved).max(), abs=1e-12)
+    assert 0 < changed < 0.01 * np.abs(on.seen.logits_TV).max()

@@ -28,6 +28,9 @@ VALUES = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0))
 WIDTHS = (4, 16, 64, 256)
 """The K of heads with random queries and keys."""
 
+WIDE = 4
+"""How many heads a table has; a row of more would not fit a terminal."""
+
 MOST = 12
 """How many positions are shown: those with the largest shares."""
 
@@ -104,7 +107,8 @@ def tell(numbers: dict[str, Any]) -> None:
         heads = layers[layer]
         say(f"Layer {layer}", "bold")
         say()
-        stdout().print(_shares(heads, read))
+        for first in range(0, len(heads), WIDE):
+            stdout().print(_shares(heads, range(len(heads))[first : first + WIDE], read))
         left_out = len(heads[0]["shares"]) - MOST
         if left_out > 0:
             say(f"{count(left_out, 'position')} with smaller shares not shown; --json has all.")
@@ -132,18 +136,17 @@ def _looks(heads: list[Record]) -> FittedTable:
     return rows
 
 
-def _shares(heads: list[Record], read: list[str]) -> FittedTable:
+def _shares(heads: list[Record], shown: range, read: list[str]) -> FittedTable:
     """Return a row for each position with a large share, a score and a share for each head."""
     shares_HS = np.array([head["shares"] for head in heads])
-    order = np.argsort(-shares_HS.max(axis=0), kind="stable")[:MOST]
-    scores = [f"score {h}" for h in range(len(heads))]
-    columns = [name for h in range(len(heads)) for name in (scores[h], f"share {h}")]
+    order: list[int] = np.argsort(-shares_HS.max(axis=0), kind="stable")[:MOST].tolist()
+    scores = [f"score {h}" for h in shown]
+    columns = [name for h in shown for name in (f"score {h}", f"share {h}")]
     rows = table("", "", *columns, left=2, least=scores[::-1])
-    shown: list[int] = sorted(order.tolist())
-    for s in shown:
+    for s in sorted(order):
         cells: list[str] = []
-        for head in heads:
-            cells += [figures(head["scores"][s], 2), f"{head['shares'][s]:.3f}"]
+        for h in shown:
+            cells += [figures(heads[h]["scores"][s], 2), f"{heads[h]['shares'][s]:.3f}"]
         rows.add_row(f"{s}", read[s], *cells)
     return rows
 

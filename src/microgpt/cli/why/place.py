@@ -68,6 +68,16 @@ def chance(p: float) -> str:
     return f"{p:.4f}" if p >= 0.0001 or not p else f"{p:.1e}"
 
 
+def short(place: str) -> str:
+    """Write the name of a place in the model as a heading.
+
+    >>> short("layer0 attention"), short("embedding")
+    ('attention 0', 'embedding')
+    """
+    layer, _, part = place.partition(" ")
+    return f"{part} {layer.removeprefix('layer')}" if part else place
+
+
 def ends(layers: int) -> list[int]:
     """Return the layers that are shown: all of a few, the first and the last of many.
 

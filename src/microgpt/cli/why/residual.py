@@ -13,7 +13,7 @@ import numpy as np
 from microgpt.cli.terminal.console import stdout
 from microgpt.cli.terminal.say import say
 from microgpt.cli.terminal.tables import FittedTable, table
-from microgpt.cli.why.place import Record, say_window, window
+from microgpt.cli.why.place import Record, say_window, short, window
 from microgpt.cli.why.subject import Subject
 from microgpt.data.tokenizer.shown import symbols
 from microgpt.inside.lens import lens
@@ -70,7 +70,7 @@ def numbers(on: Subject) -> dict[str, Any]:
         known_T = losses_T[targets_T >= 0]
         places.append(
             {
-                "place": _short(seen.places[p]),
+                "place": short(seen.places[p]),
                 "lengths": seen.norms_PT[p].tolist(), "adds": seen.added_PT[p].tolist(),
                 "losses": [x if t >= 0 else None for x, t in zip(losses_T.tolist(), targets_T)],
                 "loss": float(known_T.mean()) if len(known_T) else None,
@@ -109,12 +109,6 @@ def _positions(numbers: Record) -> FittedTable:
     for t, (read, coming) in enumerate(zip(numbers["read"], numbers["coming"])):
         rows.add_row(read, coming, *(_nats(place["losses"][t]) for place in places))
     return rows
-
-
-def _short(place: str) -> str:
-    """Return "attention 0" for "layer0 attention"."""
-    layer, _, part = place.partition(" ")
-    return f"{part} {layer.removeprefix('layer')}" if part else place
 
 
 def _nats(loss: float | None) -> str:
