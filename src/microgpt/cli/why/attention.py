@@ -109,10 +109,11 @@ def tell(numbers: dict[str, Any]) -> None:
         say()
         for first in range(0, len(heads), WIDE):
             stdout().print(_shares(heads, range(len(heads))[first : first + WIDE], read))
+            say()
         left_out = len(heads[0]["shares"]) - MOST
         if left_out > 0:
             say(f"{count(left_out, 'position')} with smaller shares not shown; --json has all.")
-        say()
+            say()
         stdout().print(_looks(heads))
         say()
     say_between(len(layers))
