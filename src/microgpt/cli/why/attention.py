@@ -61,9 +61,9 @@ def example() -> None:
         rows.add_row(f"{t}", *(chance(x) if s <= t else "" for s, x in enumerate(shares_S)))
     stdout().print(rows)
     say()
-    say("Why / sqrt(K): random queries and keys, eight positions, the mean of the largest share.")
+    say("Why / sqrt(K)? Random queries and keys, eight positions:", "bold")
     say()
-    rows = table("K", "size of q k", "largest share", "with / sqrt(K)", left=0)
+    rows = table("K", "size of q k", "largest share", "after / sqrt(K)", left=0)
     for K in WIDTHS:
         size, plain, divided = scaled(K, positions=8)
         rows.add_row(f"{K}", f"{size:.1f}", f"{plain:.2f}", f"{divided:.2f}")
