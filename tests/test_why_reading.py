@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections import Counter
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.cells import cell_len
 
 import microgpt
-from microgpt import Run
+from microgpt import Run, cross_entropy
 from microgpt.cli.app import run as cli
+from microgpt.data.tokenizer.unknown import charge, readable
+from microgpt.scoring.price import Laid
 
-from .conftest import shown
+from .conftest import laid_out, shown
 from .kinds import KINDS, LINES
 
 Capture = pytest.CaptureFixture[str]
+Slopes = dict[str, list[float]]
 
 
 def said(capsys: Capture, *words: str) -> str:
@@ -91,7 +100,116 @@ def test_every_tokenizer_gives_its_text_back(kind: Run, capsys: Capture) -> None
     assert [at["token"] for at in numbers["positions"][1:]] == targets[:-1]
 
 
-@pytest.mark.parametrize("idea", ["text"])
+# --- counting ------------------------------------------------------------------------------------
+
+
+def pairs_of(texts: Iterable[str]) -> list[tuple[str, str]]:
+    """Return what is read and what comes next at every position; "." is BOS."""
+    return [pair for text in texts for pair in pairwise(f".{text}.")]
+
+
+def slopes_of(table: dict[str, list[float]], pairs: list[tuple[str, str]]) -> Slopes:
+    """Return the gradient of the mean loss, position by position."""
+    letters = [*table]
+    slopes = {a: [0.0] * len(letters) for a in letters}
+    for a, b in pairs:
+        _, d_logits_V = cross_entropy(table[a], letters.index(b))
+        slopes[a] = [x + d / len(pairs) for x, d in zip(slopes[a], d_logits_V)]
+    return slopes
+
+
+def test_the_learned_table_is_that_of_steps_over_single_positions(
+    model: Run, capsys: Capture
+) -> None:
+    numbers = told(capsys, "counting", str(model.folder), "lena")
+    trained, held_out = map(pairs_of, model.documents)
+    letters = [*sorted({a for a, _ in trained} - {"."}), "."]
+    table = {a: [0.0] * len(letters) for a in letters}
+    most = max(Counter(a for a, _ in trained).values())
+    assert numbers["rate"] == pytest.approx(2 * len(trained) / most)
+    for _ in range(10):
+        slopes = slopes_of(table, trained)
+        table = {a: [z - numbers["rate"] * d for z, d in zip(table[a], slopes[a])] for a in letters}
+    (after,) = [at for at in numbers["losses"] if at["table"] == "10 steps"]
+    for name, pairs in (("trained", trained), ("held_out", held_out)):
+        losses = [cross_entropy(table[a], letters.index(b))[0] for a, b in pairs]
+        assert after[name] == pytest.approx(sum(losses) / len(losses), rel=1e-12)
+    slopes = slopes_of(table, trained)
+    for at, (a, b) in zip(numbers["slopes"], pairs_of(["lena"])):
+        assert at["formula"] == pytest.approx(slopes[a][letters.index(b)], abs=1e-15)
+        assert at["measured"] == pytest.approx(at["formula"], abs=1e-9)
+
+
+def test_counted_tables_have_the_shares_and_the_loss_of_evaluate(
+    model: Run, capsys: Capture
+) -> None:
+    numbers = told(capsys, "counting", str(model.folder), "lena")
+    trained, held_out = map(pairs_of, model.documents)
+    times, reads = Counter(trained), Counter(a for a, _ in trained)
+    losses = {at["table"]: at for at in numbers["losses"]}
+    entropy = -sum(n * math.log(n / reads[a]) for (a, _), n in times.items()) / len(trained)
+    assert losses["counted"]["trained"] == pytest.approx(entropy)
+    shares = [times[pair] / reads[pair[0]] for pair in held_out]
+    by_shares = -sum(map(math.log, shares)) / len(held_out)
+    assert losses["counted"]["held_out"] == pytest.approx(by_shares)
+    smoothed = model.baselines(model.documents[1])["bigram"].mean
+    assert losses["smoothed"]["held_out"] == pytest.approx(smoothed, rel=1e-12)
+    assert losses["0 steps"]["held_out"] == pytest.approx(math.log(len(reads)))
+    assert losses["counted"]["trained"] < losses["1,000 steps"]["trained"] < entropy + 0.01
+    gpt = model.gpt.losses(laid_out([model.tokenizer.encode("lena")[0].tolist()], 7, 6))
+    for at, (a, b), nats in zip(numbers["pairs"], pairs_of(["lena"]), gpt):
+        assert (at["times"], at["of"]) == (times[a, b], reads[a])
+        assert at["gpt"] == pytest.approx(nats, rel=1e-6)
+    printed = said(capsys, "counting", str(model.folder), "lena")
+    for name, at in losses.items():
+        row = [name, f"{at['trained']:.4f}", f"{at['held_out']:.4f}"]
+        assert " ".join(row) in " ".join(printed.split())
+
+
+def test_pairs_have_the_losses_of_the_gpt_alone(
+    kind: Run, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("microgpt.cli.why.counting._WORK", 2_000_000)  # fewer steps
+    text, block_size = "ada took 7mŠ", kind.settings.model.block_size
+    numbers = told(capsys, "counting", str(kind.folder), text)
+    window = Laid.of([text], kind.tokenizer, block_size).batch.take(np.array([0]))
+    gpt_T = kind.gpt.losses(readable(window, kind.tokenizer))
+    expected = charge(gpt_T.astype(np.float64), window.targets_N, kind.tokenizer)
+    assert [at["gpt"] for at in numbers["pairs"]] == pytest.approx(expected.tolist(), rel=1e-5)
+    assert numbers["losses"][0]["trained"] == pytest.approx(math.log(kind.tokenizer.vocab_size))
+    own, held = (
+        {*zip(batch.tokens_N.tolist(), batch.targets_N.tolist())}
+        for batch in (Laid.of(part, kind.tokenizer, block_size).batch for part in kind.documents)
+    )
+    (counted,) = [at for at in numbers["losses"] if at["table"] == "counted"]
+    assert (counted["held_out"] is None) == bool(held - own)  # infinite: a pair has p = 0
+    named = "GPT alone" in said(capsys, "counting", str(kind.folder), text)
+    assert named == (kind.weight is not None)
+
+
+def test_a_table_too_large_to_learn_is_counted_all_the_same(
+    model: Run, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("microgpt.cli.why.counting._LARGEST", 10)
+    printed = said(capsys, "counting", str(model.folder), "lena")
+    assert "A table of 8 rows and as many columns is not learned here" in printed
+    assert "smoothed" in printed
+
+
+def test_without_its_documents_a_run_has_nothing_to_count(
+    model: Run, tmp_path: Path, capsys: Capture
+) -> None:
+    data = model.folder.parent / "names.txt"
+    data.rename(tmp_path / "names.txt")
+    assert cli(["why", "counting", str(model.folder), "lena"]) == 2
+    (tmp_path / "names.txt").rename(data)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == 1
+    assert "names.txt" in printed.err
+
+
+@pytest.mark.parametrize("idea", ["text", "counting"])
 def test_an_idea_fits_a_narrow_terminal(
     idea: str, model: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,13 +97,24 @@ class Counts:
         """Return losses_N of the unigram model, nats."""
         return -np.log(self.unigrams_V[batch.targets_N])
 
+    def times(self, batch: Batch) -> Floats:
+        """Return times_N: how often each position's token was followed by its target."""
+        keys = batch.tokens_N.astype(np.int64) * self.vocab_size + batch.targets_N
+        at = np.minimum(np.searchsorted(self.pairs, keys), len(self.pairs) - 1)
+        return np.where(self.pairs[at] == keys, self.pair_counts[at], 0.0)
+
     def bigram(self, batch: Batch) -> Floats:
         """Return losses_N of the bigram model, nats."""
-        tokens, targets = batch.tokens_N.astype(np.int64), batch.targets_N.astype(np.int64)
-        keys = tokens * self.vocab_size + targets
-        at = np.minimum(np.searchsorted(self.pairs, keys), len(self.pairs) - 1)
-        seen = np.where(self.pairs[at] == keys, self.pair_counts[at], 0.0)
+        tokens, targets, seen = batch.tokens_N, batch.targets_N, self.times(batch)
         # An unseen context has n(a) = types(a) = 0: with types 1 in its place, p is the unigram's.
         types = np.where(self.contexts_V[tokens] > 0, self.types_V[tokens], 1.0)
         p = (seen + types * self.unigrams_V[targets]) / (self.contexts_V[tokens] + types)
         return -np.log(p)
+
+    @property
+    def log_p_VV(self) -> Floats:
+        """The bigram model as a table: the logarithm of p(column | row), for small vocabularies."""
+        V = self.vocab_size
+        tokens_N, targets_N = np.divmod(np.arange(V * V), V)
+        losses_N = self.bigram(Batch(tokens_N, targets_N, np.array([0, V * V])))
+        return -np.reshape(losses_N, (V, V))
