@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import re
+import statistics
 from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
@@ -13,19 +15,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from rich.cells import cell_len
+from safetensors.numpy import load_file
 
 import microgpt
 from microgpt import Run, cross_entropy
 from microgpt.cli.app import run as cli
 from microgpt.data.tokenizer.unknown import charge, readable
+from microgpt.inside.observed import observe
+from microgpt.model import initial, size, views
+from microgpt.runs.reading import reading
 from microgpt.scoring.price import Laid
 
-from .conftest import laid_out, shown
+from .conftest import TINY, laid_out, shown, some
 from .kinds import KINDS, LINES
 
 Capture = pytest.CaptureFixture[str]
 Slopes = dict[str, list[float]]
+
+READ = ["bpe", "counts, first BOS", "micro", "masks", "bytes", "learned positions, norms"]
 
 
 def said(capsys: Capture, *words: str) -> str:
@@ -39,7 +48,7 @@ def told(capsys: Capture, *words: str) -> dict[str, Any]:
     return json.loads(said(capsys, *words, "--json"))
 
 
-@pytest.fixture(scope="module", params=["micro", "bpe", "masks", "bytes", "counts, first BOS"])
+@pytest.fixture(scope="module", params=some(READ, 0, 1))
 def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Return a run of each kind that reads, places or mixes in another way."""
     path = tmp_path_factory.mktemp("kind") / "lines.txt"
@@ -209,7 +218,79 @@ def test_without_its_documents_a_run_has_nothing_to_count(
     assert "names.txt" in printed.err
 
 
-@pytest.mark.parametrize("idea", ["text", "counting"])
+# --- parameters ----------------------------------------------------------------------------------
+
+
+def test_the_matrices_of_a_run_are_all_its_numbers(model: Run, capsys: Capture) -> None:
+    """V = 8, D = 4, T = 6 and one layer."""
+    numbers = told(capsys, "parameters", str(model.folder), "anna")
+    assert numbers["size"] == 2 * 8 * 4 + 6 * 4 + 12 * 4 * 4
+    matrices = {at["name"]: at for at in numbers["matrices"]}
+    assert sum(at["size"] for at in matrices.values()) == numbers["size"]
+    kept = load_file(model.folder / "checkpoint.safetensors")
+    printed = [line.split() for line in said(capsys, "parameters", str(model.folder)).split("\n")]
+    assert "as this run" not in " ".join(" ".join(line) for line in printed)
+    for name, at in matrices.items():
+        weight = kept[name]
+        assert list(weight.shape) == at["shape"]
+        assert at["std"] == pytest.approx(statistics.pstdev(weight.ravel().tolist()))
+        assert at["largest"] == pytest.approx(max(map(abs, weight.ravel().tolist())))
+        (row,) = [row for row in printed if row[:1] == [name]]
+        assert row[-4:-1] == ["0.0800", f"{at['std']:.4f}", f"{at['largest']:.2f}"]
+    # BOS, a, n, n, a: three rows of wte, five of wpe.
+    assert (matrices["wte"]["read"], matrices["wpe"]["read"]) == (3 * 4, 5 * 4)
+    assert matrices["lm_head"]["read"] == 8 * 4
+
+
+def test_a_model_begins_blind_and_with_the_slope_of_a_finite_difference(
+    model: Run, capsys: Capture
+) -> None:
+    """The slope's length is that of the change along itself."""
+    config = model.settings.model
+    numbers = told(capsys, "parameters", str(model.folder), "anna")
+    found = {at["std"]: at for at in numbers["first"]}
+    assert [*found] == [0.0, 0.02, 0.08, 0.5, 2.0]
+    assert found[0.0]["loss"] == pytest.approx(math.log(8))
+    assert found[0.0]["slope"] == 0.0
+    assert abs(found[0.02]["loss"] - math.log(8)) < 0.05 < found[2.0]["loss"] - math.log(8)
+    read = reading(model, "anna", 6)
+
+    def loss(flat: NDArray[np.float64]) -> float:
+        logits_TV = observe(config, views(flat, config), read.tokens).logits_TV
+        pairs = zip(logits_TV.tolist(), read.targets)
+        return sum(cross_entropy(logits_V, target)[0] for logits_V, target in pairs) / 5
+
+    start = initial(config, random.Random(42)).astype(np.float64)
+    slopes = np.zeros(len(start))
+    for i in range(len(start)):
+        nudge = np.zeros(len(start))
+        nudge[i] = 1e-5
+        slopes[i] = (loss(start + nudge) - loss(start - nudge)) / 2e-5
+    assert found[0.08]["loss"] == pytest.approx(loss(start), rel=1e-6)
+    assert found[0.08]["slope"] == pytest.approx(float(np.linalg.norm(slopes)), rel=1e-5)
+
+
+def test_parameters_are_shown_for_every_kind(kind: Run, capsys: Capture) -> None:
+    numbers = told(capsys, "parameters", str(kind.folder), "ada took 7mŠ")
+    assert numbers["size"] == size(kind.settings.model)
+    printed = said(capsys, "parameters", str(kind.folder), "ada took 7mŠ")
+    assert ("the counts that this run" in printed) == (kind.weight is not None)
+    assert "as this run" in printed  # some of its matrices begin with zeros
+
+
+def test_of_a_deep_model_the_ends_are_shown(capsys: Capture, tmp_path: Path) -> None:
+    run = microgpt.train(
+        [*TINY], preset="micro", n_layer=5, n_embd=8, steps=1, holdout=0, out=tmp_path / "deep"
+    )
+    printed = said(capsys, "parameters", str(run.folder), "ada")
+    assert "\n3 layers more" in printed
+    assert "layer3" not in printed
+    assert "layer4.mlp_fc2" in printed
+    numbers = told(capsys, "parameters", str(run.folder), "ada")
+    assert "layer3.attn_wq" in {at["name"] for at in numbers["matrices"]}
+
+
+@pytest.mark.parametrize("idea", ["text", "counting", "parameters"])
 def test_an_idea_fits_a_narrow_terminal(
     idea: str, model: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
