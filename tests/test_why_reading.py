@@ -24,6 +24,7 @@ from microgpt import Run, cross_entropy
 from microgpt.cli.app import run as cli
 from microgpt.data.tokenizer.unknown import charge, readable
 from microgpt.inside.observed import observe
+from microgpt.inside.places import product, queries_and_keys
 from microgpt.model import initial, size, views
 from microgpt.runs.reading import reading
 from microgpt.scoring.price import Laid
@@ -290,7 +291,73 @@ def test_of_a_deep_model_the_ends_are_shown(capsys: Capture, tmp_path: Path) -> 
     assert "layer3.attn_wq" in {at["name"] for at in numbers["matrices"]}
 
 
-@pytest.mark.parametrize("idea", ["text", "counting", "parameters"])
+# --- embeddings ----------------------------------------------------------------------------------
+
+
+def test_a_token_is_its_row_and_a_place_is_added(model: Run, capsys: Capture) -> None:
+    numbers = told(capsys, "embeddings", str(model.folder), "anna")
+    kept = load_file(model.folder / "checkpoint.safetensors")
+    assert numbers["position"] == "learned"
+    for t, (at, letter) in enumerate(zip(numbers["positions"], ".anna")):
+        token = 7 if letter == "." else model.tokenizer.encode(letter)[0][0]
+        wte, wpe = kept["wte"][token].tolist(), kept["wpe"][t].tolist()
+        assert (at["wte"], at["wpe"]) == (pytest.approx(wte), pytest.approx(wpe))
+        both = [a + b for a, b in zip(wte, wpe)]
+        assert at["length"] == pytest.approx(math.hypot(*both))
+        size = math.sqrt(sum(x * x for x in both) / 4 + 1e-5)
+        assert at["x"] == pytest.approx([x / size for x in both])
+    printed = said(capsys, "embeddings", str(model.folder), "anna")
+    assert " ".join(f"{x:.2f}" for x in kept["wpe"][4]) in " ".join(printed.split())
+
+
+def test_the_most_alike_rows_have_the_largest_cosines(model: Run, capsys: Capture) -> None:
+    numbers = told(capsys, "embeddings", str(model.folder), "anna")
+    rows = load_file(model.folder / "checkpoint.safetensors")["wte"].astype(float)
+    names = [*"abdelno", "BOS"]
+    assert [at["token"] for at in numbers["alike"]] == ["BOS", "a", "n"]
+    for at in numbers["alike"]:
+        own = rows[names.index(at["token"])]
+        cosines = {
+            name: sum(a * b for a, b in zip(own, row)) / math.hypot(*own) / math.hypot(*row)
+            for name, row in zip(names, rows.tolist())
+            if name != at["token"]
+        }
+        most = sorted(cosines, key=lambda name: -cosines[name])[:4]
+        assert [name for name, _ in at["most"]] == most
+        assert [cosine for _, cosine in at["most"]] == pytest.approx([cosines[n] for n in most])
+
+
+def test_a_rotated_product_depends_on_the_distance_alone(kind: Run, capsys: Capture) -> None:
+    """And at the places where they stand it is the score that attention has."""
+    numbers = told(capsys, "embeddings", str(kind.folder), "ada took")
+    if kind.settings.model.position == "learned":
+        assert "products" not in numbers
+        return
+    products = {at["distance"]: at["near"] for at in numbers["products"]}
+    for at in numbers["products"]:
+        assert at["far"] == pytest.approx(at["near"], rel=1e-9)
+    config, tokens = kind.settings.model, reading(kind, "ada took", 99).tokens
+    weights = views(kind.engine.state().parameters, config)
+    shares = observe(config, weights, tokens).attention_LHTT[0, 0, -1]
+    q_HTK, k_HTK = queries_and_keys(config, weights, tokens)
+    width, last = q_HTK.shape[2], len(tokens) - 1
+    scores = [product(q_HTK[0, -1], k_HTK[0, s], last, s) / width**0.5 for s in range(last + 1)]
+    expected = [math.exp(score - max(scores)) for score in scores]
+    assert shares == pytest.approx([e / sum(expected) for e in expected])
+    assert products[1] == pytest.approx(scores[-2] * width**0.5)
+
+
+def test_without_places_the_loss_is_another(model: Run, kind: Run, capsys: Capture) -> None:
+    for run, text in ((model, "lena"), (kind, "ada took")):
+        numbers = told(capsys, "embeddings", str(run.folder), text)
+        read = reading(run, text, run.settings.model.block_size)
+        batch = Laid.of([text], run.tokenizer, run.settings.model.block_size).batch
+        gpt = run.gpt.losses(batch)[: len(read.tokens)]
+        assert numbers["loss"] == pytest.approx(float(gpt.mean()), rel=1e-5)
+        assert numbers["loss_without_places"] != pytest.approx(numbers["loss"], rel=1e-9)
+
+
+@pytest.mark.parametrize("idea", ["text", "counting", "parameters", "embeddings"])
 def test_an_idea_fits_a_narrow_terminal(
     idea: str, model: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
