@@ -25,7 +25,7 @@ from microgpt.cli.app import run as cli
 from microgpt.data.tokenizer.unknown import charge, readable
 from microgpt.inside.observed import observe
 from microgpt.inside.places import product, queries_and_keys
-from microgpt.model import initial, size, views
+from microgpt.model import flops, initial, size, views
 from microgpt.runs.reading import reading
 from microgpt.scoring.price import Laid
 
@@ -357,7 +357,66 @@ def test_without_places_the_loss_is_another(model: Run, kind: Run, capsys: Captu
         assert numbers["loss_without_places"] != pytest.approx(numbers["loss"], rel=1e-9)
 
 
-@pytest.mark.parametrize("idea", ["text", "counting", "parameters", "embeddings"])
+# --- linear --------------------------------------------------------------------------------------
+
+
+def test_a_logit_is_the_sum_of_its_terms(kind: Run, model: Run, capsys: Capture) -> None:
+    """The logits are those of the engine; the terms those of the file."""
+    for run, text in ((model, "lena"), (kind, "ada took")):
+        numbers = told(capsys, "linear", str(run.folder), text)
+        block_size = run.settings.model.block_size
+        window = Laid.of([text], run.tokenizer, block_size).batch.take(np.array([0]))
+        logits_V = run.gpt.logits(window)[-1]
+        assert numbers["logit"] == pytest.approx(logits_V[window.targets_N[-1]], rel=1e-4)
+        total = sum(at["x"] * at["weight"] for at in numbers["terms"])
+        assert total == pytest.approx(numbers["logit"], rel=1e-12)
+        kept = load_file(run.folder / "checkpoint.safetensors")["lm_head"]
+        own = {at["input"]: at["weight"] for at in numbers["terms"]}
+        assert [own[i] for i in range(len(own))] == pytest.approx(
+            kept[window.targets_N[-1]].tolist()
+        )
+        sizes = [abs(at["product"]) for at in numbers["terms"]]
+        assert sizes == sorted(sizes, reverse=True)
+        printed = said(capsys, "linear", str(run.folder), text)
+        assert f"logit {numbers['logit']:.4f}" in " ".join(printed.split())
+        assert f"{numbers['terms'][0]['product']:.4f}" in printed
+
+
+def test_multiplications_are_a_third_of_half_the_operations_of_training(
+    kind: Run, capsys: Capture
+) -> None:
+    """`flops` counts an addition with each multiplication, and the backward pass twice."""
+    config = kind.settings.model
+    numbers = told(capsys, "linear", str(kind.folder), "ada took")
+    total = sum(at["multiplications"] for at in numbers["matrices"])
+    assert 6 * total == flops(config.n_layer, config.n_embd, config.vocab_size)
+    printed = said(capsys, "linear", str(kind.folder), "ada took")
+    assert re.search(rf"^a position +{total:,}$", printed, re.MULTILINE)
+
+
+def test_two_matrices_are_one_but_for_the_relu(kind: Run, capsys: Capture) -> None:
+    mlp = told(capsys, "linear", str(kind.folder), "ada took")["mlp"]
+    assert mlp["joined"] < 1e-9
+
+
+def test_the_relu_changes_what_the_scalar_engine_computes(model: Run, capsys: Capture) -> None:
+    """The first MLP's output is what it adds to the residual stream."""
+    mlp = told(capsys, "linear", str(model.folder), "lena")["mlp"]
+    config, tokens = model.settings.model, reading(model, "lena", 6).tokens
+    weights = views(model.engine.state().parameters, config)
+    stream = observe(config, weights, tokens).stream_PTD
+    first, second = weights["layer0.mlp_fc1"], weights["layer0.mlp_fc2"]
+    most = 0.0
+    for before, after in zip(stream[1].tolist(), stream[2].tolist()):
+        size = math.sqrt(sum(x * x for x in before) / 4 + 1e-5)
+        hidden = [sum(w * x / size for w, x in zip(row, before)) for row in first.tolist()]
+        linear = [sum(w * x for w, x in zip(row, hidden)) for row in second.tolist()]
+        most = max(most, *(abs(a - b - c) for a, b, c in zip(after, before, linear)))
+    assert mlp["relu"] == pytest.approx(most)
+    assert most > 0.01
+
+
+@pytest.mark.parametrize("idea", ["text", "counting", "parameters", "embeddings", "linear"])
 def test_an_idea_fits_a_narrow_terminal(
     idea: str, model: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
