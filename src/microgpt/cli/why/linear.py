@@ -112,8 +112,8 @@ def tell(numbers: dict[str, Any]) -> None:
     mlp = numbers["mlp"]
     say(
         f"layer0.mlp_fc2 times layer0.mlp_fc1 is one matrix of {mlp['width']} x {mlp['width']}. On "
-        "this text it gives what both give without the ReLU between them. The ReLU changes these "
-        f"numbers by up to {figures(mlp['relu'], 2)}."
+        f"this text it gives what both give without the {mlp['activation']} between them, which "
+        f"changes these numbers by up to {figures(mlp['relu'], 2)}."
     )
 
 
@@ -128,7 +128,8 @@ def _mlp(on: Subject) -> dict[str, Any]:
     squared = on.config.activation == "squared-relu"
     relu_TD = ops.linear(ops.relu(h_TF, squared), second_DF)
     return {
-        "width": D, "joined": float(np.abs(one_TD - both_TD).max()),
+        "width": D, "activation": on.config.activation,
+        "joined": float(np.abs(one_TD - both_TD).max()),
         "relu": float(np.abs(relu_TD - both_TD).max()),
     }  # fmt: skip
 
