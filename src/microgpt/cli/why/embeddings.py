@@ -75,6 +75,7 @@ def numbers(on: Subject) -> dict[str, Any]:
     wte_VD, wpe_TD = weights["wte"], weights.get("wpe")
     embedded_TD = ArrayOps().embed(read.tokens, wte_VD, wpe_TD, 0)
     x_TD = ArrayOps().rmsnorm(embedded_TD)
+    loss = _loss(on.seen, read.targets)
     blind = observe(*without_places(config, weights), read.tokens)
     record: dict[str, Any] = {
         "text": on.text, "n_embd": config.n_embd, "position": config.position,
@@ -91,7 +92,7 @@ def numbers(on: Subject) -> dict[str, Any]:
             {"token": names[i], "most": [(names[k], c) for k, c in neighbours(wte_VD, i, _ALIKE)]}
             for i in dict.fromkeys(read.tokens)
         ],
-        "loss": _loss(on.seen, read.targets),
+        "loss": loss,
         "loss_without_places": _loss(blind, read.targets),
     }  # fmt: skip
     if config.position == "rotary":
