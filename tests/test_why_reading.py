@@ -22,6 +22,9 @@ from safetensors.numpy import load_file
 import microgpt
 from microgpt import Run, cross_entropy
 from microgpt.cli.app import run as cli
+from microgpt.data import corpus
+from microgpt.data.datasets import names_path
+from microgpt.data.split import split
 from microgpt.data.tokenizer.unknown import charge, readable
 from microgpt.inside.observed import observe
 from microgpt.inside.places import product, queries_and_keys
@@ -414,6 +417,41 @@ def test_the_relu_changes_what_the_scalar_engine_computes(model: Run, capsys: Ca
         most = max(most, *(abs(a - b - c) for a, b, c in zip(after, before, linear)))
     assert mlp["relu"] == pytest.approx(most)
     assert most > 0.01
+
+
+# --- all -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("idea", "numbers"),
+    [
+        ("text", ["3 a 0 ⏎ 4", "né is 110, 195, 169"]),
+        ("parameters", ["all 4,192 Before", f"0 {math.log(27):.3f} 0"]),
+        ("embeddings", ["1 a 0.50 -0.20 0.20 0.00 0.70 -0.20", f"{math.cos(2):.4f}"]),
+        ("linear", ["(1)(2) + (3)(-1) + (4)(0.5) 1", "2 x (2, 6)"]),
+    ],
+)
+def test_an_example_has_numbers_to_check_by_hand(
+    idea: str, numbers: list[str], capsys: Capture
+) -> None:
+    printed = " ".join(said(capsys, idea).split())
+    for number in numbers:
+        assert number in printed
+
+
+def test_the_example_of_counting_counts_the_embedded_names(capsys: Capture) -> None:
+    """In pure Python: the shares of the training names, and the loss of steps 0."""
+    names = names_path().read_text("ascii").split()
+    trained = split(corpus.from_texts(names), 0.1)[0]
+    times = Counter(pairs_of(trained))
+    reads = Counter(a for a, _ in times.elements())
+    printed = " ".join(said(capsys, "counting").split())
+    for a, b in pairs_of(["smith"]):
+        shown = "BOS" if a == "." else a, "⏎" if b == "." else b
+        n, of = times[a, b], reads[a]
+        assert f"{shown[0]} {shown[1]} {n:,} {of:,} {n / of:.1%}" in printed
+    entropy = -sum(n * math.log(n / reads[a]) for (a, _), n in times.items()) / times.total()
+    assert f"counted {entropy:.4f} inf" in printed
 
 
 @pytest.mark.parametrize("idea", ["text", "counting", "parameters", "embeddings", "linear"])
