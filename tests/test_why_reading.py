@@ -87,11 +87,16 @@ def test_an_unknown_character_has_no_id_and_a_fixed_loss(model: Run, capsys: Cap
     assert f"the loss there is {nats:.1f} nats" in said(capsys, "text", str(model.folder), "né")
 
 
-def test_a_long_text_is_shown_up_to_its_first_window(model: Run, capsys: Capture) -> None:
-    numbers = told(capsys, "text", str(model.folder), "lenalena")
-    assert (numbers["n"], len(numbers["positions"])) == (9, 6)
-    printed = said(capsys, "text", str(model.folder), "lenalena")
+@pytest.mark.parametrize("idea", ["text", "counting", "embeddings", "linear"])
+def test_a_long_text_is_shown_up_to_its_first_window(
+    idea: str, model: Run, capsys: Capture
+) -> None:
+    numbers = told(capsys, idea, str(model.folder), "lenalena")
+    shown = numbers["pairs" if idea == "counting" else "positions"]
+    assert (numbers["n"], shown if idea == "linear" else len(shown)) == (9, 6)
+    printed = said(capsys, idea, str(model.folder), "lenalena")
     assert "first window, of block_size = 6 positions. The other 3 positions" in printed
+    assert "first window" not in said(capsys, idea, str(model.folder), "lenal")
 
 
 def test_the_empty_text_is_one_position(model: Run, capsys: Capture) -> None:

@@ -16,6 +16,7 @@ from microgpt.cli.terminal.console import stdout
 from microgpt.cli.terminal.say import say
 from microgpt.cli.terminal.tables import table
 from microgpt.cli.why.subject import Subject
+from microgpt.cli.why.text import say_window
 from microgpt.counting import learned
 from microgpt.counting.learned import Floats
 from microgpt.counting.pairs import Counts
@@ -54,7 +55,7 @@ def numbers(on: Subject) -> dict[str, Any]:
     gpt = charge(gpt_T, targets_T, run.tokenizer).tolist()
     for at, *its in zip(record["pairs"], on.read.read, on.read.coming, gpt):
         at["read"], at["coming"], at["gpt"] = its
-    return {**record, "mixture": run.weight is not None}
+    return {**record, "n": on.read.positions, "mixture": run.weight is not None}
 
 
 def tell(numbers: dict[str, Any]) -> None:
@@ -109,6 +110,7 @@ def _tell_pairs(numbers: dict[str, Any]) -> None:
     means = [LossSum.of([at[name] for at in pairs]).mean for name in names]
     rows.add_row("mean", *[""] * 4, *(figures(mean, 2) for mean in means), style="bold")
     stdout().print(rows)
+    say_window(len(pairs), numbers.get("n", 0))
     say()
     if numbers.get("mixture"):
         say("GPT: the GPT alone, without the counts that this run mixes it with.")

@@ -17,6 +17,7 @@ from microgpt.cli.terminal.console import stdout
 from microgpt.cli.terminal.say import say
 from microgpt.cli.terminal.tables import table
 from microgpt.cli.why.subject import Subject
+from microgpt.cli.why.text import say_window
 from microgpt.data.tokenizer.shown import symbols
 from microgpt.inside.observed import Observed, observe
 from microgpt.inside.operations import ArrayOps
@@ -78,7 +79,7 @@ def numbers(on: Subject) -> dict[str, Any]:
     loss = _loss(on.seen, read.targets)
     blind = observe(*without_places(config, weights), read.tokens)
     record: dict[str, Any] = {
-        "text": on.text, "n_embd": config.n_embd, "position": config.position,
+        "text": on.text, "n": read.positions, "n_embd": config.n_embd, "position": config.position,
         "mixture": on.run.weight is not None,
         "positions": [
             {
@@ -123,6 +124,7 @@ def tell(numbers: dict[str, Any]) -> None:
         cells = *own, f"{at['length']:.2f}", _first(at["x"])
         rows.add_row(f"{t}", Text(at["read"], "bold"), *cells)
     stdout().print(rows)
+    say_window(len(numbers["positions"]), numbers["n"])
     say()
     rows = table("token", "most alike rows of wte: cosine", left=2)
     for at in numbers["alike"]:

@@ -17,6 +17,7 @@ from microgpt.cli.terminal.console import stdout
 from microgpt.cli.terminal.say import say
 from microgpt.cli.terminal.tables import table
 from microgpt.cli.why.subject import Subject
+from microgpt.cli.why.text import say_window
 from microgpt.data.tokenizer.shown import symbols
 from microgpt.inside.operations import ArrayOps
 from microgpt.wording import count, figures, printable
@@ -69,7 +70,7 @@ def numbers(on: Subject) -> dict[str, Any]:
         for i in np.argsort(-np.abs(products_D), kind="stable").tolist()
     ]  # fmt: skip
     return {
-        "text": on.text, "at": len(read.tokens) - 1, "read": read.read[-1],
+        "text": on.text, "n": read.positions, "at": len(read.tokens) - 1, "read": read.read[-1],
         "coming": symbols(on.run.tokenizer)[target], "logit": float(logits_V[target]),
         "mixture": on.run.weight is not None, "terms": terms, "positions": len(read.tokens),
         "matrices": [
@@ -91,6 +92,7 @@ def tell(numbers: dict[str, Any]) -> None:
     )
     if numbers["mixture"]:
         say("It is the GPT's: the counts that this run mixes it with have no logits.")
+    say_window(T, numbers["n"])
     say()
     _tell_terms(terms, numbers["logit"])
     say()

@@ -81,7 +81,6 @@ def numbers(on: Subject) -> dict[str, Any]:
             "nats": tokenizer.unknown_nats,
         },
         "n": read.positions,
-        "block_size": on.config.block_size,
         "positions": [
             {"read": name, "token": token, "coming": coming, "target": max(target, UNKNOWN)}
             for name, token, coming, target in positions
@@ -100,12 +99,7 @@ def tell(numbers: dict[str, Any]) -> None:
     say()
     stdout().print(_positions(positions))
     say()
-    if n > len(positions):
-        say(
-            f"This is the first window, of block_size = {numbers['block_size']} positions. The "
-            f"other {count(n - len(positions), 'position')} are read in later windows, where the "
-            "model sees nothing of this one."
-        )
+    say_window(len(positions), n)
     unknown = [at["coming"].removesuffix("?") for at in positions if at["target"] < 0]
     if unknown:
         stand_in = numbers["stand_in"]
@@ -118,6 +112,16 @@ def tell(numbers: dict[str, Any]) -> None:
         f"{numbers['vocab_size']:,} ids: {numbers['alphabet']}, and BOS, which is "
         f"{numbers['bos']}. As a target BOS is shown as {glyph(None)}, the end."
     )
+
+
+def say_window(read: int, positions: int) -> None:
+    """Say that a text is longer than the window that is shown, if it is."""
+    if read < positions:
+        say(
+            f"This is the first window, of block_size = {read:,} positions. The other "
+            f"{count(positions - read, 'position')} are read in later windows, where the model "
+            "sees nothing of this one."
+        )
 
 
 def _positions(positions: list[dict[str, Any]]) -> Table:
