@@ -15,8 +15,8 @@ from rich.text import Text
 from microgpt.cli.terminal.console import stdout
 from microgpt.cli.terminal.say import say
 from microgpt.cli.terminal.tables import table
+from microgpt.cli.why.place import say_other_windows
 from microgpt.cli.why.subject import Subject
-from microgpt.cli.why.text import say_window
 from microgpt.counting import learned
 from microgpt.counting.learned import Floats
 from microgpt.counting.pairs import Counts
@@ -110,7 +110,7 @@ def _tell_pairs(numbers: dict[str, Any]) -> None:
     means = [LossSum.of([at[name] for at in pairs]).mean for name in names]
     rows.add_row("mean", *[""] * 4, *(figures(mean, 2) for mean in means), style="bold")
     stdout().print(rows)
-    say_window(len(pairs), numbers.get("n", 0))
+    say_other_windows(len(pairs), numbers.get("n", 0))
     say()
     if numbers.get("mixture"):
         say("GPT: the GPT alone, without the counts that this run mixes it with.")

@@ -16,8 +16,8 @@ from rich.text import Text
 from microgpt.cli.terminal.console import stdout
 from microgpt.cli.terminal.say import say
 from microgpt.cli.terminal.tables import table
+from microgpt.cli.why.place import say_other_windows
 from microgpt.cli.why.subject import Subject
-from microgpt.cli.why.text import say_window
 from microgpt.data.tokenizer.shown import symbols
 from microgpt.inside.observed import Observed, observe
 from microgpt.inside.operations import ArrayOps
@@ -124,7 +124,7 @@ def tell(numbers: dict[str, Any]) -> None:
         cells = *own, f"{at['length']:.2f}", _first(at["x"])
         rows.add_row(f"{t}", Text(at["read"], "bold"), *cells)
     stdout().print(rows)
-    say_window(len(numbers["positions"]), numbers["n"])
+    say_other_windows(len(numbers["positions"]), numbers["n"])
     say()
     rows = table("token", "most alike rows of wte: cosine", left=2)
     for at in numbers["alike"]:

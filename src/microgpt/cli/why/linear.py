@@ -16,8 +16,8 @@ from microgpt import model
 from microgpt.cli.terminal.console import stdout
 from microgpt.cli.terminal.say import say
 from microgpt.cli.terminal.tables import table
+from microgpt.cli.why.place import say_other_windows
 from microgpt.cli.why.subject import Subject
-from microgpt.cli.why.text import say_window
 from microgpt.data.tokenizer.shown import symbols
 from microgpt.inside.operations import ArrayOps
 from microgpt.wording import count, figures, printable
@@ -92,7 +92,7 @@ def tell(numbers: dict[str, Any]) -> None:
     )
     if numbers["mixture"]:
         say("It is the GPT's: the counts that this run mixes it with have no logits.")
-    say_window(T, numbers["n"])
+    say_other_windows(T, numbers["n"])
     say()
     _tell_terms(terms, numbers["logit"])
     say()

@@ -94,10 +94,18 @@ def say_between(layers: int) -> None:
         say()
 
 
-def _say_what_is_left_out(record: Record) -> None:
-    read, positions = len(record["read"]), record["positions"]
+def say_other_windows(read: int, positions: int) -> None:
+    """Say that a text is longer than the window that is shown, if it is."""
     if read < positions:
-        say(f"This is the first window: {read} of {count(positions, 'position')}.")
+        say(
+            f"This is the first window, of block_size = {read:,} positions. The other "
+            f"{count(positions - read, 'position')} are read in later windows, where the model "
+            "sees nothing of this one."
+        )
+
+
+def _say_what_is_left_out(record: Record) -> None:
+    say_other_windows(len(record["read"]), record["positions"])
     if record["counts"]:
         say(f"This is the GPT alone, without the {record['counts']} that it is mixed with.")
     say()

@@ -13,6 +13,7 @@ from rich.text import Text
 from microgpt.cli.terminal.console import stdout
 from microgpt.cli.terminal.say import say
 from microgpt.cli.terminal.tables import table
+from microgpt.cli.why.place import say_other_windows
 from microgpt.cli.why.subject import Subject
 from microgpt.data.batch import lay_out
 from microgpt.data.tokenizer import UNKNOWN, Bytes, Characters
@@ -99,7 +100,7 @@ def tell(numbers: dict[str, Any]) -> None:
     say()
     stdout().print(_positions(positions))
     say()
-    say_window(len(positions), n)
+    say_other_windows(len(positions), n)
     unknown = [at["coming"].removesuffix("?") for at in positions if at["target"] < 0]
     if unknown:
         stand_in = numbers["stand_in"]
@@ -112,16 +113,6 @@ def tell(numbers: dict[str, Any]) -> None:
         f"{numbers['vocab_size']:,} ids: {numbers['alphabet']}, and BOS, which is "
         f"{numbers['bos']}. As a target BOS is shown as {glyph(None)}, the end."
     )
-
-
-def say_window(read: int, positions: int) -> None:
-    """Say that a text is longer than the window that is shown, if it is."""
-    if read < positions:
-        say(
-            f"This is the first window, of block_size = {read:,} positions. The other "
-            f"{count(positions - read, 'position')} are read in later windows, where the model "
-            "sees nothing of this one."
-        )
 
 
 def _positions(positions: list[dict[str, Any]]) -> Table:
