@@ -17,6 +17,7 @@ from pathlib import Path
 
 from microgpt import experiment
 from microgpt.data.corpus import Source
+from microgpt.experiment import Experiment
 from microgpt.loss import OBJECTIVES
 
 RECORD = Path(__file__).parent / "records" / "why.json"
@@ -34,7 +35,7 @@ def main(folder: Path) -> None:
     texts = {"surnames": Source(), "names": Source(files=(str(folder / "names.txt"),))}
     rows = []
     for text, source in texts.items():
-        opened = [experiment.new(source, seed=seed) for seed in SEEDS]
+        opened = [Experiment(experiment.new(source, seed=seed)) for seed in SEEDS]
         for plain in (True, False):
             for name in OBJECTIVES:
                 curves = [list(one.curve(name, plain=plain)) for one in opened]  # type: ignore[arg-type]

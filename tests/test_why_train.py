@@ -33,7 +33,7 @@ from microgpt.data.split import split
 from microgpt.data.tokenizer import Characters
 from microgpt.engines.contract import State
 from microgpt.evaluation import evaluate
-from microgpt.experiment import PLAIN_RATE, Experiment, Point
+from microgpt.experiment import PLAIN_RATE, Base, Experiment, Point
 from microgpt.loss import OBJECTIVES
 from microgpt.model import views
 from microgpt.optim import learning_rate
@@ -49,7 +49,7 @@ def tiny_experiment(engine: str = "scalar", **training: Any) -> Experiment:
     tokens = Characters.of(TINY, "last")
     config = GPTConfig(vocab_size=tokens.vocab_size, block_size=4, n_embd=4, n_head=1)
     how = TrainConfig(**{"steps": 16, "holdout": 0.3, **training})
-    return Experiment(from_documents(TINY), tokens, config, how, engine)
+    return Experiment(Base(from_documents(TINY), tokens, config, how), engine)
 
 
 def told(capsys: Capture, words: str, code: int = 0) -> str:
@@ -149,7 +149,8 @@ def test_a_curve_is_that_of_an_ordinary_training(engine_name: str) -> None:
         TINY, preset="microgpt", loss="linear", engine=engine_name, out="r", **settings
     )
     config, training = trained.settings.model, trained.settings.training
-    one = Experiment(from_documents(TINY), trained.tokenizer, config, training, engine_name)
+    base = Base(from_documents(TINY), trained.tokenizer, config, training)
+    one = Experiment(base, engine_name)
     *_, end = one.curve("linear", plain=False)
     assert end.step == 16
     assert end.loss == pytest.approx(float(trained.engine.losses(one.measured).mean()), rel=1e-6)
@@ -386,7 +387,7 @@ def test_an_interruption_ends_with_130_and_nothing_else(text: Path) -> None:
 def test_names_as_they_come_show_what_the_page_says(engine_name: str) -> None:
     if engine_name == "scalar":
         pytest.skip("takes minutes on the scalar engine")
-    one = experiment.new(Source(), seed=5)
+    one = Experiment(experiment.new(Source(), seed=5))
     letters = one.baselines["unigram"].mean
     for plain in (True, False):
         curves = {name: list(one.curve(name, plain=plain)) for name in NAMES}

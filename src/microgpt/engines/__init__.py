@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -17,10 +17,8 @@ from microgpt.engines.memory import installed
 from microgpt.engines.ranks import ALONE, Ranks
 from microgpt.errors import MissingExtra, UsageError
 from microgpt.model import size
+from microgpt.model.operations import Change, Ops, unchanged
 from microgpt.optim import Optimizer
-
-if TYPE_CHECKING:
-    from microgpt.model.operations import Ops
 
 ENGINES = ("native", "torch", "scalar")
 """The names of all engines: those for small models first, the slowest last."""
@@ -83,6 +81,7 @@ def open_engine(
     device: str | None = None,
     compute: Compute | None = None,
     ranks: Ranks = ALONE,
+    change: Change = unchanged,
 ) -> Engine:
     """Open an engine for a model.
 
@@ -96,6 +95,7 @@ def open_engine(
             GPU for the torch engine, if there is one.
         compute: precision, and how memory is saved; for the torch engine.
         ranks: the processes that compute together.
+        change: makes other operations of the engine's own: not of the native engine's.
 
     Raises:
         UsageError: there is no such engine or device, or the model does not fit in memory.
@@ -104,7 +104,14 @@ def open_engine(
     >>> open_engine("scalar", GPTConfig(vocab_size=27)).threads
     1
     """
-    name = _resolved("torch" if name == "auto" and ranks.world > 1 else name, device)
+    is_changed = change is not unchanged
+    if name == "auto" and (ranks.world > 1 or is_changed):
+        name = "torch" if ranks.world > 1 or has_torch() else "scalar"
+    name = _resolved(name, device)
+    if is_changed and (name == "native" or ranks.world > 1):
+        raise UsageError(
+            f"changed operations need the engine torch, in one process, or scalar; got {name}."
+        )
     if name != "torch" and ranks.world > 1:
         raise UsageError(
             f"engine must be torch for {ranks.world} ranks; got {name}. Try --engine torch, or "
@@ -129,7 +136,7 @@ def open_engine(
     if name == "scalar":
         from microgpt.engines.scalar import ScalarEngine
 
-        return ScalarEngine(config, optimizer, loss)
+        return ScalarEngine(config, optimizer, loss, change)
     if name == "torch":
         if ranks.world > 1:
             from microgpt.engines.torch.ranked import ranked
@@ -137,7 +144,7 @@ def open_engine(
             return ranked(ranks, config, optimizer, loss, threads, device, compute)
         from microgpt.engines.torch import TorchEngine
 
-        return TorchEngine(config, optimizer, loss, threads, device, compute)
+        return TorchEngine(config, optimizer, loss, threads, device, compute, change)
     from microgpt.engines.native import NativeEngine
 
     return NativeEngine(config, optimizer, loss, threads)

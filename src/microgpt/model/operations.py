@@ -5,7 +5,7 @@ In and out: an engine's own arrays, of the shapes that the names end in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from microgpt.model.dropout import Dropping
@@ -58,3 +58,12 @@ class Ops(Protocol[A]):
     def cross_entropy(self, logits_TV: A, targets_T: Sequence[int]) -> Any:
         """Return losses_T: `loss.cross_entropy` at each position of a document."""
         ...
+
+
+Change = Callable[[Any], Any]
+"""Makes other operations of an engine's: the same but for those that it changes."""
+
+
+def unchanged(ops: A) -> A:
+    """Return an engine's operations as they are."""
+    return ops

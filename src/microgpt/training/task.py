@@ -32,6 +32,7 @@ from microgpt.engines.compute import Compute
 from microgpt.engines.contract import Engine, State
 from microgpt.engines.ranks import ALONE, Ranks
 from microgpt.errors import UsageError
+from microgpt.model.operations import Change, unchanged
 from microgpt.optim import Optimizer
 from microgpt.training.heldout import HeldOutDocuments
 
@@ -154,9 +155,10 @@ class Task:
         threads: int | None = None,
         device: str | None = None,
         ranks: Ranks = ALONE,
+        change: Change = unchanged,
     ) -> Engine:
         """Open an engine for this training; its state is not loaded yet."""
-        return open_for(engine, self.model, self.training, threads, device, ranks)
+        return open_for(engine, self.model, self.training, threads, device, ranks, change)
 
 
 def open_for(
@@ -166,10 +168,12 @@ def open_for(
     threads: int | None = None,
     device: str | None = None,
     ranks: Ranks = ALONE,
+    change: Change = unchanged,
 ) -> Engine:
     """Open the engine of a training."""
     optimizer, compute = Optimizer.of(training), Compute.of(training)
-    return open_engine(name, config, optimizer, training.loss, threads, device, compute, ranks)
+    loss = training.loss
+    return open_engine(name, config, optimizer, loss, threads, device, compute, ranks, change)
 
 
 def first_state(config: GPTConfig, seed: int, documents: int) -> State:

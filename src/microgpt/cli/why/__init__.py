@@ -42,8 +42,9 @@ def why(
     train: Annotated[
         bool,
         Parameter(
-            help="Train one model with each loss and compare them: on the embedded names, a file "
-            "of text, or a run's own text with its own recipe.",
+            help="Train models with and without the idea and compare them; of the idea loss, one "
+            "with each loss. On the embedded names, a file of text, or a run's own text with its "
+            "own recipe.",
             show_default=False,
         ),
     ] = False,
@@ -55,11 +56,17 @@ def why(
     ] = None,
     seed: Annotated[
         int | None,
-        whole("Random seed of the order of documents and the initial values.", TRAINING),
+        whole("The first random seed of the order of documents and the initial values.", TRAINING),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        whole("Random seeds, one training with each; not for the loss. Default: 1.", TRAINING),
     ] = None,
     save: Annotated[
         Path | None,
-        flag("Write the curves to a .png or .svg file too; needs matplotlib.", TRAINING),
+        flag(
+            "Write the curves of the losses to a .png or .svg file too; needs matplotlib.", TRAINING
+        ),
     ] = None,
     json: flags.Json = False,
     reading: flags.Reading = flags.READING,
@@ -68,13 +75,13 @@ def why(
     """Explain an idea with numbers, such as loss, softmax or attention; on a run and a text.
 
     Without a run it explains on small numbers; with a run and a text it shows theirs; with --train
-    it trains a model with each loss and compares them, in seconds on the native engine. The course
-    in docs/learn has a page for each idea.
+    it trains models with and without the idea, and compares them. The course in docs/learn has a
+    page for each idea.
 
     Example: microgpt why attention runs/names-1 emma
     """
     source = reading.source()
-    given: dict[str, Any] = {"preset": preset, "steps": steps, "seed": seed, "save": save}
+    given: dict[str, Any] = {"preset": preset, "steps": steps, "seed": seed}
     name, run, text = _words(what, run, text)
     if step is not None and (train or name != "loss" or run is None):
         raise UsageError(
@@ -83,14 +90,20 @@ def why(
     if train:
         if text is not None:
             raise UsageError(f'--train must have one file or run at most; got "{text}" as well.')
-        if name != "loss":
-            raise UsageError(f'--train must stand with the idea loss; got "{name}".')
-        from microgpt.cli.why.train import tried
-
         engine = machine.engine or "auto", machine.threads, machine.device
-        tried(run, source, **given, json=json, engine=engine)
+        if name == "loss":
+            from microgpt.cli.why.train import tried
+
+            _alone("seeds", seeds, "another idea than loss")
+            tried(run, source, **given, save=save, json=json, engine=engine)
+        else:
+            from microgpt.cli.why.trials import compared
+
+            _alone("save", save, "the idea loss")
+            compared(name, run, source, **given, seeds=seeds, json=json, engine=engine)
         return
-    for other, value in {**given, "data": None if source == Source() else source}.items():
+    data = None if source == Source() else source
+    for other, value in {**given, "seeds": seeds, "save": save, "data": data}.items():
         if value is not None:
             raise UsageError(f"{other} must stand with --train: only what is trained has it.")
     explained = idea(name)
@@ -116,6 +129,12 @@ def why(
         say_json(numbers)
     else:
         tell(numbers)
+
+
+def _alone(name: str, value: object, idea: str) -> None:
+    """Raise UsageError if a flag is given that the idea does not have."""
+    if value is not None:
+        raise UsageError(f"{name} must stand with {idea}.")
 
 
 def _words(

@@ -6,28 +6,25 @@ In: the arguments of the command line. Out: a table, curves and sentences; a pic
 from __future__ import annotations
 
 import textwrap
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
 from rich.progress import Progress
 from rich.table import Table
 
-from microgpt import experiment
 from microgpt.cli.terminal.console import stderr, stdout, width
 from microgpt.cli.terminal.notes import noted
 from microgpt.cli.terminal.pictures import check_picture
 from microgpt.cli.terminal.say import say, say_json
 from microgpt.cli.terminal.tables import table
-from microgpt.cli.why import chart
+from microgpt.cli.why import chart, trials
 from microgpt.cli.why.sentences import Curves, adam_told, number, plain_told
 from microgpt.config import ObjectiveName
 from microgpt.data.corpus import Source
-from microgpt.errors import UsageError
 from microgpt.experiment import PLAIN_RATE, SURE_AND_WRONG, Experiment, Point
 from microgpt.loss import OBJECTIVES
 from microgpt.model import size
-from microgpt.runs.folder import RUNS, find_run
 from microgpt.wording import count, figures, printable
 
 _OBJECTIVES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
@@ -62,7 +59,7 @@ def tried(
     """
     if save is not None:
         check_picture(save)
-    prepared = _prepare(what, source, preset, steps, seed, engine)
+    prepared = Experiment(trials.prepared(what, source, preset, steps, seed, engine[0]), *engine)
     noted(prepared.corpus)
     curves = _train(prepared)
     if save is not None:
@@ -74,32 +71,6 @@ def tried(
     if save is not None:
         say()
         say(f"Saved in {printable(str(save))}.")
-
-
-def _prepare(
-    what: str | None,
-    source: Source,
-    preset: str | None,
-    steps: int | None,
-    seed: int | None,
-    engine: tuple[str, int | None, str | None],
-) -> Experiment:
-    if what is not None and not Path(what).is_file() and _is_run(what):
-        for name, given in (("preset", preset is not None), ("data", source != Source())):
-            if given:
-                raise UsageError(
-                    f"--train {what} must stand without {name} flags: a run has its own. "
-                    "Only steps, seed and engine may change."
-                )
-        return experiment.of_run(find_run(what), steps, seed, *engine)
-    if what is not None:
-        source = replace(source, files=(what,))
-    return experiment.new(source, preset or "microgpt", steps, seed, *engine)
-
-
-def _is_run(what: str) -> bool:
-    """Return whether a word names a folder, which must then be a run."""
-    return Path(what).is_dir() or (RUNS / what).is_dir()
 
 
 def _train(prepared: Experiment) -> dict[bool, Curves]:

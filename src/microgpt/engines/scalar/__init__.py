@@ -27,6 +27,7 @@ from microgpt.errors import UsageError
 from microgpt.loss import OBJECTIVES, LossSum
 from microgpt.loss.sums import Sums
 from microgpt.model.dropout import Dropping
+from microgpt.model.operations import Change, unchanged
 from microgpt.optim import Optimizer
 
 # Bytes a parameter: a Value with its number and gradient, and Adam's two moments.
@@ -39,11 +40,17 @@ class ScalarEngine:
     name, label, share = "scalar", "scalar engine", (0, 1)
     threads = 1
 
-    def __init__(self, config: GPTConfig, optimizer: Optimizer, loss: ObjectiveName) -> None:
+    def __init__(
+        self,
+        config: GPTConfig,
+        optimizer: Optimizer,
+        loss: ObjectiveName,
+        change: Change = unchanged,
+    ) -> None:
         self.config = config
         self._optimizer = optimizer
         self._objective = OBJECTIVES[loss]
-        self._ops = ScalarOps()
+        self._ops: ScalarOps = change(ScalarOps())
         self.load(State.fresh(np.zeros(model.size(config))))
 
     @property

@@ -79,6 +79,15 @@ class ScalarOps:
             rows.append(row)
         return rows
 
+    def full_attention(self, q_TD: Matrix, k_TD: Matrix, v_TD: Matrix, n_head: int) -> Matrix:
+        """Average the values of all positions, later ones too: attention without its mask."""
+        rows: Matrix = []
+        for q_D in q_TD:
+            # With the others in the cache, the last position attends to all.
+            others = k_TD[:-1], v_TD[:-1]
+            rows += self.causal_attention([q_D], k_TD[-1:], v_TD[-1:], n_head, others)
+        return rows
+
     def relu(self, x_TF: Matrix, squared: bool) -> Matrix:
         rows = [[relu(x) for x in row] for row in x_TF]
         # A product, not ** 2: on overflow a product is inf, which stops training, and ** raises.

@@ -37,6 +37,7 @@ from microgpt.engines.torch.packed import Packed
 from microgpt.engines.torch.update import TensorUpdate
 from microgpt.loss.sums import Sums
 from microgpt.model.dropout import Dropping
+from microgpt.model.operations import Change, unchanged
 from microgpt.optim import Optimizer
 from microgpt.torch.linear import summed
 
@@ -57,6 +58,7 @@ class TorchEngine:
         threads: of a processor, at most; None: one for each.
         device: such as "cpu", "cuda" or "mps"; None: a GPU if there is one.
         compute: precision, and how memory is saved.
+        change: makes other operations of the engine's own.
 
     Raises:
         UsageError: the device is not there, or lacks the precision.
@@ -73,14 +75,13 @@ class TorchEngine:
         threads: int | None = None,
         device: str | None = None,
         compute: Compute | None = None,
+        change: Change = unchanged,
     ) -> None:
-        self.config, self._optimizer = config, optimizer
+        self.config, self._optimizer, self._change = config, optimizer, change
         self._objective: ObjectiveName = loss
-        self._compute = compute or Compute()
-        how = self._compute
+        how = self._compute = compute or Compute()
         self.device = Device.of(device, how.precision, threads, how.deterministic)
-        self.updates = 0
-        self._lock = Lock()
+        self.updates, self._lock = 0, Lock()
         self._through = layers(self._compute)
         self._rotation = None
         if config.position == "rotary":
@@ -154,9 +155,8 @@ class TorchEngine:
         logits_NV = np.empty((batch.positions, self.config.vocab_size))
         with self._lock, self.device.computing(), torch.inference_mode():
             for its, piece in batch.pieces(AT_ONCE):
-                some = model.gpt(
-                    self._ops(piece), self.config, self._weights, self._on_device(piece.tokens_N)
-                )
+                ops, tokens_N = self._ops(piece), self._on_device(piece.tokens_N)
+                some = model.gpt(ops, self.config, self._weights, tokens_N)
                 logits_NV[its] = some.cpu().double().numpy()
         return logits_NV
 
@@ -193,7 +193,7 @@ class TorchEngine:
         dtype = self.device.autocast or self.device.dtype
         with self._lock:
             weights = {name: w.detach().to(dtype, copy=True) for name, w in self._weights.items()}
-        return TorchDecoder(self.config, weights, rows, self._rotation, self.device)
+        return TorchDecoder(self.config, weights, rows, self._rotation, self.device, self._change)
 
     def _backward(self, batch: Batch, divisor: int, dropping: Dropping | None = None) -> float:
         """Set the gradient to the objective's sum's over `divisor`; return the sum of nats.
@@ -236,7 +236,7 @@ class TorchEngine:
         return summed(x_ND, self._weights["lm_head"], targets_N, self._objective)
 
     def _ops(self, batch: Batch) -> Any:
-        return TorchOps(Packed(batch.documents, self.device.device), self._rotation)
+        return self._change(TorchOps(Packed(batch.documents, self.device.device), self._rotation))
 
     def _on_device(self, ids_N: Any) -> Any:
         ids = torch.from_numpy(np.asarray(ids_N, dtype=np.int64))

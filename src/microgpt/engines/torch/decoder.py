@@ -23,6 +23,7 @@ from microgpt.engines.contract import Floats, Tokens
 from microgpt.engines.torch.device import Device
 from microgpt.engines.torch.operations import Rotation, RowOps, by_head
 from microgpt.errors import UsageError
+from microgpt.model.operations import Change, unchanged
 
 # The length that caches begin with; they are doubled where a row is longer.
 _FIRST = 64
@@ -96,6 +97,7 @@ class TorchDecoder:
         rows: how many sequences.
         rotation: of rotary positions, if the model has them.
         device: where they are.
+        change: makes other operations of the decoder's own, as in the engine.
     """
 
     def __init__(
@@ -105,9 +107,10 @@ class TorchDecoder:
         rows: int,
         rotation: Rotation | None,
         device: Device,
+        change: Change = unchanged,
     ) -> None:
         self._config, self._weights, self._rotation = config, weights, rotation
-        self._device = device
+        self._device, self._change = device, change
         self._past = model.Past([Cache() for _ in range(config.n_layer)])
         self._lengths = np.zeros(rows, dtype=np.int64)
 
@@ -134,7 +137,7 @@ class TorchDecoder:
             torch.from_numpy(x).to(self._device.device)
             for x in (rows, self._lengths[rows], tokens[rows])
         )
-        ops: Any = StepOps(self._rotation, at, places, len(self._lengths))
+        ops: Any = self._change(StepOps(self._rotation, at, places, len(self._lengths)))
         with self._device.computing(), torch.inference_mode():
             some = model.gpt(ops, self._config, self._weights, cast(Any, read), self._past)
             logits_BV[rows] = some.cpu().double().numpy()

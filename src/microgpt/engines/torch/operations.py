@@ -114,6 +114,17 @@ class TorchOps(RowOps):
             each.append(rectangle.unpad(x_BHTK.transpose(1, 2)))
         return packed.together(each)
 
+    def full_attention(self, q_TD: Tensor, k_TD: Tensor, v_TD: Tensor, n_head: int) -> Tensor:
+        """Average the values of all positions, later ones too: attention without its mask."""
+        packed, each = self.packed, list[Tensor]()
+        for rectangle in packed.rectangles:
+            q, k, v = (by_head(rectangle.pad(x_ND), n_head) for x_ND in (q_TD, k_TD, v_TD))
+            # Not causal, so the padding after a document must be left out.
+            is_read_B11T = rectangle.pad(torch.ones_like(q_TD[:, :1])).mT[:, None] > 0
+            x_BHTK = F.scaled_dot_product_attention(q, k, v, is_read_B11T)
+            each.append(rectangle.unpad(x_BHTK.transpose(1, 2)))
+        return packed.together(each)
+
 
 def by_head(x_BTD: Tensor, n_head: int) -> Tensor:
     """Return x_BHTK of x_BTD."""

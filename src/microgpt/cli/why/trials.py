@@ -1,0 +1,169 @@
+"""`microgpt why IDEA --train`: the model with and without a part, trained and compared.
+
+In: the arguments of the command line. Out: a table, or JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from rich.progress import Progress
+
+from microgpt import experiment
+from microgpt.cli.terminal.console import stderr, stdout
+from microgpt.cli.terminal.notes import noted
+from microgpt.cli.terminal.say import remark, say, say_json
+from microgpt.cli.terminal.tables import table
+from microgpt.cli.why.ideas import IDEAS
+from microgpt.config import check_count
+from microgpt.data.corpus import Source
+from microgpt.errors import UsageError
+from microgpt.experiment import Base
+from microgpt.experiment.attempt import Attempt
+from microgpt.experiment.rows import MEANING, Row, cells, headings, rows
+from microgpt.experiment.trials import Opening, Trials, slowest
+from microgpt.experiment.variants import TRIALS
+from microgpt.model import size
+from microgpt.runs.folder import RUNS, find_run
+from microgpt.wording import count, printable
+
+# Seconds from which on it is said beforehand how long the trainings take.
+_LONG = 10.0
+
+
+def prepared(
+    what: str | None,
+    source: Source,
+    preset: str | None,
+    steps: int | None,
+    seed: int | None,
+    engine: str,
+) -> Base:
+    """Prepare documents and settings of a run, a file, or the embedded names."""
+    if what is not None and not Path(what).is_file() and _is_run(what):
+        for name, given in (("preset", preset is not None), ("data", source != Source())):
+            if given:
+                raise UsageError(
+                    f"--train {what} must stand without {name} flags: a run has its own. "
+                    "Only steps, seed and engine may change."
+                )
+        return experiment.of_run(find_run(what), steps, seed, engine)
+    if what is not None:
+        source = replace(source, files=(what,))
+    return experiment.new(source, preset or "microgpt", steps, seed, engine)
+
+
+def compared(
+    name: str,
+    what: str | None,
+    source: Source,
+    *,
+    preset: str | None,
+    steps: int | None,
+    seed: int | None,
+    seeds: int | None,
+    json: bool,
+    engine: Opening,
+) -> None:
+    """Train the variants of an idea and show the results.
+
+    Args:
+        name: the idea's.
+        what: a run, a file, or None for the embedded names.
+        source: how to read the file.
+        preset: the recipe; None: the original's, or the run's own.
+        steps: of each training.
+        seed: the first seed.
+        seeds: how many seeds; None: one.
+        json: whether to print JSON instead.
+        engine: its name, threads and device.
+    """
+    if name not in TRIALS:
+        others = ", ".join(["loss", *TRIALS])
+        raise UsageError(f'--train must stand with an idea that has it: {others}; got "{name}".')
+    seeds = 1 if seeds is None else seeds
+    check_count("seeds", seeds)
+    base = prepared(what, source, preset, steps, seed, slowest(name, engine[0]))
+    noted(base.corpus)
+    first = base.training.seed
+    trials = Trials(name, base, range(first, first + seeds), engine)
+    found = list(rows(trials.trial, _train(trials)))
+    if json:
+        say_json(_record(name, trials, found))
+    else:
+        _tell(name, what, trials, found)
+
+
+def _is_run(what: str) -> bool:
+    """Return whether a word names a folder, which must then be a run."""
+    return Path(what).is_dir() or (RUNS / what).is_dir()
+
+
+def _train(trials: Trials) -> Iterator[Attempt]:
+    """Yield the trainings, each at its end, with a bar on a terminal."""
+    steps, seconds = trials.estimate()
+    if seconds > _LONG:
+        remark(f"{count(len(trials), 'training')}, about {seconds:,.0f} seconds.")
+    with Progress(console=stderr(), transient=True, disable=not stderr().is_terminal) as progress:
+        task = progress.add_task("", total=steps)
+        for attempt in trials.attempts():
+            progress.update(task, description=attempt.label)
+            for made in attempt.train():
+                progress.advance(task, made)
+            yield attempt
+
+
+def _record(name: str, trials: Trials, found: list[Row]) -> dict[str, object]:
+    base = trials.base
+    return {
+        "idea": name,
+        "model": asdict(base.config),
+        "training": asdict(base.training),
+        "documents": len(base.dataset.train_documents),
+        "seeds": list(trials.seeds),
+        "columns": list(trials.trial.columns),
+        "compared": trials.trial.compared or None,
+        "rows": [asdict(row) for row in found],
+    }
+
+
+def _tell(name: str, what: str | None, trials: Trials, found: list[Row]) -> None:
+    base, trial, seeds = trials.base, trials.trial, trials.seeds
+    learned, config = len(base.dataset.train_documents), base.config
+    say(IDEAS[name], "bold")
+    say(
+        f"{printable(what or 'names')} · {count(learned, 'document')} to learn from · "
+        f"{count(len(base.dataset.heldout_documents), 'document')} held out"
+    )
+    say(
+        f"GPT · {count(config.n_layer, 'layer')}, width {config.n_embd} · {size(config):,} "
+        f"parameters · {count(base.training.steps or 1, 'step')} of "
+        f"{count(base.training.batch_size, 'document')} · seed {seeds[0]}"
+        + (f" to {seeds[-1]}" if len(seeds) > 1 else "")
+    )
+    if trials.is_slow:
+        say("The scalar engine is slow: few steps, measured on few positions.")
+    say()
+    shown = table(*headings(trial), least=("step 1", "training"))
+    for row in found:
+        shown.add_row(*cells(trial, row))
+    stdout().print(shown)
+    say()
+    for sentence in _notes(trials, found):
+        say(sentence)
+
+
+def _notes(trials: Trials, found: list[Row]) -> Iterator[str]:
+    """Yield what the table's columns are."""
+    trial = trials.trial
+    yield "; ".join(f"{column}: {MEANING[column]}" for column in trial.columns) + "."
+    if trial.compared:
+        yield f"difference: of {trial.compared}, from the last row above that has no difference."
+    if len(trials.seeds) > 1:
+        yield f"Medians over {count(len(trials.seeds), 'seed')}, with the least and the most."
+    own = found[0].engine
+    changed = {row.engine for row in found} - {own}
+    if trial.changes and changed:
+        yield f"Changed operations by the {'or '.join(changed)} engine, all else by the {own} one."
