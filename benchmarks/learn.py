@@ -42,7 +42,8 @@ def main(ideas: list[str]) -> None:
         for row in found:
             print(idea, *cells(trials.trial, row), sep=" | ", flush=True)
         record = json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}
-        measured = {**circumstances(), "seeds": SEEDS, "steps": base.training.steps}
+        measured = {**circumstances(), "seeds": SEEDS, "steps": trials.first.steps}
+        measured["batch_size"] = trials.first.batch_size
         record[idea] = {**measured, "rows": [asdict(row) for row in found]}
         record = {name: record[name] for name in TRIALS if name in record}
         RECORD.write_text(json.dumps(record, indent=1) + "\n", "utf-8")

@@ -8,12 +8,16 @@ from __future__ import annotations
 import json
 import re
 import statistics
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
 import processes
 
+from microgpt.experiment.rows import Row, cells, explained, headings
+from microgpt.experiment.variants import TRIALS, Trial
 from microgpt.loss import OBJECTIVES
+from microgpt.wording import count
 
 FOLDER = processes.FOLDER
 _TABLE = re.compile(r"(?<=<!-- rows -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -383,10 +387,37 @@ def scale(text: str) -> str:
     return text
 
 
+def _of_idea(name: str) -> Callable[[str], str]:
+    """Return what puts the rows of an idea's experiment into its page."""
+
+    def put(text: str) -> str:
+        record = json.loads((FOLDER / "learn.json").read_text("utf-8"))[name]
+        trial, found = TRIALS[name], [Row(**row) for row in record["rows"]]
+        columns = headings(trial)
+        lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+        lines += [f"| {' | '.join(cells(trial, row))} |" for row in found]
+        lines += ["", *_how(record, trial)]
+        return _TABLE.sub("\n".join(lines) + "\n", text)
+
+    return put
+
+
+def _how(record: dict[str, Any], trial: Trial) -> list[str]:
+    """Return the lines below the rows of an idea's experiment: what was measured, and how."""
+    steps, size = count(record["steps"], "step"), count(record["batch_size"], "document")
+    how = f"{steps} of {size}, unless a row says otherwise; {record['date']}."
+    return textwrap.wrap(" ".join([*explained(trial, len(record["seeds"])), how]), 120)
+
+
 TABLES = {
     "speed.md": speed, "learn/loss.md": losses, "race.md": race, "compress.md": compressed,
     "score.md": scored, "export.md": exported, "gpu.md": attention,
     "linear_cross_entropy.md": without_logits, "cluster.md": clusters, "data.md": prepared,
     "scale.md": scale,
+    **{
+        f"learn/{name}.md": _of_idea(name)
+        for name in TRIALS
+        if (FOLDER.parents[1] / "docs" / "learn" / f"{name}.md").exists()
+    },
 }  # fmt: skip
 """Pages with a table of a record, and what writes it."""

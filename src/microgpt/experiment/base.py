@@ -45,7 +45,9 @@ class Base:
     tokenizer: Tokenizer
     config: GPTConfig
     training: TrainConfig
-    _read_as: dict[TokenizerName, Base] = field(default_factory=dict["TokenizerName", "Base"])
+    _read_as: dict[TokenizerName, Base] = field(
+        default_factory=dict[TokenizerName, "Base"], init=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         training = self.training
@@ -67,13 +69,18 @@ class Base:
             )
         return dataset
 
+    def at_least(self, batch_size: int) -> Base:
+        """Return the same with at least so many documents a step."""
+        size = max(batch_size, self.training.batch_size)
+        return replace(self, training=replace(self.training, batch_size=size))
+
     def read_as(self, name: TokenizerName, vocab_size: int | None) -> Base:
         """Return the same with another tokenizer, made once."""
         if name not in self._read_as:
             bos: BosPlace = "last" if self.tokenizer.bos else "first"
             holdout = self.training.holdout
             tokens = tokenizer_for(name, self.corpus, bos, vocab_size=vocab_size, holdout=holdout)
-            self._read_as[name] = replace(self, tokenizer=tokens, _read_as={})
+            self._read_as[name] = replace(self, tokenizer=tokens)
         return self._read_as[name]
 
 

@@ -81,6 +81,15 @@ def headings(trial: Trial, label: str = "") -> list[str]:
     return [label, *trial.columns, *(["difference"] if trial.compared else [])]
 
 
+def explained(trial: Trial, seeds: int) -> Iterator[str]:
+    """Yield sentences that say what the columns are."""
+    yield "; ".join(f"{column}: {MEANING[column]}" for column in trial.columns) + "."
+    if trial.compared:
+        yield f"difference: of {trial.compared}, from the last row above that has no difference."
+    if seeds > 1:
+        yield f"Medians over {seeds} seeds, with the least and the most."
+
+
 def cells(trial: Trial, row: Row) -> list[str]:
     """Return the cells of a row: medians, with the least and the most of several seeds."""
     shown = [row.label]

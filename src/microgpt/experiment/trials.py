@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from microgpt.config import TrainConfig
 from microgpt.engines import about, has_torch
 from microgpt.experiment.attempt import Attempt
 from microgpt.experiment.base import Base
@@ -18,6 +20,10 @@ from microgpt.experiment.variants import TRIALS
 
 Opening = tuple[str, int | None, str | None]
 """An engine's name, threads and device."""
+
+DOCUMENTS = 16
+"""Documents a step, at least: after 1,000 steps of one, as in the original, what most parts of a
+model do is too little to be seen beside the noise."""
 
 # The first step of an engine takes longer; the next ones are timed.
 _FIRST, _TIMED = 1, 3
@@ -40,15 +46,21 @@ class Trials:
 
     Args:
         name: the idea's.
-        base: the documents and settings.
+        base: the documents and settings; a fast engine takes `DOCUMENTS` a step, at least.
         seeds: one training of each variant with each.
         engine: its name, threads and device.
     """
 
     def __init__(self, name: str, base: Base, seeds: Sequence[int], engine: Opening) -> None:
-        self.trial, self.base, self.seeds, self._engine = TRIALS[name], base, seeds, engine
+        self.trial, self.seeds, self._engine = TRIALS[name], seeds, engine
         self.is_slow = not about(slowest(name, engine[0])).is_fast
-        self.variants = list(self.trial.variants(base))
+        self.base = base if self.is_slow else base.at_least(DOCUMENTS)
+        self.variants = list(self.trial.variants(self.base))
+
+    @property
+    def first(self) -> TrainConfig:
+        """The training of the first variant, with which the others are compared."""
+        return replace(self.base.training, **self.variants[0].training)
 
     def __len__(self) -> int:
         return len(self.variants) * len(self.seeds)

@@ -119,11 +119,12 @@ def _residual(base: Base) -> Variants:
 
 
 def _adam(base: Base) -> Variants:
-    for rate in _first(base.training.lr, 0.001, 0.01, 0.03, 0.1):
+    for rate in _first(base.training.lr, 0.001, 0.01, 0.1, 1.0):
         yield Variant(f"Adam, rate {rate:g}", training={"optimizer": "adam", "lr": rate})
-    for rate in (0.01, 0.1, 0.3, 1.0):
-        yield Variant(f"plain gradient descent, {rate:g}", training=_changed(base, rate))
-    for rate in (0.002, 0.02, 0.06, 0.2):
+    for rate in (0.1, 1.0, 3.0, 10.0):
+        how = vars(plain(base.training, rate))
+        yield Variant(f"plain gradient descent, rate {rate:g}", training=how)
+    for rate in (0.002, 0.02, 0.2):
         yield Variant(f"Muon, rate {rate:g}", training={"optimizer": "muon", "muon_lr": rate})
 
 
@@ -145,15 +146,16 @@ def _good_loss(base: Base) -> Variants:
     all_of_them = len(base.dataset.train_documents)
     for value in (None, 100, 1000, 10_000):
         if value is None or value < all_of_them:
-            label, how = count(value or all_of_them, "document"), {"batch_size": 32}
-            yield Variant(label, training=how, documents=value, measure=measures.beside_counts)
+            label = count(value or all_of_them, "document")
+            yield Variant(label, documents=value, measure=measures.beside_counts)
 
 
 def _tensors(base: Base) -> Variants:
     missing = {"native": bool(why_not_native()), "torch": not has_torch()}
     for name in ENGINES:
         if not missing.get(name):
-            yield Variant(name, training={"steps": 100}, engine=name, measure=measures.along)
+            how = {"steps": 100, "batch_size": 1}
+            yield Variant(name, training=how, engine=name, measure=measures.along)
 
 
 def _shallow_and_deep(label: str, change: Change) -> Variants:
@@ -166,10 +168,6 @@ def _shallow_and_deep(label: str, change: Change) -> Variants:
 def _first(own: Any, *values: Any) -> list[Any]:
     """Return the recipe's own value, then the others."""
     return [own, *(value for value in values if value != own)]
-
-
-def _changed(base: Base, rate: float) -> dict[str, Any]:
-    return vars(plain(base.training, rate))
 
 
 TRIALS: dict[str, Trial] = {

@@ -22,7 +22,7 @@ from microgpt.data.corpus import Source
 from microgpt.errors import UsageError
 from microgpt.experiment import Base
 from microgpt.experiment.attempt import Attempt
-from microgpt.experiment.rows import MEANING, Row, cells, headings, rows
+from microgpt.experiment.rows import Row, cells, explained, headings, rows
 from microgpt.experiment.trials import Opening, Trials, slowest
 from microgpt.experiment.variants import TRIALS
 from microgpt.model import size
@@ -131,7 +131,7 @@ def _record(name: str, trials: Trials, found: list[Row]) -> dict[str, object]:
 
 def _tell(name: str, what: str | None, trials: Trials, found: list[Row]) -> None:
     base, trial, seeds = trials.base, trials.trial, trials.seeds
-    learned, config = len(base.dataset.train_documents), base.config
+    learned, config, training = len(base.dataset.train_documents), base.config, trials.first
     say(IDEAS[name], "bold")
     say(
         f"{printable(what or 'names')} · {count(learned, 'document')} to learn from · "
@@ -139,8 +139,8 @@ def _tell(name: str, what: str | None, trials: Trials, found: list[Row]) -> None
     )
     say(
         f"GPT · {count(config.n_layer, 'layer')}, width {config.n_embd} · {size(config):,} "
-        f"parameters · {count(base.training.steps or 1, 'step')} of "
-        f"{count(base.training.batch_size, 'document')} · seed {seeds[0]}"
+        f"parameters · {count(training.steps or 1, 'step')} of "
+        f"{count(training.batch_size, 'document')} · seed {seeds[0]}"
         + (f" to {seeds[-1]}" if len(seeds) > 1 else "")
     )
     if trials.is_slow:
@@ -156,14 +156,9 @@ def _tell(name: str, what: str | None, trials: Trials, found: list[Row]) -> None
 
 
 def _notes(trials: Trials, found: list[Row]) -> Iterator[str]:
-    """Yield what the table's columns are."""
-    trial = trials.trial
-    yield "; ".join(f"{column}: {MEANING[column]}" for column in trial.columns) + "."
-    if trial.compared:
-        yield f"difference: of {trial.compared}, from the last row above that has no difference."
-    if len(trials.seeds) > 1:
-        yield f"Medians over {count(len(trials.seeds), 'seed')}, with the least and the most."
+    """Yield what the table's columns are, and what computed its rows."""
+    yield from explained(trials.trial, len(trials.seeds))
     own = found[0].engine
     changed = {row.engine for row in found} - {own}
-    if trial.changes and changed:
+    if trials.trial.changes and changed:
         yield f"Changed operations by the {'or '.join(changed)} engine, all else by the {own} one."
