@@ -20,15 +20,15 @@ from microgpt import experiment
 from microgpt.data.corpus import Source
 from microgpt.experiment.attempt import Attempt
 from microgpt.experiment.rows import cells, rows
-from microgpt.experiment.trials import Trials
-from microgpt.experiment.variants import TRIALS
+from microgpt.experiment.trainings import Trainings
+from microgpt.experiment.variants import COMPARISONS
 
 RECORD = Path(__file__).parent / "records" / "learn.json"
 SEEDS = (42, 1, 2, 3, 4)
 
 
-def trained(trials: Trials) -> Iterator[Attempt]:
-    for attempt in trials.attempts():
+def trained(trainings: Trainings) -> Iterator[Attempt]:
+    for attempt in trainings.attempts():
         for _ in attempt.train():
             pass
         yield attempt
@@ -36,16 +36,16 @@ def trained(trials: Trials) -> Iterator[Attempt]:
 
 def main(ideas: list[str]) -> None:
     base = experiment.new(Source())
-    for idea in ideas or TRIALS:
-        trials = Trials(idea, base, SEEDS, ("auto", None, None))
-        found = list(rows(trials.trial, trained(trials)))
+    for idea in ideas or COMPARISONS:
+        trainings = Trainings(idea, base, SEEDS, ("auto", None, None))
+        found = list(rows(trainings.comparison, trained(trainings)))
         for row in found:
-            print(idea, *cells(trials.trial, row), sep=" | ", flush=True)
+            print(idea, *cells(trainings.comparison, row), sep=" | ", flush=True)
         record = json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}
-        measured = {**circumstances(), "seeds": SEEDS, "steps": trials.first.steps}
-        measured["batch_size"] = trials.first.batch_size
+        measured = {**circumstances(), "seeds": SEEDS, "steps": trainings.first.steps}
+        measured["batch_size"] = trainings.first.batch_size
         record[idea] = {**measured, "rows": [asdict(row) for row in found]}
-        record = {name: record[name] for name in TRIALS if name in record}
+        record = {name: record[name] for name in COMPARISONS if name in record}
         RECORD.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
 
 

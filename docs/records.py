@@ -14,8 +14,8 @@ from typing import Any
 
 import processes
 
-from microgpt.experiment.rows import Row, cells, explained, headings
-from microgpt.experiment.variants import TRIALS, Trial
+from microgpt.experiment.rows import TableRow, cells, explained, headings
+from microgpt.experiment.variants import COMPARISONS, Comparison
 from microgpt.loss import OBJECTIVES
 from microgpt.wording import count
 
@@ -392,21 +392,21 @@ def _of_idea(name: str) -> Callable[[str], str]:
 
     def put(text: str) -> str:
         record = json.loads((FOLDER / "learn.json").read_text("utf-8"))[name]
-        trial, found = TRIALS[name], [Row(**row) for row in record["rows"]]
-        columns = headings(trial)
+        comparison, found = COMPARISONS[name], [TableRow(**row) for row in record["rows"]]
+        columns = headings(comparison)
         lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-        lines += [f"| {' | '.join(cells(trial, row))} |" for row in found]
-        lines += ["", *_how(record, trial)]
+        lines += [f"| {' | '.join(cells(comparison, row))} |" for row in found]
+        lines += ["", *_how(record, comparison)]
         return _TABLE.sub("\n".join(lines) + "\n", text)
 
     return put
 
 
-def _how(record: dict[str, Any], trial: Trial) -> list[str]:
+def _how(record: dict[str, Any], comparison: Comparison) -> list[str]:
     """Return the lines below the rows of an idea's experiment: what was measured, and how."""
     steps, size = count(record["steps"], "step"), count(record["batch_size"], "document")
     how = f"{steps} of {size}, unless a row says otherwise; {record['date']}."
-    return textwrap.wrap(" ".join([*explained(trial, len(record["seeds"])), how]), 120)
+    return textwrap.wrap(" ".join([*explained(comparison, len(record["seeds"])), how]), 120)
 
 
 TABLES = {
@@ -416,7 +416,7 @@ TABLES = {
     "scale.md": scale,
     **{
         f"learn/{name}.md": _of_idea(name)
-        for name in TRIALS
+        for name in COMPARISONS
         if (FOLDER.parents[1] / "docs" / "learn" / f"{name}.md").exists()
     },
 }  # fmt: skip

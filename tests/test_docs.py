@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,7 +14,11 @@ from types import ModuleType
 import pytest
 
 from microgpt.cli.app import run as cli
+from microgpt.data.corpus import Source
 from microgpt.data.datasets import names_path
+from microgpt.experiment import new
+from microgpt.experiment.trainings import Trainings
+from microgpt.experiment.variants import COMPARISONS
 from microgpt.runs.run import Run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,6 +80,31 @@ def test_the_table_of_the_losses_is_the_record_s(make: ModuleType) -> None:
     text = (ROOT / "docs" / "learn" / "loss.md").read_text("utf-8")
     assert make.records.losses(text) == text
     assert text.count("\n| surnames | ") == 6
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_the_table_of_an_idea_s_experiment_is_the_record_s(make: ModuleType, name: str) -> None:
+    path = ROOT / "docs" / "learn" / f"{name}.md"
+    if not path.exists():
+        pytest.skip("the page is not there")
+    text = path.read_text("utf-8")
+    assert make.records.TABLES[f"learn/{name}.md"](text) == text
+    (table,) = re.findall(r"<!-- rows -->\n(.*)<!-- end -->", text, re.DOTALL)
+    assert table.count("\n| ") >= 2
+
+
+def test_the_record_of_the_experiments_is_of_five_seeds_and_of_these_variants() -> None:
+    record = json.loads((ROOT / "benchmarks" / "records" / "learn.json").read_text("utf-8"))
+    assert list(record) == list(COMPARISONS)
+    base = new(Source())
+    for name, measured in record.items():
+        labels = [row["label"] for row in measured["rows"]]
+        variants = [
+            variant.label for variant in Trainings(name, base, [1], ("auto", 1, None)).variants
+        ]
+        assert name == "sampling" or set(variants) <= set(labels), name
+        assert len(measured["seeds"]) == 5
+        assert all(len(of) == 5 for row in measured["rows"] for of in row["values"].values())
 
 
 def test_the_table_of_sizes_is_the_record_s_and_within_the_bound(make: ModuleType) -> None:

@@ -1,6 +1,6 @@
 """The rows of an experiment's table: each variant over all seeds, compared with the first.
 
-In: what the attempts measured. Out: `Row`s, and the text of their cells.
+In: what the attempts measured. Out: `TableRow`s, and the text of their cells.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from microgpt.experiment.attempt import Attempt
-from microgpt.experiment.variants import Trial
+from microgpt.experiment.variants import Comparison
 
 ABSURD = 1e6
 """A loss from here on is shown as "diverged", like one that is not finite."""
@@ -39,7 +39,7 @@ _FORMS = {
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A row of the table.
 
     Attributes:
@@ -55,7 +55,7 @@ class Row:
     difference: list[float]
 
 
-def rows(trial: Trial, done: Iterable[Attempt]) -> Iterator[Row]:
+def rows(comparison: Comparison, done: Iterable[Attempt]) -> Iterator[TableRow]:
     """Yield the rows of attempts, which are in the order of their variants."""
     values, engines, begins = dict[str, dict[str, list[float]]](), dict[str, str](), set[str]()
     for attempt in done:
@@ -68,36 +68,36 @@ def rows(trial: Trial, done: Iterable[Attempt]) -> Iterator[Row]:
             begins.add(attempt.label)
     first: list[float] = []
     for label, own in values.items():
-        mine, difference = own.get(trial.compared, []), list[float]()
+        mine, difference = own.get(comparison.compared, []), list[float]()
         if not first or label in begins:
             first = mine
         else:
             difference = [value - base for value, base in zip(mine, first)]
-        yield Row(label, engines[label], own, difference)
+        yield TableRow(label, engines[label], own, difference)
 
 
-def headings(trial: Trial, label: str = "") -> list[str]:
+def headings(comparison: Comparison, label: str = "") -> list[str]:
     """Return the headings of the table."""
-    return [label, *trial.columns, *(["difference"] if trial.compared else [])]
+    return [label, *comparison.columns, *(["difference"] if comparison.compared else [])]
 
 
-def explained(trial: Trial, seeds: int) -> Iterator[str]:
+def explained(comparison: Comparison, seeds: int) -> Iterator[str]:
     """Yield sentences that say what the columns are."""
-    yield "; ".join(f"{column}: {MEANING[column]}" for column in trial.columns) + "."
-    if trial.compared:
-        yield f"difference: of {trial.compared}, from the last row above that has no difference."
+    yield "; ".join(f"{column}: {MEANING[column]}" for column in comparison.columns) + "."
+    if comparison.compared:
+        yield f"difference: of {comparison.compared}, from the last row above that has none."
     if seeds > 1:
         yield f"Medians over {seeds} seeds, with the least and the most."
 
 
-def cells(trial: Trial, row: Row) -> list[str]:
+def cells(comparison: Comparison, row: TableRow) -> list[str]:
     """Return the cells of a row: medians, with the least and the most of several seeds."""
     shown = [row.label]
-    for column in trial.columns:
-        form = _FORMS.get(column, f".{trial.decimals}f")
-        shown.append(middle(row.values.get(column, []), form, spread=column in trial.spread))
-    if trial.compared:
-        shown.append(middle(row.difference, f"+.{trial.decimals}f"))
+    for column in comparison.columns:
+        form = _FORMS.get(column, f".{comparison.decimals}f")
+        shown.append(middle(row.values.get(column, []), form, spread=column in comparison.spread))
+    if comparison.compared:
+        shown.append(middle(row.difference, f"+.{comparison.decimals}f"))
     return shown
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from microgpt.engines import ENGINES, has_torch, why_not_native
@@ -51,7 +52,7 @@ Variants = Iterator[Variant]
 
 
 @dataclass(frozen=True)
-class Trial:
+class Comparison:
     """The experiment of an idea.
 
     Attributes:
@@ -72,9 +73,11 @@ class Trial:
 
 
 def _text(base: Base) -> Variants:
-    for name, size in (("characters", None), ("bytes", None), ("bpe", 500)):
-        label = f"{name}, {size} ids" if size else name
-        yield Variant(label, tokenizer=name, vocab_size=size, measure=measures.in_bytes)
+    for name in ("characters", "bytes"):
+        yield Variant(name, tokenizer=name, measure=measures.in_bytes)
+    if find_spec("tokenizers"):
+        how = measures.in_bytes
+        yield Variant("bpe, 500 ids", tokenizer="bpe", vocab_size=500, measure=how)
 
 
 def _parameters(base: Base) -> Variants:
@@ -154,7 +157,7 @@ def _tensors(base: Base) -> Variants:
     missing = {"native": bool(why_not_native()), "torch": not has_torch()}
     for name in ENGINES:
         if not missing.get(name):
-            how = {"steps": 100, "batch_size": 1}
+            how = {"steps": min(base.training.steps or 1, 100), "batch_size": 1}
             yield Variant(name, training=how, engine=name, measure=measures.along)
 
 
@@ -170,25 +173,25 @@ def _first(own: Any, *values: Any) -> list[Any]:
     return [own, *(value for value in values if value != own)]
 
 
-TRIALS: dict[str, Trial] = {
-    "text": Trial(
+COMPARISONS: dict[str, Comparison] = {
+    "text": Comparison(
         _text, ("ids", "bytes a token", "held out", "bits a byte"), "bits a byte", ("bits a byte",)
     ),
-    "parameters": Trial(_parameters),
-    "embeddings": Trial(_embeddings, changes=True),
-    "linear": Trial(_linear),
-    "rmsnorm": Trial(_rmsnorm, changes=True),
-    "attention": Trial(_attention, changes=True),
-    "mlp": Trial(_mlp, changes=True),
-    "residual": Trial(_residual, changes=True),
-    "adam": Trial(_adam),
-    "training": Trial(_training),
-    "sampling": Trial(
+    "parameters": Comparison(_parameters),
+    "embeddings": Comparison(_embeddings, changes=True),
+    "linear": Comparison(_linear),
+    "rmsnorm": Comparison(_rmsnorm, changes=True),
+    "attention": Comparison(_attention, changes=True),
+    "mlp": Comparison(_mlp, changes=True),
+    "residual": Comparison(_residual, changes=True),
+    "adam": Comparison(_adam),
+    "training": Comparison(_training),
+    "sampling": Comparison(
         _sampling, ("loss", "in the data", "distinct"), "", ("loss", "in the data", "distinct")
     ),
-    "good-loss": Trial(_good_loss, ("training", "held out", "n-grams")),
-    "tensors": Trial(
-        _tensors, ("step 1", "step 10", "step 100", "ms a step"), "", ("ms a step",), decimals=6
+    "good-loss": Comparison(_good_loss, ("training", "held out", "n-grams")),
+    "tensors": Comparison(
+        _tensors, ("step 1", "step 10", "step 100", "ms a step"), "", ("ms a step",), decimals=9
     ),
 }
 """The experiments by the ideas' names."""

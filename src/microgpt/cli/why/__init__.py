@@ -97,7 +97,7 @@ def why(
             _alone("seeds", seeds, "another idea than loss")
             tried(run, source, **given, save=save, json=json, engine=engine)
         else:
-            from microgpt.cli.why.trials import compared
+            from microgpt.cli.why.comparison import compared
 
             _alone("save", save, "the idea loss")
             compared(name, run, source, **given, seeds=seeds, json=json, engine=engine)

@@ -18,7 +18,7 @@ from microgpt.cli.terminal.notes import noted
 from microgpt.cli.terminal.pictures import check_picture
 from microgpt.cli.terminal.say import say, say_json
 from microgpt.cli.terminal.tables import table
-from microgpt.cli.why import chart, trials
+from microgpt.cli.why import chart, comparison
 from microgpt.cli.why.sentences import Curves, adam_told, number, plain_told
 from microgpt.config import ObjectiveName
 from microgpt.data.corpus import Source
@@ -59,7 +59,9 @@ def tried(
     """
     if save is not None:
         check_picture(save)
-    prepared = Experiment(trials.prepared(what, source, preset, steps, seed, engine[0]), *engine)
+    prepared = Experiment(
+        comparison.prepared(what, source, preset, steps, seed, engine[0]), *engine
+    )
     noted(prepared.corpus)
     curves = _train(prepared)
     if save is not None:

@@ -22,9 +22,9 @@ from microgpt.data.corpus import Source
 from microgpt.errors import UsageError
 from microgpt.experiment import Base
 from microgpt.experiment.attempt import Attempt
-from microgpt.experiment.rows import Row, cells, explained, headings, rows
-from microgpt.experiment.trials import Opening, Trials, slowest
-from microgpt.experiment.variants import TRIALS
+from microgpt.experiment.rows import TableRow, cells, explained, headings, rows
+from microgpt.experiment.trainings import Opening, Trainings, slowest
+from microgpt.experiment.variants import COMPARISONS
 from microgpt.model import size
 from microgpt.runs.folder import RUNS, find_run
 from microgpt.wording import count, printable
@@ -80,20 +80,20 @@ def compared(
         json: whether to print JSON instead.
         engine: its name, threads and device.
     """
-    if name not in TRIALS:
-        others = ", ".join(["loss", *TRIALS])
+    if name not in COMPARISONS:
+        others = ", ".join(["loss", *COMPARISONS])
         raise UsageError(f'--train must stand with an idea that has it: {others}; got "{name}".')
     seeds = 1 if seeds is None else seeds
     check_count("seeds", seeds)
     base = prepared(what, source, preset, steps, seed, slowest(name, engine[0]))
     noted(base.corpus)
     first = base.training.seed
-    trials = Trials(name, base, range(first, first + seeds), engine)
-    found = list(rows(trials.trial, _train(trials)))
+    trainings = Trainings(name, base, range(first, first + seeds), engine)
+    found = list(rows(trainings.comparison, _train(trainings)))
     if json:
-        say_json(_record(name, trials, found))
+        say_json(_record(name, trainings, found))
     else:
-        _tell(name, what, trials, found)
+        _tell(name, what, trainings, found)
 
 
 def _is_run(what: str) -> bool:
@@ -101,37 +101,37 @@ def _is_run(what: str) -> bool:
     return Path(what).is_dir() or (RUNS / what).is_dir()
 
 
-def _train(trials: Trials) -> Iterator[Attempt]:
+def _train(trainings: Trainings) -> Iterator[Attempt]:
     """Yield the trainings, each at its end, with a bar on a terminal."""
-    steps, seconds = trials.estimate()
+    steps, seconds = trainings.estimate()
     if seconds > _LONG:
-        remark(f"{count(len(trials), 'training')}, about {seconds:,.0f} seconds.")
+        remark(f"{count(len(trainings), 'training')}, about {seconds:,.0f} seconds.")
     with Progress(console=stderr(), transient=True, disable=not stderr().is_terminal) as progress:
         task = progress.add_task("", total=steps)
-        for attempt in trials.attempts():
+        for attempt in trainings.attempts():
             progress.update(task, description=attempt.label)
             for made in attempt.train():
                 progress.advance(task, made)
             yield attempt
 
 
-def _record(name: str, trials: Trials, found: list[Row]) -> dict[str, object]:
-    base = trials.base
+def _record(name: str, trainings: Trainings, found: list[TableRow]) -> dict[str, object]:
+    base = trainings.base
     return {
         "idea": name,
         "model": asdict(base.config),
         "training": asdict(base.training),
         "documents": len(base.dataset.train_documents),
-        "seeds": list(trials.seeds),
-        "columns": list(trials.trial.columns),
-        "compared": trials.trial.compared or None,
+        "seeds": list(trainings.seeds),
+        "columns": list(trainings.comparison.columns),
+        "compared": trainings.comparison.compared or None,
         "rows": [asdict(row) for row in found],
     }
 
 
-def _tell(name: str, what: str | None, trials: Trials, found: list[Row]) -> None:
-    base, trial, seeds = trials.base, trials.trial, trials.seeds
-    learned, config, training = len(base.dataset.train_documents), base.config, trials.first
+def _tell(name: str, what: str | None, trainings: Trainings, found: list[TableRow]) -> None:
+    base, comparison, seeds = trainings.base, trainings.comparison, trainings.seeds
+    learned, config, training = len(base.dataset.train_documents), base.config, trainings.first
     say(IDEAS[name], "bold")
     say(
         f"{printable(what or 'names')} · {count(learned, 'document')} to learn from · "
@@ -140,25 +140,25 @@ def _tell(name: str, what: str | None, trials: Trials, found: list[Row]) -> None
     say(
         f"GPT · {count(config.n_layer, 'layer')}, width {config.n_embd} · {size(config):,} "
         f"parameters · {count(training.steps or 1, 'step')} of "
-        f"{count(training.batch_size, 'document')} · seed {seeds[0]}"
-        + (f" to {seeds[-1]}" if len(seeds) > 1 else "")
+        f"{count(training.batch_size, 'document')} · "
+        + (f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}")
     )
-    if trials.is_slow:
+    if trainings.is_slow:
         say("The scalar engine is slow: few steps, measured on few positions.")
     say()
-    shown = table(*headings(trial), least=("step 1", "training"))
+    shown = table(*headings(comparison), least=("step 1", "training"))
     for row in found:
-        shown.add_row(*cells(trial, row))
+        shown.add_row(*cells(comparison, row))
     stdout().print(shown)
     say()
-    for sentence in _notes(trials, found):
+    for sentence in _notes(trainings, found):
         say(sentence)
 
 
-def _notes(trials: Trials, found: list[Row]) -> Iterator[str]:
+def _notes(trainings: Trainings, found: list[TableRow]) -> Iterator[str]:
     """Yield what the table's columns are, and what computed its rows."""
-    yield from explained(trials.trial, len(trials.seeds))
+    yield from explained(trainings.comparison, len(trainings.seeds))
     own = found[0].engine
     changed = {row.engine for row in found} - {own}
-    if trials.trial.changes and changed:
+    if trainings.comparison.changes and changed:
         yield f"Changed operations by the {'or '.join(changed)} engine, all else by the {own} one."

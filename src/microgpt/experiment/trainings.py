@@ -14,9 +14,10 @@ import numpy as np
 
 from microgpt.config import TrainConfig
 from microgpt.engines import about, has_torch
+from microgpt.errors import UsageError
 from microgpt.experiment.attempt import Attempt
 from microgpt.experiment.base import Base
-from microgpt.experiment.variants import TRIALS
+from microgpt.experiment.variants import COMPARISONS, Variant
 
 Opening = tuple[str, int | None, str | None]
 """An engine's name, threads and device."""
@@ -37,11 +38,11 @@ def slowest(name: str, engine: str) -> str:
     >>> slowest("linear", "auto"), slowest("attention", "scalar")
     ('auto', 'scalar')
     """
-    is_enough = not TRIALS[name].changes or engine not in ("auto", "native")
+    is_enough = not COMPARISONS[name].changes or engine not in ("auto", "native")
     return engine if is_enough or has_torch() else "scalar"
 
 
-class Trials:
+class Trainings:
     """The trainings of an idea.
 
     Args:
@@ -52,10 +53,18 @@ class Trials:
     """
 
     def __init__(self, name: str, base: Base, seeds: Sequence[int], engine: Opening) -> None:
-        self.trial, self.seeds, self._engine = TRIALS[name], seeds, engine
+        self.comparison, self.seeds, self._engine = COMPARISONS[name], seeds, engine
         self.is_slow = not about(slowest(name, engine[0])).is_fast
         self.base = base if self.is_slow else base.at_least(DOCUMENTS)
-        self.variants = list(self.trial.variants(self.base))
+        self.variants = [v for v in self.comparison.variants(self.base) if self._is_possible(v)]
+
+    def _is_possible(self, variant: Variant) -> bool:
+        """Return whether there is such a model: 8 heads cannot share a width of 4."""
+        try:
+            replace(self.base.config, **variant.model)
+        except UsageError:
+            return False
+        return True
 
     @property
     def first(self) -> TrainConfig:
