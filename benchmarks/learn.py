@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
 from process import circumstances
@@ -42,7 +43,12 @@ def main(ideas: list[str]) -> None:
         for row in found:
             print(idea, *cells(trainings.comparison, row), sep=" | ", flush=True)
         record = json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}
-        measured = {**circumstances(), "seeds": SEEDS, "steps": trainings.first.steps}
+        measured = {
+            **circumstances(),
+            "torch": version("torch"),
+            "seeds": SEEDS,
+            "steps": trainings.first.steps,
+        }
         measured["batch_size"] = trainings.first.batch_size
         record[idea] = {**measured, "rows": [asdict(row) for row in found]}
         record = {name: record[name] for name in COMPARISONS if name in record}

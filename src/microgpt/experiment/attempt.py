@@ -33,7 +33,7 @@ MOST = 1 << 15
 
 # Held-out positions for one document trained on that is measured at the end.
 _EACH = 64
-# A model of this width has steps so short that a second thread makes them longer.
+# PyTorch's steps on a narrower model are so short that a second thread makes them longer.
 _NARROW = 128
 
 
@@ -134,8 +134,9 @@ class Attempt:
 
     def _opened(self, change: Change) -> Engine:
         name, threads, device = self._opening
+        name = self.variant.engine or name
         if change is not unchanged and name in ("auto", "native"):
             name = "torch" if has_torch() else "scalar"
-        if self.task.model.n_embd < _NARROW:
+        if name == "torch" and self.task.model.n_embd < _NARROW:
             threads = threads or 1
-        return self.task.open(self.variant.engine or name, threads, device, change=change)
+        return self.task.open(name, threads, device, change=change)
