@@ -175,8 +175,10 @@ def _of(done: Attempt) -> tuple[dict[str, list[float]], list[float]]:
 
 
 @pytest.mark.parametrize("name", COMPARISONS)
-def test_every_variant_of_an_idea_is_trained_and_fills_its_row(name: str) -> None:
-    """With few steps; each label once, or rows would be mixed."""
+def test_each_variant_of_an_idea_has_its_own_label_and_columns_that_are_explained(
+    name: str,
+) -> None:
+    """Two variants of one label would share a row."""
     on = base(steps=2)
     made = Trainings(name, on, [1], AUTO)
     comparison = made.comparison

@@ -1,10 +1,10 @@
 """The objectives compared: one model, trained with each from one initial state on the same batches.
 
 In: documents and settings. Out: an `Experiment`, whose curves show nats and accuracy on the same
-held-out positions, whatever was minimised. It trains with the recipe's own
-optimizer and with plain gradient descent, ``parameters -= rate * gradient``: Adam divides a
-gradient by its running size, which compensates a w(p) that is small everywhere, but not one that is
-small at some positions only.
+held-out positions, whatever was minimised. It trains with the recipe's own optimizer and with plain
+gradient descent, ``parameters -= rate * gradient``: Adam divides a gradient by its running size,
+which compensates a w(p) that is small everywhere, but not one that is small at some positions only.
+`trainings` compares models with and without a part in the same way.
 """
 
 from __future__ import annotations
