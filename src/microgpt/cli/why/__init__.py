@@ -48,6 +48,9 @@ def why(
             show_default=False,
         ),
     ] = False,
+    gradient: Annotated[
+        bool, Parameter(help="Explain the idea gradient.", show_default=False)
+    ] = False,
     preset: Annotated[
         str | None, flag(f"Recipe: {', '.join(PRESETS)}. Default: microgpt.", TRAINING)
     ] = None,
@@ -83,6 +86,10 @@ def why(
     source = reading.source()
     given: dict[str, Any] = {"preset": preset, "steps": steps, "seed": seed}
     name, run, text = _words(what, run, text)
+    if gradient:
+        if what in IDEAS and name != "gradient":
+            raise UsageError(f'--gradient must stand without another idea; got "{name}".')
+        name = "gradient"
     if step is not None and (train or name != "loss" or run is None):
         raise UsageError(
             "--step must stand with RUN and TEXT alone, as in: microgpt why RUN TEXT --step 2"

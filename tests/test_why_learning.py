@@ -1,0 +1,173 @@
+"""`microgpt why gradient`, `adam`, `training` and `sampling`: held to computations of their own."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import warnings
+from typing import Any
+
+import pytest
+
+import microgpt
+from microgpt import Run, model
+from microgpt.cli.app import run as cli
+from microgpt.cli.why.ideas import idea
+from microgpt.cli.why.subject import Subject
+from microgpt.config import GPTConfig
+from microgpt.engines import open_engine
+from microgpt.errors import TrainingWarning
+from microgpt.inside.difference import STEPS, difference, nudged_logits, relative_error
+from microgpt.inside.nudged import TextLoss
+
+from .conftest import laid_out, opened, out, shown, some
+from .kinds import LINES
+
+Capture = pytest.CaptureFixture[str]
+CONFIG = GPTConfig(vocab_size=5, block_size=6, n_layer=2, n_head=2, n_embd=4)
+KINDS: dict[str, dict[str, Any]] = {
+    "characters": {"preset": "microgpt", "n_layer": 2, "n_embd": 8},
+    "counts": {"preset": "micro", "n_embd": 8, "ngram": 3, "block_size": 9},
+    "bytes": {"preset": "micro", "n_embd": 8, "n_layer": 1, "tokenizer": "bytes", "block_size": 5},
+    "masks": {"preset": "micro", "n_embd": 8, "n_layer": 1, "mask": "digits,ip", "block_size": 16},
+    "bpe": {"preset": "micro", "n_embd": 8, "n_layer": 1, "tokenizer": "bpe", "vocab_size": 270},
+}
+TEXTS = ["é€x", "", "ada", "ada took 12ms at 10.0.0.1 and then some more"]
+EVERY = pytest.mark.parametrize(
+    ("kind", "text"),
+    some([(kind, text) for text in TEXTS for kind in KINDS], 0, 1, 2, 3, 4, 6, 18),
+)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """A small run of each kind."""
+    folder = tmp_path_factory.mktemp("kinds")
+    (folder / "lines.txt").write_text("\n".join(LINES), "utf-8")
+    how = {"steps": 20, "batch_size": 10, "holdout": 0.2}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TrainingWarning)  # so short a training: counts weigh more
+        return {
+            name: microgpt.train(folder / "lines.txt", out=folder / name, **how, **kind)
+            for name, kind in KINDS.items()
+        }
+
+
+def numbers_of(name: str, run: Run, text: str = "") -> Any:
+    """Return an idea's numbers as JSON has them."""
+    return json.loads(json.dumps(idea(name).numbers(Subject(run, text)), allow_nan=False))
+
+
+def test_a_nudged_logit_changes_the_loss_by_p_less_one_hot() -> None:
+    logits_V = [0.3, -2.0, 1.7, 0.0]
+    exps = [math.exp(z) for z in logits_V]
+    for one in nudged_logits(logits_V, target=2, h=1e-4):
+        p = exps[one.token] / sum(exps)
+        assert one.p == pytest.approx(p)
+        assert one.slope == pytest.approx(p - (one.token == 2))
+        assert one.change == pytest.approx(one.slope, abs=1e-8)
+    order = [one.token for one in nudged_logits(logits_V, target=1, h=1e-4)]
+    assert order == [1, 2, 0, 3]
+
+
+def test_truncation_shrinks_with_h_and_rounding_grows() -> None:
+    errors = {}
+    for h in STEPS:
+        found = difference(lambda nudge: math.exp(1.0 + nudge), h)
+        errors[h] = [relative_error(x, math.e) for x in (found.one_sided, found.central)]
+    # Taylor: h / 2 for the one-sided difference of e^x, h^2 / 6 for the central one.
+    assert errors[STEPS[1]] == pytest.approx([0.01 / 2, 0.0001 / 6], rel=0.01)
+    assert errors[STEPS[2]] == pytest.approx([0.001 / 2, 0.000001 / 6], rel=0.01)
+    assert errors[STEPS[11]][1] > 1e-6 > errors[STEPS[4]][1]
+
+
+def test_the_gradient_of_a_text_is_the_engine_s() -> None:
+    engine = opened("scalar", CONFIG)
+    batch = laid_out([[0, 1, 2, 3]], bos=4, block_size=6)
+    loss = TextLoss(CONFIG, engine.state().parameters, *(x.tolist() for x in batch.document(0)))
+    sums = engine.gradients(batch)
+    for name, matrix in model.views(loss.gradient, CONFIG).items():
+        assert matrix == pytest.approx(sums[name] / 5, abs=1e-12), name
+    assert loss.nudged(0, 0.0) == pytest.approx(float(engine.losses(batch).mean()))
+
+
+def test_an_unknown_character_has_no_part_in_the_gradient() -> None:
+    parameters = opened("scalar", CONFIG).state().parameters
+    tokens, targets = [4, 0, 1, 2], [0, 1, 2, 4]
+    each = [
+        TextLoss(CONFIG, parameters, tokens[: t + 1], [-1] * t + [targets[t]]) for t in range(4)
+    ]
+    without = TextLoss(CONFIG, parameters, tokens, [0, -1, 2, 4])
+    assert without.positions == 3
+    expected = sum(each[t].gradient for t in (0, 2, 3)) / 3
+    assert without.gradient == pytest.approx(expected, abs=1e-12)
+
+
+@EVERY
+def test_gradients_agree_with_nudges_on_every_run(
+    runs: dict[str, Run], kind: str, text: str
+) -> None:
+    numbers = numbers_of("gradient", runs[kind], text)
+    assert numbers["sum"] == pytest.approx(0.0, abs=1e-12)
+    for one in numbers["logits"]:
+        assert one["change"] == pytest.approx(one["slope"], abs=1e-6)
+    assert sum(one["p"] for one in numbers["logits"]) == pytest.approx(1.0)
+    assert max(one["error"] for one in numbers["parameters"]) < 1e-4
+    assert min(one["central_error"] for one in numbers["nudges"]) < 1e-7
+    assert numbers["mixture"] == (kind == "counts")
+
+
+def test_the_gradients_shown_are_those_of_an_engine(runs: dict[str, Run]) -> None:
+    run = runs["characters"]
+    numbers = numbers_of("gradient", run, "ada")
+    config = run.settings.model
+    engine = open_engine("scalar", config)
+    engine.load(run.engine.state())
+    ids = run.tokenizer.encode("ada")[0].tolist()
+    batch = laid_out([ids], bos=run.tokenizer.bos, block_size=config.block_size)
+    sums = engine.gradients(batch)
+    assert len(numbers["parameters"]) == 9
+    for one in numbers["parameters"]:
+        name = one["name"].partition("[")[0]
+        largest = max(sums[name].ravel().tolist(), key=abs)
+        assert one["gradient"] == pytest.approx(largest / batch.positions, rel=1e-9)
+    worst = max(engine.losses(batch).tolist())
+    assert numbers["loss"] == pytest.approx(worst)
+
+
+def test_what_is_printed_of_a_gradient_has_its_numbers(
+    capsys: Capture, runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(runs["counts"].folder)
+    numbers = numbers_of("gradient", runs["counts"], "ada")
+    printed = out(capsys, f"why gradient {folder} ada")
+    assert out(capsys, f"why --gradient {folder} ada") == printed
+    assert printed.startswith(f'"ada": {numbers["token"]} at position {numbers["position"]} ')
+    first, row = numbers["logits"][0], numbers["parameters"][1]
+    assert f"{first['slope']:.7f}" in printed
+    assert re.search(rf"^{re.escape(row['name'])} .* {row['gradient']:.8f} ", printed, re.MULTILINE)
+    assert len(re.findall(r"^1e-\d\d ", printed, re.MULTILINE)) == len(STEPS)
+    assert "This is the GPT alone: counts have no gradient." in printed
+    narrow = shown(f"why gradient {folder} ada", 50, monkeypatch)
+    assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", narrow).split("\n"))) <= 50
+
+
+def test_an_example_of_a_gradient_can_be_checked_by_hand(capsys: Capture) -> None:
+    printed = out(capsys, "why gradient")
+    assert re.search(r"^w +2 +12 +12\.0000$", printed, re.MULTILINE)
+    assert re.search(r"^loss = d \* d +4 +2, 2 +1 +1\.0000$", printed, re.MULTILINE)
+    # e / (e^2 + e + 1) - 1
+    assert "-0.7552715" in printed
+
+
+def test_a_gradient_stands_without_another_idea(capsys: Capture) -> None:
+    assert cli(["why", "--gradient", "adam"]) == 2
+    assert 'without another idea; got "adam".' in capsys.readouterr().err
+
+
+def test_a_text_without_a_known_character_is_one_sentence(
+    capsys: Capture, runs: dict[str, Run]
+) -> None:
+    assert cli(["why", "gradient", str(runs["counts"].folder), "€" * 20]) == 2
+    assert "text must have a character that the model knows" in capsys.readouterr().err
