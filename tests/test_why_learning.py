@@ -8,7 +8,9 @@ import re
 import warnings
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import microgpt
 from microgpt import Run, model
@@ -17,9 +19,12 @@ from microgpt.cli.why.ideas import idea
 from microgpt.cli.why.subject import Subject
 from microgpt.config import GPTConfig
 from microgpt.engines import open_engine
+from microgpt.engines.scalar.update import orthogonal
 from microgpt.errors import TrainingWarning
 from microgpt.inside.difference import STEPS, difference, nudged_logits, relative_error
+from microgpt.inside.moments import adam, singular_values
 from microgpt.inside.nudged import TextLoss
+from microgpt.optim import SMALLEST_NORM, Optimizer
 
 from .conftest import laid_out, opened, out, shown, some
 from .kinds import LINES
@@ -171,3 +176,95 @@ def test_a_text_without_a_known_character_is_one_sentence(
 ) -> None:
     assert cli(["why", "gradient", str(runs["counts"].folder), "€" * 20]) == 2
     assert "text must have a character that the model knows" in capsys.readouterr().err
+
+
+def test_moments_are_weighted_sums_of_all_gradients() -> None:
+    adam_s, g_T = Optimizer(beta1=0.85, beta2=0.99), [0.3, -1.2, 0.0, 2.5, 0.01]
+    for t, one in enumerate(adam(adam_s, g_T, lr=0.02, value=1.0), 1):
+        m = 0.15 * sum(0.85 ** (t - i) * g for i, g in enumerate(g_T[:t], 1))
+        v = 0.01 * sum(0.99 ** (t - i) * g * g for i, g in enumerate(g_T[:t], 1))
+        assert (one.m, one.v) == pytest.approx((m, v))
+        step = 0.02 * m / (1 - 0.85**t) / (math.sqrt(v / (1 - 0.99**t)) + 1e-8)
+        assert one.step == pytest.approx(step)
+
+
+def test_singular_values_are_those_of_what_the_scalar_engine_orthogonalises() -> None:
+    for shape in ((3, 5), (5, 3), (4, 4)):
+        matrix = np.random.default_rng(1).normal(size=shape)
+        *_, last = singular_values(matrix)
+        by_engine = np.linalg.svd(np.array(orthogonal(matrix.tolist())), compute_uv=False)
+        # U S V^T with other singular values: the iterations change these alone.
+        assert sorted(last) == pytest.approx(sorted(by_engine), abs=1e-10)
+        assert sorted(last) == pytest.approx(sorted(map(polynomial, first_of(matrix))), abs=1e-10)
+
+
+def first_of(matrix: NDArray[np.float64]) -> list[float]:
+    values = np.linalg.svd(matrix, compute_uv=False)
+    return (values / (math.sqrt((values**2).sum()) + SMALLEST_NORM)).tolist()
+
+
+def polynomial(s: float) -> float:
+    for _ in range(5):
+        s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
+    return s
+
+
+@EVERY
+def test_updates_by_hand_are_those_of_the_program_on_every_run(
+    runs: dict[str, Run], kind: str, text: str
+) -> None:
+    numbers = numbers_of("adam", runs[kind], text)
+    assert [one["name"].partition("[")[0] for one in numbers["parameters"]] == [
+        "lm_head", "lm_head", "wte",
+    ]  # fmt: skip
+    for one in numbers["parameters"]:
+        assert len(one["updates"]) == 4
+        for update in one["updates"]:
+            assert update["by_program"] == pytest.approx(update["value"], abs=2e-6)
+        assert one["updates"][0]["step"] == pytest.approx(
+            math.copysign(numbers["lr"], one["updates"][0]["gradient"]), rel=1e-3
+        )
+    assert numbers["losses"][0] > numbers["losses"][-1]
+    matrix = numbers["matrix"]
+    assert (matrix["by_program"] is None) == (kind == "characters")
+    if matrix["by_program"]:
+        largest = [s for s in matrix["gradient"] if s > 1e-4 * matrix["gradient"][0]]
+        found = sorted(matrix["by_program"], reverse=True)[: len(largest)]
+        expected = sorted(matrix["iterations"][-1], reverse=True)[: len(largest)]
+        assert found == pytest.approx(expected, abs=2e-3)
+    assert numbers["unknown"] == (text == "é€x" and kind in {"characters", "counts", "masks"})
+
+
+def test_the_first_gradient_followed_is_a_nudge_s(runs: dict[str, Run]) -> None:
+    run = runs["characters"]
+    numbers, checked = (numbers_of(name, run, "ada") for name in ("adam", "gradient"))
+    slopes = {one["name"]: one["gradient"] for one in checked["parameters"]}
+    followed = [(one["name"], one["updates"][0]["gradient"]) for one in numbers["parameters"]]
+    assert [slopes[name] for name, _ in followed[::2]] == pytest.approx(
+        [slope for _, slope in followed[::2]], rel=1e-4
+    )
+
+
+def test_what_is_printed_of_adam_has_its_numbers(
+    capsys: Capture, runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(runs["counts"].folder)
+    numbers = numbers_of("adam", runs["counts"], "ada")
+    printed = out(capsys, f"why adam {folder} ada")
+    last = numbers["parameters"][2]["updates"][-1]
+    row = rf"^4 +{last['gradient']:.5g} .* {last['step']:.6f} +{last['value']:.6f} +"
+    assert re.search(row, printed, re.MULTILINE)
+    assert "This run's optimizer for it is Muon:" in printed
+    assert "each first step is lr." in printed
+    other = out(capsys, f"why adam {runs['characters'].folder} ada")
+    assert "This run's optimizer is Adam; Muon would do:" in other
+    narrow = shown(f"why adam {folder} ada", 50, monkeypatch)
+    assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", narrow).split("\n"))) <= 50
+
+
+def test_an_example_of_adam_can_be_checked_by_hand(capsys: Capture) -> None:
+    printed = out(capsys, "why adam")
+    # m = -0.125 over 1 - 0.5^3 = 0.875: a seventh; v is the mean of ones.
+    assert re.search(r"^3 +-1 +-0\.125 +0\.57812 +-0\.14286 +1 +-0\.014286 ", printed, re.MULTILINE)
+    assert "0.1000, 0.1000, -0.0143, 0.0467" in printed
+    assert re.search(r"^ +0\.01 +0\.0032 +0\.0109 ", printed, re.MULTILINE)
