@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 import warnings
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,9 @@ from microgpt.inside.difference import STEPS, difference, nudged_logits, relativ
 from microgpt.inside.moments import adam, singular_values
 from microgpt.inside.nudged import TextLoss
 from microgpt.optim import SMALLEST_NORM, Optimizer
+from microgpt.runs.fall import Fall
+from microgpt.runs.log import Log
+from microgpt.scoring.price import Laid
 
 from .conftest import laid_out, opened, out, shown, some
 from .kinds import LINES
@@ -268,3 +274,100 @@ def test_an_example_of_adam_can_be_checked_by_hand(capsys: Capture) -> None:
     assert re.search(r"^3 +-1 +-0\.125 +0\.57812 +-0\.14286 +1 +-0\.014286 ", printed, re.MULTILINE)
     assert "0.1000, 0.1000, -0.0143, 0.0467" in printed
     assert re.search(r"^ +0\.01 +0\.0032 +0\.0109 ", printed, re.MULTILINE)
+
+
+def log_of(losses: Iterable[float], **heldout: float) -> Log:
+    lines = [
+        {"step": k, "loss": loss, "positions": 10 + k % 3, "lr": 0.01}
+        for k, loss in enumerate(losses, 1)
+    ]
+    return Log(lines, [{"step": len(lines), "heldout": heldout}] if heldout else [])
+
+
+def test_the_noise_of_a_step_and_of_a_mean_is_found_beside_a_slow_fall() -> None:
+    rng = np.random.default_rng(1)
+    losses = 2.0 + 0.2 * np.linspace(1, 0, 20_000) + rng.normal(0, 0.3, 20_000)
+    noise = Fall.of(log_of(losses.tolist())).noise
+    assert noise is not None
+    assert (noise.lines, noise.one) == (50, pytest.approx(0.3, rel=0.03))
+    assert noise.mean == pytest.approx(0.3 / math.sqrt(50), rel=0.15)
+    assert Fall.of(log_of([2.0, 1.0] * 10)).noise is None
+
+
+def test_a_fall_is_measured_in_spans_that_double() -> None:
+    losses = [3.0, 2.0, 2.0, *[1.5] * 4, *[1.0] * 93]
+    fall = Fall.of(log_of(losses, loss=1.4, gpt=1.3, positions=9, standard_error=0.1))
+    spans = [(span.first, span.last) for span in fall.spans]
+    assert spans == [(1, 1), (2, 3), (4, 7), (8, 15), (16, 31), (32, 63), (64, 100)]
+    shares = [span.share for span in fall.spans]
+    assert shares == pytest.approx([0.0, 0.5, 0.75, 1.0, 1.0, 1.0, 1.0])
+    assert (fall.half, fall.most) == (fall.spans[1], fall.spans[3])
+    # In a mixture the GPT's own loss is what compares with training.
+    assert (fall.first, fall.last, fall.held_out, fall.error) == (3.0, 1.0, 1.3, 0.1)
+    assert fall.gap == pytest.approx(0.3)
+    risen = Fall.of(log_of([1.0, 2.0, 3.0]))
+    assert (risen.half, risen.gap, risen.spans[0].share) == (None, None, None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_log_says_is_what_it_has(runs: dict[str, Run], kind: str) -> None:
+    run = runs[kind]
+    numbers = numbers_of("training", run)
+    lines = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
+    steps = [line for line in lines if "heldout" not in line]
+    assert numbers["first_lines"][0] == steps[0]
+    assert (numbers["lines"], numbers["evaluations"]) == (len(steps), len(lines) - len(steps))
+    nats = sum(line["loss"] * line["positions"] for line in steps)
+    assert numbers["last"] == pytest.approx(nats / sum(line["positions"] for line in steps))
+    assert numbers["blind"] == pytest.approx(math.log(run.tokenizer.vocab_size))
+    batch = Laid.of([*run.held_out], run.tokenizer, run.settings.model.block_size).batch
+    assert numbers["held_out"] == pytest.approx(float(run.gpt.losses(batch).mean()), rel=1e-5)
+
+
+def test_what_is_printed_of_a_training_has_its_numbers(
+    capsys: Capture, runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs["counts"]
+    numbers = numbers_of("training", run)
+    printed = out(capsys, f"why training {run.folder}")
+    assert "20 steps of 10 documents" in printed
+    assert json.dumps(numbers["first_lines"][1]) in printed
+    assert re.search(rf"^ +8-15 +{numbers['spans'][3]['loss']:.4f} ", printed, re.MULTILINE)
+    assert f"Ended at {numbers['last']:.4f}, the mean of the last 20 steps." in printed
+    side = "above" if numbers["gap"] >= 0 else "below"
+    assert f"{abs(numbers['gap']):.4f} {side} the last steps." in printed
+    assert "Held out (the GPT alone): " in printed
+    narrow = shown(f"why training {run.folder}", 50, monkeypatch)
+    assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", narrow).split("\n"))) <= 50
+
+
+def test_a_run_without_a_step_is_one_sentence(
+    capsys: Capture, runs: dict[str, Run], tmp_path: Path
+) -> None:
+    shutil.copytree(runs["characters"].folder, tmp_path / "run")
+    (tmp_path / "run" / "log.jsonl").write_text("")
+    assert cli(["why", "training", str(tmp_path / "run")]) == 2
+    assert "the log must have a step; it has none yet." in capsys.readouterr().err
+
+
+def test_the_example_of_a_training_is_that_of_microgpt_train(
+    capsys: Capture, tmp_path: Path
+) -> None:
+    printed = out(capsys, "why training")
+    names = ["ada", "alan", "anna", "bea", "ben", "bob", "dana", "lena"]
+    run = microgpt.train(
+        names, engine="scalar", n_embd=8, n_head=2, block_size=8, steps=40, batch_size=2,
+        holdout=0.2, seed=1, order="per-epoch", long="window", preset="microgpt",
+        out=tmp_path / "run",
+    )  # fmt: skip
+    rows = re.findall(r"^ +(\d+) +\d+ +(\w+), (\w+) +(\d+) +(\S+) ", printed, re.MULTILINE)
+    assert [int(row[0]) for row in rows[:6]] == [1, 2, 3, 4, 5, 6]
+    for step, one, other, positions, loss in rows:
+        line = run.log.lines[int(step) - 1]
+        assert len(one) + len(other) + 2 == int(positions) == line["positions"]
+        assert float(loss) == pytest.approx(line["loss"], abs=6e-5)
+    learned = {*names} - {*run.held_out}
+    for epoch in (rows[:3], rows[3:6]):
+        assert {name for row in epoch for name in row[1:3]} == learned
+    kept = run.log.heldout[-1]["heldout"]["kept"]
+    assert f"it was lowest after step {kept}, and that model is kept." in printed

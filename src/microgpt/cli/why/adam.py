@@ -66,7 +66,7 @@ def example() -> None:
     say()
     say(
         "Each iteration maps every singular value s to 3.4445 s - 4.7750 s^3 + 2.0315 s^5, by "
-        "matrix products alone. After five all are near 1, the weak one included."
+        "matrix products alone. After five, all are between 0.7 and 1.2, the weak one included."
     )
     say()
     say("On real numbers: microgpt why adam RUN emma")
