@@ -30,6 +30,7 @@ from microgpt.inside.nudged import TextLoss
 from microgpt.optim import SMALLEST_NORM, Optimizer
 from microgpt.runs.fall import Fall
 from microgpt.runs.log import Log
+from microgpt.sampling import entropies
 from microgpt.scoring.price import Laid
 
 from .conftest import laid_out, opened, out, shown, some
@@ -371,3 +372,91 @@ def test_the_example_of_a_training_is_that_of_microgpt_train(
         assert {name for row in epoch for name in row[1:3]} == learned
     kept = run.log.heldout[-1]["heldout"]["kept"]
     assert f"it was lowest after step {kept}, and that model is kept." in printed
+
+
+def test_entropy_is_the_mean_loss_of_what_is_drawn() -> None:
+    p_BV = np.array([[0.5, 0.25, 0.25, 0.0], [0.25] * 4, [0.0, 1.0, 0.0, 0.0]])
+    expected = [1.5 * math.log(2), math.log(4), 0.0]
+    assert entropies(p_BV).tolist() == pytest.approx(expected, abs=1e-12)
+
+
+@EVERY
+def test_a_next_token_is_reshaped_as_the_formulas_say(
+    runs: dict[str, Run], kind: str, text: str
+) -> None:
+    run = runs[kind]
+    numbers = numbers_of("sampling", run, text)
+    block = run.settings.model.block_size
+    batch = Laid.of([text], run.tokenizer, block).batch.head(1)
+    logits_V = run.predictor.logits(batch)[-1]
+    p_V = np.sort(np.exp(logits_V) / np.exp(logits_V).sum())[::-1]
+    shapes = {shape["name"]: shape for shape in numbers["shapes"]}
+    expected = {
+        "T = 1": p_V,
+        "T = 0.5": p_V**2,
+        "T = 2": p_V**0.5,
+        "top-k 5": p_V * (np.arange(len(p_V)) < 5),
+    }
+    for name, q_V in expected.items():
+        shape, q_V = shapes[name], q_V / q_V.sum()
+        assert shape["p"] == pytest.approx(q_V[:8].tolist(), rel=1e-4, abs=1e-6)
+        assert shape["others"] == pytest.approx(q_V[8:].sum(), abs=1e-5)
+        assert shape["loss"] == pytest.approx(float(-(q_V * np.log(p_V)).sum()), rel=1e-4)
+    assert shapes["T = 1"]["entropy"] == pytest.approx(shapes["T = 1"]["loss"])
+    order = [shapes[name]["entropy"] for name in ("T = 0.5", "T = 1", "T = 2")]
+    assert order == sorted(order)
+    assert shapes["min-p 0.1"]["left"] == int((p_V >= 0.1 * p_V[0]).sum())
+    kept = shapes["top-p 0.9"]["left"]
+    assert p_V[:kept].sum() >= 0.9 > p_V[: kept - 1].sum()
+
+
+def test_samples_are_counted_by_whether_they_were_seen(runs: dict[str, Run]) -> None:
+    run = runs["characters"]
+    for one in numbers_of("sampling", run)["samples"]:
+        texts = run.sample(20, temperature=one["temperature"])
+        assert [text for text, _ in one["first"]] == [*dict.fromkeys(texts)][:5]
+        assert one["distinct"] == len(set(texts))
+        assert one["seen"] == sum(text in [*run.documents[0]] for text in texts)
+    greedy = numbers_of("sampling", run)["samples"][0]
+    assert (greedy["temperature"], greedy["distinct"]) == (0.0, 1)
+
+
+def test_what_is_printed_of_sampling_has_its_numbers(
+    capsys: Capture, runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = runs["counts"].folder
+    numbers = numbers_of("sampling", runs["counts"], "ada")
+    printed = out(capsys, f"why sampling {folder} ada")
+    assert printed.startswith("What comes after BOS a d a: ")
+    for key in ("entropy", "loss"):
+        row = "  +".join(f"{shape[key]:.4f}" for shape in numbers["shapes"])
+        assert re.search(rf"^{key} +{row}$", printed, re.MULTILINE)
+    last = numbers["samples"][-1]
+    row = rf"^1\.5 +{last['loss']:.2f} +{last['distinct']} +{last['seen']}  "
+    assert re.search(row, printed, re.MULTILINE)
+    assert "Drawn from the GPT + counts" in printed
+    narrow = shown(f"why sampling {folder} ada", 50, monkeypatch)
+    assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", narrow).split("\n"))) <= 50
+
+
+def test_without_the_training_data_nothing_is_said_of_seen(
+    capsys: Capture, runs: dict[str, Run]
+) -> None:
+    folder = runs["counts"].folder
+    data = folder.parent / "lines.txt"
+    data.rename(data.with_suffix(".gone"))
+    try:
+        printed = out(capsys, f"why sampling {folder} ada")
+    finally:
+        data.with_suffix(".gone").rename(data)
+    assert "Whether they were seen is not known: " in printed
+    assert re.search(r"^1\.5 +\d+\.\d\d +\d+    ", printed, re.MULTILINE)
+
+
+def test_an_example_of_sampling_can_be_checked_by_hand(capsys: Capture) -> None:
+    printed = out(capsys, "why sampling")
+    # e^2 of e^2 + e + 1 + 1/e; and with T = 2 e of e + sqrt(e) + 1 + 1/sqrt(e).
+    sums = [sum(math.exp(z / T) for z in (2, 1, 0, -1)) for T in (1.0, 2.0)]
+    first, second = math.exp(2) / sums[0], math.e / sums[1]
+    assert re.search(rf"^logit 2 +{first:.4f} +\S+ +{second:.4f} ", printed, re.MULTILINE)
+    assert re.search(r"^tokens left +4 +4 +4 +2 +3 +2$", printed, re.MULTILINE)

@@ -105,6 +105,18 @@ def probabilities(logits_BV: Floats, choice: Choice) -> Floats:
     return p_BV / p_BV.sum(axis=1, keepdims=True)
 
 
+def entropies(p_BV: Floats) -> Floats:
+    """Return the entropy of each row in nats: how unsure these probabilities are.
+
+    ``- sum of p log p``: the mean of ``-log p`` over what is drawn with them.
+
+    >>> entropies(np.array([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]])).round(4).tolist()
+    [0.6931, 0.0]
+    """
+    logs_BV = np.log(p_BV, out=np.zeros_like(p_BV), where=p_BV > 0.0)
+    return -(p_BV * logs_BV).sum(axis=1) + 0.0
+
+
 def _shares(shifted_BV: Floats, choice: Choice) -> Floats:
     """Return `probabilities` up to a factor for each row; the largest logit of a row must be 0."""
     if choice.temperature == 0.0:

@@ -12,9 +12,9 @@ from microgpt.cli.flags import flag, whole
 from microgpt.cli.terminal.samples import say_samples
 from microgpt.cli.terminal.say import ellipsis, note, say, say_json
 from microgpt.data.alike import Known
-from microgpt.data.texts import Texts
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.runs.checkpoint import has_ended
+from microgpt.runs.known import known
 from microgpt.runs.run import Run
 from microgpt.sampling import Choice
 from microgpt.wording import count, figures, printable
@@ -57,12 +57,12 @@ def sample(
         prompt=prompt, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed
     )
     opened = machine.run(run)
-    known = _known(opened, needed=new)
+    seen_in = _known(opened, needed=new)
     drawn = islice(opened.samples(choice), number * (_PATIENCE if new else 1))
     width = opened.settings.model.block_size
     shown = starred = blocked = 0
     for one in drawn:
-        seen = None if known is None else one.text in known
+        seen = None if seen_in is None else one.text in seen_in
         if new and seen:
             continue
         shown, starred = shown + 1, starred + bool(seen)
@@ -89,7 +89,7 @@ def sample(
         if shown == number:
             break
     if not json:
-        say(_legend(opened, starred, blocked, known is not None), "quiet")
+        say(_legend(opened, starred, blocked, seen_in is not None), "quiet")
     if shown < number:
         raise MicroGPTError(
             f"only {shown} of {number} samples were new after {number * _PATIENCE} draws. "
@@ -112,7 +112,7 @@ def _legend(run: Run, starred: int, blocked: int, known: bool) -> str:
 def _known(run: Run, *, needed: bool) -> Known | None:
     """Return the training documents; None: they cannot be read, and are not needed."""
     try:
-        return Known(run.tokenizer.reading(Texts.of(run.documents[0])))
+        return known(run)
     except MicroGPTError as error:
         if needed:
             raise

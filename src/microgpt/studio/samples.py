@@ -14,9 +14,9 @@ from typing import Any
 from starlette.routing import Route
 
 from microgpt.data.alike import Known
-from microgpt.data.texts import Texts
 from microgpt.data.tokenizer.shown import symbols
 from microgpt.errors import DataError, RunError, UsageError
+from microgpt.runs.known import known
 from microgpt.runs.run import Run
 from microgpt.sampling import Choice, prompt_ids
 from microgpt.studio.answers import answering, streaming
@@ -56,10 +56,10 @@ class SamplesAsked:
 
 def routes(library: Library) -> list[Route]:
     """Return the routes."""
-    known = lru_cache(4)(_known)
+    trained_on = lru_cache(4)(_trained_on)
 
     def draw(asked: SamplesAsked) -> Iterator[Any]:
-        return drawn(library.run(asked.run), asked, known)
+        return drawn(library.run(asked.run), asked, trained_on)
 
     return [
         answering("/api/next", NextAsked, lambda asked: following(library.run(asked.run), asked)),
@@ -80,7 +80,7 @@ def following(run: Run, asked: NextAsked) -> dict[str, Any]:
     return {"symbols": symbols(run.tokenizer), "logits": logits_V}
 
 
-def drawn(run: Run, asked: SamplesAsked, known: Any) -> Iterator[Any]:
+def drawn(run: Run, asked: SamplesAsked, trained_on: Any) -> Iterator[Any]:
     """Draw samples; yield each, and then which of them stand in the training data."""
     if not 1 <= asked.number <= MOST:
         raise UsageError(f"number must be a whole number from 1 to {MOST}; got {asked.number}.")
@@ -92,13 +92,13 @@ def drawn(run: Run, asked: SamplesAsked, known: Any) -> Iterator[Any]:
     for one in islice(run.samples(choice), asked.number):
         texts.append(one.text)
         yield {"text": one.text, "loss": one.loss, "ended": one.ended}
-    found: Known | None = known(run)
+    found: Known | None = trained_on(run)
     yield {"seen": None if found is None else [text in found for text in texts]}
 
 
-def _known(run: Run) -> Known | None:
+def _trained_on(run: Run) -> Known | None:
     """Return the documents trained on; None: they cannot be read."""
     try:
-        return Known(run.tokenizer.reading(Texts.of(run.documents[0])))
+        return known(run)
     except (DataError, RunError):
         return None

@@ -59,7 +59,12 @@ def example() -> None:
     say()
     _show_nudges(_nudges(lambda h: cross_entropy([2.0, 1.0 + h, 0.0], 1)[0], nudged[0].slope))
     say()
-    _say_which()
+    say(
+        "The central difference takes the loss at h more and h less, the one-sided one at h more "
+        "and at 0. Both are of a straight line where the loss is a curve: that error shrinks like "
+        "h^2 and like h. The losses' last digit is lost, too, and is divided by h: that error "
+        "grows like 1 / h, and wins in the end."
+    )
     say()
     say("On real numbers: microgpt why gradient RUN emma")
 
@@ -131,7 +136,10 @@ def tell(numbers: dict[str, Any]) -> None:
     say()
     _show_nudges(numbers["nudges"])
     say()
-    _say_which()
+    say(
+        "central: from h more and h less; one-sided: from h more alone. From above the errors "
+        "shrink like h^2 and like h; from below, where rounding decides, like 1 / h."
+    )
 
 
 def _nudges(loss: Callable[[float], float], slope: float) -> list[dict[str, float]]:
@@ -189,12 +197,3 @@ def _show_nudges(nudges: Sequence[dict[str, float]]) -> None:
         off = [f"{one[f'{side}_error']:.0e}" for side in ("one_sided", "central")]
         rows.add_row(f"{one['h']:.0e}", *found, *off)
     stdout().print(rows)
-
-
-def _say_which() -> None:
-    say(
-        "The central difference takes the loss at h more and h less, the one-sided one at h more "
-        "and at 0. Both are of a straight line where the loss is a curve: that error shrinks like "
-        "h^2 and like h. The losses' last digit is lost, too, and is divided by h: that error "
-        "grows like 1 / h, and wins in the end."
-    )
