@@ -24,7 +24,7 @@ from microgpt.inside.operations import Floats
 from microgpt.model import views
 from microgpt.optim import ITERATIONS, Optimizer
 from microgpt.training.task import open_for
-from microgpt.wording import figures, printable
+from microgpt.wording import clipped, figures
 
 _UPDATES = 4
 # The matrix whose gradient is orthogonalised; its most singular values that are shown.
@@ -77,7 +77,9 @@ def numbers(on: Subject) -> dict[str, Any]:
     config, training = on.config, replace(on.run.settings.training, dropout=0.0)
     ids = [target for target in on.read.targets if target >= 0]
     if not ids:
-        raise UsageError(f'text must have a character that the model knows; got "{on.text}".')
+        raise UsageError(
+            f'text must have a character that the model knows; got "{clipped(on.text)}".'
+        )
     bos, optimizer, lr = on.run.tokenizer.bos, Optimizer.of(training), training.lr
     document = ids[:-1] if ids[-1] == bos else ids
     batch = lay_out([document], bos, config.block_size).batch.head(1)
@@ -116,8 +118,8 @@ def tell(numbers: dict[str, Any]) -> None:
     """Print the updates and the singular values."""
     losses = ", ".join(figures(loss) for loss in numbers["losses"])
     say(
-        f'"{printable(numbers["text"])}", trained on again and again: its loss before each update '
-        f"is {losses}."
+        f'"{clipped(numbers["text"], 30)}", trained on again and again: its loss before each '
+        f"update is {losses}."
     )
     say(
         f"A copy of the run's GPT, with moments of 0, {numbers['engine']} engine; lr "

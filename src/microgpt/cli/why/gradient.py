@@ -23,7 +23,7 @@ from microgpt.inside.difference import STEPS, difference, nudged_logits, relativ
 from microgpt.inside.nudged import TextLoss
 from microgpt.loss import cross_entropy
 from microgpt.loss.many import Softmax
-from microgpt.wording import count, figures, printable
+from microgpt.wording import clipped, count, figures
 
 _H_LOGIT, _H_PARAMETER = 1e-3, 1e-5
 # The logits shown: the target's and the largest others.
@@ -74,7 +74,9 @@ def numbers(on: Subject) -> dict[str, Any]:
     read, names = on.read, symbols(on.run.tokenizer)
     known = [t for t, target in enumerate(read.targets) if target >= 0]
     if not known:
-        raise UsageError(f'text must have a character that the model knows; got "{on.text}".')
+        raise UsageError(
+            f'text must have a character that the model knows; got "{clipped(on.text)}".'
+        )
     logits_TV = on.seen.logits_TV
     losses_T = Softmax(logits_TV).losses(np.array(read.targets)).tolist()
     t = max(known, key=lambda t: losses_T[t])
@@ -95,6 +97,7 @@ def numbers(on: Subject) -> dict[str, Any]:
         **record,
         "mean": loss.nudged(0, 0.0),
         "positions": loss.positions,
+        "cut": len(known) > loss.positions,
         "h_parameters": _H_PARAMETER,
         "parameters": [asdict(one) for one in rows],
         "of": largest.name,
@@ -106,8 +109,9 @@ def tell(numbers: dict[str, Any]) -> None:
     """Print the slopes beside what the nudges say."""
     logits = numbers["logits"]
     say(
-        f'"{printable(numbers["text"])}": {numbers["token"]} at position {numbers["position"]} '
-        f"costs {figures(numbers['loss'])} nats. Each logit there is nudged by {numbers['h']:g}."
+        f'"{clipped(numbers["text"], 30)}": {numbers["token"]} at position '
+        f"{numbers['position']} costs {figures(numbers['loss'])} nats. Each logit there is "
+        f"nudged by {numbers['h']:g}."
     )
     say()
     _show_logits(logits[:_LOGITS])
@@ -121,7 +125,8 @@ def tell(numbers: dict[str, Any]) -> None:
         return
     say()
     say(
-        f"The mean of {count(numbers['positions'], 'position')} is {figures(numbers['mean'])}. The "
+        f"The mean of {'the first ' * numbers['cut']}{count(numbers['positions'], 'position')} is "
+        f"{figures(numbers['mean'])}. The "
         "parameter with the largest gradient of each matrix, nudged by "
         f"{numbers['h_parameters']:g} (of the layers the first one's):"
     )

@@ -97,7 +97,7 @@ def numbers(on: Subject) -> dict[str, Any]:
 def tell(numbers: dict[str, Any]) -> None:
     """Print the reshaped probabilities, and the samples."""
     read = numbers["read"]
-    after = f"{' '.join(read[:9])} ..." if len(read) > 10 else " ".join(read)
+    after = f"... {' '.join(read[-9:])}" if len(read) > 10 else " ".join(read)
     say(f"What comes after {printable(after)}: the probability of the next token.")
     say()
     _show_shapes(numbers)
