@@ -142,8 +142,8 @@ def tell(numbers: dict[str, Any]) -> None:
     _show_nudges(numbers["nudges"])
     say()
     say(
-        "central: from h more and h less; one-sided: from h more alone. From above the errors "
-        "shrink like h^2 and like h; from below, where rounding decides, like 1 / h."
+        "central: from h more and h less; one-sided: from h more alone. Down the table the "
+        "errors shrink like h^2 and like h, and then, where rounding decides, grow like 1 / h."
     )
 
 
