@@ -9,6 +9,7 @@ import shutil
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from microgpt.scoring.price import Laid
 from .conftest import laid_out, opened, out, shown, some
 from .kinds import LINES
 
+ROOT = Path(__file__).resolve().parents[1]
 Capture = pytest.CaptureFixture[str]
 CONFIG = GPTConfig(vocab_size=5, block_size=6, n_layer=2, n_head=2, n_embd=4)
 KINDS: dict[str, dict[str, Any]] = {
@@ -460,3 +462,44 @@ def test_an_example_of_sampling_can_be_checked_by_hand(capsys: Capture) -> None:
     first, second = math.exp(2) / sums[0], math.e / sums[1]
     assert re.search(rf"^logit 2 +{first:.4f} +\S+ +{second:.4f} ", printed, re.MULTILINE)
     assert re.search(r"^tokens left +4 +4 +4 +2 +3 +2$", printed, re.MULTILINE)
+
+
+def test_what_the_pages_say_of_their_experiments_is_what_the_record_has() -> None:
+    """Each sentence below a table, with every seed."""
+    record = json.loads((ROOT / "benchmarks" / "records" / "learn.json").read_text("utf-8"))
+    values: dict[str, dict[str, Any]] = {
+        f"{idea}: {row['label']}": row["values"] for idea in record for row in record[idea]["rows"]
+    }
+
+    def held_out(label: str) -> list[float]:
+        return values[label]["held out"]
+
+    def above(one: str, other: str) -> bool:
+        return all(x > y for x, y in zip(held_out(one), held_out(other)))
+
+    own, plain = "adam: Adam, rate 0.01", "adam: plain gradient descent, rate"
+    assert above(own, "adam: Muon, rate 0.02")
+    assert above(f"{plain} 1", f"{plain} 3")
+    assert max(x - y for x, y in zip(held_out(f"{plain} 3"), held_out(own))) < 0.02
+    assert min(held_out(f"{plain} 10")) > 1e6
+    gained = median(values[own]["step 1"]) - median(held_out(own))
+    for rate in ("0.001", "0.1"):
+        worse = held_out(f"adam: Adam, rate {rate}")
+        assert max(x - y for x, y in zip(worse, held_out(own))) < gained / 5
+    assert min(held_out("adam: Adam, rate 1")) > math.log(27)
+    base = "training: batch_size 16, 1,000 steps"
+    four, one = ("training: batch_size 4, 4,000 steps", "training: batch_size 1, 16,000 steps")
+    assert above(base, four)
+    assert above(one, base)
+    assert max(held_out(one)) - min(held_out(one)) > max(held_out(base)) - min(held_out(base))
+    assert above("training: batch_size 64, 250 steps", base)
+    for rate in ("0.001", "0.1"):
+        worse = held_out(f"training: batch_size 16, lr {rate}")
+        assert median(worse) - median(held_out(base)) > 0.1
+    assert 2.8 < median(held_out("training: batch_size 16, lr 0.0001")) < 2.95
+    at = {T: values[f"sampling: temperature {T}"] for T in ("0", "0.5", "1", "2")}
+    assert max(at["0"]["distinct"]) == 0.001 < 0.9 < min(at["0.5"]["distinct"])
+    assert median(at["0.5"]["in the data"]) > 10 * median(at["2"]["in the data"])
+    assert math.log(27) - 0.2 < median(at["2"]["loss"]) < math.log(27)
+    assert round(median(held_out(base)), 2) == 2.27
+    assert abs(median(at["1"]["loss"]) - 2.27) < 0.04
