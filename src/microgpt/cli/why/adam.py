@@ -15,6 +15,7 @@ import numpy as np
 from microgpt.cli.terminal.console import stdout
 from microgpt.cli.terminal.say import say
 from microgpt.cli.terminal.tables import table
+from microgpt.cli.why.place import say_other_windows
 from microgpt.cli.why.subject import Subject
 from microgpt.data.batch import lay_out
 from microgpt.engines.contract import State
@@ -91,7 +92,8 @@ def numbers(on: Subject) -> dict[str, Any]:
     record: dict[str, Any] = {
         "text": on.text, "unknown": len(ids) < len(on.read.targets), "engine": engine.name,
         "lr": lr, "beta1": optimizer.beta1, "beta2": optimizer.beta2,
-        "losses": followed.loss_K.tolist(), "mixture": on.run.weight is not None, "parameters": [],
+        "losses": followed.loss_K.tolist(), "read": len(on.read.tokens),
+        "positions": on.read.positions, "parameters": [],
     }  # fmt: skip
     for k, name in enumerate(chosen):
         values_K = followed.values_KP[:, k].tolist()
@@ -125,6 +127,7 @@ def tell(numbers: dict[str, Any]) -> None:
         f"A copy of the run's GPT, with moments of 0, {numbers['engine']} engine; lr "
         f"{numbers['lr']:g}, beta1 {numbers['beta1']:g}, beta2 {numbers['beta2']:g}."
     )
+    say_other_windows(numbers["read"], numbers["positions"])
     if numbers["unknown"]:
         say("Characters that it does not know are left out.")
     for one in numbers["parameters"]:

@@ -10,19 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from microgpt.autograd import Value
 from microgpt.cli.terminal.console import stdout
 from microgpt.cli.terminal.say import say
 from microgpt.cli.terminal.tables import table
+from microgpt.cli.why.place import costliest, say_position
 from microgpt.cli.why.subject import Subject
 from microgpt.data.tokenizer.shown import symbols
 from microgpt.errors import UsageError
 from microgpt.inside.difference import STEPS, difference, nudged_logits, relative_error
 from microgpt.inside.nudged import TextLoss
 from microgpt.loss import cross_entropy
-from microgpt.loss.many import Softmax
 from microgpt.wording import clipped, count, figures
 
 _H_LOGIT, _H_PARAMETER = 1e-3, 1e-5
@@ -77,14 +75,11 @@ def numbers(on: Subject) -> dict[str, Any]:
         raise UsageError(
             f'text must have a character that the model knows; got "{clipped(on.text)}".'
         )
-    logits_TV = on.seen.logits_TV
-    losses_T = Softmax(logits_TV).losses(np.array(read.targets)).tolist()
-    t = max(known, key=lambda t: losses_T[t])
-    nudged = nudged_logits(logits_TV[t].tolist(), read.targets[t], _H_LOGIT)
+    t = on.costliest
+    nudged = nudged_logits(on.seen.logits_TV[t].tolist(), read.targets[t], _H_LOGIT)
     record: dict[str, Any] = {
-        "text": on.text, "position": t, "token": read.coming[t], "loss": losses_T[t],
-        "h": _H_LOGIT, "logits": [{**asdict(one), "token": names[one.token]} for one in nudged],
-        "sum": sum(one.slope for one in nudged), "mixture": on.run.weight is not None,
+        **costliest(on), "h": _H_LOGIT, "sum": sum(one.slope for one in nudged),
+        "logits": [{**asdict(one), "token": names[one.token]} for one in nudged],
     }  # fmt: skip
     most = min(_POSITIONS, _MOST // len(on.parameters))
     if known[0] >= most:
@@ -96,7 +91,7 @@ def numbers(on: Subject) -> dict[str, Any]:
     return {
         **record,
         "mean": loss.nudged(0, 0.0),
-        "positions": loss.positions,
+        "averaged": loss.positions,
         "cut": len(known) > loss.positions,
         "h_parameters": _H_PARAMETER,
         "parameters": [asdict(one) for one in rows],
@@ -108,24 +103,19 @@ def numbers(on: Subject) -> dict[str, Any]:
 def tell(numbers: dict[str, Any]) -> None:
     """Print the slopes beside what the nudges say."""
     logits = numbers["logits"]
-    say(
-        f'"{clipped(numbers["text"], 30)}": {numbers["token"]} at position '
-        f"{numbers['position']} costs {figures(numbers['loss'])} nats. Each logit there is "
-        f"nudged by {numbers['h']:g}."
-    )
+    say_position("The gradient", numbers)
+    say(f"Each logit there is nudged by h = {numbers['h']:g}:")
     say()
     _show_logits(logits[:_LOGITS])
     say()
     total = round(numbers["sum"], 4) + 0.0
     say(f"The slopes on all {count(len(logits), 'logit')} sum to {total:.4f}.")
-    if numbers["mixture"]:
-        say("This is the GPT alone: counts have no gradient.")
     if "parameters" not in numbers:
         say("This model is too large for plain Python to differentiate its parameters.")
         return
     say()
     say(
-        f"The mean of {'the first ' * numbers['cut']}{count(numbers['positions'], 'position')} is "
+        f"The mean of {'the first ' * numbers['cut']}{count(numbers['averaged'], 'position')} is "
         f"{figures(numbers['mean'])}. The "
         "parameter with the largest gradient of each matrix, nudged by "
         f"{numbers['h_parameters']:g} (of the layers the first one's):"

@@ -15,6 +15,7 @@ import numpy as np
 from microgpt.cli.terminal.console import stdout
 from microgpt.cli.terminal.say import say
 from microgpt.cli.terminal.tables import table
+from microgpt.cli.why.place import say_other_windows
 from microgpt.cli.why.subject import Subject
 from microgpt.data.alike import Known
 from microgpt.data.tokenizer.shown import symbols
@@ -87,8 +88,8 @@ def numbers(on: Subject) -> dict[str, Any]:
     except MicroGPTError as error:
         texts, why = None, str(error)
     return {
-        "text": on.text, "read": on.read.read, "unit": run.tokenizer.unit,
-        "mixture": run.weight is not None, **_shapes(logits_1V, _CHOICES, names),
+        "text": on.text, "read": on.read.read, "positions": on.read.positions,
+        "unit": run.tokenizer.unit, "mixture": run.weight is not None, **_shapes(logits_1V, _CHOICES, names),
         "samples": [_drawn(run, temperature, texts) for temperature in _TEMPERATURES],
         "unknown": why,
     }  # fmt: skip
@@ -99,6 +100,7 @@ def tell(numbers: dict[str, Any]) -> None:
     read = numbers["read"]
     after = f"... {' '.join(read[-9:])}" if len(read) > 10 else " ".join(read)
     say(f"What comes after {printable(after)}: the probability of the next token.")
+    say_other_windows(len(read), numbers["positions"])
     say()
     _show_shapes(numbers)
     say()
