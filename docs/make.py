@@ -148,7 +148,7 @@ def losses_picture(path: Path) -> None:
         left.semilogx(p, values, dash, color=colour, label=objective.formula)
         right.semilogx(p, push, dash, color=colour, label=objective.formula)
     left.set(xlabel="p, the probability of what came", title="The loss")
-    right.set(xlabel="p", title="How hard it pushes on the right logit")
+    right.set(xlabel="p", title="How hard it pushes on the target's logit")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)

@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from course import title
 
 from microgpt.cli.why.ideas import IDEAS
 
@@ -55,3 +56,12 @@ def test_a_page_of_an_idea_has_all_its_parts(page: Path) -> None:
     for heading in ("What usually goes wrong", "Sources"):
         assert f"\n## {heading}\n" in text, heading
     assert len(_QUOTED.findall(text)) >= 1
+
+
+def test_the_pages_are_a_chain() -> None:
+    ends = [("The course", "README.md"), *((title(name), f"{name}.md") for name in IDEAS),
+            ("Exercises", "exercises.md")]  # fmt: skip
+    for before, (_, page), after in zip(ends, ends[1:], ends[2:]):
+        last = (LEARN / page).read_text("utf-8").rpartition("\n\n")[2].replace("\n", " ")
+        chain = f"Before: [{before[0]}]({before[1]}). Next: [{after[0]}]({after[1]}). Live: "
+        assert last.startswith(chain), page

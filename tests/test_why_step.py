@@ -154,7 +154,7 @@ def test_what_is_printed_has_these_numbers_and_fits_50_columns(
 ) -> None:
     got = json.loads(out(capsys, "why v1 lena --step 3 --engine scalar --json"))
     printed = out(capsys, "why v1 lena --step 3 --engine scalar")
-    assert "position 3 of 0 to 4: after BOS l e n comes a." in printed
+    assert "position 3 (of 0 to 4): after BOS l e n comes a." in printed
     for at in got["tokens"]:
         name = f"{at['token']}, the target" if at["id"] == got["target"] else at["token"]
         slope = re.escape(f"{at['d_logit']:+.4f}")

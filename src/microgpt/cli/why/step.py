@@ -115,8 +115,8 @@ def tell(numbers: dict[str, Any]) -> None:
     """Print it in the order of its computation."""
     read, comes, unknown = numbers["read"], numbers["comes"], numbers["unknown"]
     say(
-        f'"{clipped(numbers["text"], 30)}", position {numbers["step"]} of 0 to '
-        f"{numbers['positions'] - 1}: after {' '.join(read[-8:])} comes {comes}.",
+        f'"{clipped(numbers["text"], 30)}", position {numbers["step"]} (of 0 to '
+        f"{numbers['positions'] - 1}): after {' '.join(read[-8:])} comes {comes}.",
         "bold",
     )
     if numbers["mixed"]:
