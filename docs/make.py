@@ -25,6 +25,7 @@ from pathlib import Path
 import course
 import notebook
 import records
+import symptoms
 from matplotlib.figure import Figure
 
 from microgpt.cli.front import COMMANDS
@@ -35,7 +36,10 @@ from microgpt.loss import OBJECTIVES
 DOCS = Path(__file__).resolve().parent
 LEARN = tuple(path for name in IDEAS if (path := DOCS / "learn" / f"{name}.md").exists())
 INDEX = DOCS / "learn" / "README.md"
-PAGES = (DOCS.parent / "README.md", INDEX, *LEARN, DOCS / "evaluate.md", DOCS / "score.md")
+EXERCISES = DOCS / "learn" / "exercises.md"
+PAGES = (
+    DOCS.parent / "README.md", INDEX, *LEARN, EXERCISES, DOCS / "evaluate.md", DOCS / "score.md",
+)  # fmt: skip
 EXAMPLES = tuple(
     DOCS.parent / "examples" / f"{name}.md"
     for name in ("surnames", "misspelt", "codes", "hosts", "logs", "products", "study")
@@ -167,6 +171,8 @@ def main() -> None:
             path = DOCS / name
             path.write_text(rows(path.read_text("utf-8")), "utf-8", newline="\n")
         INDEX.write_text(course.index(INDEX.read_text("utf-8")), "utf-8", newline="\n")
+        EXERCISES.write_text(symptoms.tables(EXERCISES.read_text("utf-8")), "utf-8", newline="\n")
+        symptoms.picture(IMAGES / "bugs.svg")
         race_picture(IMAGES / "race.svg")
         (DOCS / "cli.md").write_text(reference(folder), "utf-8", newline="\n")
         notebook.write(folder)

@@ -34,6 +34,7 @@ evaluation
 sampling compress
 training
 runs
+doctor
 bench sweep experiment report export sklearn folds
 studio
 cli

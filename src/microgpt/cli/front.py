@@ -27,6 +27,8 @@ COMMANDS = {
     "losses.",
     "plot": "Draw the loss curves of runs, or what a setting does to their losses.",
     "runs": "List runs with their settings and results, compare some, or say how one was made.",
+    "doctor": "Say which symptoms of a mistake a run shows, what usually causes them, and what to "
+    "try.",
     "suspicious": "Show the rows of a file that look wrong, and what was probably meant; no run is "
     "needed.",
     "sweep": "Find the settings with the lowest loss, by many short trainings at once; resumable.",

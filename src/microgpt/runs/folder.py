@@ -66,6 +66,17 @@ def claimed(
         lock.release()
 
 
+def is_claimed(folder: Path, name: str = LOCK) -> bool:
+    """Return whether a process writes to a folder: it has locked it."""
+    if not (folder / name).exists():
+        return False
+    try:
+        with claimed(folder, name=name):
+            return False
+    except InUseError:
+        return True
+
+
 def check_no_file(folder: Path, refused: type[MicroGPTError] = RunError) -> None:
     """Raise an error if a path at which a folder is to be made is a file, or a device or pipe."""
     if folder.exists() and not folder.is_dir():

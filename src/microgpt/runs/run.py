@@ -59,7 +59,7 @@ class Run(Compared):
     ) -> None:
         self.folder = Path(folder)
         self.settings, self.tokenizer = checkpoint.read_settings(self.folder)
-        self._engine = (engine, threads, device)
+        self.computes_with = (engine, threads, device)
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"
@@ -77,7 +77,7 @@ class Run(Compared):
     @cached_property
     def engine(self) -> Engine:
         """The engine with the GPT's parameters."""
-        name, threads, device = self._engine
+        name, threads, device = self.computes_with
         opened = open_engine(name, self.settings.model, threads=threads, device=device)
         opened.load(self._saved.state)
         return opened
@@ -217,7 +217,7 @@ class Run(Compared):
 
         if documents is None and "-" in self.settings.source.files:
             raise RunError(f"{self.folder}: its documents came through a pipe; give them again.")
-        name, threads, device = self._engine
+        name, threads, device = self.computes_with
         engine = None if name == "auto" else name
         session = prepare.resume(self.folder, documents, engine, threads, device, track)
         try:

@@ -44,16 +44,29 @@ def divergence(trainer: Trainer, asked: Collection[str] = ()) -> str | None:
     blind, began, ended = uniform(trainer.task.model.vocab_size), first.mean, trainer.tail.sum.mean
     if trainer.last_heldout and steps == 1:
         ended = max(ended, trainer.last_heldout.own.mean)  # measured after the only update
-    is_far = ended > _FAR * max(began, blind)
-    is_above = steps >= _ENOUGH and ended > _ABOVE * blind + _ERRORS * _error(trainer)
-    if not is_far and not is_above:
+    if not is_diverged(blind, began, ended, steps, _error(trainer)):
         return None
+    is_far = ended > _FAR * max(began, blind)
     remedy = _remedy(trainer.task.training, asked, is_far, began / blind)
     kept = f" What is kept is the state after step {trainer.kept:,}." if trainer.kept else ""
     return (
         f"the loss ended at {figures(ended)} nats: blind guessing costs {figures(blind, 2)}, "
         f"and it began at {figures(began, 2)}. {remedy}{kept}"
     )
+
+
+def is_diverged(blind: float, began: float, ended: float, steps: int, error: float) -> bool:
+    """Return whether a loss ended far above where it began, or above that of blind guessing.
+
+    Args:
+        blind: the loss of blind guessing.
+        began: the first loss.
+        ended: the mean of the last steps.
+        steps: how many these are.
+        error: the standard error of that mean.
+    """
+    is_far = ended > _FAR * max(began, blind)
+    return is_far or (steps >= _ENOUGH and ended > _ABOVE * blind + _ERRORS * error)
 
 
 def overweight(trainer: Trainer) -> str | None:
