@@ -20,10 +20,12 @@ from microgpt import Run
 from microgpt.cli.app import run as cli
 from microgpt.cli.why.ideas import IDEAS
 from microgpt.doctor import SYMPTOMS, Evidence, Finding, examine
+from microgpt.doctor.finding import UnseenError
 from microgpt.doctor.floor import floor, letters
-from microgpt.errors import UsageError
+from microgpt.doctor.replay import replayed
+from microgpt.errors import DivergedError, UsageError
 from microgpt.model import views
-from microgpt.runs import checkpoint
+from microgpt.runs import checkpoint, prepared
 from microgpt.runs.folder import claimed
 
 from .conftest import TINY, laid_out
@@ -190,13 +192,35 @@ def test_a_rate_that_is_too_high_is_blamed_where_the_replay_rises_too(tmp_path: 
 def test_what_is_learnt_by_heart_is_seen_by_the_held_out_loss(changed: Any) -> None:
     def overfits(lines: Lines) -> Lines:
         own = {"positions": 500, "standard_error": 0.03}
-        losses = (2.0, 1.8, 1.9, 2.1, 2.3)
+        losses = (2.0, 1.8, 1.9, 2.3)
         steps = [line for line in lines if "heldout" not in line]
         at = [{"step": 12 * i, "heldout": {**own, "loss": x}} for i, x in enumerate(losses, 1)]
-        return [*steps, *at]
+        closing = {"step": 60, "heldout": {**own, "loss": 1.8, "kept": 24}}
+        return [*steps, *at, closing]
 
     shows = found(changed(overfits))["learnt-by-heart"]
-    assert (shows.numbers["best_step"], shows.numbers["last"]) == (24, 2.3)
+    numbers = ("best_step", "best", "last_step", "last")
+    assert [shows.numbers[name] for name in numbers] == [24, 1.8, 48, 2.3]
+
+
+def test_a_loss_that_is_no_number_is_the_rate_s_and_departs_from_nothing(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("\n".join(DOCUMENTS))
+    with pytest.raises(DivergedError):
+        microgpt.train(
+            tmp_path / "names.txt", preset="microgpt", steps=60, lr=1e200, out=tmp_path / "run"
+        )
+    shows = found(Run(tmp_path / "run"))
+    assert {*shows} == {"broke-off", "rate-too-high"}
+    assert shows["rate-too-high"].numbers["not_finite"] == 2
+
+
+def test_a_step_that_would_take_minutes_is_not_made_again(tmp_path: Path) -> None:
+    run = microgpt.train(
+        DOCUMENTS, preset="micro", n_embd=8, n_head=1, steps=2, out=tmp_path / "run"
+    )
+    task = prepared.in_memory(DOCUMENTS, preset_name="small", engine="scalar").trainer.task
+    with pytest.raises(UnseenError, match="takes too long for a step"):
+        replayed(task, task.first_state(), run.log, ("scalar", None, None), is_coarse=False)
 
 
 def test_a_first_loss_far_above_blind_guessing_is_seen(changed: Any) -> None:

@@ -86,8 +86,8 @@ def not_moved(on: Evidence) -> Finding:
     """Look for matrices that training has not moved, and for embeddings of what it has read."""
     state, steps = on.saved.state, on.saved.state.updates
     if steps < _MOVED:
-        raise UnseenError(f"{count(steps, 'update')} are too few for every matrix to have moved.")
-    first = on.task.first_state().parameters.astype(state.parameters.dtype)
+        raise UnseenError(f"It takes {_MOVED} updates for all to have moved; there are {steps}.")
+    first = on.first.parameters.astype(state.parameters.dtype)
     moved = model.views(np.abs(state.parameters.astype(np.float64) - first), on.model)
     sizes = {name: float(np.sqrt(np.square(each).mean())) for name, each in moved.items()}
     read = on.task.plan.batches(0, min(steps, _BATCHES))

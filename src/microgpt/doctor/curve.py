@@ -77,7 +77,7 @@ def nothing_learnt(on: Evidence) -> Finding:
     """Look whether the loss has stayed near ln V, where the letters' frequencies alone are less."""
     blind, known, end, steps = on.blind, letters(on.documents), on.end.mean, on.log.steps
     if steps < _ENOUGH:
-        raise UnseenError(f"{count(steps, 'step')} are too few to have learnt something.")
+        raise UnseenError(f"It takes {_ENOUGH} steps to have learnt something; there are {steps}.")
     if blind - known < 0.05:
         raise UnseenError("Their frequencies alone are no better than blind guessing.")
     shows = abs(end - blind) < _NOTHING * (blind - known) + on.error
@@ -90,9 +90,10 @@ def nothing_learnt(on: Evidence) -> Finding:
 
 def learnt_by_heart(on: Evidence) -> Finding:
     """Look whether the held-out loss rises while the training loss falls."""
-    # Those with as many positions as the first are of the same documents.
-    first = on.measured[0]
-    same = [one for one in on.measured if one.sum.positions == first.sum.positions]
+    # Those with as many positions as the first are of the same documents; the closing one may be of
+    # an earlier state, which is kept.
+    positions = on.measured[0].sum.positions
+    same = [one for one in on.measured if one.sum.positions == positions and not one.kept]
     if len(same) < 3:
         raise UnseenError("The held-out loss was measured too seldom on the same documents.")
     best = min(same, key=lambda one: one.own.mean)

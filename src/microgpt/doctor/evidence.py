@@ -18,7 +18,7 @@ from microgpt.counting.ladder import enough, uniform
 from microgpt.data.batch import Batch
 from microgpt.doctor.finding import UnseenError
 from microgpt.doctor.replay import Replay, replayed
-from microgpt.engines.contract import Floats
+from microgpt.engines.contract import Floats, State
 from microgpt.errors import MicroGPTError, UsageError
 from microgpt.loss import LossSum
 from microgpt.runs import checkpoint
@@ -148,6 +148,11 @@ class Evidence:
             return error
         return Task(dataset, self.model, self.training)
 
+    @cached_property
+    def first(self) -> State:
+        """The state before the first update."""
+        return self.task.first_state()
+
     @property
     def documents(self) -> Batch:
         """The training documents, fitted to the block; of very many, some."""
@@ -163,7 +168,9 @@ class Evidence:
     @cached_property
     def _replay(self) -> Replay | UnseenError:
         try:
-            return replayed(self.task, self.log, self.run.computes_with, is_coarse=self.is_coarse)
+            return replayed(
+                self.task, self.first, self.log, self.run.computes_with, is_coarse=self.is_coarse
+            )
         except UnseenError as why:
             return why
 

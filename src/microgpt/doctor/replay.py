@@ -21,6 +21,7 @@ from microgpt.engines import about, best
 from microgpt.engines.contract import Engine, Floats, State
 from microgpt.loss import LossSum
 from microgpt.loss.sums import Sums
+from microgpt.optim import ITERATIONS
 from microgpt.runs.log import Log
 from microgpt.training.pace import learning_rates
 from microgpt.training.task import Task
@@ -31,7 +32,7 @@ _FAST, _SLOW = 1e10, 1e7
 _MOST, _LEAST = 1000, 3
 
 # The relative change of the twin's parameters: of float32's rounding, and of bfloat16's.
-_ROUNDING, _COARSE = 1e-6, 1e-2
+_ROUNDING, _COARSE = 1e-6, 1e-3
 
 # A loss departs if it is this many times as far away as the twin's was so far.
 _TIMES = 30.0
@@ -77,6 +78,7 @@ class Replay:
 
 def replayed(
     task: Task,
+    first: State,
     log: Log,
     computes_with: tuple[str, int | None, str | None],
     *,
@@ -86,6 +88,7 @@ def replayed(
 
     Args:
         task: the training.
+        first: the state before its first update.
         log: its log.
         computes_with: an engine's name, threads and device.
         is_coarse: whether the training may have been computed in bfloat16.
@@ -98,13 +101,13 @@ def replayed(
     steps = _affordable(task, name)
     lr_K = _rates(task, log, steps)
     batches = task.plan.batches(0, len(lr_K))
-    engine = task.open(name, threads, device)
-    first = task.first_state()
+    # An engine each: one that has met a number that is not finite may keep it.
+    engine, other = (task.open(name, threads, device) for _ in range(2))
     rounding = _COARSE if is_coarse else _ROUNDING
     noise = np.random.default_rng(0).standard_normal(len(first.parameters))
     nearby = first.parameters * (1.0 + rounding * noise)
     sums = _made(engine, first, batches, lr_K)
-    twin = _made(engine, State.fresh(nearby), batches, lr_K)
+    twin = _made(other, State.fresh(nearby), batches, lr_K)
     return Replay(engine.label, sums, twin, len(lr_K), rounding)
 
 
@@ -118,11 +121,21 @@ def _affordable(task: Task, name: str) -> int:
     config, training, batch = task.model, task.training, task.layout.batch
     each = model.flops(config.n_layer, config.n_embd, config.vocab_size)
     step = each * training.batch_size * batch.positions / len(batch)
+    # An update reads and writes each parameter a few times; Muon's multiplies matrices.
+    step += 20 * model.size(config)
+    if training.optimizer == "muon":
+        step += sum(map(_orthogonal, model.parameters(config)))
     budget = (_FAST if about(name).is_fast else _SLOW) / 2  # for the twin, too
     steps = min(int(budget / step), _MOST)
     if steps < _LEAST and _LEAST * step > 10 * budget:
         raise UnseenError(f"The {name} engine takes too long for a step to make it again.")
     return max(steps, _LEAST)
+
+
+def _orthogonal(p: model.Parameter) -> float:
+    """Count the operations of Muon's orthogonalised update of a matrix."""
+    rows, columns = sorted(p.shape)
+    return ITERATIONS * (4.0 * rows * rows * columns + 2.0 * rows**3) if p.hidden else 0.0
 
 
 def _rates(task: Task, log: Log, steps: int) -> Floats:

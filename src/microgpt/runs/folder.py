@@ -5,6 +5,7 @@ In: a name, or a path. Out: the folder of a run, or a new one locked by this tra
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,8 +68,11 @@ def claimed(
 
 
 def is_claimed(folder: Path, name: str = LOCK) -> bool:
-    """Return whether a process writes to a folder: it has locked it."""
-    if not (folder / name).exists():
+    """Return whether a process writes to a folder: it has locked it.
+
+    False, too, where this process may not write: then it cannot tell.
+    """
+    if not os.access(folder / name, os.W_OK):
         return False
     try:
         with claimed(folder, name=name):
