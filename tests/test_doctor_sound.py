@@ -52,6 +52,8 @@ SOUND: dict[str, dict[str, Any]] = {
     "dropout": {"preset": "micro", "dropout": 0.2, "steps": 300},
     "another objective": {"preset": "micro", "loss": "quadratic", "steps": 40},
     "plain Adam": {"preset": "micro", "optimizer": "adam", "lr": 0.003, "steps": 300},
+    "a token that is read in the first step alone": {"preset": "micro", "batch_size": 1, "steps": 50, "seed": 4,
+                                                     "data": NAMES[:3000]},
     "one step": {"preset": "microgpt", "steps": 1},
     "noise": {"preset": "micro", "steps": 100, "data": [
         "".join(chr(97 + (i * i + 7 * i * k + k**3) % 26) for k in range(12)) for i in range(2000)

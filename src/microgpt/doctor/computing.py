@@ -84,13 +84,14 @@ def _departure(on: Evidence, is_this: Callable[[int, int], bool]) -> Finding:
 
 def not_moved(on: Evidence) -> Finding:
     """Look for matrices that training has not moved, and for embeddings of what it has read."""
-    state, steps = on.saved.state, on.saved.state.updates
+    state, steps = on.saved.state, on.kept or on.saved.state.updates
     if steps < _MOVED:
         raise UnseenError(f"It takes {_MOVED} updates for all to have moved; there are {steps}.")
     first = on.first.parameters.astype(state.parameters.dtype)
     moved = model.views(np.abs(state.parameters.astype(np.float64) - first), on.model)
     sizes = {name: float(np.sqrt(np.square(each).mean())) for name, each in moved.items()}
-    read = on.task.plan.batches(0, min(steps, _BATCHES))
+    # Where matrices begin at 0, no gradient reaches the embeddings in the first two steps.
+    read = on.task.plan.batches(2, min(steps, _BATCHES) - 2)
     longest = int(np.diff(read.documents).max())
     if longest == 1:  # a position alone attends to itself, whatever queries and keys are
         sizes = {name: size for name, size in sizes.items() if name[-2:] not in ("wq", "wk")}

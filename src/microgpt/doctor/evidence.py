@@ -128,6 +128,12 @@ class Evidence:
         return self.saved.progress is None and not self.saved.is_earlier
 
     @property
+    def kept(self) -> int | None:
+        """The step of the state that the training has kept, if that is not the last one's."""
+        lines = self.run.log.heldout
+        return lines[-1]["heldout"].get("kept") if lines and self.has_ended else None
+
+    @property
     def task(self) -> Task:
         """The training before its first step.
 
