@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,29 @@ def test_the_doctor_names_the_symptom_of_a_bug(
     if symptom == "does-not-repeat":
         again = trained(number, tmp_path / "again", capfd)
     assert symptom in examine(Evidence(run, again)).found
+
+
+def test_a_broken_line_is_run_where_microgpt_is_installed_in_editable_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Such an installation has a finder of its own, which is asked before the path."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "from importlib.util import spec_from_file_location\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        here = {str(bugs.PACKAGE)!r}\n"
+        "        if name == 'microgpt':\n"
+        "            places = [here]\n"
+        "            return spec_from_file_location(name, here + '/__init__.py',\n"
+        "                                           submodule_search_locations=places)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    bugs.train(12, tmp_path / "run", steps=2)
+    capfd.readouterr()
+    losses = [line["loss"] for line in Run(tmp_path / "run").log.lines]
+    assert losses == pytest.approx([math.log(27)] * 2)  # all initial values are 0
 
 
 @pytest.mark.slow

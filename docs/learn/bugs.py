@@ -14,7 +14,6 @@ it.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -35,6 +34,14 @@ RECIPE = (
 )
 FLAGS = "--lr 0.03"
 NAMES, LONGEST = 400, 6
+# An editable installation finds its own files before those of the path: it is asked no more.
+_PROGRAM = """\
+import sys
+sys.meta_path[:] = [finder for finder in sys.meta_path if isinstance(finder, type)]
+sys.path.insert(0, sys.argv.pop(1))
+from microgpt.cli.app import run
+sys.exit(run(sys.argv[1:]))
+"""
 
 
 @dataclass(frozen=True)
@@ -263,9 +270,8 @@ def train(number: int, out: Path, steps: int = STEPS, seed: int = 42) -> None:
     flags = f"{RECIPE} {bug.flags if bug else FLAGS} --steps {steps} --seed {seed}".split()
     with tempfile.TemporaryDirectory() as folder:
         broken_copy(bug, Path(folder))
-        env = {**os.environ, "PYTHONPATH": folder}
-        words = [sys.executable, "-m", "microgpt", "train", str(names), "--out", str(out), *flags]
-        subprocess.run(words, env=env, check=False)
+        words = [sys.executable, "-c", _PROGRAM, folder, "train", str(names), "--out", str(out)]
+        subprocess.run([*words, *flags], check=False)
 
 
 def _told(bug: Bug, *, answer: bool) -> str:

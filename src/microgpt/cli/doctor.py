@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Annotated
 
 from microgpt.cli import flags
@@ -74,7 +75,8 @@ def _looked(found: Diagnosis) -> None:
             rows = table("", "", left=2)
             rows.show_header = False
             for text, names in each.items():
-                rows.add_row("\n".join(f"  {name}" for name in names), text)
+                for name, said in zip_longest(names, [text], fillvalue=""):
+                    rows.add_row(f"  {name}", said)
             stdout().print(rows)
 
 
