@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import warnings
 from pathlib import Path
@@ -21,6 +22,8 @@ from microgpt.training.loop import Steps
 from .kinds import LINES
 
 NAMES = names_path().read_text("utf-8").splitlines()
+# Nothing can be learnt from it, and nothing is wrong with that.
+NOISE = ["".join(random.Random(i).choices("abcdefghij", k=12)) for i in range(3000)]
 SCALAR = {"preset": "microgpt", "engine": "scalar", "n_embd": 8, "n_head": 2, "block_size": 8}
 
 # The settings of each kind; "data" is written to a file, unless it is given in memory.
@@ -46,18 +49,17 @@ SOUND: dict[str, dict[str, Any]] = {
     "counts of three": {"preset": "micro", "ngram": 3, "steps": 300},
     "a line of the log for many steps": {"preset": "micro", "steps": 300, "log_every": 10},
     "windows": {"preset": "micro", "block_size": 4, "steps": 300},
-    "a stream": {"preset": "micro", "stream": True, "steps": 200, "data": [" ".join(NAMES)]},
+    "a stream": {"preset": "micro", "stream": True, "steps": 200, "data": [" ".join(NAMES[:8000])]},
     "few documents": {"preset": "micro", "steps": 30, "data": NAMES[:60]},
     "nothing held out": {"preset": "micro", "holdout": 0, "steps": 300},
     "dropout": {"preset": "micro", "dropout": 0.2, "steps": 300},
     "another objective": {"preset": "micro", "loss": "quadratic", "steps": 40},
     "plain Adam": {"preset": "micro", "optimizer": "adam", "lr": 0.003, "steps": 300},
-    "a token that is read in the first step alone": {"preset": "micro", "batch_size": 1, "steps": 50, "seed": 4,
+    "a token that is read in the first step alone": {"preset": "micro", "batch_size": 1,
+                                                     "steps": 50, "seed": 4,
                                                      "data": NAMES[:3000]},
     "one step": {"preset": "microgpt", "steps": 1},
-    "noise": {"preset": "micro", "steps": 100, "data": [
-        "".join(chr(97 + (i * i + 7 * i * k + k**3) % 26) for k in range(12)) for i in range(2000)
-    ]},
+    "noise": {"preset": "micro", "steps": 100, "data": NOISE},
 }  # fmt: skip
 DEFAULT = ("the original",)
 
