@@ -1,4 +1,5 @@
 // The engine for one kind of processor: this file is compiled once for each.
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
@@ -40,6 +41,9 @@ class EngineOf final : public Engine {
 
     void load(const float* parameters, const float* m, const float* v) override {
         leave_decoders();
+        // Padding, too: an update that ran away has left NaN there.
+        for (float* all : {buffers_.parameters, buffers_.m, buffers_.v})
+            std::fill_n(all, layout_.size(), 0.0f);
         layout_.each([&](Index from, Index to) {
             buffers_.parameters[to] = parameters[from];
             buffers_.m[to] = m[from];

@@ -136,6 +136,15 @@ def test_a_loss_that_is_not_finite_makes_no_update(
     assert np.array_equal(after.parameters, kept, equal_nan=True)
 
 
+def test_a_state_loaded_after_a_training_ran_away_is_as_in_a_new_engine(
+    engine: Engine, batch: Batch
+) -> None:
+    state, losses = engine.state(), engine.losses(batch)
+    engine.train(as_steps(batch, 3), np.full(3, 1e30))
+    engine.load(state)
+    assert np.array_equal(engine.losses(batch), losses)
+
+
 def test_squared_relu_that_overflows_is_noticed_too(engine_name: str, batch: Batch) -> None:
     config = GPTConfig(**{**vars(CONFIG), "activation": "squared-relu"})
     engine = opened(engine_name, config)
