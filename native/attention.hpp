@@ -18,12 +18,14 @@ class Attention {
     const float scale;
 
     // Whether a document is computed position by position: that is quicker up to some 24 positions.
-    bool is_short(Index T) const { return heads_fill_lanes() && T <= 24; }
+    bool is_short(Index T) const { return T <= longest_short(); }
+    Index longest_short() const { return heads_fill_lanes() ? 24 : 0; }
     bool heads_fill_lanes() const { return K <= 8 && K <= lanes && (K & (K - 1)) == 0; }
 
-    // How many floats the attention probabilities of a document take.
-    Index probabilities(Index T) const {
-        return is_short(T) ? T * (T + 1) / 2 * D : H * T * round_up(T, lanes);
+    // How many floats the attention probabilities of a document take, from position `start` on.
+    Index probabilities(Index T, Index start) const {
+        return is_short(T) ? (T * (T + 1) - start * (start + 1)) / 2 * D
+                           : H * (T - start) * round_up(T, lanes);
     }
 
     // How many floats of scratch a thread needs.
@@ -32,8 +34,9 @@ class Attention {
         return S * (D + K) + T * S + T * round_up(K, lanes);
     }
 
-    void causal_attention(Index T, const float* qkv, float* probabilities, float* scratch,
-                          float* out) const;
+    // Attention of the positions from `start` to T: only they have probabilities and outputs.
+    void causal_attention(Index T, Index start, const float* qkv, float* probabilities,
+                          float* scratch, float* out) const;
     void causal_attention_backward(Index T, const float* qkv, const float* probabilities,
                                    const float* d_out, float* scratch, float* d_qkv) const;
 
@@ -46,12 +49,13 @@ class Attention {
     void one_short(Index S, const float* q, const float* keys, const float* values, Index row,
                    float* probabilities, float* out) const;
     template <int K_>
-    void forward_short(Index T, const float* qkv, float* probabilities, float* out) const;
+    void forward_short(Index T, Index start, const float* qkv, float* probabilities,
+                       float* out) const;
     template <int K_>
     void backward_short(Index T, const float* qkv, const float* probabilities, const float* d_out,
                         float* scratch, float* d_qkv) const;
-    void forward_head(Index h, Index T, const float* qkv, float* probabilities, float* scratch,
-                      float* out) const;
+    void forward_head(Index h, Index T, Index start, const float* qkv, float* probabilities,
+                      float* scratch, float* out) const;
     void backward_head(Index h, Index T, const float* qkv, const float* probabilities,
                        const float* d_out, float* scratch, float* d_qkv) const;
     void one_head(Index S, const float* q, const float* keys, const float* values, Index row,
@@ -71,15 +75,15 @@ inline void with_head_width(Index K, F f) {
         if (K == 8) f(std::integral_constant<int, 8>{});
 }
 
-inline void Attention::causal_attention(Index T, const float* qkv, float* probabilities,
-                                        float* scratch, float* out) const {
+inline void Attention::causal_attention(Index T, Index start, const float* qkv,
+                                        float* probabilities, float* scratch, float* out) const {
     if (is_short(T)) {
-        with_head_width(K, [&](auto k) { forward_short<k>(T, qkv, probabilities, out); });
+        with_head_width(K, [&](auto k) { forward_short<k>(T, start, qkv, probabilities, out); });
         return;
     }
-    const Index step = T * round_up(T, lanes);
+    const Index step = (T - start) * round_up(T, lanes);
     for (Index h = 0; h < H; ++h)
-        forward_head(h, T, qkv + h * K, probabilities + h * step, scratch, out + h * K);
+        forward_head(h, T, start, qkv + h * K, probabilities + h * step, scratch, out + h * K);
 }
 
 inline void Attention::causal_attention_backward(Index T, const float* qkv,
@@ -137,11 +141,11 @@ inline void Attention::one_short(Index S, const float* q, const float* keys, con
 }
 
 template <int K_>
-inline void Attention::forward_short(Index T, const float* qkv, float* probabilities,
+inline void Attention::forward_short(Index T, Index start, const float* qkv, float* probabilities,
                                      float* out) const {
-    for (Index t = 0; t < T; ++t) {
+    for (Index t = start; t < T; ++t) {
         one_short<K_>(t + 1, qkv + t * 3 * D, qkv + D, qkv + 2 * D, 3 * D, probabilities,
-                      out + t * D);
+                      out + (t - start) * D);
         probabilities += (t + 1) * D;
     }
 }

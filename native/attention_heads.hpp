@@ -5,10 +5,10 @@
 
 namespace microgpt::MICROGPT_BUILD {
 
-// Call f(first, M) for the rows below T, as many at a time as a tile has.
+// Call f(first, M) for the rows from `start` to T, as many at a time as a tile has.
 template <class F>
-inline void row_tiles(Index T, F f) {
-    for (Index first = 0; first < T; first += tile_rows)
+inline void row_tiles(Index start, Index T, F f) {
+    for (Index first = start; first < T; first += tile_rows)
         f(first, T - first < tile_rows ? T - first : tile_rows);
 }
 
@@ -41,18 +41,18 @@ inline void Attention::product(Index h, Index M, Index S, const float* a, Index 
 }
 
 [[gnu::noinline]]
-inline void Attention::forward_head(Index h, Index T, const float* qkv, float* probabilities,
-                                    float* scratch, float* out) const {
+inline void Attention::forward_head(Index h, Index T, Index start, const float* qkv,
+                                    float* probabilities, float* scratch, float* out) const {
     const Index S = round_up(T, lanes), row = 3 * D;
     float* keys_KS = scratch;
     float* rest = scratch + K * S;
     gather(T, qkv + D, keys_KS);
-    row_tiles(T, [&](Index first, Index M) {
+    row_tiles(start, T, [&](Index first, Index M) {
         const Index end = first + M, wide = round_up(end, lanes);
-        float* tile_MS = probabilities + first * S;
+        float* tile_MS = probabilities + (first - start) * S;
         multiply_rows(M, K, wide, qkv + first * row, row, 1, keys_KS, S, tile_MS, S);
         for (Index t = first; t < end; ++t) {
-            float* p = probabilities + t * S;
+            float* p = tile_MS + (t - first) * S;
             // Causality: no probability for positions after t.
             for (Index s = t + 1; s < wide; ++s) p[s] = -HUGE_VALF;
             Vec tops = splat(-HUGE_VALF), totals{};
@@ -66,7 +66,8 @@ inline void Attention::forward_head(Index h, Index T, const float* qkv, float* p
             const float inverse_total = 1.0f / sum(totals);
             for (Index s = 0; s < wide; s += lanes) store(p + s, load(p + s) * inverse_total);
         }
-        product(h, M, end, tile_MS, S, 1, qkv + 2 * D, row, rest, out + first * D, D);
+        product(h, M, end, tile_MS, S, 1, qkv + 2 * D, row, rest,
+                out + (first - start) * D, D);
     });
 }
 
@@ -79,7 +80,7 @@ inline void Attention::backward_head(Index h, Index T, const float* qkv,
     float* d_scores = values_KS + K * S;
     float* rest = d_scores + T * S;
     gather(T, qkv + 2 * D, values_KS);
-    row_tiles(T, [&](Index first, Index M) {
+    row_tiles(0, T, [&](Index first, Index M) {
         const Index end = first + M, wide = round_up(end, lanes);
         float* tile_MS = d_scores + first * S;
         multiply_rows(M, K, wide, d_out + first * D, D, 1, values_KS, S, tile_MS, S);
@@ -94,7 +95,7 @@ inline void Attention::backward_head(Index h, Index T, const float* qkv,
         }
         product(h, M, end, tile_MS, S, 1, qkv + D, row, rest, d_qkv + first * row, row);
     });
-    row_tiles(T, [&](Index first, Index M) {
+    row_tiles(0, T, [&](Index first, Index M) {
         // These keys and values were read by the queries from position `first` on.
         const Index from = first * S + first;
         product(h, M, T - first, d_scores + from, 1, S, qkv + first * row, row, rest,

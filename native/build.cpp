@@ -16,6 +16,8 @@ constexpr Index piece_floats = 16 << 20;
 // Forward passes alone work on smaller pieces, this many floats a thread: they stay in its caches,
 // and no backward pass needs them later.
 constexpr Index forward_piece_floats = 1 << 19;
+// Documents that share beginnings are worked on together, up to this many positions at least.
+constexpr Index least_family = 128;
 
 template <int Fixed>
 class EngineOf final : public Engine {
@@ -62,11 +64,15 @@ class EngineOf final : public Engine {
 
     void losses(const Documents& documents, double* losses_N) override {
         const FlushDenormals flush;
-        trainer_.reserve(largest(documents, forward_positions_));
-        in_pieces(documents, forward_positions_, [&](const Documents& piece) {
-            trainer_.losses(piece);
-            std::memcpy(losses_N + piece.offsets[0] - documents.offsets[0], work_.losses(),
-                        static_cast<std::size_t>(piece.positions()) * sizeof(double));
+        // A family is worked on by one thread: a piece has one for each.
+        const Index threads = pool_.threads();
+        Index family = std::max(forward_positions_ / threads, least_family);
+        family = std::min(family, std::min(piece_positions_, documents.positions()) / threads);
+        const Sorted sorted = prefixes_.sort(documents, layout_.shape.vocab_size,
+                                             attention_.longest_short(), family);
+        trainer_.reserve(largest(sorted.rows, threads * family));
+        in_pieces(sorted.rows, threads * family, [&](const Documents& piece) {
+            trainer_.losses(sorted, piece, documents, losses_N);
         });
     }
 
@@ -118,11 +124,15 @@ class EngineOf final : public Engine {
 
   private:
     // The documents from d on that are worked on at once: as many as have `positions`, at least
-    // one.
+    // one, and those that share its beginning.
     static Documents piece(const Documents& documents, Index d, Index positions) {
-        Index last = d + 1;
+        Index last = d;
         const Index most = documents.offsets[d] + positions;
-        while (last < documents.count && documents.offsets[last + 1] <= most) ++last;
+        for (Index i = d + 1; i <= documents.count; ++i) {
+            if (!documents.is_cut(i)) continue;
+            if (last > d && documents.offsets[i] > most) break;
+            last = i;
+        }
         return documents.part(d, last);
     }
 
@@ -191,6 +201,7 @@ class EngineOf final : public Engine {
     Buffers buffers_{};
     Workspace work_;
     Trainer<Fixed> trainer_;
+    Prefixes prefixes_;
     Index piece_positions_, forward_positions_;
 };
 

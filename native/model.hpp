@@ -4,9 +4,12 @@
 // workspace and M is how many positions they have.
 #pragma once
 
+#include <algorithm>
+
 #include "dropout.hpp"
 #include "gradients.hpp"
 #include "loss.hpp"
+#include "prefixes.hpp"
 #include "workspace.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
@@ -29,7 +32,7 @@ class Model {
         const float* wpe = layout_.wpe_rows ? buffers_.parameters + layout_.wpe : nullptr;
         for (Index d = first; d < last; ++d) {
             const Index at = batch.offsets[d];
-            embed(batch.length(d), batch.tokens_N + at, buffers_.parameters, wpe, 0, D,
+            embed(batch.length(d), batch.tokens_N + at, buffers_.parameters, wpe, batch.first(d), D,
                   work_.x() + (at - batch.offsets[0]) * D);
         }
         rmsnorm(M, width_, epsilon_, x, D, x_in, work_.scales() + n);
@@ -41,13 +44,29 @@ class Model {
         linear(M, x, layout_.lm_head, transposed, work_.logits() + n * layout_.V);
     }
 
-    // From logits to losses. Unless `scale` is 0, the logits are replaced by their gradients, those
-    // of `scale` times the objective's sum.
+    // From logits to losses. The logits are replaced by their gradients, those of `scale` times the
+    // objective's sum.
     void losses(const Documents& batch, Index first, Index last, double scale) {
         const Index n = batch.offsets[first] - batch.offsets[0];
         const Index M = batch.offsets[last] - batch.offsets[first];
         cross_entropy(M, batch.targets_N + batch.offsets[first], layout_.shape, layout_.V, scale,
                       work_.logits() + n * layout_.V, work_.losses() + n);
+    }
+
+    // From logits to the losses of sorted documents, and of what they share with those before: these
+    // are among the same [first, last). `targets_N`, `offsets` and losses_N are the caller's.
+    void losses(const Sorted& sorted, const Documents& batch, Index first, Index last,
+                const Documents& documents, double* losses_N) {
+        const Index n = batch.offsets[first] - batch.offsets[0];
+        const Index M = batch.offsets[last] - batch.offsets[first];
+        log_totals(M, layout_.shape, layout_.V, work_.logits() + n * layout_.V, work_.losses() + n);
+        const Index* order = sorted.order + (batch.firsts - sorted.rows.firsts);
+        for (Index d = first; d < last; ++d)
+            for (Index i = documents.offsets[order[d]]; i < documents.offsets[order[d] + 1]; ++i) {
+                const Index row = sorted.row_N[i] - batch.offsets[0];
+                const float shifted = work_.logits()[row * layout_.V + documents.targets_N[i]];
+                losses_N[i] = work_.losses()[row] - static_cast<double>(shifted);
+            }
     }
 
     // Copy the logits, without padding, into those of the whole batch.
@@ -160,10 +179,18 @@ class Model {
         linear(M, h1, w.qkv, transposed, rows.qkv + n * 3 * D);
         for (Index d = first; d < last; ++d) {
             const Index at = batch.offsets[d] - batch.offsets[0];
+            const Index start = batch.first(d), T = start + batch.length(d);
+            float* qkv = rows.qkv + at * 3 * D;
             if (query_key_.is_needed())
-                query_key_.forward(batch.length(d), 0, rows.qkv + at * 3 * D,
+                query_key_.forward(T - start, start, qkv,
                                    rows.qk_scales + at * query_key_.scales());
-            attention_.causal_attention(batch.length(d), rows.qkv + at * 3 * D,
+            if (batch.firsts) {
+                // The rows before `start` are there: the document before it has the same.
+                float* whole = work_.whole(thread);
+                std::copy_n(qkv, (T - start) * 3 * D, whole + start * 3 * D);
+                qkv = whole;
+            }
+            attention_.causal_attention(T, start, qkv,
                                         rows.probabilities + work_.probabilities_at(d),
                                         work_.scratch(thread), rows.attended + at * D);
         }

@@ -36,11 +36,18 @@ struct Documents {
     const std::int32_t* targets_N;  // null: only logits are computed
     const Index* offsets;
     Index count;
+    // Null, or how many tokens of each document stand before these: they are those of the document
+    // before it (see prefixes.hpp).
+    const Index* firsts = nullptr;
 
     Index length(Index d) const { return offsets[d + 1] - offsets[d]; }
+    Index first(Index d) const { return firsts ? firsts[d] : 0; }
+    // Whether document d needs none before it, or is the end of the batch.
+    bool is_cut(Index d) const { return d == count || first(d) == 0; }
     Index positions() const { return offsets[count] - offsets[0]; }
     Documents part(Index first, Index last) const {
-        return {tokens_N, targets_N, offsets + first, last - first};
+        return {tokens_N, targets_N, offsets + first, last - first,
+                firsts ? firsts + first : nullptr};
     }
 };
 

@@ -21,6 +21,7 @@ class DocumentRanges {
         ends_[0] = 0;
         Index from = batch.offsets[0];
         for (Index d = 0; d < batch.count; ++d) {
+            if (!batch.is_cut(d + 1)) continue;
             const bool is_last = d + 1 == batch.count;
             if (!is_last && batch.offsets[d + 1] + batch.length(d + 1) / 2 - from < positions)
                 continue;
@@ -127,9 +128,12 @@ class Trainer {
         transposed_.of(0);
     }
 
-    // Compute losses alone; they stay in the workspace.
-    void losses(const Documents& batch) {
-        predict(batch, [&](Index first, Index last) { model_.losses(batch, first, last, 0.0); });
+    // Compute the losses of a piece of sorted documents, in the order of the caller's.
+    void losses(const Sorted& sorted, const Documents& piece, const Documents& documents,
+                double* losses_N) {
+        predict(piece, [&](Index first, Index last) {
+            model_.losses(sorted, piece, first, last, documents, losses_N);
+        });
     }
 
     // Compute logits alone, and copy them without padding.

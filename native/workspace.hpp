@@ -33,8 +33,8 @@ class Workspace {
     Extent extent(const Documents& documents) const {
         Extent e{documents.positions(), 0, documents.count, 0};
         for (Index d = 0; d < documents.count; ++d) {
-            const Index T = documents.length(d);
-            e.probabilities += attention_.probabilities(T);
+            const Index T = documents.first(d) + documents.length(d);
+            e.probabilities += attention_.probabilities(T, documents.first(d));
             if (T > e.longest) e.longest = T;
         }
         return e;
@@ -54,7 +54,8 @@ class Workspace {
 
         const Index D = layout_.D, F = layout_.F, L = layout_.shape.n_layer, N = grown.positions;
         per_position_ = 6 * D + (layout_.shape.squared_relu ? 2 : 1) * F + 2 + query_key_.scales();
-        Index scratch = attention_.scratch(grown.longest);
+        const Index attention = round_up(attention_.scratch(grown.longest), lanes);
+        Index scratch = attention + grown.longest * 3 * D;
         scratch = round_up(scratch > least_scratch_ ? scratch : least_scratch_, 64);
         layers_.reserve(L * (N * per_position_ + grown.probabilities));
         shared_.reserve(N * (10 * D + F + layout_.V + 2));
@@ -63,6 +64,7 @@ class Workspace {
         losses_.reserve(N);
         capacity_ = grown;
         scratch_each_ = scratch;
+        whole_at_ = attention;
     }
 
     // Set where each document's attention probabilities lie.
@@ -70,7 +72,8 @@ class Workspace {
         Index at = 0;
         for (Index d = 0; d < documents.count; ++d) {
             probabilities_at_[d] = at;
-            at += attention_.probabilities(documents.length(d));
+            const Index start = documents.first(d);
+            at += attention_.probabilities(start + documents.length(d), start);
         }
     }
 
@@ -113,6 +116,8 @@ class Workspace {
     float* scales() { return logits() + capacity_.positions * layout_.V; }
     float* final_scales() { return scales() + capacity_.positions; }
     float* scratch(Index thread) { return scratch_.data() + thread * scratch_each_; }
+    // A layer's `qkv` of one whole document.
+    float* whole(Index thread) { return scratch(thread) + whole_at_; }
     double* losses() { return losses_.data(); }
     Index probabilities_at(Index d) const { return probabilities_at_[d]; }
 
@@ -123,7 +128,7 @@ class Workspace {
     const Index least_scratch_;
     Buffer layers_, shared_, scratch_;
     Extent capacity_;
-    Index per_position_ = 0, scratch_each_ = 0;
+    Index per_position_ = 0, scratch_each_ = 0, whole_at_ = 0;
     Array<Index> probabilities_at_;
     Array<double> losses_;
 };

@@ -20,7 +20,8 @@ from microgpt.engines.native import BUILDS
 @pytest.fixture(scope="module", params=BUILDS)
 def checks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program, compiled for one kind of processor."""
-    sources = [PROGRAMS / "checks.cpp", NATIVE / "buffer.cpp", NATIVE / "pool.cpp"]
+    parts = [NATIVE / f"{name}.cpp" for name in ("buffer", "pool", "prefixes")]
+    sources = [PROGRAMS / "checks.cpp", *parts]
     return compiled(tmp_path_factory.mktemp("checks"), sources, request.param)
 
 

@@ -204,7 +204,10 @@ def test_a_fork_waits_for_what_other_threads_compute() -> None:
 
 
 # All but the kinds of processors, of which one will do.
-SOURCES = [NATIVE / f"{name}.cpp" for name in ("build", "buffer", "pool", "processor", "shared")]
+SOURCES = [
+    NATIVE / f"{name}.cpp"
+    for name in ("build", "buffer", "pool", "prefixes", "processor", "shared")
+]
 
 
 @pytest.mark.slow

@@ -94,10 +94,10 @@ void attentions(Index T, Index heads, Index width) {
     const Index D = layout.D;
     Floats qkv = rows(3 * T, D, width), out = rows(T, D, 0), d_qkv = rows(3 * T, D, 0);
     const Floats d_out = rows(T, D, width);
-    Floats probabilities = rows(1, attention.probabilities(T), 0);
+    Floats probabilities = rows(1, attention.probabilities(T, 0), 0);
     Floats scratch = rows(1, attention.scratch(T), 0);
     const auto value = [&] {
-        attention.causal_attention(T, qkv.data(), probabilities.data(), scratch.data(), out.data());
+        attention.causal_attention(T, 0, qkv.data(), probabilities.data(), scratch.data(), out.data());
         return dot(out, d_out);
     };
     value();
