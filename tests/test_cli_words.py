@@ -56,6 +56,32 @@ def test_a_flag_that_is_near_to_none_is_told_of_none(capsys: Capture, words: str
     assert "Did you mean" not in mistake(capsys, words)
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            "why attention names-1 mary ann",
+            'why must have no further word; got "ann". Put quotes around words that belong '
+            "together, or try --help.",
+        ),
+        (
+            "why --step abc names-1 smith",
+            'Invalid value for --step: expected a whole number; got "abc". Try --help.',
+        ),
+    ],
+)
+def test_a_word_too_many_and_a_bad_value_are_told_in_sentences(
+    capsys: Capture, words: str, told: str
+) -> None:
+    assert mistake(capsys, words) == f"microgpt: {told}\n"
+
+
+def test_a_text_of_several_words_without_quotes_is_told_of_them(capsys: Capture) -> None:
+    assert mistake(capsys, "why names-1 mary ann").endswith(
+        'got "names-1". A text of several words needs quotes.\n'
+    )
+
+
 def test_every_synonym_is_of_a_flag_that_there_is_and_is_none_itself(capsys: Capture) -> None:
     flags: set[str] = set()
     for command in COMMANDS:

@@ -9,7 +9,12 @@ import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cyclopts import CycloptsError, MissingArgumentError, UnknownOptionError
+from cyclopts import (
+    CycloptsError,
+    MissingArgumentError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
 
 from microgpt.runs.folder import RUNS, all_runs
 from microgpt.wording import nearest
@@ -54,10 +59,18 @@ def sentence(error: CycloptsError, words: Sequence[str]) -> str:
         names = [n for argument in error.argument_collection for n in argument.names]
         meant = closest(name, names) if name.startswith("-") else None
         return f"Unknown option: {name}.{f' Did you mean {meant}?' if meant else ''} Try --help."
+    if isinstance(error, UnusedCliTokensError):
+        more = " ".join(error.unused_tokens or [])
+        command = " ".join(error.command_chain or ())
+        return (
+            f'{command} must have no further word; got "{more}". Put quotes around words that '
+            "belong together, or try --help."
+        )
     if isinstance(error, MissingArgumentError) and words and words[0] in _GIVEN:
         named = [word for word in words[1:] if not word.startswith("-")]
         return without_run(words[0], named[0] if named else None)
-    return f"{' '.join(str(error).split())} Try --help."
+    said = " ".join(str(error).split())
+    return f"{said if said.endswith('.') else f'{said}.'} Try --help."
 
 
 def closest(name: str, names: Iterable[str]) -> str | None:

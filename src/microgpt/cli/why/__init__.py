@@ -152,8 +152,8 @@ def _words(
         return what or "loss", run, text
     if text is not None:
         meant = nearest(what, IDEAS)
-        likely = f" Did you mean {meant}?" if meant else ""
-        raise UsageError(f'idea must be one of {", ".join(IDEAS)}; got "{what}".{likely}')
+        hint = f"Did you mean {meant}?" if meant else "A text of several words needs quotes."
+        raise UsageError(f'idea must be one of {", ".join(IDEAS)}; got "{what}". {hint}')
     return "loss", what, run
 
 
