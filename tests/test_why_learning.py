@@ -312,6 +312,16 @@ def test_a_fall_is_measured_in_spans_that_double() -> None:
     assert (risen.half, risen.gap, risen.spans[0].share) == (None, None, None)
 
 
+@pytest.mark.parametrize(("steps", "tail"), [(1, 1), (7, 2), (60, 15), (200, 50), (5_000, 50)])
+def test_the_end_of_a_short_training_is_its_last_quarter(steps: int, tail: int) -> None:
+    losses = np.linspace(3.0, 2.0, steps).tolist()
+    log = log_of(losses)
+    fall, end = Fall.of(log), log.lines[-tail:]
+    nats = sum(line["loss"] * line["positions"] for line in end)
+    assert fall.tail == tail
+    assert fall.last == pytest.approx(nats / sum(line["positions"] for line in end))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_a_log_says_is_what_it_has(runs: dict[str, Run], kind: str) -> None:
     run = runs[kind]
@@ -320,8 +330,9 @@ def test_what_a_log_says_is_what_it_has(runs: dict[str, Run], kind: str) -> None
     steps = [line for line in lines if "heldout" not in line]
     assert numbers["first_lines"][0] == steps[0]
     assert (numbers["lines"], numbers["evaluations"]) == (len(steps), len(lines) - len(steps))
-    nats = sum(line["loss"] * line["positions"] for line in steps)
-    assert numbers["last"] == pytest.approx(nats / sum(line["positions"] for line in steps))
+    last = steps[-numbers["tail"] :]
+    nats = sum(line["loss"] * line["positions"] for line in last)
+    assert numbers["last"] == pytest.approx(nats / sum(line["positions"] for line in last))
     assert numbers["blind"] == pytest.approx(math.log(run.tokenizer.vocab_size))
     batch = Laid.of([*run.held_out], run.tokenizer, run.settings.model.block_size).batch
     assert numbers["held_out"] == pytest.approx(float(run.gpt.losses(batch).mean()), rel=1e-5)
@@ -336,7 +347,7 @@ def test_what_is_printed_of_a_training_has_its_numbers(
     assert "20 steps of 10 documents" in printed
     assert json.dumps(numbers["first_lines"][1]) in printed
     assert re.search(rf"^ +8-15 +{numbers['spans'][3]['loss']:.4f} ", printed, re.MULTILINE)
-    assert f"Ended at {numbers['last']:.4f}, the mean of the last 20 steps." in printed
+    assert f"Ended at {numbers['last']:.4f}, the mean of the last 5 steps." in printed
     side = "above" if numbers["gap"] >= 0 else "below"
     assert f"{abs(numbers['gap']):.4f} {side} the last steps." in printed
     assert "Held out (the GPT alone): " in printed

@@ -59,7 +59,8 @@ class Fall:
 
     Attributes:
         first: the loss of the first line.
-        last: the mean of the last 50 steps.
+        last: the mean of the last steps, `tail` of them.
+        tail: 50, or a quarter of a short training.
         spans: each twice as long as the one before.
         half, most: the first span at which half, and nine tenths, of the fall are made; None: the
             loss has not fallen.
@@ -70,6 +71,7 @@ class Fall:
 
     first: float
     last: float
+    tail: int
     spans: list[Span]
     half: Span | None
     most: Span | None
@@ -98,12 +100,14 @@ class Fall:
         """
         if not log.lines:
             raise RunError("the log must have a step; it has none yet. Train the run first.")
-        first, last = log.lines[0]["loss"], log.tail(TAIL).mean
+        tail = min(TAIL, -(-log.steps // 4))
+        first, last = log.lines[0]["loss"], log.tail(tail).mean
         spans = _spans(log.lines, first, last)
         found: dict[str, Any] = log.heldout[-1]["heldout"] if log.heldout else {}
         return cls(
             first,
             last,
+            tail,
             spans,
             _when(spans, 0.5),
             _when(spans, 0.9),

@@ -23,7 +23,7 @@ from microgpt.runs.fall import Fall
 from microgpt.training.heldout import HeldOut
 from microgpt.training.loop import Step
 from microgpt.training.task import Dataset, Task, tokenizer_for
-from microgpt.training.trainer import TAIL, Trainer
+from microgpt.training.trainer import Trainer
 from microgpt.wording import count, figures, printable
 
 _NAMES = ("ada", "alan", "anna", "bea", "ben", "bob", "dana", "lena")
@@ -158,7 +158,7 @@ def _began(numbers: dict[str, Any]) -> str:
 
 def _fell(numbers: dict[str, Any]) -> str:
     """Say when most of the fall was made."""
-    half, most, tail = numbers["half"], numbers["most"], f"{min(TAIL, numbers['steps'])} steps"
+    half, most, tail = numbers["half"], numbers["most"], count(numbers["tail"], "step")
     if half is None or most is None:
         return f"The last {tail} have {figures(numbers['last'])}: the loss has not fallen."
     return (
