@@ -300,7 +300,8 @@ def main() -> None:
     else:
         out = numbered(RUNS, f"bug-{asked.number}" if asked.number else "sound")
         train(asked.number, out, asked.steps, asked.seed)
-        print(f"\nWhich line is it?   microgpt plot {out} · microgpt doctor {out}")
+        asks = "Which line is it?   " if bug else ""
+        print(f"\n{asks}microgpt plot {out} · microgpt doctor {out}")
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def _looked(found: Diagnosis) -> None:
             rows = table("", "", left=2)
             rows.show_header = False
             for text, names in each.items():
-                for name, said in zip_longest(names, [text], fillvalue=""):
+                for name, said in zip_longest(names, [text], fillvalue="the same"):
                     rows.add_row(f"  {name}", said)
             stdout().print(rows)
 

@@ -156,6 +156,7 @@ def _risen(on: Evidence) -> Finding:
     has_risen = steps >= _ENOUGH and end > lowest + max(_RISEN * blind, _ERRORS * on.error)
     tail, few = on.log.tail(_ENOUGH).mean, min(steps, _ENOUGH)
     shows = has_risen or is_diverged(blind, began, tail, few, on.error)
+    lowest = min(lowest, began)
     said = (
         f"the loss began at {figures(began)}, was lowest at {figures(lowest)}, and ended at "
         f"{figures(end)}; blind guessing costs {figures(blind)}"
