@@ -24,7 +24,7 @@ from microgpt.runs.evaluation_set import EvaluationSet, evaluation_set
 from microgpt.runs.run import Run
 from microgpt.scoring.price import Pricer
 
-# The settings that the forward pass reads; the others are of the first numbers.
+# The settings that the forward pass reads; the others are of the initial values.
 _SHAPE = (
     "vocab_size", "block_size", "n_layer", "n_head", "n_embd", "activation", "position", "qk_norm",
     "final_norm",

@@ -1,6 +1,6 @@
 """What a GPT says before it has learned anything, and whether it can begin to learn.
 
-In: a config, a spread of the first numbers, a text. Out: a `First`.
+In: a config, a spread of the initial values, a text. Out: a `First`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class First:
 
 
 def spread(config: GPTConfig, std: float) -> GPTConfig:
-    """Return the same model with all first numbers drawn from N(0, std).
+    """Return the same model with all initial values drawn from N(0, std).
 
     >>> {p.std for p in model.parameters(spread(GPTConfig(vocab_size=3, zero_init=True), 0.5))}
     {0.5}
@@ -47,12 +47,12 @@ def spread(config: GPTConfig, std: float) -> GPTConfig:
 
 
 def first(config: GPTConfig, batch: Batch, seed: int = 42) -> First:
-    """Draw a model's first numbers, and read a text with it.
+    """Draw a model's initial values, and read a text with it.
 
     Args:
-        config: the model's shape, and how its first numbers are drawn.
+        config: the model's shape, and how its initial values are drawn.
         batch: one text or several; all ids are known.
-        seed: of the first numbers.
+        seed: of the initial values.
 
     >>> from microgpt.data.batch import lay_out
     >>> config = GPTConfig(vocab_size=3, block_size=4, n_head=1, n_embd=4)

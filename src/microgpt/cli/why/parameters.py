@@ -122,7 +122,7 @@ def _tell_matrices(matrices: list[dict[str, Any]]) -> None:
 def _tell_first(numbers: dict[str, Any]) -> None:
     say(
         f'Before the first step: the loss of "{printable(numbers["text"])}", and the length of its '
-        "gradient, with first numbers of several spreads."
+        "gradient, with initial values of several spreads."
     )
     say()
     rows = table("std of all", "nats", "gradient")
