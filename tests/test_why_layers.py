@@ -156,11 +156,9 @@ def test_every_run_and_every_text_can_be_explained(
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_an_idea_is_explained_without_a_run_and_on_one(
+def test_an_idea_is_explained_on_a_run_in_words_and_as_json(
     runs: dict[str, Run], name: str, capsys: Capture
 ) -> None:
-    alone = out(capsys, f"why {name}")
-    assert alone.endswith(f"microgpt why {name} RUN TEXT\n")
     on = str(runs["old"].folder)
     assert out(capsys, f"why {name}", on, "lena").count('"lena"') == 1
     found = json.loads(out(capsys, f"why {name}", on, "lena", "--json"))

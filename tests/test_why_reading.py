@@ -22,6 +22,7 @@ from safetensors.numpy import load_file
 import microgpt
 from microgpt import Run, cross_entropy
 from microgpt.cli.app import run as cli
+from microgpt.cli.why.ideas import IDEAS
 from microgpt.data import corpus
 from microgpt.data.datasets import names_path
 from microgpt.data.split import split
@@ -84,7 +85,11 @@ def test_an_unknown_character_has_no_id_and_a_fixed_loss(model: Run, capsys: Cap
     assert [at["target"] for at in numbers["positions"]][1] == -1
     nats = model.score("né").losses[1]
     assert numbers["stand_in"]["nats"] == pytest.approx(nats)
-    assert f"the loss there is {nats:.1f} nats" in said(capsys, "text", str(model.folder), "né")
+    printed = " ".join(said(capsys, "text", str(model.folder), "né").split())
+    assert "Unknown: é. It has no id" in printed
+    assert f"the loss there is {nats:.1f} nats" in printed
+    both = " ".join(said(capsys, "text", str(model.folder), "né🙂é").split())
+    assert "Unknown: é, 🙂. They have no id" in both
 
 
 @pytest.mark.parametrize("idea", ["text", "counting", "embeddings", "linear"])
@@ -442,6 +447,12 @@ def test_an_example_has_numbers_to_check_by_hand(
     printed = " ".join(said(capsys, idea).split())
     for number in numbers:
         assert number in printed
+
+
+@pytest.mark.parametrize("idea", IDEAS)
+def test_an_example_ends_with_the_command_for_a_run(idea: str, capsys: Capture) -> None:
+    last = f"\n\nOn a run: microgpt why {idea} RUN [TEXT]\n"
+    assert said(capsys, idea).endswith(last)
 
 
 def test_the_example_of_counting_counts_the_embedded_names(capsys: Capture) -> None:

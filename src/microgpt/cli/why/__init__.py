@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from microgpt.cli import flags
 from microgpt.cli.flags import TRAINING, flag, whole, word
-from microgpt.cli.terminal.say import say_json
+from microgpt.cli.terminal.say import say, say_json
 from microgpt.cli.why.ideas import IDEAS, idea
 from microgpt.cli.why.subject import Subject
 from microgpt.data.corpus import Source
@@ -117,6 +117,8 @@ def why(
     if run is None:
         if not json:
             explained.example()
+            say()
+            say(f"On a run: microgpt why {name} RUN [TEXT]")
         elif name == "loss":
             from microgpt.cli.why.loss import chances
 

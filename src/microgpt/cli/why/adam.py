@@ -69,8 +69,6 @@ def example() -> None:
         "Each iteration maps every singular value s to 3.4445 s - 4.7750 s^3 + 2.0315 s^5, by "
         "matrix products alone. After five, all are between 0.7 and 1.2, the weak one included."
     )
-    say()
-    say("On real numbers: microgpt why adam RUN emma")
 
 
 def numbers(on: Subject) -> dict[str, Any]:

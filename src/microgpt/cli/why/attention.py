@@ -73,8 +73,6 @@ def example() -> None:
         "A product of K pairs is about sqrt(K) large. Without the division wide heads begin with "
         "nearly all of their share at one position, and softmax has no slope there to learn by."
     )
-    say()
-    say("On your own run: microgpt why attention RUN TEXT")
 
 
 def numbers(on: Subject) -> dict[str, Any]:

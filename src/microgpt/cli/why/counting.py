@@ -42,8 +42,6 @@ def example() -> None:
     """Print the tables of the embedded names."""
     read = corpus.read(corpus.Source())
     tell(_numbers("smith", Characters.of(read.documents), *split(read, 0.1), 64))
-    say()
-    say("Beside a GPT, on its own documents: microgpt why counting RUN emma")
 
 
 def numbers(on: Subject) -> dict[str, Any]:

@@ -64,8 +64,6 @@ def example() -> None:
     stdout().print(rows)
     say()
     say("The product depends on the distance t - s alone: 2 back is 2 back, wherever it is.")
-    say()
-    say("On a run: microgpt why embeddings RUN emma")
 
 
 def numbers(on: Subject) -> dict[str, Any]:

@@ -55,7 +55,6 @@ def example() -> None:
     stdout().print(rows)
     say()
     say("Four times the documents, about half the error: it falls with their square root.")
-    say("On real numbers: microgpt why good-loss RUN emma")
 
 
 def _error(nats: list[float]) -> float:

@@ -63,8 +63,6 @@ def example() -> None:
         "h^2 and like h. The losses' last digit is lost, too, and is divided by h: that error "
         "grows like 1 / h, and wins in the end."
     )
-    say()
-    say("On real numbers: microgpt why gradient RUN emma")
 
 
 def numbers(on: Subject) -> dict[str, Any]:

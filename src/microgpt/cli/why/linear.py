@@ -51,8 +51,6 @@ def example() -> None:
         "So x and -x never get the same answer, unless it is 0. And two such layers in a row are "
         "one: the product of both matrices. That is why an MLP has a ReLU between its two."
     )
-    say()
-    say("On a run: microgpt why linear RUN emma")
 
 
 def numbers(on: Subject) -> dict[str, Any]:

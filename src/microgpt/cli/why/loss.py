@@ -34,8 +34,6 @@ def example() -> None:
         f"6 nats over 2 positions and 3 over 3 are {both.nats:g} over {both.positions}: "
         f"{both.mean}, not the mean of the means, which is 2.0."
     )
-    say()
-    say("On real numbers: microgpt why RUN emma")
 
 
 def chances() -> list[dict[str, Any]]:

@@ -52,8 +52,6 @@ def example() -> None:
     stdout().print(rows)
     say()
     say("Now the third is the sum of the first two, as for every matrix.")
-    say()
-    say("On your own run: microgpt why mlp RUN TEXT")
 
 
 def numbers(on: Subject) -> dict[str, Any]:

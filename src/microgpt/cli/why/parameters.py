@@ -38,8 +38,6 @@ def example() -> None:
     _tell_matrices([*_matrices(config)])
     say()
     _tell_first({"text": "emma", "size": size(config), "first": _first(config, emma)})
-    say()
-    say("On a run: microgpt why parameters RUN emma")
 
 
 def numbers(on: Subject) -> dict[str, Any]:

@@ -55,8 +55,6 @@ def example() -> None:
     stdout().print(rows)
     say()
     say("The derivative of x + f(x) is 1 + f'(x): through the 1 the gradient arrives whole.")
-    say()
-    say("On your own run: microgpt why residual RUN TEXT")
 
 
 def numbers(on: Subject) -> dict[str, Any]:

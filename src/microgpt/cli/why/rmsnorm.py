@@ -60,8 +60,6 @@ def example() -> None:
     stdout().print(rows)
     say()
     say("With a norm before each part, every part reads rows of size 1.")
-    say()
-    say("On your own run: microgpt why rmsnorm RUN TEXT")
 
 
 def numbers(on: Subject) -> dict[str, Any]:

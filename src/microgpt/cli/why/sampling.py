@@ -74,8 +74,6 @@ def example() -> None:
         f"To draw, take a random number between 0 and 1. With T = 1 the sums of p end at {ends}: "
         f"0.6 takes the first token, 0.7 the second, 0.9 the third."
     )
-    say()
-    say("On real numbers: microgpt why sampling RUN emma")
 
 
 def numbers(on: Subject) -> dict[str, Any]:

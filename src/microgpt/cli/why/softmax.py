@@ -57,8 +57,6 @@ def example() -> None:
     stdout().print(_temperatures(warmed(np.array(LOGITS), 2), "p of a", "p of c"))
     say()
     say(_CHOICES)
-    say()
-    say("On your own run: microgpt why softmax RUN TEXT")
 
 
 def numbers(on: Subject) -> dict[str, Any]:

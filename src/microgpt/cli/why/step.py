@@ -22,7 +22,7 @@ from microgpt.inside.observed import Observed, observe
 from microgpt.inside.oneloss import FirstStep, gradients
 from microgpt.inside.operations import ArrayOps, Floats
 from microgpt.loss.many import Softmax
-from microgpt.wording import clipped, figures
+from microgpt.wording import clipped, count, figures
 
 _FIRST, _LIKELY, _READ = 3, 5, 3
 """How many numbers of a vector are shown, how many tokens, and how many positions of a head."""
@@ -171,7 +171,7 @@ def _heads(shares_HT: Sequence[Sequence[float]], read: Sequence[str]) -> None:
         parts = [f"{shares_T[s]:.3f} {read[s]}@{s}" for s in order[:_READ]]
         rest = len(order) - _READ
         if rest > 0:
-            parts.append(f"{sum(shares_T[s] for s in order[_READ:]):.3f} {rest} others")
+            parts.append(f"{sum(shares_T[s] for s in order[_READ:]):.3f} {count(rest, 'other')}")
         rows.add_row(str(h), "  ".join(parts))
     stdout().print(rows)
 

@@ -56,7 +56,6 @@ def example() -> None:
         "The same numbers in another order: the float32 sums differ from the seventh digit on. "
         "Each engine has its own order, so that their losses differ there, too."
     )
-    say("On real numbers: microgpt why tensors RUN emma")
 
 
 _KINDS = (np.float64, np.float32)

@@ -61,8 +61,6 @@ def example() -> None:
         f"Others read bytes of UTF-8: né is {bytes_read}; 257 ids, and nothing is unknown. Or they "
         "read pieces of several characters (BPE), which they have learned from the text."
     )
-    say()
-    say("On a run: microgpt why text RUN emma")
 
 
 def numbers(on: Subject) -> dict[str, Any]:
@@ -101,12 +99,13 @@ def tell(numbers: dict[str, Any]) -> None:
     stdout().print(_positions(positions))
     say()
     say_other_windows(len(positions), n)
-    unknown = [at["coming"].removesuffix("?") for at in positions if at["target"] < 0]
+    unknown = {at["coming"].removesuffix("?"): None for at in positions if at["target"] < 0}
     if unknown:
         stand_in = numbers["stand_in"]
+        has, its = ("It has", "its") if len(unknown) == 1 else ("They have", "their")
         say(
-            f"Unknown: {', '.join(dict.fromkeys(unknown))}. It has no id: the model reads "
-            f"{stand_in['shown']} in its place, the most frequent character, and the loss there is "
+            f"Unknown: {', '.join(unknown)}. {has} no id: the model reads {stand_in['shown']} in "
+            f"{its} place, the most frequent character, and the loss there is "
             f"{stand_in['nats']:.1f} nats, whatever the model says."
         )
     say(

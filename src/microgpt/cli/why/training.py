@@ -73,8 +73,6 @@ def example() -> None:
         "loss falls, and the held-out loss, of names that no step reads, rises again"
         + (f"; it was lowest after step {kept}, and that model is kept." if kept else ".")
     )
-    say()
-    say("On a real log: microgpt why training RUN")
 
 
 def _trained(task: Task) -> tuple[list[Step], dict[int, HeldOut]]:
