@@ -15,6 +15,7 @@ import pytest
 
 import microgpt
 from microgpt.cli.app import run
+from microgpt.cli.why import comparison
 from microgpt.cli.why.ideas import IDEAS
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.data.corpus import from_documents
@@ -239,7 +240,7 @@ def test_a_run_gives_its_text_and_recipe(text: None, capsys: Capture) -> None:
 def test_without_pytorch_changed_operations_take_fewer_steps_of_the_scalar_engine(
     text: None, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (trainings, attempt):
+    for module in (trainings, attempt, comparison):
         monkeypatch.setattr(module, "has_torch", lambda: False)
     made = Trainings("mlp", base(), [1], AUTO)
     assert made.is_slow
@@ -250,7 +251,10 @@ def test_without_pytorch_changed_operations_take_fewer_steps_of_the_scalar_engin
     asked = json.loads(out(capsys, "why mlp --train t.txt --steps 1 --json"))
     assert {row["engine"] for row in asked["rows"]} >= {"scalar"}
     told = out(capsys, "why mlp --train t.txt --steps 1")
-    assert "The scalar engine is slow: few steps, measured on few positions.\n" in told
+    slow = "The scalar engine is slow: few steps, measured on few positions."
+    assert f"{slow}\nPyTorch makes all steps. Try: pip install 'microgpt-lm[torch]'\n" in told
+    told = out(capsys, "why linear --train t.txt --steps 1 --engine scalar")
+    assert f"{slow}\n\n" in told
     assert trainings.slowest("mlp", "auto") == "scalar"
     assert trainings.slowest("linear", "auto") == "auto"
 

@@ -86,7 +86,8 @@ def not_moved(on: Evidence) -> Finding:
     """Look for matrices that training has not moved, and for embeddings of what it has read."""
     state, steps = on.saved.state, on.kept or on.saved.state.updates
     if steps < _MOVED:
-        raise UnseenError(f"It takes {_MOVED} updates for all to have moved; there are {steps}.")
+        had = count(steps, "update")
+        raise UnseenError(f"It takes {_MOVED} updates for all to have moved; the run had {had}.")
     first = on.first.parameters.astype(state.parameters.dtype)
     moved = model.views(np.abs(state.parameters.astype(np.float64) - first), on.model)
     sizes = {name: float(np.sqrt(np.square(each).mean())) for name, each in moved.items()}
@@ -110,24 +111,25 @@ def not_moved(on: Evidence) -> Finding:
 
 def leak(on: Evidence) -> Finding:
     """Look whether the checkpoint has the held-out loss that the log says, measured again."""
-    told, name = on.measured[-1], on.run.engine.name
-    if not on.has_ended or told.step != on.saved.state.updates:
+    logged, name = on.measured[-1], on.run.engine.name
+    if not on.has_ended or logged.step != on.saved.state.updates:
         raise UnseenError(
             "The checkpoint is not of the step at which the held-out loss was measured."
         )
-    config, positions = on.model, told.sum.positions
+    config, positions = on.model, logged.sum.positions
     each = model.flops(config.n_layer, config.n_embd, config.vocab_size) / 3
     if positions * each > (_FAST if about(name).is_fast else _SLOW):
         raise UnseenError(f"The {name} engine takes too long to measure the held-out loss again.")
     batch = on.task.heldout.head(positions)
     again = LossSum.of(on.run.engine.losses(batch))
     share = _AGAIN_COARSE if on.is_coarse else _AGAIN
-    shows = again.positions == positions and again.mean > (1.0 + share) * told.own.mean
+    shows = again.positions == positions and again.mean > (1.0 + share) * logged.own.mean
     said = (
-        f"the log says {figures(told.own.mean)} held out; the checkpoint has {figures(again.mean)} "
-        f"on {count(again.positions, 'position')}, by the {on.run.engine.label}"
+        f"the log says {figures(logged.own.mean)} held out; the checkpoint has "
+        f"{figures(again.mean)} on {count(again.positions, 'position')}, by the "
+        f"{on.run.engine.label}"
     )
-    return Finding(shows, said, {"logged": told.own.mean, "measured": again.mean})
+    return Finding(shows, said, {"logged": logged.own.mean, "measured": again.mean})
 
 
 def does_not_repeat(on: Evidence) -> Finding:

@@ -77,7 +77,8 @@ def nothing_learnt(on: Evidence) -> Finding:
     """Look whether the loss has stayed near ln V, where the letters' frequencies alone are less."""
     blind, known, end, steps = on.blind, letters(on.documents), on.end.mean, on.log.steps
     if steps < _ENOUGH:
-        raise UnseenError(f"It takes {_ENOUGH} steps to have learnt something; there are {steps}.")
+        had = count(steps, "step")
+        raise UnseenError(f"It takes {_ENOUGH} steps to have learnt something; the log has {had}.")
     if blind - known < 0.05:
         raise UnseenError("Their frequencies alone are no better than blind guessing.")
     shows = abs(end - blind) < _NOTHING * (blind - known) + on.error

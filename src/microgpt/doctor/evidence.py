@@ -169,7 +169,7 @@ class Evidence:
         """The evaluations on held-out documents, in the order of the log."""
         if not self.run.log.heldout:
             raise UnseenError("No held-out loss was measured.")
-        return [*map(_told, self.run.log.heldout)]
+        return [*map(_evaluation, self.run.log.heldout)]
 
     @cached_property
     def _replay(self) -> Replay | UnseenError:
@@ -192,7 +192,7 @@ class Evidence:
         return self._replay
 
 
-def _told(line: dict[str, Any]) -> HeldOut:
+def _evaluation(line: dict[str, Any]) -> HeldOut:
     """Return the evaluation that a line of the log records, without its number of documents."""
     found, n = line["heldout"], line["heldout"]["positions"]
     gpt = LossSum(found["gpt"] * n, n) if "gpt" in found else None

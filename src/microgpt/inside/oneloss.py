@@ -7,7 +7,6 @@ matrix; the matrices after the step, as copies.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -49,28 +48,25 @@ def gradients(
     return {name: gradient - before[name] for name, gradient in here.items()}
 
 
-@dataclass(frozen=True)
-class FirstStep:
-    """Adam's first step, when both of its moments have seen one gradient only.
+def first_step(
+    weights: Mapping[str, Floats], gradients: Tensors, lr: float, eps: float
+) -> dict[str, Floats]:
+    """Return the matrices after Adam's first step, when its moments have seen one gradient only.
 
     Then m_hat is the gradient g and v_hat its square, so that the step is ``lr g / (|g| + eps)``:
     almost lr for every number, whatever the size of its gradient.
 
     Args:
+        weights: the matrices before, by name.
+        gradients: with respect to each.
         lr: the learning rate.
         eps: added to the divisor.
 
     >>> weights, slopes = {"w": np.array([1.0, 1.0])}, {"w": np.array([250.0, -0.004])}
-    >>> FirstStep(lr=0.01)(weights, slopes)["w"].round(4)
+    >>> first_step(weights, slopes, lr=0.01, eps=1e-8)["w"].round(4)
     array([0.99, 1.01])
     """
-
-    lr: float
-    eps: float = 1e-8
-
-    def __call__(self, weights: Mapping[str, Floats], gradients: Tensors) -> dict[str, Floats]:
-        """Return the matrices after the step."""
-        return {
-            name: weight - self.lr * g / (np.abs(g) + self.eps)
-            for (name, weight), g in zip(weights.items(), map(gradients.__getitem__, weights))
-        }
+    return {
+        name: weight - lr * gradients[name] / (np.abs(gradients[name]) + eps)
+        for name, weight in weights.items()
+    }

@@ -19,6 +19,7 @@ from microgpt.cli.terminal.tables import table
 from microgpt.cli.why.ideas import IDEAS
 from microgpt.config import check_count
 from microgpt.data.corpus import Source
+from microgpt.engines import has_torch
 from microgpt.errors import UsageError
 from microgpt.experiment import Base
 from microgpt.experiment.attempt import Attempt
@@ -145,6 +146,8 @@ def _tell(name: str, what: str | None, trainings: Trainings, found: list[TableRo
     )
     if trainings.is_slow:
         say("The scalar engine is slow: few steps, measured on few positions.")
+        if comparison.changes and not has_torch():
+            say("PyTorch makes all steps. Try: pip install 'microgpt-lm[torch]'")
     say()
     shown = table(*headings(comparison), least=("step 1", "training"))
     for row in found:

@@ -19,7 +19,7 @@ from microgpt.cli.why.subject import Subject
 from microgpt.data.tokenizer.shown import symbols
 from microgpt.errors import UsageError
 from microgpt.inside.observed import Observed, observe
-from microgpt.inside.oneloss import FirstStep, gradients
+from microgpt.inside.oneloss import first_step, gradients
 from microgpt.inside.operations import ArrayOps, Floats
 from microgpt.loss.many import Softmax
 from microgpt.wording import clipped, count, figures
@@ -69,8 +69,8 @@ def _learned(on: Subject, t: int) -> dict[str, Any]:
     """Return the loss, the gradient's length in every matrix, and what a step on it does."""
     d_weights = gradients(on.run.engine, on.read.tokens, on.read.targets, t)
     training = on.run.settings.training
-    lr = FirstStep(training.lr, training.eps)
-    after = observe(on.config, lr(on.weights, d_weights), on.read.tokens)
+    moved = first_step(on.weights, d_weights, training.lr, training.eps)
+    after = observe(on.config, moved, on.read.tokens)
     known = np.array(on.read.targets) >= 0
     others = known & (np.arange(len(known)) != t)
     losses_2T = [
@@ -82,7 +82,7 @@ def _learned(on: Subject, t: int) -> dict[str, Any]:
         "p": p["p"],
         "nats": p["nats"],
         "gradients": {name: float(np.linalg.norm(g)) for name, g in d_weights.items()},
-        "update": {"lr": lr.lr, **then, "others": {"before": means[0], "after": means[1]}},
+        "update": {"lr": training.lr, **then, "others": {"before": means[0], "after": means[1]}},
     }
 
 
