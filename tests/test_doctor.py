@@ -167,16 +167,20 @@ def test_a_loss_that_rises_where_a_replay_falls_does_not_blame_the_rate(changed:
     assert {*shows} == {"rises", "departs-later"}
 
 
-def test_without_its_documents_the_rate_is_blamed(changed: Any, tmp_path: Path) -> None:
-    config = changed(training(rising)).folder / "config.json"
-    about = json.loads(config.read_text("utf-8"))
-    data = {**about["data"], "files": ["gone.txt"], "paths": [str(tmp_path / "gone.txt")]}
-    del about["checksum"]
-    config.write_text(json.dumps({**about, "data": data}))
-    (tmp_path / "run" / "checkpoint.safetensors").unlink()
-    seen = examine(Evidence(Run(tmp_path / "run")))
+def test_a_loss_that_only_rises_was_lowest_where_it_began(changed: Any) -> None:
+    rose = found(changed(training(lambda at: {"loss": 3.0 + 0.1 * at["step"]})))["rises"]
+    assert rose.numbers["lowest"] == rose.numbers["first"] == pytest.approx(3.1)
+
+
+def test_without_its_documents_the_rate_is_blamed(changed: Any, sound: Run) -> None:
+    run, names = changed(training(rising)), sound.folder.parent / "names.txt"
+    away = names.rename(names.with_suffix(".away"))
+    try:
+        seen = examine(Evidence(run))
+    finally:
+        away.rename(names)
     assert {*seen.found} == {"rate-too-high"}
-    assert "gone.txt" in seen.unseen["departs-at-first"]
+    assert "names.txt" in seen.unseen["departs-at-first"]
 
 
 def test_a_rate_that_is_too_high_is_blamed_where_the_replay_rises_too(tmp_path: Path) -> None:
@@ -331,3 +335,26 @@ def test_the_command_tells_a_mistake_in_one_line(
     assert "must have the settings of the first one" in capsys.readouterr().err
     assert cli(["doctor", "none-such"]) == 2
     assert "no such run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("log.jsonl", b"", ": the log has no step yet. Train the run first."),
+        ("log.jsonl", b"nonsense\n{}\n", ": line 1: damaged or foreign"),
+        ("checkpoint.safetensors", b"nonsense", ": damaged"),
+        ("checkpoint.safetensors", None, ": not a run: it has no checkpoint.safetensors."),
+    ],
+)
+def test_a_run_that_cannot_be_read_is_a_mistake_and_not_sound(
+    changed: Any, capsys: pytest.CaptureFixture[str], file: str, content: bytes | None, told: str
+) -> None:
+    path = changed(lambda lines: lines).folder / file
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    assert cli(["doctor", str(path.parent)]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert told in printed.err

@@ -48,7 +48,11 @@ def examine(evidence: Evidence) -> Diagnosis:
 
     Args:
         evidence: the run's log, settings and checkpoint; its documents, if they are found.
+
+    Raises:
+        RunError: the log or the checkpoint is missing or damaged, or the log has no step.
     """
+    evidence.check()
     looks, unseen = dict[str, Finding](), dict[str, str]()
     for name, symptom in SYMPTOMS.items():
         try:

@@ -19,7 +19,7 @@ from microgpt.data.batch import Batch
 from microgpt.doctor.finding import UnseenError
 from microgpt.doctor.replay import Replay, replayed
 from microgpt.engines.contract import Floats, State
-from microgpt.errors import MicroGPTError, UsageError
+from microgpt.errors import MicroGPTError, RunError, UsageError
 from microgpt.loss import LossSum
 from microgpt.runs import checkpoint
 from microgpt.runs.documents import read_again
@@ -49,6 +49,14 @@ class Evidence:
                 f"{again.folder} has others."
             )
 
+    def check(self) -> None:
+        """Read what every run must have.
+
+        Raises:
+            RunError: the log or the checkpoint is missing or damaged, or the log has no step.
+        """
+        _ = self.log, self.saved
+
     @property
     def model(self) -> GPTConfig:
         """The model's settings."""
@@ -64,7 +72,7 @@ class Evidence:
         """The log, with at least one line of training."""
         log = self.run.log
         if not log.lines:
-            raise UnseenError("The log has no step yet.")
+            raise RunError(f"{self.run.folder}: the log has no step yet. Train the run first.")
         return log
 
     @cached_property
