@@ -368,6 +368,10 @@ def test_without_places_the_loss_is_another(model: Run, kind: Run, capsys: Captu
         gpt = run.gpt.losses(batch)[: len(read.tokens)]
         assert numbers["loss"] == pytest.approx(float(gpt.mean()), rel=1e-5)
         assert numbers["loss_without_places"] != pytest.approx(numbers["loss"], rel=1e-9)
+    unknown = "🙂" * model.settings.model.block_size  # a first window without its end
+    assert told(capsys, "embeddings", str(model.folder), unknown)["loss"] is None
+    last = said(capsys, "embeddings", str(model.folder), unknown)
+    assert last.endswith("No loss: the model knows none of these targets.\n")
 
 
 # --- linear --------------------------------------------------------------------------------------

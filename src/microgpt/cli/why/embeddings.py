@@ -135,6 +135,9 @@ def tell(numbers: dict[str, Any]) -> None:
         say()
     if not learned:
         _tell_products(numbers)
+    if numbers["loss"] is None:
+        say("No loss: the model knows none of these targets.")
+        return
     say(
         f"The GPT's loss on this text: {figures(numbers['loss'])} nats. With the same parameters, "
         f"but without places: {figures(numbers['loss_without_places'])}. It then knows which "
@@ -155,10 +158,12 @@ def _tell_products(numbers: dict[str, Any]) -> None:
     say()
 
 
-def _loss(seen: Observed, targets: Sequence[int]) -> float:
-    """Return the mean loss of known targets, in nats."""
+def _loss(seen: Observed, targets: Sequence[int]) -> float | None:
+    """Return the mean loss of known targets, in nats; None: there are none."""
     targets_T = np.array(targets)
     known_T = targets_T >= 0
+    if not known_T.any():
+        return None
     return LossSum.of(Softmax(seen.logits_TV[known_T]).losses(targets_T[known_T])).mean
 
 
