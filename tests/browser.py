@@ -39,16 +39,22 @@ def accessible(tab: Any, within: str | None = None, least: int = 20) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
-@contextmanager
-def silent(browser: Browser, address: str, **context: Any) -> Generator[Any]:
-    """Open a page, which must ask for nothing but itself, and complain of nothing."""
-    its = browser.new_context(**context)
-    tab = its.new_page()
+def watched(context: Any) -> tuple[Any, list[str], list[str]]:
+    """Open a tab; return it with the addresses that it asks for, and what it complains of."""
+    tab = context.new_page()
     asked: list[str] = []
     said: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))
     tab.on("console", lambda message: said.append(message.text))
     tab.on("pageerror", lambda error: said.append(str(error)))
+    return tab, asked, said
+
+
+@contextmanager
+def silent(browser: Browser, address: str, **context: Any) -> Generator[Any]:
+    """Open a page, which must ask for nothing but itself, and complain of nothing."""
+    its = browser.new_context(**context)
+    tab, asked, said = watched(its)
     tab.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
     tab.goto(address)
     yield tab

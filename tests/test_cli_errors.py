@@ -133,6 +133,7 @@ def test_training_says_exactly_what_is_wrong(
         (["--frob"], "--frob"),
         (["sample", "r", "more"], "more"),
         (["sample", "nowhere"], "nowhere: no such run."),
+        (["why", ""], 'the name of a run must not be empty; got "".'),
         (["score"], "run"),
         (["score", "r", "--sort", "funny", "ada"], "worst"),
         (["score", "r", "nams.txt"], "Did you mean names.txt? To score it as text, add --text."),

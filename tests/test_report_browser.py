@@ -13,7 +13,7 @@ import microgpt
 from microgpt import Run
 from microgpt.cli.app import run as cli
 
-from .browser import accessible
+from .browser import accessible, watched
 from .conftest import TINY
 
 if TYPE_CHECKING:
@@ -48,12 +48,7 @@ def opened(request: pytest.FixtureRequest, browser: Browser, page: str) -> Itera
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=scheme, bypass_csp=True
     )
-    tab = context.new_page()
-    asked: list[str] = []
-    said: list[str] = []
-    tab.on("request", lambda request: asked.append(request.url))
-    tab.on("console", lambda message: said.append(message.text))
-    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab, asked, said = watched(context)
     tab.goto(page)
     yield tab
     assert asked == [page]

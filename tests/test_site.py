@@ -104,13 +104,10 @@ def test_a_figure_that_there_is_not_fails_the_build() -> None:
 
 @pytest.mark.parametrize("word", ["calibration", "logarithmischer"])
 def test_the_search_works_from_the_disk(browser: Browser, site: Path, word: str) -> None:
+    from .browser import watched  # which skips where there is no browser
+
     context = browser.new_context(offline=True)
-    tab = context.new_page()
-    asked: list[str] = []
-    said: list[str] = []
-    tab.on("request", lambda request: asked.append(request.url))
-    tab.on("console", lambda message: said.append(message.text))
-    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab, asked, said = watched(context)
     tab.goto((site / "learn" / "loss.html").as_uri())
     tab.get_by_role("textbox", name="Search").fill(word)
     tab.keyboard.press("Enter")

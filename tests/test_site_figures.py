@@ -26,7 +26,7 @@ from microgpt.inside.observed import Observed, observe
 from microgpt.studio.graphs import GraphAsked, Graphs, ValueAsked
 
 from . import sites  # noqa: F401  (which skips where a site cannot be built)
-from .browser import Axe, expect
+from .browser import Axe, expect, watched
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -69,12 +69,7 @@ def where(site: Path, name: str) -> Path:
 def opened(browser: Browser, address: str, home: str, **kind: Any) -> Iterator[Page]:
     """Open a figure's page, which must ask for nothing elsewhere, and complain of nothing."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 1000}, **kind})
-    tab = context.new_page()
-    asked: list[str] = []
-    said: list[str] = []
-    tab.on("request", lambda request: asked.append(request.url))
-    tab.on("console", lambda message: said.append(message.text))
-    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab, asked, said = watched(context)
     tab.goto(address)
     tab.wait_for_selector("section.card > div")
     yield tab

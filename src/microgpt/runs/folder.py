@@ -174,6 +174,8 @@ def find_run(run: str | Path | None) -> Path:
         if not here:
             raise RunError(f"no runs in {RUNS}/ yet. Try: microgpt train")
         return here[-1]
+    if not str(run):
+        raise RunError('the name of a run must not be empty; got "".')
     if Path(run).is_file():
         such = f", such as {here[-1]}" if here else ""
         raise RunError(f"{run}: not a run: it is a file. Expected a folder{such}.")
