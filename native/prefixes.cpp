@@ -14,6 +14,9 @@ struct Key {
 
 }  // namespace
 
+Prefixes::Prefixes() = default;
+Prefixes::~Prefixes() = default;
+
 Sorted Prefixes::sort(const Documents& batch, Index vocab_size, Index longest_short, Index family) {
     const auto from = [&](Index d) { return batch.tokens_N + batch.offsets[d]; };
     const int bits = std::max(1, static_cast<int>(std::bit_width(

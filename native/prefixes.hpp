@@ -17,6 +17,12 @@ struct Sorted {
 
 class Prefixes {
   public:
+    // Not inline: a build for one kind of processor must not stand in for another's.
+    Prefixes();
+    ~Prefixes();
+    Prefixes(const Prefixes&) = delete;
+    Prefixes& operator=(const Prefixes&) = delete;
+
     // Sort a batch; what is returned is valid until the next call. Documents of up to `longest_short`
     // positions share nothing with longer ones: attention adds up in another order there. In a
     // family, of about `family` rows, each document but the first lacks the positions that it
