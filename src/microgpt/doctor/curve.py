@@ -101,7 +101,9 @@ def learnt_by_heart(on: Evidence) -> Finding:
     last = same[-1]
     rise = last.own.mean - best.own.mean
     before, end = _around(on, best.step), _around(on, last.step)
-    shows = rise > max(_BY_HEART, _BY_HEART_SHARE * best.own.mean, last.error) and end < before
+    # Without an error nobody knows what chance does.
+    least = max(_BY_HEART, _BY_HEART_SHARE * best.own.mean, last.error)
+    shows = not math.isnan(last.error) and rise > least and end < before
     said = (
         f"the held-out loss was lowest after step {best.step:,}, {figures(best.own.mean)}, and "
         f"{figures(last.own.mean)} after step {last.step:,}; the training loss {figures(before)} "

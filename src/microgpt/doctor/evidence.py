@@ -6,9 +6,7 @@ for.
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -177,7 +175,7 @@ class Evidence:
         """The evaluations on held-out documents, in the order of the log."""
         if not self.run.log.heldout:
             raise UnseenError("No held-out loss was measured.")
-        return [*map(_evaluation, self.run.log.heldout)]
+        return [*map(HeldOut.of, self.run.log.heldout)]
 
     @cached_property
     def _replay(self) -> Replay | UnseenError:
@@ -198,14 +196,6 @@ class Evidence:
         if isinstance(self._replay, UnseenError):
             raise self._replay
         return self._replay
-
-
-def _evaluation(line: dict[str, Any]) -> HeldOut:
-    """Return the evaluation that a line of the log records, without its number of documents."""
-    found, n = line["heldout"], line["heldout"]["positions"]
-    gpt = LossSum(found["gpt"] * n, n) if "gpt" in found else None
-    error = found.get("standard_error", math.inf)
-    return HeldOut(line["step"], LossSum(found["loss"] * n, n), 0, error, found.get("kept"), gpt)
 
 
 def _recipe(run: Run) -> tuple[object, ...]:

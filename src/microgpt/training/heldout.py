@@ -50,6 +50,19 @@ class HeldOut:
     gpt: LossSum | None = None
     n_bytes: int | None = None
 
+    @classmethod
+    def of(cls, line: Mapping[str, Any], documents: int = 0) -> HeldOut:
+        """Return the evaluation that a line of the log records, but for the number of documents.
+
+        >>> HeldOut.of({"step": 5, "heldout": {"loss": 2.0, "positions": 3}}).sum
+        LossSum(nats=6.0, positions=3)
+        """
+        logged, n = line["heldout"], line["heldout"]["positions"]
+        gpt = LossSum(logged["gpt"] * n, n) if "gpt" in logged else None
+        total, error = LossSum(logged["loss"] * n, n), logged.get("standard_error", math.nan)
+        kept, n_bytes = logged.get("kept"), logged.get("bytes")
+        return cls(line["step"], total, documents, error, kept, gpt, n_bytes)
+
     @property
     def own(self) -> LossSum:
         """The GPT's own losses, which compare with those of training."""
@@ -119,12 +132,7 @@ class HeldOutDocuments:
 
     def told(self, line: Mapping[str, Any]) -> HeldOut:
         """Return the evaluation that a line of the log records."""
-        logged = line["heldout"]
-        total = LossSum(logged["loss"] * logged["positions"], logged["positions"])
-        documents, error = self._documents(total.positions), logged.get("standard_error", math.nan)
-        gpt = LossSum(logged["gpt"] * total.positions, total.positions) if "gpt" in logged else None
-        kept, n_bytes = logged.get("kept"), logged.get("bytes")
-        return HeldOut(line["step"], total, documents, error, kept, gpt, n_bytes)
+        return HeldOut.of(line, self._documents(line["heldout"]["positions"]))
 
     def _documents(self, positions: int) -> int:
         return len(np.unique(self._document_W[: len(self.head(positions))]))
