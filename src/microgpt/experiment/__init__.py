@@ -25,8 +25,8 @@ from microgpt.experiment import base
 from microgpt.experiment.base import FEW_POSITIONS, STEPS, Base, new, of_run
 from microgpt.experiment.point import SURE_AND_WRONG, Point, measure
 from microgpt.loss import LossSum
-from microgpt.optim import learning_rate
 from microgpt.training.heldout import ENOUGH, HeldOutDocuments
+from microgpt.training.pace import learning_rates
 from microgpt.training.task import Task
 from microgpt.wording import rates
 
@@ -114,8 +114,8 @@ class Experiment:
             while at < mark:
                 # In short calls: Ctrl-C is handled between two of them.
                 piece = min(mark - at, self.marks[-1] // 50 + 1)
-                lr_K = [learning_rate(training, at + k, 0.0) for k in range(1, piece + 1)]
-                sums = engine.train(self._task.plan.batches(at, piece), np.array(lr_K))
+                lr_K = learning_rates(training, at + 1, at + piece)
+                sums = engine.train(self._task.plan.batches(at, piece), lr_K)
                 at += len(sums)
                 if not math.isfinite(sums[-1].nats):
                     blamed = f"{PLAIN_RATE:g}" if plain else rates(training)

@@ -25,7 +25,7 @@ from microgpt.experiment.measures import Rows
 from microgpt.experiment.variants import Variant
 from microgpt.loss import LossSum
 from microgpt.model.operations import Change, unchanged
-from microgpt.optim import learning_rate
+from microgpt.training.pace import learning_rates
 from microgpt.training.task import Task
 
 MOST = 1 << 15
@@ -92,7 +92,7 @@ class Attempt:
         while at < self.steps:
             # In short calls: Ctrl-C is handled between two of them.
             piece = min(self.steps - at, self.steps // 50 + 1)
-            lr_K = np.array([learning_rate(training, at + k, 0.0) for k in range(1, piece + 1)])
+            lr_K = learning_rates(training, at + 1, at + piece)
             batches, start = self.plan.batches(at, piece), time.perf_counter()
             sums = self.engine.train(batches, lr_K)
             self._seconds.append((time.perf_counter() - start) / piece)
