@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from microgpt import model
 from microgpt.config import GPTConfig
 from microgpt.inside.norms import Norm, norm_names
-from microgpt.inside.operations import ArrayOps, Cache, Floats, by_head
+from microgpt.inside.operations import ArrayOps, Cache, Floats, by_head, exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +82,7 @@ def observe(
     (('embedding', 'layer0 attention', 'layer0 MLP'), (3, 3, 4))
     """
     ops = _Observing()
-    exact = {name: np.asarray(weight, np.float64) for name, weight in weights.items()}
-    logits_TV = model.gpt(ops, config, exact, tokens_T)
+    logits_TV = model.gpt(ops, config, exact(weights), tokens_T)
     layers = range(config.n_layer)
     places = [f"layer{i} {part}" for i in layers for part in ("attention", "MLP")]
     q_LHTK, k_LHTK, v_LHTK = (np.array(of_layers) for of_layers in zip(*ops.projected))

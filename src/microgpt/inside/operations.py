@@ -5,7 +5,8 @@ In: arrays. Out: arrays. `model.operations` defines each operation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,3 +88,8 @@ class ArrayOps:
 def by_head(x_TD: Floats, n_head: int) -> Floats:
     """Return x_HTK: each head's part of every row."""
     return np.transpose(np.reshape(x_TD, (len(x_TD), n_head, -1)), (1, 0, 2))
+
+
+def exact(weights: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
+    """Return matrices by name, in float64."""
+    return {name: np.asarray(weight, np.float64) for name, weight in weights.items()}

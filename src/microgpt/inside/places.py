@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from microgpt import model
 from microgpt.config import GPTConfig
 from microgpt.errors import UsageError
-from microgpt.inside.operations import ArrayOps, Floats, by_head
+from microgpt.inside.operations import ArrayOps, Floats, by_head, exact
 
 Weights = Mapping[str, NDArray[Any]]
 
@@ -66,7 +66,7 @@ def queries_and_keys(
     if config.position != "rotary":
         raise UsageError(f"position must be rotary; got {config.position}.")
     ops = _Rotating()
-    model.hidden(ops, replace(config, n_layer=1), _exact(weights), tokens_T)
+    model.hidden(ops, replace(config, n_layer=1), exact(weights), tokens_T)
     q_HTK, k_HTK = (by_head(x_TD, config.n_head) for x_TD in ops.before)
     return q_HTK, k_HTK
 
@@ -80,11 +80,7 @@ def without_places(config: GPTConfig, weights: Weights) -> tuple[GPTConfig, dict
     ('learned', [[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
     """
     zeros_TD = np.zeros((config.block_size, config.n_embd))
-    return replace(config, position="learned"), {**_exact(weights), "wpe": zeros_TD}
-
-
-def _exact(weights: Weights) -> dict[str, Floats]:
-    return {name: np.asarray(weight, np.float64) for name, weight in weights.items()}
+    return replace(config, position="learned"), {**exact(weights), "wpe": zeros_TD}
 
 
 class _Rotating(ArrayOps):

@@ -48,9 +48,7 @@ def numbers(on: Subject) -> dict[str, Any]:
     """Return the losses of the tables on the run's documents, and a text's beside the GPT's."""
     run = on.run
     record = _numbers(on.text, run.tokenizer, *run.documents, on.config.block_size)
-    targets_T = np.array(on.read.targets)
-    gpt_T = Softmax(on.seen.logits_TV).losses(np.maximum(targets_T, 0))
-    gpt = charge(gpt_T, targets_T, run.tokenizer).tolist()
+    gpt = charge(np.array(on.losses), np.array(on.read.targets), run.tokenizer).tolist()
     for at, *its in zip(record["pairs"], on.read.read, on.read.coming, gpt):
         at["read"], at["coming"], at["gpt"] = its
     return {**record, "n": on.read.positions, "mixture": run.weight is not None}

@@ -73,9 +73,8 @@ def _learned(on: Subject, t: int) -> dict[str, Any]:
     after = observe(on.config, moved, on.read.tokens)
     known = np.array(on.read.targets) >= 0
     others = known & (np.arange(len(known)) != t)
-    losses_2T = [
-        Softmax(seen.logits_TV).losses(np.maximum(on.read.targets, 0)) for seen in (on.seen, after)
-    ]
+    after_T = Softmax(after.logits_TV).losses(np.maximum(on.read.targets, 0))
+    losses_2T = on.losses, after_T
     p, then = ({"p": math.exp(-x[t]), "nats": float(x[t])} for x in losses_2T)
     means = [float(x[others].mean()) if others.any() else None for x in losses_2T]
     return {
