@@ -33,17 +33,21 @@ struct AdamUpdate {
         }
     }
 
-    // Update `count` parameters and their moments, from offset `at` on.
+    // Update `count` parameters and their moments, from offset `at` on. The coefficients are vectors
+    // of their own: those in memory would be read again for each vector, as the moments are written.
     void operator()(Index count, const float* gradients, const Buffers& b, Index at) const {
+        const Vec keep1 = splat(beta1), keep2 = splat(beta2), new1 = splat(one_minus_beta1),
+                  new2 = splat(one_minus_beta2), step = splat(rate), kept = splat(decay),
+                  corrected = splat(correction), least = splat(eps);
         float *parameters = b.parameters + at, *ms = b.m + at, *vs = b.v + at;
         for (Index i = 0; i < count; i += lanes) {
             const Vec g = load(gradients + i);
-            const Vec m = load(ms + i) * beta1 + g * one_minus_beta1;
-            const Vec v = load(vs + i) * beta2 + g * one_minus_beta2 * g;
+            const Vec m = load(ms + i) * keep1 + g * new1;
+            const Vec v = load(vs + i) * keep2 + g * new2 * g;
             store(ms + i, m);
             store(vs + i, v);
-            store(parameters + i,
-                  load(parameters + i) * decay - m * rate / (square_root(v * correction) + eps));
+            store(parameters + i, load(parameters + i) * kept -
+                                      m * step / (square_root(v * corrected) + least));
         }
     }
 };

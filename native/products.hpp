@@ -34,7 +34,8 @@ constexpr Index long_sum = 64;
 constexpr Index ahead = 12;
 
 // C (Rows x Vectors) = A B, or C + A B, with element (m, k) of A at a[m * a_row + k * a_step].
-// Strided: rows of B are far apart, and are prefetched.
+// Strided: rows of B are far apart, and are prefetched. K >= 1. The loops over sums are unrolled, or
+// the compiler moves all sums to memory and back at their end.
 template <int Rows, int Vectors, bool Strided = false>
 inline void tile(const float* a, Index a_row, Index a_step, const float* b, Index b_row, Index K,
                  float* c, Index c_row, bool add) {
@@ -42,13 +43,16 @@ inline void tile(const float* a, Index a_row, Index a_step, const float* b, Inde
     if (K >= long_sum && !add)
         for (int m = 0; m < Rows; ++m)
             for (int j = 0; j < Vectors; ++j) prefetch_for_write(c + m * c_row + j * lanes);
+#pragma GCC unroll 8
     for (int m = 0; m < Rows; ++m)
+#pragma GCC unroll 2
         for (int j = 0; j < Vectors; ++j)
             sums[m][j] = add ? load(c + m * c_row + j * lanes) : Vec{};
     // A pointer for every fourth row: x86 addresses the other three from it at no cost.
     const float* rows[(Rows + 3) / 4];
     for (int m = 0; m < Rows; m += 4) rows[m / 4] = a + m * a_row;
-    for (Index k = 0; k < K; ++k, b += b_row) {
+    Index k = 0;
+    do {
         if constexpr (Strided) {
             for (int j = 0; j < Vectors; ++j) prefetch(b + ahead * b_row + j * lanes);
             prefetch(rows[0] + (k + ahead) * a_step);
@@ -58,10 +62,14 @@ inline void tile(const float* a, Index a_row, Index a_step, const float* b, Inde
 #pragma GCC unroll 8
         for (int m = 0; m < Rows; ++m) {
             const float x = rows[m / 4][m % 4 * a_row + k * a_step];
+#pragma GCC unroll 2
             for (int j = 0; j < Vectors; ++j) sums[m][j] += x * b_k[j];
         }
-    }
+        b += b_row;
+    } while (++k < K);
+#pragma GCC unroll 8
     for (int m = 0; m < Rows; ++m)
+#pragma GCC unroll 2
         for (int j = 0; j < Vectors; ++j) store(c + m * c_row + j * lanes, sums[m][j]);
 }
 
