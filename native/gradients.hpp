@@ -4,6 +4,7 @@
 #pragma once
 
 #include "operations.hpp"
+#include "token_order.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
 
@@ -14,15 +15,21 @@ struct Buffers {
 
 // Adam's coefficients at one update, computed as in src/microgpt/optim.py.
 struct AdamUpdate {
-    float beta1, beta2, rate, correction, eps, one_minus_beta1, one_minus_beta2, decay;
+    float beta1, beta2, rate, correction, eps, one_minus_beta1, one_minus_beta2, decay = 1.0f;
 
-    AdamUpdate(const Optimizer& adam, double lr, Index update, double weight_decay = 0.0)
+    AdamUpdate(const Optimizer& adam, double lr, Index update)
         : beta1(static_cast<float>(adam.beta1)), beta2(static_cast<float>(adam.beta2)),
           rate(static_cast<float>(lr / (1.0 - std::pow(adam.beta1, update)))),
           correction(static_cast<float>(1.0 / (1.0 - std::pow(adam.beta2, update)))),
           eps(static_cast<float>(adam.eps)), one_minus_beta1(static_cast<float>(1.0 - adam.beta1)),
-          one_minus_beta2(static_cast<float>(1.0 - adam.beta2)),
-          decay(static_cast<float>(1.0 - lr * weight_decay)) {}
+          one_minus_beta2(static_cast<float>(1.0 - adam.beta2)) {}
+
+    // The same, and weight decay: this share of each parameter is taken away.
+    AdamUpdate with_decay(double share) const {
+        AdamUpdate update = *this;
+        update.decay = static_cast<float>(1.0 - share);
+        return update;
+    }
 
     // Prefetch what the update of `count` parameters reads and writes.
     void prefetch_all(Index count, const Buffers& b, Index at) const {
@@ -91,22 +98,35 @@ inline void weight_rows(const Weight& w, Index row, Index N, const float* dy_NO,
         write_transposed(w, row, buffers.parameters, buffers.transposed);
 }
 
-// Gradients of rows [first, last) of an embedding; row_of(n) is the row that position n has read.
-template <class RowOf>
-inline void embedding_rows(Index at, Index first, Index last, Index D, Index N, const float* dx_ND,
-                           RowOf row_of, const GradientUse& use, const Buffers& buffers,
-                           float* d_parameters) {
+// Gradients of rows [first, last) of the token embedding: of each row over its positions, in order.
+inline void token_rows(const TokenOrder& order, Index first, Index last, Index D,
+                       const float* dx_ND, const GradientUse& use, const Buffers& buffers,
+                       float* d_parameters) {
+    for (Index row = first; row < last; ++row)
+        for (Index i = 0; i < D; i += lanes) {
+            float* d_row = d_parameters + row * D + i;
+            Vec total = use.is_first ? Vec{} : load(d_row);
+            for (const Index* n = order.begin(row); n < order.end(row); ++n)
+                total += load(dx_ND + *n * D + i);
+            store(d_row, total);
+        }
+    if (use.updates())
+        (*use.update)((last - first) * D, d_parameters + first * D, buffers, first * D);
+}
+
+// Gradients of the position embedding, at offset `at`: row t is read by position t of each document.
+inline void position_rows(const Documents& batch, Index at, Index rows, Index D,
+                          const float* dx_ND, const GradientUse& use, const Buffers& buffers,
+                          float* d_parameters) {
     float* d_rows = d_parameters + at;
     if (use.is_first)
-        for (Index i = first * D; i < last * D; i += lanes) store(d_rows + i, Vec{});
-    for (Index n = 0; n < N; ++n) {
-        const Index row = row_of(n);
-        if (row < first || row >= last) continue;
-        for (Index i = 0; i < D; i += lanes)
-            store(d_rows + row * D + i, load(d_rows + row * D + i) + load(dx_ND + n * D + i));
+        for (Index i = 0; i < rows * D; i += lanes) store(d_rows + i, Vec{});
+    for (Index d = 0; d < batch.count; ++d) {
+        const float* dx = dx_ND + (batch.offsets[d] - batch.offsets[0]) * D;
+        for (Index i = 0; i < batch.length(d) * D; i += lanes)
+            store(d_rows + i, load(d_rows + i) + load(dx + i));
     }
-    if (use.updates())
-        (*use.update)((last - first) * D, d_rows + first * D, buffers, at + first * D);
+    if (use.updates()) (*use.update)(rows * D, d_rows, buffers, at);
 }
 
 }  // namespace microgpt::MICROGPT_BUILD

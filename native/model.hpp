@@ -135,7 +135,7 @@ class Model {
     Index gradient_parts(Index l) const {
         const Index whole = (5 * D + layout_.F) / lanes;
         const bool last = l == layout_.shape.n_layer - 1;
-        return whole + (last ? layout_.V / lanes : 0) + (l == 0 ? embedding_parts + 1 : 0);
+        return whole + (last ? layout_.V / lanes : 0) + (l == 0 ? embedding_parts() + 1 : 0);
     }
 
     // Compute one part. `hidden` is the use of the layers' matrices, `use` that of head and
@@ -164,7 +164,10 @@ class Model {
     }
 
   private:
-    static constexpr Index embedding_parts = 8;
+    // How many parts the token embedding is updated in; the position embedding is one more.
+    Index embedding_parts() const {
+        return std::clamp(layout_.shape.vocab_size * D / 4096, Index{1}, Index{64});
+    }
 
     void layer_forward(const Documents& batch, Index first, Index last, Index l, Index n, Index M,
                        const float* transposed, const Dropout* dropout, Index thread) {
@@ -214,25 +217,13 @@ class Model {
 
     void embedding_part(const Documents& batch, Index part, const GradientUse& use,
                         float* d_parameters) {
-        const Index N = batch.positions();
-        const float* dx = work_.d_x(0);
-        if (part == embedding_parts) {
-            Index d = 0;
-            const auto position = [&](Index n) {
-                if (n == 0) d = 0;
-                while (n >= batch.offsets[d + 1] - batch.offsets[0]) ++d;
-                return n - (batch.offsets[d] - batch.offsets[0]);
-            };
-            if (layout_.wpe_rows == 0) return;
-            embedding_rows(layout_.wpe, 0, layout_.wpe_rows, D, N, dx, position, use,
-                           buffers_, d_parameters);
-            return;
-        }
-        const std::int32_t* tokens = batch.tokens_N + batch.offsets[0];
-        const Index V = layout_.shape.vocab_size;
-        embedding_rows(0, V * part / embedding_parts, V * (part + 1) / embedding_parts, D, N, dx,
-                       [tokens](Index n) -> Index { return tokens[n]; }, use, buffers_,
-                       d_parameters);
+        const Index V = layout_.shape.vocab_size, parts = embedding_parts();
+        if (part < parts)
+            token_rows(work_.token_order(), V * part / parts, V * (part + 1) / parts, D,
+                       work_.d_x(0), use, buffers_, d_parameters);
+        else if (layout_.wpe_rows)
+            position_rows(batch, layout_.wpe, layout_.wpe_rows, D, work_.d_x(0), use, buffers_,
+                          d_parameters);
     }
 
     const Layout& layout_;

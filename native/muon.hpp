@@ -106,7 +106,7 @@ struct StepUpdates {
     const bool uses_muon;
 
     StepUpdates(const Optimizer& optimizer, double lr, Index update)
-        : rest(optimizer, lr, update), hidden(optimizer, lr, update, optimizer.weight_decay),
+        : rest(optimizer, lr, update), hidden(rest.with_decay(lr * optimizer.weight_decay)),
           muon(optimizer, lr), uses_muon(optimizer.muon > 0.0) {}
 };
 

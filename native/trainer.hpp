@@ -147,6 +147,7 @@ class Trainer {
     // Losses and the gradients of activations stay in the workspace.
     void forward(const Documents& batch, double scale, const Dropout* dropout) {
         begin(batch, step_choice_);
+        work_.token_order().sort(batch);
         auto range = [&](Index i, Index thread) {
             const Index first = ranges_.first(i), last = ranges_.last(i);
             model_.forward(batch, first, last, transposed_.of(thread), dropout, thread);

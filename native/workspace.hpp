@@ -4,7 +4,7 @@
 
 #include "attention.hpp"
 #include "query_key.hpp"
-#include "array.hpp"
+#include "token_order.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
 
@@ -26,7 +26,8 @@ class Workspace {
     // Every thread gets scratch for attention, of at least `scratch` floats.
     Workspace(const Layout& layout, const Attention& attention, const QueryKey& query_key,
               Index scratch)
-        : layout_(layout), attention_(attention), query_key_(query_key), least_scratch_(scratch) {}
+        : layout_(layout), attention_(attention), query_key_(query_key), least_scratch_(scratch),
+          token_order_(layout.shape.vocab_size) {}
     Workspace(const Workspace&) = delete;
     Workspace& operator=(const Workspace&) = delete;
 
@@ -62,6 +63,7 @@ class Workspace {
         scratch_.reserve(threads * scratch);
         probabilities_at_.reserve(grown.documents);
         losses_.reserve(N);
+        token_order_.reserve(N);
         capacity_ = grown;
         scratch_each_ = scratch;
         whole_at_ = attention;
@@ -119,6 +121,7 @@ class Workspace {
     // A layer's `qkv` of one whole document.
     float* whole(Index thread) { return scratch(thread) + whole_at_; }
     double* losses() { return losses_.data(); }
+    TokenOrder& token_order() { return token_order_; }
     Index probabilities_at(Index d) const { return probabilities_at_[d]; }
 
   private:
@@ -131,6 +134,7 @@ class Workspace {
     Index per_position_ = 0, scratch_each_ = 0, whole_at_ = 0;
     Array<Index> probabilities_at_;
     Array<double> losses_;
+    TokenOrder token_order_;
 };
 
 }  // namespace microgpt::MICROGPT_BUILD
