@@ -1,7 +1,7 @@
 // Causal attention, forward and backward, one document at a time. Queries, keys and values lie side
 // by side in rows of 3 D. Short documents with narrow heads are computed position by position for
-// all heads at once: a head's score is repeated in all lanes of the head. Others are computed head
-// by head, through matrix products: see attention_heads.hpp.
+// all heads at once: a head's K lanes have its scores of K positions. Others are computed head by
+// head, through matrix products: see attention_heads.hpp.
 #pragma once
 
 #include "operations.hpp"
@@ -24,7 +24,7 @@ class Attention {
 
     // How many floats the attention probabilities of a document take, from position `start` on.
     Index probabilities(Index T, Index start) const {
-        return is_short(T) ? (T * (T + 1) - start * (start + 1)) / 2 * D
+        return is_short(T) ? (groups_before(T) - groups_before(start)) * D
                            : H * (T - start) * round_up(T, lanes);
     }
 
@@ -45,6 +45,12 @@ class Attention {
              float* probabilities, float* out) const;
 
   private:
+    // How many groups of K positions all queries before t attend to, each to those up to itself.
+    Index groups_before(Index t) const {
+        const Index whole = t / K;
+        return K * whole * (whole + 1) / 2 + t % K * (whole + 1);
+    }
+
     template <int K_>
     void one_short(Index S, const float* q, const float* keys, const float* values, Index row,
                    float* probabilities, float* out) const;
@@ -113,28 +119,56 @@ inline void Attention::one(Index S, const float* q, const float* keys, const flo
         one_head(S, q + h * K, keys + h * K, values + h * K, row, probabilities, out + h * K);
 }
 
-// probabilities (S x D): each head's probability is repeated in all lanes of the head.
+// Call f(j) for the first `count` positions of a group of K, with j as a compile-time constant.
+template <int K, class F>
+[[gnu::always_inline]]
+inline void each_of_group(Index count, F f) {
+    [&]<int... J>(std::integer_sequence<int, J...>) {
+        ((J < count ? f(std::integral_constant<int, J>{}) : void()), ...);
+    }(std::make_integer_sequence<int, K>{});
+}
+
+// For each head the sums over its lanes of x times the rows of a group of positions, in the group's
+// lanes; 0 for positions that the group does not have.
+template <int K>
+inline Vec head_products(Vec x, const float* rows, Index row, Index count) {
+    Vec products[K] = {};
+    each_of_group<K>(count, [&](auto j) { products[j] = x * load(rows + j * row); });
+    return group_sums<K>(products);
+}
+
+// probabilities (groups of positions x D), the last group's end filled with zeros.
 template <int K_>
 inline void Attention::one_short(Index S, const float* q, const float* keys, const float* values,
                                  Index row, float* probabilities, float* out) const {
+    Ints in_group{};
+    for (int lane = 0; lane < lanes; ++lane) in_group[lane] = lane % K_;
+    const Vec none = splat(-HUGE_VALF);
     for (Index i = 0; i < D; i += lanes) {
         const Vec query = load(q + i) * scale;
-        Vec top = splat(-HUGE_VALF), total{}, attended{};
-        for (Index s = 0; s < S; ++s) {
-            const Vec score = group_sum<K_>(query * load(keys + s * row + i));
-            store(probabilities + s * D + i, score);
+        Vec top = none, total{}, attended{};
+        float* p = probabilities + i;
+        for (Index s = 0; s < S; s += K_, p += D) {
+            Vec score = head_products<K_>(query, keys + s * row + i, row, S - s);
+            if (S - s < K_) score = in_group < static_cast<std::int32_t>(S - s) ? score : none;
+            store(p, score);
             top = maximum(score, top);
         }
-        for (Index s = 0; s < S; ++s) {
-            const Vec e = exp(load(probabilities + s * D + i) - top);
-            store(probabilities + s * D + i, e);
+        top = group_maximum<K_>(top);
+        p = probabilities + i;
+        for (Index s = 0; s < S; s += K_, p += D) {
+            const Vec e = exp(load(p) - top);
+            store(p, e);
             total += e;
         }
-        const Vec inverse_total = 1.0f / total;
-        for (Index s = 0; s < S; ++s) {
-            const Vec probability = load(probabilities + s * D + i) * inverse_total;
-            store(probabilities + s * D + i, probability);
-            attended += probability * load(values + s * row + i);
+        const Vec inverse_total = 1.0f / group_sum<K_>(total);
+        p = probabilities + i;
+        for (Index s = 0; s < S; s += K_, p += D) {
+            const Vec probability = load(p) * inverse_total;
+            store(p, probability);
+            each_of_group<K_>(S - s, [&](auto j) {
+                attended += repeat<K_, j>(probability) * load(values + (s + j) * row + i);
+            });
         }
         store(out + i, attended);
     }
@@ -146,7 +180,7 @@ inline void Attention::forward_short(Index T, Index start, const float* qkv, flo
     for (Index t = start; t < T; ++t) {
         one_short<K_>(t + 1, qkv + t * 3 * D, qkv + D, qkv + 2 * D, 3 * D, probabilities,
                       out + (t - start) * D);
-        probabilities += (t + 1) * D;
+        probabilities += (t / K_ + 1) * D;
     }
 }
 
@@ -157,22 +191,30 @@ inline void Attention::backward_short(Index T, const float* qkv, const float* pr
     for (Index i = 0; i < D; i += lanes) {
         const float *q = qkv + i, *k = q + D, *v = k + D, *p = probabilities + i;
         float *d_q = d_qkv + i, *d_k = d_q + D, *d_v = d_k + D;
-        for (Index t = 0; t < T; p += (t + 1) * D, ++t) {
+        // Add to the row of position s; query t is the first that reads row t.
+        const auto add = [row](float* rows, Index s, Index t, Vec x) {
+            store(rows + s * row, s < t ? load(rows + s * row) + x : x);
+        };
+        for (Index t = 0; t < T; p += (t / K_ + 1) * D, ++t) {
             const Vec query = load(q + t * row) * scale, d_attended = load(d_out + t * D + i);
             Vec mean{}, d_query{};
-            for (Index s = 0; s <= t; ++s) {
-                const Vec probability = load(p + s * D);
-                const Vec d_probability = group_sum<K_>(d_attended * load(v + s * row));
-                store(scratch + s * lanes, d_probability);
+            for (Index s = 0, g = 0; s <= t; s += K_, ++g) {
+                const Vec probability = load(p + g * D);
+                const Vec d_probability = head_products<K_>(d_attended, v + s * row, row, t + 1 - s);
+                store(scratch + g * lanes, d_probability);
                 mean += probability * d_probability;
-                const Vec before = s < t ? load(d_v + s * row) : Vec{};
-                store(d_v + s * row, before + probability * d_attended);
+                each_of_group<K_>(t + 1 - s, [&](auto j) {
+                    add(d_v, s + j, t, repeat<K_, j>(probability) * d_attended);
+                });
             }
-            for (Index s = 0; s <= t; ++s) {
-                const Vec d_score = load(p + s * D) * (load(scratch + s * lanes) - mean);
-                d_query += d_score * load(k + s * row);
-                const Vec before = s < t ? load(d_k + s * row) : Vec{};
-                store(d_k + s * row, before + d_score * query);
+            mean = group_sum<K_>(mean);
+            for (Index s = 0, g = 0; s <= t; s += K_, ++g) {
+                const Vec d_score = load(p + g * D) * (load(scratch + g * lanes) - mean);
+                each_of_group<K_>(t + 1 - s, [&](auto j) {
+                    const Vec d = repeat<K_, j>(d_score);
+                    d_query += d * load(k + (s + j) * row);
+                    add(d_k, s + j, t, d * query);
+                });
             }
             store(d_q + t * row, d_query * scale);
         }

@@ -122,17 +122,6 @@ inline void multiply_rows(Index M, Index K, Index columns, const float* a, Index
         strip<1>(M, a, a_row, a_step, b + first, b_row, K, c + first, c_row, false);
 }
 
-// The two shuffles that exchange, between rows i and i + Bit, the lanes whose bit differs from the
-// row's: what exchange_rows needs.
-template <int Bit>
-struct LowerHalf {
-    static constexpr int of(int lane) { return lane & Bit ? lanes + (lane ^ Bit) : lane; }
-};
-template <int Bit>
-struct UpperHalf {
-    static constexpr int of(int lane) { return lane & Bit ? lanes + lane : lane ^ Bit; }
-};
-
 // Transpose a square in registers: exchange row number and lane number, one bit after the other.
 template <int Bit = 1>
 inline void exchange_rows(Vec (&rows)[lanes]) {

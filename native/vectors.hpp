@@ -66,6 +66,44 @@ inline Vec exchange(Vec x) {
     return pick(x, x, Exchanged<Bit>{}, Lanes{});
 }
 
+// The two shuffles that exchange, between vectors x and y, the lanes of x whose bit is set with those
+// of y whose bit is not.
+template <int Bit>
+struct LowerHalf {
+    static constexpr int of(int lane) { return lane & Bit ? lanes + (lane ^ Bit) : lane; }
+};
+template <int Bit>
+struct UpperHalf {
+    static constexpr int of(int lane) { return lane & Bit ? lanes + lane : lane ^ Bit; }
+};
+
+// The sums of each group of `Group` lanes of as many vectors, which are overwritten: lane i of a group
+// has the one of rows[i].
+template <int Group, int Bit = 1>
+inline Vec group_sums(Vec (&rows)[Group]) {
+    if constexpr (Bit < Group) {
+#pragma GCC unroll 8
+        for (int i = 0; i < Group; i += 2 * Bit) {
+            const Vec x = rows[i], y = rows[i + Bit];
+            rows[i] = pick(x, y, LowerHalf<Bit>{}, Lanes{}) + pick(x, y, UpperHalf<Bit>{}, Lanes{});
+        }
+        return group_sums<Group, 2 * Bit>(rows);
+    } else {
+        return rows[0];
+    }
+}
+
+template <int Group, int I>
+struct Repeated {
+    static constexpr int of(int lane) { return lane / Group * Group + I; }
+};
+
+// Lane I of each group of `Group` lanes, in all lanes of the group.
+template <int Group, int I>
+inline Vec repeat(Vec x) {
+    return pick(x, x, Repeated<Group, I>{}, Lanes{});
+}
+
 // The sum of each group of `Group` lanes, in all lanes of the group.
 template <int Group = lanes>
 inline Vec group_sum(Vec x) {
@@ -76,16 +114,20 @@ inline Vec group_sum(Vec x) {
     return x;
 }
 
+// The largest of each group of `Group` lanes, in all lanes of the group.
+template <int Group = lanes>
+inline Vec group_maximum(Vec x) {
+    if constexpr (Group > 1) x = maximum(x, exchange<1>(x));
+    if constexpr (Group > 2) x = maximum(x, exchange<2>(x));
+    if constexpr (Group > 4) x = maximum(x, exchange<4>(x));
+    if constexpr (Group > 8) x = maximum(x, exchange<8>(x));
+    return x;
+}
+
 // Over all lanes.
 inline float sum(Vec x) { return group_sum(x)[0]; }
 
-inline float maximum_lane(Vec x) {
-    x = maximum(x, exchange<1>(x));
-    x = maximum(x, exchange<2>(x));
-    if constexpr (lanes > 4) x = maximum(x, exchange<4>(x));
-    if constexpr (lanes > 8) x = maximum(x, exchange<8>(x));
-    return x[0];
-}
+inline float maximum_lane(Vec x) { return group_maximum(x)[0]; }
 
 // e^x for x up to 88, to about one unit in the last place; 0 below -87.3, NaN for NaN.
 //
