@@ -1,8 +1,8 @@
-// Gradients of the parameters. One thread sums each of them over all positions in order, so that
-// the result does not depend on the number of threads. Where the sum covers the whole batch, Adam
-// uses it at once, while it is in the first cache.
+// Gradients of the parameters: sums over positions in an order that does not depend on the number of
+// threads. Where a sum covers the whole batch, Adam uses it at once, while it is in the first cache.
 #pragma once
 
+#include "chunks.hpp"
 #include "operations.hpp"
 #include "token_order.hpp"
 
@@ -66,37 +66,119 @@ struct GradientUse {
     bool is_first = true, is_last = true;
     const AdamUpdate* update = nullptr;
     bool writes_transposed = true;  // whether the update also renews the transposed copy
+    // Whether other threads have written what is read here: it is prefetched then.
+    bool is_shared = false;
 
     bool updates() const { return is_last && update; }
 };
 
-// Gradients of `lanes` rows of a weight: d_weight[o, i] = sum over n of dy[n, o] x[n, i].
-inline void weight_rows(const Weight& w, Index row, Index N, const float* dy_NO, const float* x_NI,
-                        const GradientUse& use, const Buffers& buffers, float* d_parameters) {
-    // A gradient that is used at once never reaches the gradient buffer.
-    float d_panel[lanes * panel];
-    // A sum over so many positions has driven parameters and moments out of the near caches.
-    const bool is_cold = N >= 4 * long_sum;
-    for (Index column = 0; column < w.columns; column += panel) {
-        const Index width = panel_width(column, w.columns);
-        const Index at = w.at + in_panels(row, column, w.rows, w.columns);
-        float* d_weight = use.is_first && use.updates() ? d_panel : d_parameters + at;
-        const bool add = !use.is_first;
-        if (is_cold && use.updates()) use.update->prefetch_all(lanes * width, buffers, at);
-        if (width == panel && is_cold)
-            strip<panel_vectors, true>(lanes, dy_NO + row, 1, w.rows, x_NI + column, w.columns, N,
-                                       d_weight, width, add);
-        else if (width == panel)
-            strip<panel_vectors>(lanes, dy_NO + row, 1, w.rows, x_NI + column, w.columns, N,
-                                 d_weight, width, add);
-        else
-            strip<1>(lanes, dy_NO + row, 1, w.rows, x_NI + column, w.columns, N, d_weight, width,
-                     add);
-        if (use.updates()) (*use.update)(lanes * width, d_weight, buffers, at);
+// Use gradients of parameters from offset `at` on, or add them to those of earlier pieces.
+[[gnu::always_inline]]
+inline void use_gradients(const float* gradients, Index count, Index at, const GradientUse& use,
+                          const Buffers& buffers, float* d_parameters) {
+    if (use.is_first && use.updates()) return (*use.update)(count, gradients, buffers, at);
+    for (Index i = 0; i < count; i += lanes) {
+        float* d = d_parameters + at + i;
+        store(d, use.is_first ? load(gradients + i) : load(d) + load(gradients + i));
     }
-    if (use.updates() && use.writes_transposed)
-        write_transposed(w, row, buffers.parameters, buffers.transposed);
+    if (use.updates()) (*use.update)(count, d_parameters + at, buffers, at);
 }
+
+// `lanes` rows of a weight, whose gradients are sums over positions: d_weight[o, i] = sum over n of
+// dy[n, o] x[n, i].
+struct WeightRows {
+    const Weight& weight;
+    Index row;
+    const float *dy_NO, *x_NI;
+
+    // Call f(column, width, offset of these rows in the buffers) for each panel.
+    template <class F>
+    void each_panel(F f) const {
+        for (Index column = 0; column < weight.columns; column += panel)
+            f(column, panel_width(column, weight.columns),
+              weight.at + in_panels(row, column, weight.rows, weight.columns));
+    }
+
+    // The sums of a panel over N positions from n on; `is_far`: these are in no near cache.
+    [[gnu::always_inline]]
+    void sums(Index n, Index N, Index column, Index width, bool is_far, float* to) const {
+        const float* dy = dy_NO + n * weight.rows + row;
+        const float* x = x_NI + n * weight.columns + column;
+        if (width < panel)
+            strip<1>(lanes, dy, 1, weight.rows, x, weight.columns, N, to, width, false);
+        else if (is_far)
+            strip<panel_vectors, true>(lanes, dy, 1, weight.rows, x, weight.columns, N, to, width,
+                                       false);
+        else
+            strip<panel_vectors>(lanes, dy, 1, weight.rows, x, weight.columns, N, to, width, false);
+    }
+
+    // The sums of a panel over some of the chunks, a power of two, from `first` on.
+    [[gnu::noinline]]
+    void sums(const Chunks& chunks, Index first, Index parts, Index column, Index width,
+              bool is_far, float* to) const {
+        float spare[in_halves * lanes * panel];
+        in_pairs(first, parts, lanes * width, to, spare, [&](Index chunk, float* d) {
+            const Index N = chunks.length(chunk);
+            sums(chunks.position(chunk), N, column, width, is_far || N >= 4 * long_sum, d);
+        });
+    }
+
+    // Sum over all chunks, and use the gradients.
+    [[gnu::noinline]]
+    void all(const Chunks& chunks, const GradientUse& use, const Buffers& buffers,
+             float* d_parameters) const {
+        // A gradient that is used at once never reaches the gradient buffer.
+        float d_panel[lanes * panel];
+        const Index N = chunks.position(chunks.count());
+        // A sum over many positions drives parameters and moments out of the near caches.
+        const bool is_far = use.is_shared || N >= 4 * long_sum;
+        for (Index column = 0; column < weight.columns; column += panel) {
+            const Index width = panel_width(column, weight.columns);
+            const Index at = weight.at + in_panels(row, column, weight.rows, weight.columns);
+            if (is_far && use.updates()) use.update->prefetch_all(lanes * width, buffers, at);
+            if (chunks.count() == 1)
+                sums(0, N, column, width, is_far, d_panel);
+            else
+                sums(chunks, 0, chunks.count(), column, width, use.is_shared, d_panel);
+            use_gradients(d_panel, lanes * width, at, use, buffers, d_parameters);
+        }
+        renew_transposed(use, buffers);
+    }
+
+    // Sum over some chunks, into a buffer of the size of the model.
+    [[gnu::noinline]]
+    void some(const Chunks& chunks, Index first, Index parts, float* d_parameters) const {
+        each_panel([&](Index column, Index width, Index at) {
+            sums(chunks, first, parts, column, width, false, d_parameters + at);
+        });
+    }
+
+    // Sum up such buffers, which lie one after the other, and use the gradients.
+    [[gnu::noinline]]
+    void added(const float* buffers_of_sums, Index size, Index parts, const GradientUse& use,
+               const Buffers& buffers, float* d_parameters) const {
+        each_panel([&](Index, Index width, Index at) {
+            float d_panel[lanes * panel], spare[in_halves * lanes * panel];
+            if (use.updates()) use.update->prefetch_all(lanes * width, buffers, at);
+            in_pairs(0, parts, lanes * width, d_panel, spare, [&](Index i, float* to) {
+                const float* from = buffers_of_sums + i * size + at;
+                for (Index k = 0; k < lanes * width; k += lanes) store(to + k, load(from + k));
+            });
+            use_gradients(d_panel, lanes * width, at, use, buffers, d_parameters);
+        });
+        renew_transposed(use, buffers);
+    }
+
+  private:
+    static constexpr Index in_halves = 3;  // how often `Chunks::most` can be halved
+    static_assert(Chunks::most == 1 << in_halves);
+
+    void renew_transposed(const GradientUse& use, const Buffers& buffers) const {
+        if (use.updates() && use.writes_transposed)
+            write_transposed(weight, row, buffers.parameters, buffers.transposed);
+    }
+};
 
 // Gradients of rows [first, last) of the token embedding: of each row over its positions, in order.
 inline void token_rows(const TokenOrder& order, Index first, Index last, Index D,

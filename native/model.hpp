@@ -130,37 +130,48 @@ class Model {
                              d_in);
     }
 
-    // How many parts the gradients of a layer's parameters are computed in. Those of lm_head are
-    // among the last layer's, those of the embeddings among the first layer's.
-    Index gradient_parts(Index l) const {
-        const Index whole = (5 * D + layout_.F) / lanes;
+    // How many parts the gradients of a layer's parameters are computed in, those of the weights
+    // first. Those of lm_head are among the last layer's, of the embeddings among the first layer's.
+    Index weight_parts(Index l) const {
         const bool last = l == layout_.shape.n_layer - 1;
-        return whole + (last ? layout_.V / lanes : 0) + (l == 0 ? embedding_parts() + 1 : 0);
+        return (5 * D + layout_.F + (last ? layout_.V : 0)) / lanes;
+    }
+    Index gradient_parts(Index l) const {
+        return weight_parts(l) + (l == 0 ? embedding_parts() + 1 : 0);
     }
 
-    // Compute one part. `hidden` is the use of the layers' matrices, `use` that of head and
-    // embeddings.
-    void gradient_part(const Documents& batch, Index l, Index part, const GradientUse& use,
-                       const GradientUse& hidden, float* d_parameters) {
+    // Call f(rows, whether they are a layer's) for one part, `lanes` rows of a weight; return the
+    // part's number among those of the embeddings, negative if it was a weight's.
+    template <class F>
+    Index weight_part(Index l, Index part, F f) {
         const Layer w = layout_.layer(l);
         const auto rows = work_.layer(l);
-        const Index N = batch.positions();
         // Take the part if it is one of this weight's, else count on to the next weight's.
-        const auto weight_part = [&](const Weight& weight, const float* dy, const float* x,
-                                     const GradientUse& use) {
+        const auto among = [&](const Weight& weight, const float* dy, const float* x, bool hidden) {
             const Index parts = weight.rows / lanes;
-            if (part >= 0 && part < parts)
-                weight_rows(weight, part * lanes, N, dy, x, use, buffers_, d_parameters);
+            if (part >= 0 && part < parts) f(WeightRows{weight, part * lanes, dy, x}, hidden);
             part -= parts;
         };
         // The longest parts come first, so that threads end together.
-        weight_part(w.fc2, work_.d_x(l + 1), rows.squared ? rows.squared : rows.hidden, hidden);
-        weight_part(w.fc1, work_.d_hidden(), rows.h2, hidden);
-        weight_part(w.qkv, work_.d_qkv(), rows.h1, hidden);
-        weight_part(w.wo, work_.d_middle(), rows.attended, hidden);
+        among(w.fc2, work_.d_x(l + 1), rows.squared ? rows.squared : rows.hidden, true);
+        among(w.fc1, work_.d_hidden(), rows.h2, true);
+        among(w.qkv, work_.d_qkv(), rows.h1, true);
+        among(w.wo, work_.d_middle(), rows.attended, true);
         if (l == layout_.shape.n_layer - 1)
-            weight_part(layout_.lm_head, work_.logits(), work_.x(), use);
-        if (part >= 0) embedding_part(batch, part, use, d_parameters);
+            among(layout_.lm_head, work_.logits(), work_.x(), false);
+        return part;
+    }
+
+    // Gradients of a part of the embeddings.
+    void embedding_part(const Documents& batch, Index part, const GradientUse& use,
+                        float* d_parameters) {
+        const Index V = layout_.shape.vocab_size, parts = embedding_parts();
+        if (part < parts)
+            token_rows(work_.token_order(), V * part / parts, V * (part + 1) / parts, D,
+                       work_.d_x(0), use, buffers_, d_parameters);
+        else if (layout_.wpe_rows)
+            position_rows(batch, layout_.wpe, layout_.wpe_rows, D, work_.d_x(0), use, buffers_,
+                          d_parameters);
     }
 
   private:
@@ -213,17 +224,6 @@ class Model {
     // Dropout's scale before the activation: the square of a number scales with the scale's square.
     float hidden_scale(const Dropout& dropout) const {
         return layout_.shape.squared_relu ? dropout.root_scale() : dropout.scale();
-    }
-
-    void embedding_part(const Documents& batch, Index part, const GradientUse& use,
-                        float* d_parameters) {
-        const Index V = layout_.shape.vocab_size, parts = embedding_parts();
-        if (part < parts)
-            token_rows(work_.token_order(), V * part / parts, V * (part + 1) / parts, D,
-                       work_.d_x(0), use, buffers_, d_parameters);
-        else if (layout_.wpe_rows)
-            position_rows(batch, layout_.wpe, layout_.wpe_rows, D, work_.d_x(0), use, buffers_,
-                          d_parameters);
     }
 
     const Layout& layout_;

@@ -2,41 +2,13 @@
 // then the parameters. README.md in this folder lists the phases.
 #pragma once
 
-#include <chrono>
-
 #include "engine.hpp"
 #include "model.hpp"
 #include "muon.hpp"
+#include "ranges.hpp"
+#include "thread_choice.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
-
-// A batch cut into ranges of whole documents, each large enough to be worth a thread's while.
-class DocumentRanges {
-  public:
-    // Make room for any batch of at most this many documents; throws std::bad_alloc.
-    void reserve(Index documents) { ends_.reserve(documents + 1); }
-    // Cut a batch into ranges of about `positions` each.
-    void cut(const Documents& batch, Index positions) {
-        count_ = 0;
-        ends_[0] = 0;
-        Index from = batch.offsets[0];
-        for (Index d = 0; d < batch.count; ++d) {
-            if (!batch.is_cut(d + 1)) continue;
-            const bool is_last = d + 1 == batch.count;
-            if (!is_last && batch.offsets[d + 1] + batch.length(d + 1) / 2 - from < positions)
-                continue;
-            ends_[++count_] = d + 1;
-            from = batch.offsets[d + 1];
-        }
-    }
-    Index count() const { return count_; }
-    Index first(Index i) const { return ends_[i]; }
-    Index last(Index i) const { return ends_[i + 1]; }
-
-  private:
-    Array<Index> ends_;
-    Index count_ = 0;
-};
 
 // The transposed copies that forward passes read, one for each thread. Each thread renews its own
 // when the parameters have changed: it then reads what other processors have written once a step
@@ -71,40 +43,6 @@ class TransposedCopies {
     Index version_ = 1;      // of the parameters
 };
 
-// Decides by measuring whether several threads are quicker than one: on a busy machine they may not
-// be. Of every 256 steps the first four are made with several threads and the next four with one,
-// and the quicker way is taken for the rest. Results are the same bits either way.
-class ThreadChoice {
-  public:
-    // Begin to time a step of this much work; return whether several threads should make it.
-    bool several(Index work) {
-        const Index phase = steps_++ % 256;
-        if (phase == 0) least_[0] = least_[1] = HUGE_VAL;
-        several_ = phase < 2 * trials ? phase < trials : least_[1] < least_[0];
-        work_ = work;
-        began_ = Clock::now();
-        return several_;
-    }
-    // End the step. The least time counts: in the first steps after a change threads are still
-    // waking up and their caches filling.
-    void end() {
-        if (work_ == 0) return;
-        const std::chrono::duration<double> took = Clock::now() - began_;
-        least_[several_] = std::fmin(least_[several_], took.count() / static_cast<double>(work_));
-        work_ = 0;
-    }
-    // Leave the step that begins untimed.
-    void skip() { work_ = 0; }
-
-  private:
-    using Clock = std::chrono::steady_clock;
-    static constexpr Index trials = 4;
-    double least_[2] = {HUGE_VAL, HUGE_VAL};  // seconds per unit of work: one thread, several
-    Index steps_ = 0, work_ = 0;
-    Clock::time_point began_;
-    bool several_ = false;
-};
-
 template <int Fixed>
 class Trainer {
   public:
@@ -119,6 +57,7 @@ class Trainer {
         work_.reserve(extent, pool_.threads());
         transposed_.reserve(pool_.threads());
         ranges_.reserve(extent.documents);
+        if (pool_.threads() > 1) sums_.reserve(std::min(pool_.threads(), Chunks::most) * layout_.size());
     }
     // Note that the parameters were changed from outside.
     void parameters_changed() { transposed_.parameters_changed(false); }
@@ -143,19 +82,47 @@ class Trainer {
         });
     }
 
-    // First half of a step: the forward pass, then backward through the head and the last layer.
-    // Losses and the gradients of activations stay in the workspace.
+    // First half of a step: the forward pass, and backward as far as it goes without the other
+    // threads: through the head and the last layer; where threads have chunks of their own, through
+    // all layers, and to the sums of the chunks' gradients.
     void forward(const Documents& batch, double scale, const Dropout* dropout) {
         begin(batch, step_choice_);
         work_.token_order().sort(batch);
-        auto range = [&](Index i, Index thread) {
-            const Index first = ranges_.first(i), last = ranges_.last(i);
+        chunks_.cut(batch, layout_.D);
+        groups_ = 1;
+        while (2 * groups_ <= wanted_ && 2 * groups_ <= chunks_.count()) groups_ *= 2;
+        // So few chunks would leave most threads without work: these share out the documents.
+        if (2 * groups_ <= wanted_) groups_ = 1;
+        const auto range = [&](Index first, Index last, Index thread) {
             model_.forward(batch, first, last, transposed_.of(thread), dropout, thread);
             model_.losses(batch, first, last, scale);
             model_.head_backward(batch, first, last);
             model_.layer_backward(batch, first, last, layout_.shape.n_layer - 1, dropout, thread);
         };
-        pool_.each(ranges_.count(), wanted_, range);
+        if (groups_ == 1) {
+            auto f = [&](Index i, Index thread) { range(ranges_.first(i), ranges_.last(i), thread); };
+            return pool_.each(ranges_.count(), wanted_, f);
+        }
+        auto group = [&](Index g, Index thread) {
+            const Index chunks = chunks_.count() / groups_, chunk = g * chunks;
+            const auto ranges = [&](auto f) {
+                DocumentRanges::each(batch, chunks_.document(chunk), chunks_.document(chunk + chunks),
+                                     range_positions_, f);
+            };
+            ranges([&](Index first, Index last) { range(first, last, thread); });
+            float* sums = sums_.data() + g * layout_.size();
+            for (Index l = layout_.shape.n_layer - 1; l >= 0; --l) {
+                for (Index i = 0; i < model_.weight_parts(l); ++i)
+                    model_.weight_part(l, i, [&](const WeightRows& rows, bool) {
+                        rows.some(chunks_, chunk, chunks, sums);
+                    });
+                if (l == 0) break;
+                ranges([&](Index first, Index last) {
+                    model_.layer_backward(batch, first, last, l - 1, dropout, thread);
+                });
+            }
+        };
+        pool_.each(groups_, groups_, group);
     }
 
     // Second half: from the last layer to the first, the gradients of its parameters, then backward
@@ -164,15 +131,23 @@ class Trainer {
                   const StepUpdates* updates, float* d_parameters) {
         const bool is_whole = use.is_first && use.is_last && updates;
         use.writes_transposed = wanted_ == 1;
+        use.is_shared = wanted_ > 1;
         GradientUse hidden = use;
         if (is_whole) use.update = &updates->rest;
         if (is_whole && !updates->uses_muon) hidden.update = &updates->hidden;
         for (Index l = layout_.shape.n_layer - 1; l >= 0; --l) {
             auto gradient = [&](Index i, Index) {
-                model_.gradient_part(batch, l, i, use, hidden, d_parameters);
+                const auto rows = [&](const WeightRows& rows, bool is_layers) {
+                    const GradientUse& to = is_layers ? hidden : use;
+                    if (groups_ == 1) return rows.all(chunks_, to, buffers_, d_parameters);
+                    rows.added(sums_.data(), layout_.size(), groups_, to, buffers_, d_parameters);
+                };
+                const Index left = model_.weight_part(l, i, rows);
+                if (left >= 0) model_.embedding_part(batch, left, use, d_parameters);
             };
             pool_.each(model_.gradient_parts(l), wanted_, gradient);
             if (l == 0) break;
+            if (groups_ > 1) continue;
             auto range = [&](Index i, Index thread) {
                 model_.layer_backward(batch, ranges_.first(i), ranges_.last(i), l - 1, dropout,
                                       thread);
@@ -231,7 +206,8 @@ class Trainer {
         const Index most = 20480 / layout_.D + 16;
         Index ranges = (N + most - 1) / most;
         ranges = (ranges + wanted_ - 1) / wanted_ * wanted_;
-        ranges_.cut(batch, (N + ranges - 1) / ranges);
+        range_positions_ = (N + ranges - 1) / ranges;
+        ranges_.cut(batch, range_positions_);
     }
 
     const Layout& layout_;
@@ -241,8 +217,11 @@ class Trainer {
     Model<Fixed> model_;
     TransposedCopies transposed_;
     DocumentRanges ranges_;
+    Chunks chunks_;
+    Buffer sums_;  // of gradients, of the chunks of each group, in the parameters' layout
     ThreadChoice step_choice_, forward_choice_;
-    Index wanted_ = 1;  // threads of this step
+    Index wanted_ = 1, range_positions_ = 0;  // threads of this step
+    Index groups_ = 1;  // how many threads have chunks of their own; 1: none
 };
 
 }  // namespace microgpt::MICROGPT_BUILD

@@ -67,8 +67,25 @@ void products(Index M, Index out, Index in) {
     value();
     linear_backward(M, dy.data(), w, weight.data(), dx.data());
     const Buffers buffers{weight.data(), transposed.data(), nullptr, nullptr};
-    for (Index row = 0; row < w.rows; row += lanes)
-        weight_rows(w, row, M, dy.data(), x.data(), GradientUse{}, buffers, d_weight.data());
+    std::vector<Index> ends{0};
+    while (ends.back() < M) ends.push_back(ends.back() + 5 < M ? ends.back() + 5 : M);
+    Chunks chunks;
+    chunks.cut({nullptr, nullptr, ends.data(), static_cast<Index>(ends.size()) - 1}, w.columns);
+    // Sums of chunks by 1, 2, 4 or 8 threads are the same bits.
+    for (Index threads = 1, differ = 0; threads <= chunks.count(); threads *= 2) {
+        Floats sums = rows(threads, w.size(), 0), added = d_weight;
+        for (Index row = 0; row < w.rows; row += lanes) {
+            const WeightRows part{w, row, dy.data(), x.data()};
+            const Index each = chunks.count() / threads;
+            for (Index t = 0; t < threads; ++t)
+                part.some(chunks, t * each, each, sums.data() + t * w.size());
+            part.added(sums.data(), w.size(), threads, GradientUse{}, buffers, added.data());
+            part.all(chunks, GradientUse{}, buffers, d_weight.data());
+        }
+        for (std::size_t i = 0; i < added.size(); ++i) differ += added[i] != d_weight[i];
+        report(sizes("sums of chunks, rows threads chunks", {M, threads, chunks.count()}),
+               static_cast<double>(differ), 0);
+    }
     compare(sizes("linear to its input, rows out in", {M, out, in}), x, dx, value);
     compare(sizes("linear to its weight, rows out in", {M, out, in}), weight, d_weight, value);
 }
@@ -163,11 +180,13 @@ void embeddings(Index T, Index width) {
         return dot(x, dx);
     };
     const Buffers none{};
-    embedding_rows(0, 0, V, D, T, dx.data(),
-                   [&](Index n) -> Index { return tokens[static_cast<std::size_t>(n)]; },
-                   GradientUse{}, none, d_wte.data());
-    embedding_rows(0, 0, T, D, T, dx.data(), [](Index n) { return n; }, GradientUse{}, none,
-                   d_wpe.data());
+    const Index ends[] = {0, T};
+    const Documents batch{tokens.data(), nullptr, ends, 1};
+    TokenOrder order(V);
+    order.reserve(T);
+    order.sort(batch);
+    token_rows(order, 0, V, D, dx.data(), GradientUse{}, none, d_wte.data());
+    position_rows(batch, 0, T, D, dx.data(), GradientUse{}, none, d_wpe.data());
     compare(sizes("embed to tokens, positions width", {T, width}), wte, d_wte, value);
     compare(sizes("embed to places, positions width", {T, width}), wpe, d_wpe, value);
 }
@@ -232,7 +251,7 @@ int check() {
         products(M, 60, 20), products(M, 5, 12), products(M, 1000, 20), products(M, 20, 80);
         embeddings(M, 20);
     }
-    products(300, 20, 36);
+    products(110, 20, 20), products(300, 20, 36), products(500, 20, 36);
     activations(false), activations(true);
     for (const Index T : {1, 2, 7, 24, 25, 40}) {
         attentions(T, 3, 12), attentions(T, 4, 20), attentions(T, 20, 20), attentions(T, 1, 32);
