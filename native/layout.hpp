@@ -49,17 +49,18 @@ class Layout {
         return {qkv, wo, fc1, {D, F, fc1.end()}};
     }
 
-    // How many matrices the layers have, and the i-th of them, longest first within a layer.
+    // How many matrices the layers have, and the i-th of them, the longest of all layers first.
     Index matrices() const { return 6 * shape.n_layer; }
     TableMatrix matrix(Index i) const {
-        const Layer w = layer(i / 6);
-        const Index width = shape.n_embd;
-        switch (i % 6) {
-            case 0: return {w.fc1, 0, F, 4 * width, width};
-            case 1: return {w.fc2, 0, D, width, 4 * width};
-            case 2: return {w.wo, 0, D, width, width};
-            default: return {w.qkv, (i % 6 - 3) * D, D, width, width};
+        const Index width = shape.n_embd, rest = i - 2 * shape.n_layer;
+        if (rest < 0) {
+            const Layer w = layer(i / 2);
+            if (i % 2 == 0) return {w.fc1, 0, F, 4 * width, width};
+            return {w.fc2, 0, D, width, 4 * width};
         }
+        const Layer w = layer(rest / 4);
+        if (rest % 4 == 3) return {w.wo, 0, D, width, width};
+        return {w.qkv, rest % 4 * D, D, width, width};
     }
 
     Index size() const { return layer(shape.n_layer).qkv.at; }

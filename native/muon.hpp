@@ -1,20 +1,21 @@
 // Muon's update of one matrix, as in src/microgpt/optim.py: the momentum of its gradient, made
-// nearly orthogonal. Matrix products alone bring its singular values near 1 (Newton-Schulz).
+// nearly orthogonal.
 #pragma once
 
 #include "gradients.hpp"
+#include "newton_schulz.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
 
 class Muon {
   public:
     Muon(const Optimizer& optimizer, double lr)
-        : optimizer_(optimizer), rate_(lr * optimizer.muon),
+        : optimizer_(optimizer), newton_schulz_(optimizer), rate_(lr * optimizer.muon),
           momentum_(static_cast<float>(optimizer.momentum)),
           one_minus_momentum_(static_cast<float>(1.0 - optimizer.momentum)) {}
 
     // How many floats of scratch a thread needs for the largest matrix, of (F, D).
-    static Index scratch(Index D, Index F) { return 2 * F * D + 2 * D * D; }
+    static constexpr Index scratch(Index D, Index F) { return NewtonSchulz::scratch(F, D); }
 
     void operator()(const TableMatrix& part, const float* gradients, const Buffers& b,
                     float* scratch) const {
@@ -22,23 +23,10 @@ class Muon {
         const bool is_wide = part.rows < part.weight.columns;
         const Index n = is_wide ? part.weight.columns : part.rows;
         const Index k = is_wide ? part.rows : part.weight.columns;
-        float *x = scratch, *next = x + n * k, *gram = next + n * k, *polynomial = gram + k * k;
-        const float inverse_norm = nesterov(part, gradients, b, x, is_wide, k);
-        for (Index i = 0; i < n * k; i += lanes) store(x + i, load(x + i) * inverse_norm);
-        const auto a = static_cast<float>(optimizer_.polynomial[0]);
-        const auto b_ = static_cast<float>(optimizer_.polynomial[1]);
-        const auto c = static_cast<float>(optimizer_.polynomial[2]);
-        for (Index i = 0; i < optimizer_.iterations; ++i) {
-            multiply_rows(k, n, k, x, 1, k, x, k, gram, k);
-            multiply_rows(k, k, k, gram, k, 1, gram, k, polynomial, k);
-            for (Index j = 0; j < k * k; j += lanes)
-                store(polynomial + j, load(gram + j) * b_ + load(polynomial + j) * c);
-            for (Index j = 0; j < k; ++j) polynomial[j * k + j] += a;
-            multiply_rows(n, k, k, x, k, 1, polynomial, k, next, k);
-            float* const previous = x;
-            x = next;
-            next = previous;
-        }
+        const float inverse_norm = nesterov(part, gradients, b, scratch, is_wide, k);
+        for (Index i = 0; i < n * k; i += lanes)
+            store(scratch + i, load(scratch + i) * inverse_norm);
+        const float* x = newton_schulz_(n, k, scratch);
         const double tall = static_cast<double>(part.out) / static_cast<double>(part.in);
         const double stretch = tall > 1.0 ? std::sqrt(tall) : 1.0;
         apply(part, x, is_wide, k, static_cast<float>(rate_ * stretch), b);
@@ -94,6 +82,7 @@ class Muon {
     }
 
     const Optimizer& optimizer_;
+    const NewtonSchulz newton_schulz_;
     const double rate_;
     const float momentum_, one_minus_momentum_;
 };

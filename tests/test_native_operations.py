@@ -1,4 +1,4 @@
-"""Each operation of the native engine by itself, in C++: `native/checks.cpp`, for every build."""
+"""Each operation of the native engine by itself, in C++, for every build."""
 
 from __future__ import annotations
 
@@ -46,4 +46,18 @@ def test_backward_passes_are_gradients_of_forward_passes_and_steps_allocate_noth
         "exp",
         "alloc",
     ):
+        assert f"   {name}" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("build", BUILDS)
+def test_half_of_a_symmetric_product_is_enough_and_orthogonal_matrices_are_exact(
+    build: str, tmp_path: Path
+) -> None:
+    program = compiled(tmp_path, [PROGRAMS / "orthogonal.cpp"], build)
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    failed = [line for line in done.stdout.splitlines() if line.startswith("NO")]
+    assert not failed, "\n".join(failed)
+    assert done.returncode == 0
+    for name in ("a^T a", "its square", "orthogonalised"):
         assert f"   {name}" in done.stdout

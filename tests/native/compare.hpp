@@ -32,7 +32,7 @@ Floats rows(Index count, Index wide, Index real, double spread = 1.0) {
     return numbers;
 }
 
-double dot(const Floats& x, const Floats& y) {
+inline double dot(const Floats& x, const Floats& y) {
     double total = 0.0;
     for (std::size_t i = 0; i < x.size(); ++i) total += static_cast<double>(x[i]) * y[i];
     return total;
