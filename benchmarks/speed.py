@@ -3,7 +3,7 @@
 All engines of a row take turns within one run, so that their ratios hold on a noisy machine. A
 figure is the median of the rounds, with the lowest and the highest beside it. The texts are those
 in the folder, or else the embedded names. If PyTorch is installed, the same models in PyTorch are
-measured too, eager and compiled, on one thread.
+measured too, eager and compiled, on one thread; of presets ours alone.
 
     python benchmarks/speed.py [FOLDER]      FOLDER: with names.txt and shakespeare.txt
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import itertools
 import json
 import platform
 import sys
@@ -20,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 
 from microgpt.bench import CASES, ROUNDS, Case, Trains, engine, rows
-from microgpt.config import GPTConfig
+from microgpt.config import GPTConfig, TrainConfig
 from microgpt.data import corpus
 from microgpt.engines import native_peak
 from microgpt.engines.machine import processors
@@ -31,10 +32,10 @@ LARGE = (Case(16, 64), Case(64, 64))
 EAGER, COMPILED = "torch, eager", "torch.compile"
 
 
-def opened(name: str, config: GPTConfig, threads: int) -> Trains:
+def opened(name: str, config: GPTConfig, training: TrainConfig, threads: int) -> Trains:
     """Open one of our engines, or PyTorch."""
     if name not in (EAGER, COMPILED):
-        return engine(name, config, threads)
+        return engine(name, config, training, threads)
     from pytorch import Trainer
 
     return Trainer(config, compiled=name == COMPILED)
@@ -48,13 +49,19 @@ def main() -> None:
         folder = Path(sys.argv[1])
         names = (folder / "names.txt").read_text("utf-8").split()
         text = (folder / "shakespeare.txt").read_text("utf-8")
-    engines = [("native", n) for n in sorted({1, processors()})]
-    if importlib.util.find_spec("torch"):
-        engines += [(EAGER, 1), (COMPILED, 1)]
     peak = native_peak()
+    ours = [("native", n) for n in sorted({1, processors()})]
+    has_torch = importlib.util.find_spec("torch") is not None
+    theirs = [(EAGER, 1), (COMPILED, 1)] if has_torch else []
+    plain = [case for case in CASES + LARGE if not case.preset]
+    presets = [case for case in CASES if case.preset]
+    measured = itertools.chain(
+        rows(plain, names, text, ours + theirs, peak, opened=opened),
+        rows(presets, names, text, ours, peak, opened=opened),
+    )
     records = []
     print(f"{peak:.0f} GFLOP/s at most, {BUILDS[-1]}")
-    for row in rows(CASES + LARGE, names, text, engines, peak, opened=opened):
+    for row in measured:
         records.append(dataclasses.asdict(row))
         print(
             f"{row.label:28} {row.engine:13} {row.threads} threads  "
@@ -69,7 +76,7 @@ def main() -> None:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "build": BUILDS[-1],
-        "torch": metadata.version("torch") if (EAGER, 1) in engines else None,
+        "torch": metadata.version("torch") if has_torch else None,
         "peak": peak,
         "rows": records,
     }

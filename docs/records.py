@@ -47,7 +47,7 @@ def speed(text: str) -> str:
             cells += [f"{row['token'] * 1e6:.3f}", f"{row['speed']:.0f}"]
             cells.append(f"{row['document'] / row['limit']:.2f}")
             # Only in rows of one thread: PyTorch was measured on one.
-            beside = others.get(label, []) if row["threads"] == 1 else [None, None]
+            beside = others.get(label, [None, None]) if row["threads"] == 1 else [None, None]
             cells += [f"{r['document'] / row['document']:.1f}x" if r else "" for r in beside]
             lines.append("| " + " | ".join(map(str, cells)) + " |")
     return processes.tables(_TABLE.sub("\n".join(lines) + "\n", text))

@@ -10,8 +10,9 @@ import pytest
 
 from microgpt import bench, model
 from microgpt.cli.app import run
-from microgpt.config import GPTConfig
+from microgpt.config import GPTConfig, TrainConfig
 from microgpt.data.plan import Plan
+from microgpt.training import presets
 from tests.conftest import laid_out
 
 
@@ -24,6 +25,49 @@ def test_the_formula_counts_the_multiplications_of_the_forward_pass() -> None:
     counted = bench.operations(config, steps) - 14 * model.size(config)
     # Forward, in multiply-adds: each parameter once a position, keys and values once a pair.
     assert counted == 3 * 2 * (weights * batch.positions + 2 * 2 * 6 * pairs)
+
+
+def test_the_formula_counts_muon_s_products_symmetric_ones_by_half() -> None:
+    config = GPTConfig(vocab_size=7, block_size=5, n_layer=2, n_head=1, n_embd=6)
+    steps = Plan(laid_out([[1, 2]], bos=6, block_size=5)).batches(0, 3)
+    multiply_adds = parameters = 0
+    for p in filter(lambda p: p.hidden, model.parameters(config)):
+        k, n = sorted(p.shape)
+        parameters += p.size
+        for together in (3, 2) if n > k else (1,) * 5:
+            multiply_adds += n * k * k // 2 + n * k * k  # the Gram matrix, and a product with it
+            multiply_adds += together * k**3 // 2  # its square
+            multiply_adds += (
+                (together - 1) * 3 * k**3 // 2
+            )  # the next one; the polynomials' product
+    more = bench.operations(config, steps, "muon") - bench.operations(config, steps)
+    assert more == 3 * (2 * multiply_adds + (11 - 14) * parameters)
+
+
+def test_the_task_of_a_preset_is_the_preset_s() -> None:
+    names = ["ada", "bob", "eve", "dana"]
+    for name in ("micro", "small", "medium"):
+        case, recipe = bench.Case.of(name), presets.preset(name)
+        assert case in bench.CASES
+        task = bench.task(case, names, "")
+        assert vars(task.model).items() >= recipe.model.items()
+        assert vars(task.training).items() >= recipe.training.items()
+
+
+def test_the_update_that_is_timed_is_the_preset_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "ROUNDS", 1)
+    case = bench.Case(n_embd=8, batch_size=2, block_size=4, preset="micro")
+    opened: list[str] = []
+
+    def engine(name: str, config: GPTConfig, training: TrainConfig, threads: int) -> bench.Trains:
+        opened.append(f"{training.optimizer}, {config.position}")
+        return bench.engine(name, config, training, threads)
+
+    (row,) = bench.rows([case], ["ada", "bo"], "", [("scalar", 1)], 1.0, 0.01, engine)
+    assert (row.label, opened) == ("micro: 8, batch 2", ["muon, rotary"])
+    task = bench.task(case, ["ada", "bo"], "")
+    counted = bench.operations(task.model, task.plan.batches(0, 1), "muon") / 2
+    assert row.limit == pytest.approx(counted / 1e9, rel=0.05)
 
 
 def test_a_row_is_a_median_within_its_range_and_adds_up() -> None:

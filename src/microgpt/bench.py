@@ -6,8 +6,14 @@ it with the processor's peak; counted are::
     6 (12 L D^2 + V D)      for each position: matrix products, forward and twice that backward
     12 L D                  for each pair of positions, one of which attends to the other
     14                      for each parameter and step: Adam
+    11                      instead, for each parameter of the layers' matrices: Muon
+    156 L D^3               and for each step: Muon's matrix products
 
-A multiply-add is two operations; norms, softmax and the loss are not counted.
+A multiply-add is two operations; norms, softmax and the loss are not counted. Of a product that is
+symmetric half is counted. Muon's five iterations on a D by D matrix need 10 D^3 multiply-adds: two
+symmetric products and one other each. On a matrix of 4 D by D, three and two iterations at a time
+need 19 D^3: twice its Gram matrix, 2 D^3, and a product with it, 4 D^3, and 14 symmetric products
+of D by D. A layer has four of the former and two of the latter.
 """
 
 from __future__ import annotations
@@ -16,38 +22,55 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from microgpt import model
-from microgpt.config import GPTConfig, TrainConfig
+from microgpt.config import GPTConfig, OptimizerName, TrainConfig
 from microgpt.data.batch import Batches
 from microgpt.data.corpus import from_texts
 from microgpt.data.plan import Plan
 from microgpt.data.tokenizer import Characters
-from microgpt.engines import open_engine
 from microgpt.engines.contract import Floats, State
 from microgpt.loss.sums import Sums
-from microgpt.training.task import Dataset, Task
+from microgpt.training.presets import Preset, preset
+from microgpt.training.task import Dataset, Task, open_for
 
 ROUNDS = 7
 
 
 @dataclass(frozen=True)
 class Case:
-    """A model and a batch size; a `stream` is one long text, read in windows of the block."""
+    """A model and a batch size.
+
+    A `stream` is one long text, read in windows of the block. A preset's other settings are its
+    own: the model's, the optimizer and dropout.
+    """
 
     n_embd: int
     batch_size: int
     n_layer: int = 1
     block_size: int = 16
     stream: bool = False
+    preset: str = ""
+
+    @classmethod
+    def of(cls, name: str) -> Case:
+        """Return a preset as it trains on names.
+
+        >>> Case.of("micro").label
+        'micro: 2 x 32, batch 80'
+        """
+        kind, size = preset(name).model, preset(name).training["batch_size"]
+        return cls(kind["n_embd"], size, kind["n_layer"], kind["block_size"], preset=name)
 
     @property
     def label(self) -> str:
         """A description of the case."""
         layers = f"{self.n_layer} x " if self.n_layer > 1 else ""
+        if self.preset:
+            return f"{self.preset}: {layers}{self.n_embd}, batch {self.batch_size}"
         return f"{layers}{self.n_embd}, block {self.block_size}, batch {self.batch_size}"
 
 
@@ -55,6 +78,7 @@ CASES = (
     *(Case(width, size) for width in (16, 32, 64, 128) for size in (1, 16)),
     Case(128, 12, n_layer=4, block_size=64, stream=True),
     Case(64, 32, n_layer=4),
+    *map(Case.of, ("micro", "small", "medium")),
 )
 
 
@@ -84,7 +108,7 @@ class Row:
     limit: float | None
 
 
-def operations(config: GPTConfig, batches: Batches) -> float:
+def operations(config: GPTConfig, batches: Batches, optimizer: OptimizerName = "adam") -> float:
     """Count the floating-point operations of the steps of a training.
 
     >>> from microgpt.data.batch import lay_out
@@ -98,20 +122,22 @@ def operations(config: GPTConfig, batches: Batches) -> float:
     lengths = np.diff(batches.documents)
     pairs = int((lengths * (lengths + 1) // 2).sum())
     products = model.flops(L, D, V) * batches.positions
-    return products + 12 * L * D * pairs + 14 * model.size(config) * batches.n_steps
+    update = 14 * model.size(config)
+    if optimizer == "muon":
+        update += 156 * L * D**3 - (14 - 11) * 12 * L * D**2
+    return products + 12 * L * D * pairs + update * batches.n_steps
 
 
 def task(case: Case, names: Sequence[str], text: str) -> Task:
     """Return the task of a case: a training before its first step."""
     documents = from_texts([text] if case.stream else names)
     tokens = Characters.of(documents.documents)
-    config = GPTConfig(
-        vocab_size=tokens.vocab_size,
-        n_layer=case.n_layer,
-        n_embd=case.n_embd,
-        block_size=case.block_size,
-    )
-    return Task(Dataset(documents, tokens, 0.0), config, TrainConfig(batch_size=case.batch_size))
+    recipe = preset(case.preset) if case.preset else Preset("")
+    shape = {"n_layer": case.n_layer, "n_embd": case.n_embd, "block_size": case.block_size}
+    settings: dict[str, Any] = {**recipe.model, **shape, "vocab_size": tokens.vocab_size}
+    training: dict[str, Any] = {**recipe.training, "batch_size": case.batch_size}
+    config, how = GPTConfig(**settings), TrainConfig(**training)
+    return Task(Dataset(documents, tokens, 0.0), config, how)
 
 
 class Trains(Protocol):
@@ -126,9 +152,9 @@ class Trains(Protocol):
         ...
 
 
-def engine(name: str, config: GPTConfig, threads: int) -> Trains:
+def engine(name: str, config: GPTConfig, training: TrainConfig, threads: int) -> Trains:
     """Open an engine."""
-    return open_engine(name, config, threads=threads)
+    return open_for(name, config, training, threads)
 
 
 def rows(
@@ -138,7 +164,7 @@ def rows(
     engines: Sequence[tuple[str, int]],
     peak: float | None,
     seconds: float = 0.1,
-    opened: Callable[[str, GPTConfig, int], Trains] = engine,
+    opened: Callable[[str, GPTConfig, TrainConfig, int], Trains] = engine,
 ) -> Iterator[Row]:
     """Measure each case with each engine; in every round each engine is timed once.
 
@@ -157,7 +183,8 @@ def rows(
     for case in cases:
         trained = task(case, names, text)
         config, plan, start = trained.model, trained.plan, trained.first_state()
-        trainers = [opened(name, config, threads) for name, threads in engines]
+        training = trained.training
+        trainers = [opened(name, config, training, threads) for name, threads in engines]
         losses = [_first_loss(trains, start, plan) for trains in trainers]
         if max(losses) - min(losses) > 1e-3 * max(losses):
             raise ArithmeticError(f"the losses of {case.label} must be one; got {losses}.")
@@ -169,7 +196,7 @@ def rows(
                 work()
                 took.append(time.perf_counter() - began)
         for (name, threads), took, (batches, _) in zip(engines, times, works):
-            n, counted = len(batches), operations(config, batches)
+            n, counted = len(batches), operations(config, batches, training.optimizer)
             middle = statistics.median(took)
             yield Row(
                 case.label,
