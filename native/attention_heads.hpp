@@ -15,6 +15,17 @@ inline void row_tiles(Index start, Index T, F f) {
 // columns (K x S) = one head's rows transposed, padded with zeros to S = T rounded up.
 inline void Attention::gather(Index T, const float* rows, float* columns) const {
     const Index S = round_up(T, lanes);
+    if (K % lanes == 0) {
+        for (Index t = 0; t < S; t += lanes)
+            for (Index k = 0; k < K; k += lanes) {
+                Vec square[lanes];
+                for (Index i = 0; i < lanes; ++i)
+                    square[i] = t + i < T ? load(rows + (t + i) * 3 * D + k) : Vec{};
+                exchange_rows(square);
+                for (Index i = 0; i < lanes; ++i) store(columns + (k + i) * S + t, square[i]);
+            }
+        return;
+    }
     for (Index k = 0; k < K; ++k) {
         float* column = columns + k * S;
         for (Index t = 0; t < T; ++t) column[t] = rows[t * 3 * D + k];
