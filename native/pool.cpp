@@ -18,6 +18,9 @@ namespace {
 void pause() {
 #if defined(__x86_64__)
     _mm_pause();
+#elif defined(__aarch64__)
+    // `yield` does nothing on processors with one thread a core: a barrier takes some ten cycles.
+    asm volatile("isb" ::: "memory");
 #else
     std::this_thread::yield();
 #endif

@@ -11,9 +11,13 @@ namespace microgpt::MICROGPT_BUILD {
 
 constexpr int panel_vectors = 2;
 constexpr int panel = panel_vectors * lanes;
-// Rows of a tile. Its sums, tile_rows times panel_vectors, must leave some of the 16 (AVX-512: 32)
-// vector registers free.
-constexpr int tile_rows = lanes == 16 ? 8 : 4;
+// Rows of a tile. Its sums, tile_rows times panel_vectors, must leave some of the 16 (AVX-512 and
+// ARM: 32) vector registers free.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int tile_rows = 8;
+#else
+constexpr int tile_rows = 4;
+#endif
 
 // The width of the panel that holds a column: the last panel may be narrower.
 inline Index panel_width(Index column, Index columns) {

@@ -18,7 +18,7 @@ import pytest
 from microgpt.data.plan import Plan
 from microgpt.engines import why_not_native
 from tests.conftest import REQUIRED
-from tests.native_programs import NATIVE, PROGRAMS, compiled
+from tests.native_programs import PROGRAMS, SOURCES, compiled
 
 if why_not_native() and "native" not in REQUIRED:
     pytest.skip(f"no native engine: {why_not_native()}", allow_module_level=True)
@@ -201,13 +201,6 @@ def test_a_fork_waits_for_what_other_threads_compute() -> None:
         print("ok")
         """
     assert said(FORK, code) == "ok\n"
-
-
-# All but the kinds of processors, of which one will do.
-SOURCES = [
-    NATIVE / f"{name}.cpp"
-    for name in ("build", "buffer", "pool", "prefixes", "processor", "shared")
-]
 
 
 @pytest.mark.slow
