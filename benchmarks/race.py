@@ -23,7 +23,7 @@ import numpy as np
 
 import microgpt
 from microgpt.counting.ngram import NGram
-from microgpt.data.batch import lay_out
+from microgpt.data.batch import whole
 from microgpt.data.corpus import Source, read
 from microgpt.data.split import split
 from microgpt.data.tokenizer import Characters, encode_all
@@ -59,7 +59,7 @@ def race(words: list[str], seconds: float, seed: int, test: list[str] | None) ->
         run = microgpt.load(out)
         last = run.log.lines[-1]
         return {
-            "loss": _blockwise(run) if run.settings.source.stream else run.evaluate(test).loss,
+            "loss": run.evaluate(test).loss,
             "seconds": last["seconds"],
             "process": process,
             "steps": last["step"],
@@ -73,20 +73,11 @@ def _documents(run: microgpt.Run) -> int:
     return sum(-(-(len(text) + 1) // block) for text in train)
 
 
-def _blockwise(run: microgpt.Run) -> float:
-    """Measure a stream in adjacent windows, each without the text before it."""
-    _, held = run.documents
-    encoded = encode_all(run.tokenizer, held)
-    batch = lay_out(encoded, run.tokenizer.bos, run.settings.model.block_size).batch
-    return float(run.predictor.losses(batch).mean())
-
-
 def counted(path: Path | None, stream: bool) -> float:
     """Return the loss of the n-gram model alone."""
     data = read(Source(files=(str(path),) if path else (), stream=stream))
     tokens = Characters.of(data.documents)
-    both = (lay_out(encode_all(tokens, d), tokens.bos, 64).batch for d in split(data, 0.1))
-    train, held = both
+    train, held = (whole(encode_all(tokens, d)) for d in split(data, 0.1))
     return float(np.mean(NGram.of(train, tokens.vocab_size, tokens.bos).losses(held)))
 
 

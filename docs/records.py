@@ -22,6 +22,7 @@ from microgpt.wording import count
 FOLDER = processes.FOLDER
 _TABLE = re.compile(r"(?<=<!-- rows -->\n).*?(?=<!-- end -->)", re.DOTALL)
 _SUSPICIOUS = re.compile(r"(?<=<!-- suspicious -->\n).*?(?=<!-- end suspicious -->)", re.DOTALL)
+_STREAMS = re.compile(r"(?<=<!-- streams -->\n).*?(?=<!-- end streams -->)", re.DOTALL)
 _BPE = re.compile(r"(?<=<!-- bpe -->\n).*?(?=<!-- end bpe -->)", re.DOTALL)
 _REPEATED = re.compile(r"(?<=<!-- repeated -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
@@ -72,7 +73,32 @@ def race(text: str) -> str:
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     alone = ", ".join(f"{name} {loss:.3f}" for name, loss in record["counts"].items())
     lines += ["", f"Counts of five in a row alone: {alone}."]
-    return _BPE.sub(_tokenizers(), _TABLE.sub("\n".join(lines) + "\n", text))
+    text = _STREAMS.sub(_streams(), _TABLE.sub("\n".join(lines) + "\n", text))
+    return _BPE.sub(_tokenizers(), text)
+
+
+def _streams() -> str:
+    """Return the table of ways to train on one long text, and to measure it."""
+    record = json.loads((FOLDER / "streams.json").read_text("utf-8"))
+    lines = [
+        f"Means, with the least and the most; {record['date']}, {record['threads']} thread, "
+        f"{record['build']}, commit {record['commit'][:7]}.",
+        "",
+        "| recipe of | read | windows | seeds | context | GPT alone | + counts of 5, in windows |"
+        " + 5 | + 6 | + 7 | + 8 |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        for context in ("none", "half", "three quarters"):
+            cells = [f"{row['seconds']} s", f"{row['epochs']:.1f} times"]
+            cells += ["shifted" if row["shifted"] else "the same", len(row["process"]), context]
+            for counts in ("", " + 5 in windows", " + 5", " + 6", " + 7", " + 8"):
+                values = row["losses"].get(f"gpt, {context}{counts}")
+                cell = f"{statistics.mean(values):.4f}" if values else ""
+                cells.append(f"{cell} ({min(values):.4f} to {max(values):.4f})"
+                             if values and not counts else cell)  # fmt: skip
+            lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def _tokenizers() -> str:

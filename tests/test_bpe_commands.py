@@ -145,9 +145,9 @@ def test_bits_a_byte_compare_and_come_first(capsys: Capture) -> None:
     result = run.evaluate(held)
     assert result.n_bytes == n_bytes
     logged = run.log.heldout[-1]["heldout"]
-    assert logged["bytes"] == ByteCounter(run.tokenizer).count(
-        HeldOutDocuments(held, run.tokenizer, 8).head(logged["positions"]).targets_N
-    )
+    batch = HeldOutDocuments(held, run.tokenizer, 8).head(logged["positions"])
+    targets_N = batch.counted(batch.targets_N)
+    assert logged["bytes"] == ByteCounter(run.tokenizer).count(targets_N)
     # The scalar engine measures a part.
     assert (logged["bytes"] == n_bytes) == (logged["positions"] == result.sum.positions)
     bits = logged["loss"] * logged["positions"] / math.log(2) / logged["bytes"]

@@ -54,8 +54,10 @@ def every_prediction(
         decoder = engine.decoder(1)
         read = [tokenizer.bos, *(tokenizer.stand_in if i < 0 else i for i in ids)]
         for t, (token, came) in enumerate(zip(read, [*ids, tokenizer.bos])):
-            if t % block == 0:
+            if t >= block and t % (block // 2) == 0:  # a window, with half a block of context
                 decoder = engine.decoder(1)
+                for before in read[t - block // 2 : t]:
+                    decoder.push([before])
             logits = decoder.push([token])[0].tolist()
             if came < 0:
                 continue

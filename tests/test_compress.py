@@ -18,11 +18,12 @@ from microgpt.compress import SLACK, Codec, container
 from microgpt.compress.container import Header, digest, pack, unpack
 from microgpt.compress.fixed import SCALE, intervals
 from microgpt.compress.identity import Identity
+from microgpt.compress.lanes import shares
 from microgpt.compress.text import FileForm, put_together, take_apart
 from microgpt.config import GPTConfig
 from microgpt.counting.mixture import Mixture
 from microgpt.counting.ngram import NGram
-from microgpt.data.batch import lay_out
+from microgpt.data.batch import lay_out, overlapped, whole, with_context
 from microgpt.data.tokenizer import Bytes, Characters, Tokenizer, encode_all
 from microgpt.engines import about
 from microgpt.engines.contract import Engine
@@ -156,8 +157,8 @@ def test_the_size_is_the_sum_of_the_losses_that_evaluate_reports(
     assert packed.sum.positions == total.positions
     assert packed.sum.nats == pytest.approx(total.nats, rel=1e-12)
     # And those of the other way to compute them, all positions of a window at once.
-    batch = lay_out(encode_all(tokenizer, names), tokenizer.bos, 6).batch
-    nats = math.fsum(model.losses(batch).tolist())
+    batch = overlapped(whole(encode_all(tokenizer, names)), 6)
+    nats = math.fsum(batch.counted(model.losses(batch)).tolist())
     code = len(packed.data) - packed.header
     assert nats / LN_2 / 8 - 2 < code <= nats / LN_2 / 8 + SLACK
     assert of(engine, tokenizer, config, weight).decompress(packed.data) == data
@@ -170,6 +171,28 @@ def test_the_bound_holds_for_short_and_long_files(length: int, *, stream: bool) 
     text = "\n".join(random_names(length, length // 5 + 1, 12)).encode()[:length]
     made = codec("native", stream=stream, std=0.2, block_size=16, n_embd=8)
     assert abs(check(made, text) - made.compress(text).ideal) < 1.5
+
+
+@pytest.mark.parametrize("block", some([1, 2, 5, 8], 1, 2))
+def test_a_lane_within_a_text_has_context_from_its_second_window_on(block: int) -> None:
+    pytest.importorskip("microgpt.engines._native")
+    text = "".join(random_names(4, 600, 20))
+    tokenizer = Characters.of([text])
+    config = GPTConfig(vocab_size=tokenizer.vocab_size, block_size=block, n_head=1, n_embd=4)
+    engine = opened("native", config)
+    made = of(engine, tokenizer, config, stream=True)
+    packed = made.compress(text.encode())
+    assert made.decompress(packed.data) == text.encode()
+    lanes = unpack(packed.data, "it")[0].lanes
+    batch = overlapped(whole(encode_all(tokenizer, [text])), block)
+    assert lanes == 1 + batch.n_counted // 4096 > 1
+    assert batch.context is not None
+    context_W = batch.context.copy()
+    context_W[shares(len(batch), lanes)[:-1]] = 0  # each lane's first window begins anew
+    lengths_W = np.diff(batch.ends)
+    anew = with_context(whole(encode_all(tokenizer, [text])), batch.ends[:-1], lengths_W, context_W)
+    nats = math.fsum(anew.counted(engine.losses(anew)).tolist())
+    assert packed.sum.nats == pytest.approx(nats, rel=1e-5)
 
 
 @pytest.mark.slow
@@ -328,9 +351,9 @@ def test_other_files_are_told_so(small: tuple[Codec, bytes]) -> None:
         "it: not compressed by microgpt. Expected what microgpt compress has written."
     )
     assert refusal(made, data[:4] + b"\x07" + data[5:]) == (
-        "it: the format must be 1; got 7. Try the microgpt that made it."
+        "it: the format must be 2; got 7. Try the microgpt that made it."
     )
-    assert refusal(made, data[:4]).startswith("it: the format must be 1; got none. ")
+    assert refusal(made, data[:4]).startswith("it: the format must be 2; got none. ")
 
 
 def test_another_run_weight_build_and_processor_are_recognised(

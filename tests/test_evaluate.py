@@ -10,8 +10,8 @@ import pytest
 
 from microgpt import evaluation
 from microgpt.config import GPTConfig
-from microgpt.data.batch import Batch, lay_out
-from microgpt.data.tokenizer import Bytes, Characters
+from microgpt.data.batch import Batch, overlapped, whole
+from microgpt.data.tokenizer import Bytes, Characters, encode_all
 from microgpt.engines.contract import Decoder, Engine, Floats
 from tests.conftest import TINY, opened
 
@@ -33,8 +33,8 @@ def test_scores_are_the_engine_s_losses_in_order(engine: Engine) -> None:
     scores = scored(engine, TEXTS)
     assert [s.text for s in scores] == TEXTS
     for text, score in zip(TEXTS, scores):
-        batch = lay_out([TOKENIZER.encode(text)[0]], TOKENIZER.bos, 6).batch
-        assert score.losses == engine.losses(batch).tolist()
+        batch = overlapped(whole(encode_all(TOKENIZER, [text])), 6)
+        assert score.losses == batch.counted(engine.losses(batch)).tolist()
         assert [c.char for c in score.characters] == [*text, None]
         assert score.sum.positions == len(text) + 1
         assert score.loss == pytest.approx(np.mean(score.losses))
@@ -90,8 +90,8 @@ def test_bytes_are_gathered_into_characters() -> None:
     engine = opened("scalar", GPTConfig(vocab_size=257, block_size=6, n_head=2, n_embd=4))
     (score,) = evaluation.scores(engine, Bytes(), 6, ["né😀"])
     assert [len(c.losses) for c in score.characters] == [1, 2, 4, 1]
-    batch = lay_out([Bytes().encode("né😀")[0]], 256, 6).batch
-    assert score.losses == engine.losses(batch).tolist()
+    batch = overlapped(whole(encode_all(Bytes(), ["né😀"])), 6)
+    assert score.losses == batch.counted(engine.losses(batch)).tolist()
     assert score.characters[2].nats == pytest.approx(math.fsum(score.losses[3:7]))
 
 

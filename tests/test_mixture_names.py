@@ -15,8 +15,9 @@ import pytest
 
 import microgpt
 from microgpt.cli.app import run as cli
-from microgpt.data.batch import lay_out
+from microgpt.data.batch import lay_out, overlapped, whole
 from microgpt.data.corpus import Source
+from microgpt.data.encoded import Encoded
 from microgpt.engines import why_not_native
 from microgpt.loss import OBJECTIVES
 from microgpt.runs import prepare
@@ -71,8 +72,9 @@ def both(run: Run) -> tuple[float, float, float]:
     """What held-out documents cost the GPT, the counts and the two mixed, by hand."""
     assert run.mixture is not None
     encoded = [run.tokenizer.encode(text)[0] for text in run.documents[1]]
-    batch = lay_out(encoded, run.tokenizer.bos, run.settings.model.block_size).batch
-    gpt_N, counts_N = run.gpt.losses(batch), run.mixture.ngram.losses(batch)
+    texts = whole(Encoded.of(encoded, run.tokenizer.bos))
+    batch = overlapped(texts, run.settings.model.block_size)
+    gpt_N, counts_N = batch.counted(run.gpt.losses(batch)), run.mixture.ngram.losses(texts)
     share = run.mixture.weight
     mixed_N = -np.log((1 - share) * np.exp(-gpt_N) + share * np.exp(-counts_N))
     return float(gpt_N.mean()), float(counts_N.mean()), float(mixed_N.mean())

@@ -12,7 +12,6 @@ import pytest
 from microgpt.config import GPTConfig
 from microgpt.data.batch import Batch
 from microgpt.data.tokenizer import Characters
-from microgpt.data.tokenizer.unknown import readable
 from microgpt.engines import why_not_native
 from microgpt.engines.contract import Floats
 from microgpt.optim import Optimizer
@@ -59,7 +58,7 @@ def test_losses_are_those_of_each_text_alone(shape: GPTConfig, block: int, build
         engine.load(numbers(config))
     for seed in range(3):
         texts = random.Random(seed).sample(TEXTS, len(TEXTS))
-        batch = readable(Laid.of(texts, LETTERS, block).batch, LETTERS)
+        batch = Laid.of(texts, LETTERS, block).windows(LETTERS)
         alone_N = losses_one_by_one(engines[0], batch)
         assert len(np.unique(alone_N)) > 30
         for engine in engines:

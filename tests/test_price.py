@@ -72,23 +72,20 @@ def test_texts_are_laid_out_as_one_by_one(tokenizer: Tokenizer, block: int) -> N
     rng = random.Random(block)
     for _ in range(4):  # what was met once is looked up
         texts = rng.sample(TEXTS, 9)
-        tokens, targets, starts, chars, places, texts_at = [], [], [0], [], [], [0]
+        tokens, targets, chars, places, texts_at = [], [], [], [], [0]
         for text in texts:
             its = [*(tokenizer.encode(c)[0].tolist() for c in text), [tokenizer.bos]]
             flat = [i for ids in its for i in ids]
             read = [tokenizer.bos, *(tokenizer.stand_in if i < 0 else i for i in flat[:-1])]
             tokens += read
             targets += flat
-            starts += [texts_at[-1] + t for t in range(block, len(flat), block)]
-            starts.append(texts_at[-1] + len(flat))
-            texts_at.append(starts[-1])
+            texts_at.append(texts_at[-1] + len(flat))
             codes = [*map(ord, text), END]
             chars += [code for code, ids in zip(codes, its) for _ in ids]
             places += [i for i, ids in enumerate(its) for _ in ids]
         laid = Laid.of(texts, tokenizer, block)
         assert laid.batch.tokens_N.tolist() == tokens
         assert laid.batch.targets_N.tolist() == targets
-        assert laid.batch.documents.tolist() == starts
         assert laid.texts.tolist() == texts_at
         assert laid.chars_N.tolist() == chars
         assert laid.places_N.tolist() == places
@@ -102,8 +99,9 @@ def test_blocks_come_to_every_position_once_in_order(monkeypatch: pytest.MonkeyP
     config = GPTConfig(vocab_size=V, block_size=BLOCK, n_head=2, n_embd=4)
     engine = opened("scalar", config, std=0.8)
     texts = [text for text in TEXTS if set(text) <= set(LETTERS.characters)]
-    batch = Laid.of(texts, LETTERS, BLOCK).batch
-    expected = engine.losses(batch)
+    laid = Laid.of(texts, LETTERS, BLOCK)
+    batch, targets_N = laid.windows(LETTERS), laid.batch.targets_N
+    expected = batch.counted(engine.losses(batch))
     for positions in (10_000, 14, BLOCK, 1):
         monkeypatch.setattr("microgpt.scoring.logits.NUMBERS", positions * V)
         seen = 0
@@ -113,9 +111,9 @@ def test_blocks_come_to_every_position_once_in_order(monkeypatch: pytest.MonkeyP
             seen = its.stop
             for at, logits_V in enumerate(logits_NV.tolist(), its.start):
                 total = math.fsum(map(math.exp, logits_V))
-                loss = math.log(total) - logits_V[batch.targets_N[at]]
+                loss = math.log(total) - logits_V[targets_N[at]]
                 assert loss == pytest.approx(expected[at])
-        assert seen == batch.positions
+        assert seen == batch.n_counted == len(targets_N) < batch.positions
     assert [*blocks(engine, batch.head(1).take(np.zeros(0, dtype=np.int64)), V)] == []
 
 

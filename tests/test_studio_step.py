@@ -13,6 +13,7 @@ import pytest
 
 import microgpt
 from microgpt import Run
+from microgpt.data.batch import lay_out
 from microgpt.engines import open_engine
 from microgpt.errors import DivergedError, UsageError
 from microgpt.loss import OBJECTIVES, cross_entropy
@@ -72,10 +73,18 @@ def test_the_gradient_at_the_logits_is_that_of_finite_differences(run: Run, loss
         assert found.d_logits_NV[n, v] == pytest.approx(slope, abs=1e-8)
 
 
-def test_losses_and_probabilities_are_those_of_score(run: Run) -> None:
+def trained(run: Run, text: str) -> Any:
+    """The losses that training minimises: in windows side by side."""
+    ids = run.tokenizer.encode(text)[0]
+    return run.engine.losses(lay_out([ids], run.tokenizer.bos, run.settings.model.block_size).batch)
+
+
+def test_losses_and_probabilities_are_those_of_training(run: Run) -> None:
     step = copied(run)
     found = step.forward(step.batch(TEXT))
-    assert found.losses_N.tolist() == pytest.approx(run.score(TEXT).losses, abs=1e-9)
+    assert found.losses_N.tolist() == pytest.approx(trained(run, TEXT).tolist(), abs=1e-9)
+    short = step.forward(step.batch(TEXT[:5]))
+    assert short.losses_N.tolist() == pytest.approx(run.score(TEXT[:5]).losses, abs=1e-9)
     N = np.arange(len(found.losses_N))
     assert np.allclose(-np.log(found.p_NV[N, found.batch.targets_N]), found.losses_N)
     assert np.allclose(found.p_NV.sum(axis=1), 1.0)
@@ -103,7 +112,7 @@ def test_an_update_is_the_engines_and_its_losses_are_measured_after_it(run: Run)
         weights[name] -= delta
     after = open_engine("scalar", run.settings.model)
     after.load(state)
-    assert found.before == pytest.approx(run.score(TEXT).loss, abs=1e-9)
+    assert found.before == pytest.approx(trained(run, TEXT).mean(), abs=1e-9)
     assert found.after == pytest.approx(after.losses(batch).mean(), abs=1e-9)
     assert found.others_before.tolist() == pytest.approx(
         [nats_N.mean() for nats_N in run.losses(TINY)], abs=1e-9

@@ -90,7 +90,8 @@ def test_all_trials_are_measured_on_the_same_text_whatever_their_block() -> None
     trainer = TrialTrainer(settings(), corpus.from_documents(text))
 
     def read(block_size: int) -> list[int]:
-        return trainer._laid_out(early=False, block_size=block_size).targets_N.tolist()
+        batch = trainer._laid_out(early=False, block_size=block_size)
+        return batch.counted(batch.targets_N).tolist()
 
     assert read(3) == read(8) == read(100)
     assert len(read(3)) == sum(len(document) + 1 for document in trainer.held_out)

@@ -19,7 +19,7 @@ import microgpt
 from microgpt.cli.app import run as cli
 from microgpt.compress import SLACK
 from microgpt.config import GPTConfig
-from microgpt.data.batch import lay_out
+from microgpt.data.batch import overlapped, whole
 from microgpt.data.encoded import Encoded, Ids, Placed, Places
 from microgpt.data.texts import Texts
 from microgpt.data.tokenizer import BPE, UNKNOWN, BosPlace, Bytes, Characters, Tokenizer, encode_all
@@ -91,8 +91,8 @@ def test_a_score_has_a_price_for_each_token_and_its_characters(engine: Any) -> N
     found = list(scores(engine, TOKENIZER, BLOCK, TEXTS))
     assert [[c.char for c in one.characters] for one in found] == [[*cut, None] for cut in CUT]
     for text, one in zip(TEXTS[:-1], found):
-        batch = lay_out(encode_all(TOKENIZER, [text]), TOKENIZER.bos, BLOCK).batch
-        assert one.losses == pytest.approx(engine.losses(batch).tolist())
+        batch = overlapped(whole(encode_all(TOKENIZER, [text])), BLOCK)
+        assert one.losses == pytest.approx(batch.counted(engine.losses(batch)).tolist())
     assert [c.unknown for c in found[-1].characters] == [False, True, False, False, False]
     assert found[-1].characters[1].nats == TOKENIZER.unknown_nats
     priced = Pricer(engine, TOKENIZER, BLOCK).price(TEXTS)

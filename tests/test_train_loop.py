@@ -188,8 +188,8 @@ def test_what_follows_the_last_step_is_estimated_by_pricing_a_few_documents(
     right, measured = trainer.engine.losses, list[int]()
 
     def losses(batch: Batch) -> Floats:
-        measured.append(batch.positions)
-        clock.now += 0.001 * batch.positions
+        measured.append(batch.n_counted)
+        clock.now += 0.001 * batch.n_counted
         return right(batch)
 
     monkeypatch.setattr(trainer.engine, "losses", losses)

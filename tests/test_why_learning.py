@@ -334,8 +334,10 @@ def test_what_a_log_says_is_what_it_has(runs: dict[str, Run], kind: str) -> None
     nats = sum(line["loss"] * line["positions"] for line in last)
     assert numbers["last"] == pytest.approx(nats / sum(line["positions"] for line in last))
     assert numbers["blind"] == pytest.approx(math.log(run.tokenizer.vocab_size))
-    batch = Laid.of([*run.held_out], run.tokenizer, run.settings.model.block_size).batch
-    assert numbers["held_out"] == pytest.approx(float(run.gpt.losses(batch).mean()), rel=1e-5)
+    laid = Laid.of([*run.held_out], run.tokenizer, run.settings.model.block_size)
+    batch = laid.windows(run.tokenizer)
+    held_out = float(batch.counted(run.gpt.losses(batch)).mean())
+    assert numbers["held_out"] == pytest.approx(held_out, rel=1e-5)
 
 
 def test_what_is_printed_of_a_training_has_its_numbers(
@@ -400,7 +402,7 @@ def test_a_next_token_is_reshaped_as_the_formulas_say(
     run = runs[kind]
     numbers = numbers_of("sampling", run, text)
     block = run.settings.model.block_size
-    batch = Laid.of([text], run.tokenizer, block).batch.head(1)
+    batch = Laid.of([text], run.tokenizer, block).windows(run.tokenizer).head(1)
     logits_V = run.predictor.logits(batch)[-1]
     p_V = np.sort(np.exp(logits_V) / np.exp(logits_V).sum())[::-1]
     shapes = {shape["name"]: shape for shape in numbers["shapes"]}

@@ -26,7 +26,7 @@ from microgpt.cli.why.ideas import IDEAS
 from microgpt.data import corpus
 from microgpt.data.datasets import names_path
 from microgpt.data.split import split
-from microgpt.data.tokenizer.unknown import charge, readable
+from microgpt.data.tokenizer.unknown import charge
 from microgpt.inside.observed import observe
 from microgpt.inside.places import product, queries_and_keys
 from microgpt.model import flops, initial, size, views
@@ -195,9 +195,9 @@ def test_pairs_have_the_losses_of_the_gpt_alone(
     monkeypatch.setattr("microgpt.cli.why.counting._WORK", 2_000_000)  # fewer steps
     text, block_size = "ada took 7mŠ", kind.settings.model.block_size
     numbers = told(capsys, "counting", str(kind.folder), text)
-    window = Laid.of([text], kind.tokenizer, block_size).batch.take(np.array([0]))
-    gpt_T = kind.gpt.losses(readable(window, kind.tokenizer))
-    expected = charge(gpt_T.astype(np.float64), window.targets_N, kind.tokenizer)
+    laid = Laid.of([text], kind.tokenizer, block_size)
+    gpt_T = kind.gpt.losses(laid.windows(kind.tokenizer).take(np.array([0]))).astype(np.float64)
+    expected = charge(gpt_T, laid.batch.targets_N[:block_size], kind.tokenizer)
     assert [at["gpt"] for at in numbers["pairs"]] == pytest.approx(expected.tolist(), rel=1e-5)
     assert numbers["losses"][0]["trained"] == pytest.approx(math.log(kind.tokenizer.vocab_size))
     own, held = (
@@ -364,7 +364,8 @@ def test_without_places_the_loss_is_another(model: Run, kind: Run, capsys: Captu
     for run, text in ((model, "lena"), (kind, "ada took")):
         numbers = told(capsys, "embeddings", str(run.folder), text)
         read = reading(run, text, run.settings.model.block_size)
-        batch = Laid.of([text], run.tokenizer, run.settings.model.block_size).batch
+        laid = Laid.of([text], run.tokenizer, run.settings.model.block_size)
+        batch = laid.windows(run.tokenizer)
         gpt = run.gpt.losses(batch)[: len(read.tokens)]
         assert numbers["loss"] == pytest.approx(float(gpt.mean()), rel=1e-5)
         assert numbers["loss_without_places"] != pytest.approx(numbers["loss"], rel=1e-9)
@@ -382,7 +383,7 @@ def test_a_logit_is_the_sum_of_its_terms(kind: Run, model: Run, capsys: Capture)
     for run, text in ((model, "lena"), (kind, "ada took")):
         numbers = told(capsys, "linear", str(run.folder), text)
         block_size = run.settings.model.block_size
-        window = Laid.of([text], run.tokenizer, block_size).batch.take(np.array([0]))
+        window = Laid.of([text], run.tokenizer, block_size).windows(run.tokenizer).head(block_size)
         logits_V = run.gpt.logits(window)[-1]
         assert numbers["logit"] == pytest.approx(logits_V[window.targets_N[-1]], rel=1e-4)
         total = sum(at["x"] * at["weight"] for at in numbers["terms"])

@@ -118,10 +118,10 @@ def test_the_measure_is_that_of_evaluate_whatever_is_pushed_down(engine_name: st
         engine.train(Plan(one.measured).batches(0, 8), np.full(8, 0.05))
         point, wrong = experiment.measure(engine, one.measured, name, 8)
         by_hand = evaluate(engine, tokens, 4, held_out)
-        assert by_hand.sum.positions == one.measured.positions == len(wrong)
+        assert by_hand.sum.positions == one.measured.n_counted == len(wrong)
         assert point.accuracy == by_hand.accuracy
         assert point.loss == pytest.approx(by_hand.loss, rel=hair(engine_name))
-        p = np.exp(-engine.losses(one.measured))
+        p = np.exp(-one.measured.counted(engine.losses(one.measured)))
         assert point.wrong == np.mean(p < 0.01)
         assert wrong.tolist() == (p < 0.01).tolist()
         w = {"cross-entropy": np.ones_like(p), "linear": p, "quadratic": 2 * p * (1 - p)}[name]

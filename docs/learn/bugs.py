@@ -135,8 +135,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "the target is what was read",
         "data/batch.py",
-        "batch = Batch(encoded.stream[:-1], encoded.stream[1:], encoded.offsets)",
-        "batch = Batch(encoded.stream[:-1], encoded.stream[:-1], encoded.offsets)",
+        "return Batch(encoded.stream[:-1], encoded.stream[1:], encoded.offsets)",
+        "return Batch(encoded.stream[:-1], encoded.stream[:-1], encoded.offsets)",
         "below-floor",
         "The loss falls to nearly nothing.",
         "Nobody can know which name comes next. How low can the loss of names be, at best?",

@@ -4,7 +4,8 @@ In: a model and any file in its vocabulary. Out: the compressed file: a code as 
 the losses in bits plus at most 8 bytes, and a header; and from it the original file, bit for bit,
 or an error.
 
-The losses are those that `evaluate` reports. `text` makes documents of the file, `lanes` goes
+The losses are those that `evaluate` reports, but for the first window of a lane that begins inside
+a document. `text` makes documents of the file, `lanes` goes
 through their windows, `fixed` makes integers of the probabilities, `coder` makes bytes of these,
 `container` makes a file of the bytes; `identity` says which model, build and machine can decompress
 it.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -24,8 +25,9 @@ from microgpt.compress.identity import Identity
 from microgpt.compress.lanes import Lanes, Reader, Rounds, Writer, first_tokens, most_lanes
 from microgpt.compress.text import documents, put_together, take_apart, text_of
 from microgpt.config import GPTConfig
-from microgpt.data.batch import lay_out
+from microgpt.data.batch import whole
 from microgpt.data.tokenizer import Tokenizer
+from microgpt.data.windows import overlapping
 from microgpt.engines.contract import Predictor
 from microgpt.errors import DataError
 from microgpt.loss import LN_2, LossSum
@@ -98,7 +100,8 @@ class Codec:
         form, text = take_apart(data, stream=self._stream)
         encoded = documents(text, self._tokenizer, name, stream=self._stream)
         bos, block_size = self._tokenizer.bos, self._config.block_size
-        batch = lay_out(encoded, bos, block_size).batch
+        texts = whole(encoded)
+        batch = replace(texts, documents=overlapping(texts.documents, block_size)[0])
         firsts = first_tokens(batch, bos, self._most_lanes)
         writer = Writer(batch, len(firsts))
         Lanes(self._predictor, block_size, bos, len(batch), firsts).walk(writer.code, rounds)

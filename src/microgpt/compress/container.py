@@ -3,7 +3,7 @@
 ::
 
     4   "mgpt"
-    1   the format, 1
+    1   the format, 2: windows overlap
     8   a hash of all that follows
     8   a hash of the original file
     8   the run, and
@@ -28,7 +28,7 @@ from microgpt.compress.text import FileForm
 from microgpt.errors import DataError
 
 MAGIC = b"mgpt"
-FORMAT = 1
+FORMAT = 2
 _SUM_FROM = len(MAGIC) + 1
 _SUM_TO = _SUM_FROM + DIGEST
 

@@ -3,11 +3,12 @@
 In: a model, a function that encodes or decodes tokens. Out: tokens, each coded with the model's
 probabilities after the tokens before it.
 
-The model reads each window from its beginning, as in training. So that many windows advance
-together also while decoding, they are divided among *lanes*: each lane has its share of the
-windows, in order; in each step one token of every lane is coded, lane by lane. A lane that begins
-inside a document, as in one long text, needs the token before it. Both directions push the same
-tokens in the same rows, so that the probabilities are exactly equal.
+The windows are those of `data.windows.overlapping`: a later window of a document begins with half a
+block of context, which is read again and not coded again. So that many windows advance together
+also while decoding, they are divided among *lanes*: each lane has its share of the windows, in
+order; in each step one token of every lane is coded, lane by lane. A lane that begins inside a
+document, as in one long text, needs the token before it; its first window has no other context.
+Both directions push the same tokens in the same rows, so that the probabilities are exactly equal.
 """
 
 from __future__ import annotations
@@ -90,26 +91,36 @@ class Lanes:
         """
         if not self.windows:
             return
-        lanes = len(self.firsts)
+        lanes, context = len(self.firsts), self.block_size // 2
         counts_B = np.diff(shares(self.windows, lanes))
         last_B: Ints = np.array(self.firsts)
+        context_CB = np.full((context, lanes), -1)
         for number in rounds(range(int(counts_B.max()))):
             decoder = self.engine.decoder(lanes)
+            context_CB[:, (counts_B <= number) | (last_B == self.bos)] = -1
+            for context_B in context_CB[(context_CB >= 0).any(axis=1)]:
+                decoder.push(context_B)
+            lengths_B = np.where(last_B == self.bos, self.block_size, self.block_size - context)
             read_B = np.where(counts_B > number, last_B, -1)
-            for _ in range(self.block_size):
-                going: Ints = np.flatnonzero(read_B >= 0).astype(np.int64)
-                if not len(going):
-                    break
+            read_TB: list[Ints] = []
+            while len(going := np.flatnonzero(read_B >= 0).astype(np.int64)):
+                read_TB.append(np.array(read_B))
                 tokens = code(decoder.push(read_B)[going], going)
                 last_B[going] = tokens
-                read_B[going] = np.where(tokens == self.bos, -1, tokens)
+                is_over = (tokens == self.bos) | (lengths_B[going] == len(read_TB))
+                read_B[going] = np.where(is_over, -1, tokens)
+            # The next window's context ends before the token that it reads first, `last_B`. Of a
+            # lane whose document has ended, this is not used.
+            rows_CB = np.maximum(lengths_B - context + np.arange(context)[:, None], 0)
+            rows_CB = np.minimum(rows_CB, len(read_TB) - 1)
+            context_CB = np.array(read_TB)[rows_CB, np.arange(lanes)]
 
 
 class Writer:
     """Encodes the tokens of windows.
 
     Args:
-        batch: the windows.
+        batch: what each window codes.
         lanes: how many lanes.
 
     Attributes:

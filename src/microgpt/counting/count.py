@@ -33,7 +33,8 @@ _BLOCKS = 16
 def counted(batch: Batch, n: int, vocab_size: int, bos: int) -> tuple[Ints, Counts]:
     """Count n-grams, including those that begin before a document, where all tokens are BOS.
 
-    N-grams that end in an unknown token, whose id is negative, are left out.
+    N-grams that end in an unknown token, whose id is negative, are left out, and those that end in
+    context.
 
     >>> from microgpt.data.batch import lay_out
     >>> batch = lay_out([[0, 1], [1]], bos=2, block_size=8).batch
@@ -136,8 +137,12 @@ def _numbers(batch: Batch, n: int, vocab_size: int, bos: int) -> Iterator[Ints]:
             place = slice(some.start - its.start, some.stop - its.start)
             np.multiply(contexts_N, vocab_size, out=numbers_N[place])
             numbers_N[place] += batch.targets_N[some]
+        is_counted_N = None if batch.is_counted_N is None else batch.is_counted_N[its]
         if batch.targets_N.dtype.kind != "u":
-            numbers_N = numbers_N[batch.targets_N[its] >= 0]
+            is_known_N = batch.targets_N[its] >= 0
+            is_counted_N = is_known_N if is_counted_N is None else is_known_N & is_counted_N
+        if is_counted_N is not None:
+            numbers_N = numbers_N[is_counted_N]
         if len(numbers_N):
             yield numbers_N
 

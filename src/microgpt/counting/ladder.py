@@ -20,6 +20,7 @@ from microgpt.counting.ngram import NGram
 from microgpt.counting.pairs import Counts
 from microgpt.data.batch import Batch
 from microgpt.data.tokenizer.unknown import readable
+from microgpt.data.windows import windows
 from microgpt.loss import LossSum
 from microgpt.wording import ALONE, MIXED, THIS, name_of
 
@@ -100,6 +101,9 @@ class Ladder:
 # second document is counted, or every third, and so on.
 _MOST = 1 << 24
 
+# Longer documents are counted in parts of this many positions where only some are counted.
+_PART = 1 << 12
+
 # The most held-out positions on which n is chosen: each takes two binary searches for each n.
 _TRIED = 1 << 20
 
@@ -114,9 +118,9 @@ def ngram(counted: Batch, tokenizer: Tokenizer, held_out: Batch | None = None) -
             n is chosen on every tenth training document, and these are counted afterwards.
     """
     V, bos = tokenizer.vocab_size, tokenizer.bos
-    counted = enough(counted)
     if held_out is not None and len(held_out):
-        return NGram.chosen(counted, V, bos, _some(held_out, _TRIED))
+        return NGram.chosen(enough(counted), V, bos, _some(held_out, _TRIED))
+    counted = _in_parts(enough(counted))
     tenth = np.arange(len(counted)) % 10 == 9
     if not tenth.any():
         return NGram.of(counted, V, bos, n=min(3, len(counted) + 1))
@@ -126,7 +130,12 @@ def ngram(counted: Batch, tokenizer: Tokenizer, held_out: Batch | None = None) -
 
 def enough(batch: Batch) -> Batch:
     """Return the documents that `ngram` counts: all of them, or every k-th of many."""
-    return _some(batch, _MOST)
+    return _some(_in_parts(batch), _MOST) if batch.positions > _MOST else batch
+
+
+def _in_parts(batch: Batch) -> Batch:
+    """Split long documents, so that a share of the documents is a share of the text."""
+    return replace(batch, documents=windows(batch.documents, _PART))
 
 
 def _some(batch: Batch, positions: int) -> Batch:
@@ -181,12 +190,12 @@ def _measured(
     """
     V, unknown = tokenizer.vocab_size, 0
     if piece.targets_N.dtype.kind != "u":
-        unknown = int((piece.targets_N < 0).sum())
+        unknown = int((piece.counted(piece.targets_N) < 0).sum())
         piece = replace(piece, tokens_N=readable(piece, tokenizer).tokens_N)
 
     def total(losses_K: Floats, times_K: Times) -> LossSum:
         each = np.append(losses_K, tokenizer.unknown_nats), np.append(times_K, unknown)
-        return LossSum(exact(*each), piece.positions)
+        return LossSum(exact(*each), piece.n_counted)
 
     keys, times = counted(piece, 2, V, tokenizer.bos)
     distinct = Batch(keys // V, keys % V, np.array([0, len(keys)]))

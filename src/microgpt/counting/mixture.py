@@ -55,10 +55,14 @@ class Mixture:
         return MixedDecoder(self.gpt.decoder(rows), self.ngram.decoder(rows), self.weight)
 
     def fit(self, batch: Batch) -> tuple[Floats, Floats]:
-        """Set the weight that minimises the loss of a batch; return losses_N, and the GPT's."""
+        """Set the weight with the lowest loss on a batch's counted positions.
+
+        Returns:
+            losses_N of the counted positions, and the GPT's.
+        """
         if batch is not self._fitted_on:  # a training evaluates the same batch many times
-            self._fitted_on, self._counts_N = batch, self.ngram.losses(batch)
-        gpt_N = self.gpt.losses(batch)
+            self._fitted_on, self._counts_N = batch, batch.counted(self.ngram.losses(batch))
+        gpt_N = batch.counted(self.gpt.losses(batch))
         self.weight = fitted(gpt_N, self._counts_N)
         return mixed(gpt_N, self._counts_N, self.weight), gpt_N
 

@@ -14,13 +14,13 @@ import numpy as np
 from microgpt.counting.ladder import uniform
 from microgpt.counting.pairs import unigrams
 from microgpt.data.alike import Alike
-from microgpt.data.batch import Fit
 from microgpt.data.corpus import Corpus
 from microgpt.data.split import split
 from microgpt.data.texts import Offsets, Texts
 from microgpt.data.tokenizer import Characters, Masked, Tokenizer, encode_all
 from microgpt.data.tokenizer.masks import Mask
 from microgpt.data.tokenizer.spans import Finder
+from microgpt.data.windows import Fit
 from microgpt.errors import DataError
 
 BLOCKS = (8, 16, 32, 64, 128, 256)

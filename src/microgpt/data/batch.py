@@ -4,20 +4,25 @@ In: documents as token ids. Out: `Batch`, and `Batches` of several steps. There 
 average over N positions has N real positions.
 
 A document of n tokens has n + 1 positions: the model reads BOS and all tokens, and predicts all
-tokens and BOS. A document with more positions than the block is split into windows side by side,
-each position once, or it is cut, as the original does; the tokens cut off are counted.
+tokens and BOS. For training a document with more positions than the block is split into windows
+side by side, or it is cut, as the original does; the tokens cut off are counted. For measuring,
+`overlapped` makes windows that begin with context. Either way each position counts once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.data.encoded import Encoded, Ids, Offsets
+from microgpt.data.windows import Fit, overlapping, windows
+
+T = TypeVar("T", bound=np.generic)
 
 # Positions copied at once.
 _AT_ONCE = 1 << 20
@@ -31,11 +36,14 @@ class Batch:
         tokens_N: the token read at each position.
         targets_N: the token to predict at each position: the next one.
         documents: document d has the positions documents[d] to documents[d + 1].
+        context: of each document how many of its first positions are context: they are read, and
+            counted in another window. None: there is no context.
     """
 
     tokens_N: Ids
     targets_N: Ids
     documents: Offsets
+    context: Offsets | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.documents) - 1
@@ -45,6 +53,30 @@ class Batch:
         """N, the number of positions."""
         return len(self.tokens_N)
 
+    @cached_property
+    def is_counted_N(self) -> NDArray[np.bool_] | None:
+        """Which positions are no context; None: all."""
+        if self.context is None:
+            return None
+        lengths, starts = np.diff(self.documents), self.documents[:-1] + self.context
+        return np.arange(self.positions) >= np.repeat(starts, lengths)
+
+    def counted(self, values_N: NDArray[T]) -> NDArray[T]:
+        """Return those of the values that belong to counted positions."""
+        return values_N if self.is_counted_N is None else values_N[self.is_counted_N]
+
+    @property
+    def n_counted(self) -> int:
+        """How many positions are no context."""
+        return self.positions - (0 if self.context is None else int(self.context.sum()))
+
+    @property
+    def ends(self) -> Offsets:
+        """Document d counts the positions ends[d] to ends[d + 1] of those that are counted."""
+        if self.context is None:
+            return self.documents
+        return self.documents - np.concatenate([[0], np.cumsum(self.context)])
+
     def document(self, d: int) -> tuple[Ids, Ids]:
         """Return tokens_T and targets_T of one document."""
         start, stop = self.documents[d : d + 2]
@@ -53,7 +85,8 @@ class Batch:
     def take(self, order: NDArray[np.integer]) -> Batch:
         """Return the documents with these indices, in this order."""
         starts: Offsets = self.documents[:-1][order]
-        return self.copied(starts, self.documents[1:][order] - starts)
+        taken = self.copied(starts, self.documents[1:][order] - starts)
+        return taken if self.context is None else replace(taken, context=self.context[order])
 
     def copied(self, starts: Offsets, lengths: Offsets) -> Batch:
         """Return a copy of some stretches of positions, each as a document."""
@@ -80,7 +113,7 @@ class Batch:
         fit = int(np.searchsorted(self.documents, positions, side="right")) - 1
         count = min(max(fit, 1), len(self))
         stop = int(self.documents[count])
-        return Batch(self.tokens_N[:stop], self.targets_N[:stop], self.documents[: count + 1])
+        return self._part(slice(0, count), slice(0, stop))
 
     def pieces(self, positions: int) -> Iterator[tuple[slice, Batch]]:
         """Yield the batch in pieces of whole documents: (their slice of the positions, the piece).
@@ -93,9 +126,14 @@ class Batch:
             fit = int(np.searchsorted(self.documents, start + positions, side="right")) - 1
             last = max(fit, first + 1)
             its = slice(start, int(self.documents[last]))
-            documents = self.documents[first : last + 1] - start
-            yield its, Batch(self.tokens_N[its], self.targets_N[its], documents)
+            yield its, self._part(slice(first, last), its)
             first = last
+
+    def _part(self, some: slice, its: slice) -> Batch:
+        """Return some documents, and their positions."""
+        documents = self.documents[some.start : some.stop + 1] - its.start
+        context = None if self.context is None else self.context[some]
+        return Batch(self.tokens_N[its], self.targets_N[its], documents, context=context)
 
 
 def _places(starts: Offsets, lengths: Offsets, documents: Offsets) -> Offsets:
@@ -132,11 +170,13 @@ class Layout:
 
     Attributes:
         batch: all documents; one longer than the block as several windows, or cut.
+        texts: the same positions, each document whole: for counting n-grams.
         windowed: how many documents became several windows.
         dropped: how many tokens are never predicted, because they were cut off.
     """
 
     batch: Batch
+    texts: Batch
     windowed: int
     dropped: int
 
@@ -163,73 +203,43 @@ def lay_out(
     """
     if not isinstance(encoded, Encoded):
         encoded = Encoded.of(encoded, bos)
-    # One array serves both: the token read at a position is the target of the one before it.
-    batch = Batch(encoded.stream[:-1], encoded.stream[1:], encoded.offsets)
+    batch = whole(encoded)
     fit = Fit.of_many(encoded.offsets, block_size)
     if not fit.longer:
-        return Layout(batch, 0, 0)
+        return Layout(batch, batch, 0, 0)
     if long == "window":
         documents = windows(encoded.offsets, block_size)
-        return Layout(replace(batch, documents=documents), fit.longer, 0)
+        return Layout(replace(batch, documents=documents), batch, fit.longer, 0)
     kept_D = np.minimum(np.diff(encoded.offsets), block_size)
-    return Layout(batch.copied(encoded.offsets[:-1], kept_D), 0, fit.cut)
+    cut = batch.copied(encoded.offsets[:-1], kept_D)
+    return Layout(cut, cut, 0, fit.cut)
 
 
-@dataclass(frozen=True)
-class Fit:
-    """How documents fit a block size.
+def whole(encoded: Encoded) -> Batch:
+    """Return documents end to end, however long."""
+    # One array serves both: the token read at a position is the target of the one before it.
+    return Batch(encoded.stream[:-1], encoded.stream[1:], encoded.offsets)
 
-    Attributes:
-        longer: documents with more positions than the block.
-        windows: windows of all documents, if long ones are split.
-        cut: tokens never predicted, if long ones are cut.
+
+def overlapped(texts: Batch, block_size: int) -> Batch:
+    """Return whole documents in windows that overlap, as losses are measured.
+
+    The counted positions are those of the documents, in order.
+
+    >>> texts = whole(Encoded.of([[0, 1, 2, 3], [4]], bos=9))
+    >>> batch = overlapped(texts, block_size=4)
+    >>> batch.tokens_N.tolist(), batch.documents.tolist()
+    ([9, 0, 1, 2, 1, 2, 3, 9, 4], [0, 4, 7, 9])
+    >>> batch.counted(batch.tokens_N).tolist(), batch.ends.tolist()
+    ([9, 0, 1, 2, 3, 9, 4], [0, 4, 5, 7])
     """
-
-    longer: int
-    windows: int
-    cut: int
-
-    @classmethod
-    def of(cls, positions_D: Offsets, block_size: int) -> Fit:
-        """Count for documents with positions_D positions each.
-
-        >>> Fit.of(np.array([4, 2]), block_size=3)
-        Fit(longer=1, windows=3, cut=0)
-        """
-        longer = int(np.count_nonzero(positions_D > block_size))
-        all_windows = int((-(-positions_D // block_size)).sum())
-        # Of a document that is cut, the final BOS is not counted: it is no token of the text.
-        return cls(longer, all_windows, int(np.maximum(positions_D - 1 - block_size, 0).sum()))
-
-    @classmethod
-    def of_many(cls, offsets: Offsets, block_size: int) -> Fit:
-        """Count for documents given by their offsets, a million at a time.
-
-        >>> Fit.of_many(np.array([0, 4, 6]), block_size=3)
-        Fit(longer=1, windows=3, cut=0)
-        """
-        parts = [
-            cls.of(np.diff(offsets[first : first + _AT_ONCE + 1]), block_size)
-            for first in range(0, len(offsets) - 1, _AT_ONCE)
-        ]
-        return cls(*(sum(getattr(part, its.name) for part in parts) for its in fields(cls)))
+    if not Fit.of_many(texts.documents, block_size).longer:
+        return texts
+    offsets, context_W = overlapping(texts.documents, block_size)
+    return with_context(texts, offsets[:-1], np.diff(offsets), context_W)
 
 
-def windows(texts: Offsets, block_size: int) -> Offsets:
-    """Return the offsets of windows: texts, given by offsets, split at every `block_size`
-    positions.
-
-    >>> windows(np.array([0, 5, 7]), block_size=2).tolist()
-    [0, 2, 4, 5, 7]
-    """
-    found: Offsets = np.empty(Fit.of_many(texts, block_size).windows + 1, dtype=np.int64)
-    at = 0
-    for first in range(0, len(texts) - 1, _AT_ONCE):
-        some = texts[first : first + _AT_ONCE + 1]
-        counts: Offsets = -(-np.diff(some) // block_size)
-        before: Offsets = np.cumsum(counts) - counts
-        number: Offsets = np.arange(int(counts.sum())) - np.repeat(before, counts)
-        found[at : at + len(number)] = np.repeat(some[:-1], counts) + number * block_size
-        at += len(number)
-    found[at] = texts[-1]
-    return found
+def with_context(texts: Batch, starts: Offsets, lengths: Offsets, context_W: Offsets) -> Batch:
+    """Return stretches of documents, each with the positions before it as context."""
+    batch = texts.copied(starts - context_W, lengths + context_W)
+    return replace(batch, context=context_W) if context_W.any() else batch

@@ -121,7 +121,7 @@ def leak(on: Evidence) -> Finding:
     if positions * each > (_FAST if about(name).is_fast else _SLOW):
         raise UnseenError(f"The {name} engine takes too long to measure the held-out loss again.")
     batch = on.task.heldout.head(positions)
-    again = LossSum.of(on.run.engine.losses(batch))
+    again = LossSum.of(batch.counted(on.run.engine.losses(batch)))
     share = _AGAIN_COARSE if on.is_coarse else _AGAIN
     shows = again.positions == positions and again.mean > (1.0 + share) * logged.own.mean
     said = (

@@ -2,7 +2,7 @@
 
 In: a predictor, a tokenizer, texts. Out: an `Evaluation` of all texts; or a `Score` for each. Every
 character has a loss, the first one and the end of the document included. Texts longer than the
-block are read in windows side by side, as in training.
+block are read in windows that overlap.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ class Evaluator:
         batch, number_D = laid.batch, parts.n_documents + np.arange(len(group))
         number_N = np.repeat(number_D, np.diff(laid.texts))
         losses_N, likely_N = np.zeros(batch.positions), np.zeros(batch.positions, dtype=np.int64)
-        for its, logits_NV in blocks(self._predictor, batch, self._tokenizer.vocab_size):
+        windows, V = laid.windows(self._tokenizer), self._tokenizer.vocab_size
+        for its, logits_NV in blocks(self._predictor, windows, V):
             found = self._predictions.add(logits_NV, batch.targets_N[its], number_N[its])
             losses_N[its], likely_N[its] = found
         charge(losses_N, batch.targets_N, self._tokenizer)

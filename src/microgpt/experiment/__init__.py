@@ -84,7 +84,7 @@ class Experiment:
         self._opening = (engine, threads, device)
         documents = HeldOutDocuments(held_out, tokens, self.config.block_size, self.training.seed)
         self.measured = documents.head(ENOUGH if is_fast else FEW_POSITIONS)
-        self.baselines: dict[str, LossSum] = ladder(self._task.layout.batch, self.measured, tokens)
+        self.baselines: dict[str, LossSum] = ladder(self._task.layout.texts, self.measured, tokens)
         self.quarter = steps // 4
         self.marks = sorted({0, self.quarter, *(round(steps ** (i / _MARKS)) for i in range(25))})
         self.engine = self.opened("cross-entropy", plain=False).name

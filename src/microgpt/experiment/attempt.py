@@ -112,7 +112,7 @@ class Attempt:
         """Return the mean loss on some documents; NaN if the training has diverged."""
         if not math.isfinite(self.loss_K[-1]):
             return math.nan
-        return LossSum.of((predictor or self.engine).losses(batch)).mean
+        return LossSum.of(batch.counted((predictor or self.engine).losses(batch))).mean
 
     @property
     def held_out(self) -> Batch:

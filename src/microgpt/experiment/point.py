@@ -51,14 +51,14 @@ def measure(
     engine: Engine, positions: Batch, objective: ObjectiveName, step: int
 ) -> tuple[Point, NDArray[np.bool_]]:
     """Measure a model; return also at which positions p is below `SURE_AND_WRONG`."""
-    nats_N = engine.losses(positions)
+    nats_N = positions.counted(engine.losses(positions))
     weights_N = np.array([OBJECTIVES[objective].weight(nats) for nats in nats_N.tolist()])
     wrong_N: NDArray[np.bool_] = nats_N > -math.log(SURE_AND_WRONG)
     squares = sum(float(np.square(d).sum()) for d in engine.gradients(positions).values())
     point = Point(
         step=step,
         loss=LossSum.of(nats_N).mean,
-        accuracy=_hits(engine, positions) / positions.positions,
+        accuracy=_hits(engine, positions) / len(nats_N),
         slope=math.sqrt(squares) / positions.positions,
         weight=float(weights_N.mean()),
         wrong=float(wrong_N.mean()),
@@ -69,4 +69,5 @@ def measure(
 
 def _hits(engine: Engine, positions: Batch) -> int:
     """Count the positions where the likeliest token was the target."""
-    return int((engine.logits(positions).argmax(axis=1) == positions.targets_N).sum())
+    hits_N = engine.logits(positions).argmax(axis=1) == positions.targets_N
+    return int(positions.counted(hits_N).sum())

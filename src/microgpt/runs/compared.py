@@ -16,7 +16,7 @@ import numpy as np
 from microgpt.counting.ladder import Ladder, enough, ladder, ngram
 from microgpt.counting.ngram import NGram
 from microgpt.counting.pairs import Counts
-from microgpt.data.batch import Batch, lay_out
+from microgpt.data.batch import Batch, overlapped, whole
 from microgpt.data.texts import Texts
 from microgpt.data.tokenizer import encode_all
 from microgpt.errors import UsageError
@@ -65,8 +65,8 @@ class Compared(Model):
         Raises:
             RunError, DataError: the documents are missing, or have changed.
         """
-        trained, held_out = map(self._lay_out, self.documents)
-        return ngram(trained, self.tokenizer, held_out)
+        trained, held_out = self.documents
+        return ngram(self._whole(trained), self.tokenizer, self._measured(held_out))
 
     def ladder(self, texts: Sequence[str] | None = None) -> Ladder:
         """Compare the model with baselines on documents; None: on the held-out ones.
@@ -97,15 +97,15 @@ class Compared(Model):
         from microgpt.counting.beside import beside
         from microgpt.counting.xz import xz
 
-        (trained, held_out), measured = self.documents, self._lay_out(texts)
+        (trained, held_out), measured = self.documents, self._measured(texts)
         read = self.tokenizer.reading
-        packed = lambda: xz(read(trained), read(Texts.of(texts)), measured.positions)  # noqa: E731
+        packed = lambda: xz(read(trained), read(Texts.of(texts)), measured.n_counted)  # noqa: E731
         size = None if seen else beside(packed)
-        batch = self._lay_out(trained)
+        batch = self._whole(trained)
         pairs = Counts.of(batch, self.tokenizer.vocab_size)
         batch = enough(batch)  # drops the other documents, to save memory
         if not seen and "ngram" not in vars(self):
-            self.ngram = ngram(batch, self.tokenizer, self._lay_out(held_out))
+            self.ngram = ngram(batch, self.tokenizer, self._measured(held_out))
         rungs = ladder(pairs, measured, self.tokenizer, None if seen else self.ngram)
         return {**rungs, "xz": size()} if size else rungs
 
@@ -139,9 +139,13 @@ class Compared(Model):
         nats, positions = zip(*each)
         return np.concatenate(nats), np.concatenate(positions)
 
-    def _lay_out(self, texts: Iterable[str]) -> Batch:
-        encoded = encode_all(self.tokenizer, texts)
-        return lay_out(encoded, self.tokenizer.bos, self.settings.model.block_size).batch
+    def _whole(self, texts: Iterable[str]) -> Batch:
+        """Lay texts end to end."""
+        return whole(encode_all(self.tokenizer, texts))
+
+    def _measured(self, texts: Iterable[str]) -> Batch:
+        """Lay texts out in windows, as the model's loss is measured."""
+        return overlapped(self._whole(texts), self.settings.model.block_size)
 
     def _held_out(self) -> Sequence[str]:
         if not self.held_out:

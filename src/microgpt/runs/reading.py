@@ -40,6 +40,7 @@ def reading(model: Model, text: str, most: int) -> ReadText:
     """Return what a model reads of a text at once, at most so many positions."""
     laid = Laid.of([text], model.tokenizer, model.settings.model.block_size)
     tokens_T, targets_T = laid.batch.document(0)
+    most = min(most, laid.block_size)
     tokens: list[int] = tokens_T[:most].tolist()
     targets: list[int] = targets_T[:most].tolist()
     names, places = symbols(model.tokenizer), [*laid.places_N.tolist(), len(text)]

@@ -15,8 +15,8 @@ from microgpt.scoring.logits import blocks
 
 
 def expected(predictor: Predictor, batch: Batch, vocab_size: int) -> Floats:
-    """Return the entropy of what is predicted at each position."""
-    found_N = np.zeros(batch.positions)
+    """Return the entropy of what is predicted at each position that counts."""
+    found_N = np.zeros(batch.n_counted)
     for its, logits_NV in blocks(predictor, batch, vocab_size):
         shifted_NV = logits_NV - logits_NV.max(axis=1, keepdims=True)
         p_NV = np.exp(shifted_NV)

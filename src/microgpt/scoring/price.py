@@ -2,7 +2,7 @@
 
 In: texts. Out: `Laid`, with the token and the character at every position; and `Priced`, with the
 nats there, and each text's sum, mean and most surprising span. Texts longer than the block are read
-in windows, as in training.
+in windows that overlap.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.data.batch import Batch, lay_out
+from microgpt.data.batch import Batch, overlapped, whole
 from microgpt.data.texts import Texts
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.data.tokenizer.unknown import charge, readable
@@ -41,9 +41,9 @@ class Laid:
     """Texts laid end to end, the end of each included.
 
     Attributes:
-        batch: their windows; an unknown character is a negative target, and is read as the
-            tokenizer's stand-in.
-        texts: text d has the positions texts[d] to texts[d + 1].
+        batch: the texts, however long; an unknown character is a negative target, and is read as
+            the tokenizer's stand-in.
+        block_size: the most positions of a window.
         places_N: for each position, the index in its text of the character in which its target
             begins; for the end of a text, the number of the text's characters.
         given: the texts.
@@ -51,24 +51,36 @@ class Laid:
 
     >>> from microgpt.data.tokenizer import Characters
     >>> laid = Laid.of(["ab", "xb"], Characters.of(["aab"]), block_size=2)
-    >>> laid.batch.targets_N.tolist(), laid.batch.documents.tolist(), laid.texts.tolist()
-    ([0, 1, 2, -1, 1, 2], [0, 2, 3, 5, 6], [0, 3, 6])
+    >>> laid.batch.targets_N.tolist(), laid.texts.tolist()
+    ([0, 1, 2, -1, 1, 2], [0, 3, 6])
     """
 
     batch: Batch
-    texts: Offsets
+    block_size: int
     places_N: Ints
     given: Texts
     symbols: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, texts: Sequence[str], tokenizer: Tokenizer, block_size: int) -> Laid:
-        """Lay texts end to end; those longer than the block are split into windows."""
+        """Lay texts end to end."""
         given = Texts.of(texts)
         encoded = tokenizer.encode_many(given)
-        batch = lay_out(encoded, tokenizer.bos, block_size).batch
+        batch = whole(encoded)
         batch = replace(batch, tokens_N=readable(batch, tokenizer).tokens_N)
-        return cls(batch, encoded.offsets, encoded.starts_N, given, (*tokenizer.symbols,))
+        return cls(batch, block_size, encoded.starts_N, given, (*tokenizer.symbols,))
+
+    @property
+    def texts(self) -> Offsets:
+        """Text d has the positions texts[d] to texts[d + 1]."""
+        return self.batch.documents
+
+    def windows(self, tokenizer: Tokenizer) -> Batch:
+        """Return what a model reads: windows that overlap, with a known token for an unknown one.
+
+        The positions that count are those of the texts, in order.
+        """
+        return overlapped(readable(self.batch, tokenizer), self.block_size)
 
     @cached_property
     def lengths_D(self) -> Offsets:
@@ -192,13 +204,14 @@ class Pricer:
     def price(self, texts: Sequence[str]) -> Priced:
         """Measure some texts, at least one, all at once."""
         laid = Laid.of(texts, self.tokenizer, self.block_size)
-        losses_N = self.predictor.losses(readable(laid.batch, self.tokenizer))
+        batch = laid.windows(self.tokenizer)
+        losses_N = batch.counted(self.predictor.losses(batch))
         return Priced(laid, charge(losses_N, laid.batch.targets_N, self.tokenizer))
 
     def unexpected(self, texts: Sequence[str]) -> Priced:
         """Price some texts, at least one, less what each position is expected to cost."""
         priced = self.price(texts)
-        batch = readable(priced.laid.batch, self.tokenizer)
+        batch = priced.laid.windows(self.tokenizer)
         expected_N = expected(self.predictor, batch, self.tokenizer.vocab_size)
         return Priced(priced.laid, priced.losses_N - expected_N)
 

@@ -145,14 +145,14 @@ def scores(
     remaining = iter(texts)
     while group := list(islice(remaining, TEXTS)):
         laid = Laid.of(group, tokenizer, block_size)
-        batch, targets_N = readable(laid.batch, tokenizer), laid.batch.targets_N
-        losses_N, likely = np.zeros(batch.positions), list[tuple[int, ...]]()
-        for its, logits_NV in blocks(predictor, batch, tokenizer.vocab_size):
+        read_N, targets_N = readable(laid.batch, tokenizer).targets_N, laid.batch.targets_N
+        losses_N, likely = np.zeros(len(targets_N)), list[tuple[int, ...]]()
+        for its, logits_NV in blocks(predictor, laid.windows(tokenizer), tokenizer.vocab_size):
             likely += map(tuple, _likeliest(logits_NV).tolist())
             if is_many:
-                losses_N[its] = Softmax(logits_NV).losses(batch.targets_N[its])
+                losses_N[its] = Softmax(logits_NV).losses(read_N[its])
                 continue
-            rows = zip(logits_NV.tolist(), batch.targets_N[its].tolist())
+            rows = zip(logits_NV.tolist(), read_N[its].tolist())
             losses_N[its] = [cross_entropy(logits_V, target)[0] for logits_V, target in rows]
         charge(losses_N, targets_N, tokenizer)
         positions = [*map(_Position, losses_N.tolist(), targets_N.tolist(), likely)]

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from microgpt.data.tokenizer.unknown import readable
 from microgpt.scoring.logits import blocks
 from microgpt.scoring.price import Laid, Pricer
 
@@ -115,7 +114,7 @@ class Suggester:
     def _likely(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the likely letters at each character of some texts, and at their ends."""
         laid = Laid.of(texts, self._pricer.tokenizer, self._pricer.block_size)
-        batch = readable(laid.batch, self._pricer.tokenizer)
+        batch = laid.windows(self._pricer.tokenizer)
         letters_N: list[str] = []
         for _, logits_NV in blocks(
             self._pricer.predictor, batch, self._pricer.tokenizer.vocab_size

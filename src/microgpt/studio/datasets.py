@@ -77,15 +77,15 @@ class ReadyText:
     def _levels(self, block_size: int, long: LongDocuments) -> tuple[str, list[Level]]:
         """Measure the baselines; say on which documents."""
         tokens, held_out = self.dataset.tokenizer, self.dataset.heldout(block_size)
-        learnt = self.dataset.layout(block_size, long).batch
+        layout = self.dataset.layout(block_size, long)
         if held_out:
             measured = held_out.head(MOST)
-            counts = ngram(learnt, tokens, measured)
+            counts = ngram(layout.texts, tokens, measured)
             what = count(len(self.dataset.heldout_documents), "held-out document")
         else:  # an n-gram would have memorised them
-            measured, counts = learnt.head(MOST), None
+            measured, counts = layout.batch.head(MOST), None
             what = "the documents trained on: none is held out"
-        sums = ladder(learnt, measured, tokens, counts)
+        sums = ladder(layout.texts, measured, tokens, counts)
         n = counts.n if counts else 0
         return what, [Level(name_of(name, n), total.mean) for name, total in sums.items()]
 

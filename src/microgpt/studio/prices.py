@@ -182,5 +182,7 @@ def _computed(model: Model, text: str) -> tuple[Laid, Floats]:
             f"text must have at most {NUMBERS // size:,} tokens here, of {size:,} kinds; "
             f"got {laid.batch.positions:,}."
         )
-    found = [logits_NV for _, logits_NV in blocks(model.predictor, laid.batch, size)]
+    found = [
+        logits_NV for _, logits_NV in blocks(model.predictor, laid.windows(model.tokenizer), size)
+    ]
     return laid, np.concatenate(found).astype(np.float64)

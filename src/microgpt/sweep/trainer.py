@@ -14,8 +14,9 @@ from functools import lru_cache
 
 from microgpt.config import GPTConfig
 from microgpt.counting.mixture import Mixture
-from microgpt.data.batch import Batch, lay_out
+from microgpt.data.batch import Batch, overlapped, whole
 from microgpt.data.corpus import Corpus
+from microgpt.data.encoded import Encoded
 from microgpt.data.shuffle import shuffled
 from microgpt.data.tokenizer import known_ids
 from microgpt.data.tokenizer.masks import parse
@@ -132,7 +133,7 @@ class TrialTrainer:
     ) -> float:
         """Return the loss on the held-out documents; if `early`, on a quarter of them."""
         batch = self._laid_out(early=early, block_size=config.block_size)
-        losses_N = mixture.fit(batch)[0] if mixture else gpt.losses(batch)
+        losses_N = mixture.fit(batch)[0] if mixture else batch.counted(gpt.losses(batch))
         return LossSum.of(losses_N).mean
 
     @property
@@ -156,4 +157,4 @@ class TrialTrainer:
 
     def _lay_out(self, *, early: bool, block_size: int) -> Batch:
         documents = self._early if early else self._measured
-        return lay_out(documents, self.tokens.bos, block_size).batch
+        return overlapped(whole(Encoded.of(documents, self.tokens.bos)), block_size)

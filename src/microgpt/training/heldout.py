@@ -18,10 +18,11 @@ import numpy as np
 
 from microgpt.config import TrainConfig
 from microgpt.counting.mixture import Mixture
-from microgpt.data.batch import Batch, Offsets, lay_out
+from microgpt.data.batch import Batch, Offsets, whole, with_context
 from microgpt.data.shuffle import shuffled
 from microgpt.data.tokenizer import Tokenizer, encode_all
 from microgpt.data.tokenizer.sizes import ByteCounter
+from microgpt.data.windows import overlapping
 from microgpt.engines.contract import Floats, Predictor
 from microgpt.loss import LossSum
 from microgpt.loss.error import standard_error
@@ -75,38 +76,41 @@ class HeldOutDocuments:
     Args:
         documents: the held-out documents.
         tokenizer: encodes them.
-        block_size: longer documents are read in windows.
+        block_size: longer documents are read in windows that overlap.
         seed: of the order.
     """
 
     def __init__(
         self, documents: Iterable[str], tokenizer: Tokenizer, block_size: int, seed: int = 0
     ) -> None:
-        batch = lay_out(encode_all(tokenizer, documents), tokenizer.bos, block_size).batch
-        # Of a document's windows only the first begins with BOS.
-        document_W = np.cumsum(batch.tokens_N[batch.documents[:-1]] == tokenizer.bos) - 1
-        order = shuffled(len(batch), random.Random(seed))
-        self._batch, self._order, self._document_W = batch, order, document_W[order]
-        self._ends_W = np.cumsum(np.diff(batch.documents)[order])
+        self._texts = whole(encode_all(tokenizer, documents))
+        offsets, context_W = overlapping(self._texts.documents, block_size)
+        document_W = np.searchsorted(self._texts.documents, offsets[:-1], side="right") - 1
+        order = shuffled(len(context_W), random.Random(seed))
+        self._starts_W, self._ends_W = offsets[:-1][order], np.cumsum(np.diff(offsets)[order])
+        self._context_W = context_W[order].astype(np.int32)
+        self._document_W = document_W[order].astype(np.int32)
         self._head = lru_cache(2)(self._first)
         self._bytes = ByteCounter(tokenizer)
 
     def __len__(self) -> int:
-        return len(self._batch)
+        return len(self._starts_W)
 
     @property
     def positions(self) -> int:
         """How many positions all of them have."""
-        return self._batch.positions
+        return self._texts.positions
 
     def head(self, positions: int) -> Batch:
-        """Return the first documents that fit in a number of positions, at least one."""
+        """Return the first documents whose counted positions fit in a number, at least one."""
         return self._head(positions)
 
     def _first(self, positions: int) -> Batch:
         # Only those that are asked for are copied: all of them may be more than memory holds.
-        fit = int(np.searchsorted(self._ends_W, positions, side="right"))
-        return self._batch.take(self._order[: max(fit, 1)])
+        fit = max(int(np.searchsorted(self._ends_W, positions, side="right")), 1)
+        lengths_W = np.diff(self._ends_W[:fit], prepend=0)
+        context_W = self._context_W[:fit].astype(np.int64)
+        return with_context(self._texts, self._starts_W[:fit], lengths_W, context_W)
 
     def measure(
         self,
@@ -124,10 +128,11 @@ class HeldOutDocuments:
             losses_N, gpt_N = mixture.fit(batch)
             own = LossSum.of(gpt_N)
         else:
-            losses_N = gpt.losses(batch)
+            losses_N = batch.counted(gpt.losses(batch))
         total = LossSum.of(losses_N)
         documents = self._documents(total.positions)
-        n_bytes = None if self._bytes.is_one_each else self._bytes.count(batch.targets_N)
+        targets_N = batch.counted(batch.targets_N)
+        n_bytes = None if self._bytes.is_one_each else self._bytes.count(targets_N)
         return HeldOut(step, total, documents, self._error(batch, losses_N), kept, own, n_bytes)
 
     def told(self, line: Mapping[str, Any]) -> HeldOut:
@@ -138,8 +143,8 @@ class HeldOutDocuments:
         return len(np.unique(self._document_W[: len(self.head(positions))]))
 
     def _error(self, batch: Batch, losses_N: Floats) -> float:
-        nats_W = np.add.reduceat(losses_N, batch.documents[:-1])
-        positions_W = np.diff(batch.documents)
+        nats_W = np.add.reduceat(losses_N, batch.ends[:-1])
+        positions_W = np.diff(batch.ends)
         document_W = self._document_W[: len(batch)]
         if len(np.unique(document_W)) < 2:  # one long text: its windows count as documents
             return standard_error(nats_W, positions_W)

@@ -91,8 +91,8 @@ class Dataset:
 
     def _counts(self, block_size: int, long: LongDocuments, n: int) -> NGram:
         """Count the n-grams of the training documents."""
-        batch = self.layout(block_size, long).batch
-        return NGram.of(batch, self.tokenizer.vocab_size, self.tokenizer.bos, n)
+        texts = self.layout(block_size, long).texts
+        return NGram.of(texts, self.tokenizer.vocab_size, self.tokenizer.bos, n)
 
     def _heldout(self, block_size: int) -> HeldOutDocuments:
         """Fit the held-out documents to a block size, in an order of their own."""

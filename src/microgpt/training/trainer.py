@@ -149,7 +149,7 @@ class Trainer:
         self.predictor.losses(few)  # the first time takes longer
         began = self.pace.now()
         self.predictor.losses(few)
-        each = (self.pace.now() - began) / few.positions
+        each = (self.pace.now() - began) / few.n_counted
         positions = min(self.last_positions, task.heldout.positions)
         return each * positions * (1 if task.dataset.stream else 2)
 
@@ -229,7 +229,7 @@ class Trainer:
             measured = task.heldout.head(self.last_heldout.sum.positions)
             what = count(self.last_heldout.documents, "held-out document")
             loss, gpt = self.last_heldout.sum, self.last_heldout.gpt
-            counts = task.counts or ngram(task.layout.batch, task.tokenizer, measured)
+            counts = task.counts or ngram(task.layout.texts, task.tokenizer, measured)
         else:
             n = self.tail.steps or min(TAIL, self.updates)
             measured = task.plan.batches(self.updates - n, n)
@@ -240,7 +240,7 @@ class Trainer:
                 loss = LossSum.of(self.engine.losses(measured))
             what = f"the documents of the last {count(n, 'step')}, not held out"
         rungs = ladder(
-            task.layout.batch, measured, task.tokenizer, counts, whole=task.counts is not None
+            task.layout.texts, measured, task.tokenizer, counts, whole=task.counts is not None
         )
         n = counts.n if counts else 0
         return Ladder(what, rungs, loss, n, gpt, mixes=self.mixture is not None)

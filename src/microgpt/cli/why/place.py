@@ -99,8 +99,8 @@ def say_other_windows(read: int, positions: int) -> None:
     if read < positions:
         say(
             f"This is the first window, of block_size = {read:,} positions. The other "
-            f"{count(positions - read, 'position')} are read in later windows, where the model "
-            "sees nothing of this one."
+            f"{count(positions - read, 'position')} are read in later windows. When a loss is "
+            "measured, each of these begins with half a block of the one before."
         )
 
 

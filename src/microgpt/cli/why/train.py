@@ -99,7 +99,7 @@ def _record(prepared: Experiment, curves: dict[bool, Curves]) -> dict[str, Any]:
         "training": {**asdict(prepared.training), "loss": None},
         "plain_rate": PLAIN_RATE,
         "documents": prepared.documents,
-        "positions": prepared.measured.positions,
+        "positions": prepared.measured.n_counted,
         "sure_and_wrong": SURE_AND_WRONG,
         "quarter": prepared.quarter,
         "baselines": {name: total.mean for name, total in prepared.baselines.items()},
@@ -121,7 +121,7 @@ def _tell(prepared: Experiment, curves: dict[bool, Curves], what: str | None) ->
     layers, steps = count(config.n_layer, "layer"), prepared.marks[-1]
     say(
         f"{printable(what or 'names')} · {count(prepared.documents, 'document')} to learn from · "
-        f"measured on {count(prepared.measured.positions, 'position')} of others"
+        f"measured on {count(prepared.measured.n_counted, 'position')} of others"
     )
     say(
         f"GPT · {layers}, width {config.n_embd} · {size(config):,} parameters · "

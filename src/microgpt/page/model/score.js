@@ -2,7 +2,8 @@
  * The score of a text: the loss of each character, as `microgpt score` measures it.
  *
  * In: a predictor, a tokenizer, a text. Out: its characters and their losses; the end is one of them.
- * A text longer than the block is read in windows side by side, each position once.
+ * A text longer than the block is read in windows that overlap: each but the first begins with half a block of context,
+ * which the window before has counted.
  */
 
 import { crossEntropy, softmax } from "./operations.js";
@@ -42,11 +43,19 @@ export function* positions(predictor, tokenizer, blockSize, text) {
   const { stand_in, unknown_nats } = tokenizer.written;
   const targets = [...ids, tokenizer.bos];
   const places = [...starts, length];
+  const context = Math.floor(blockSize / 2);
+  /** @param {number} position */
+  const read = (position) => {
+    const id = position ? targets[position - 1] : tokenizer.bos;
+    return id === UNKNOWN ? stand_in : id;
+  };
   let decoder = predictor.decoder();
   for (const [position, target] of targets.entries()) {
-    if (position && position % blockSize === 0) decoder = predictor.decoder();
-    const read = position ? targets[position - 1] : tokenizer.bos;
-    const logits = decoder.push(read === UNKNOWN ? stand_in : read);
+    if (position >= blockSize && (position - blockSize) % (blockSize - context) === 0) {
+      decoder = predictor.decoder();
+      for (let before = position - context; before < position; before++) decoder.push(read(before));
+    }
+    const logits = decoder.push(read(position));
     const unknown = target === UNKNOWN;
     yield { target, place: places[position], logits, nats: unknown ? unknown_nats : crossEntropy(logits, target), unknown };
   }
