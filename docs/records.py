@@ -22,6 +22,7 @@ from microgpt.wording import count
 FOLDER = processes.FOLDER
 _TABLE = re.compile(r"(?<=<!-- rows -->\n).*?(?=<!-- end -->)", re.DOTALL)
 _SUSPICIOUS = re.compile(r"(?<=<!-- suspicious -->\n).*?(?=<!-- end suspicious -->)", re.DOTALL)
+_COUNTS = re.compile(r"(?<=<!-- counts -->\n).*?(?=<!-- end counts -->)", re.DOTALL)
 _STREAMS = re.compile(r"(?<=<!-- streams -->\n).*?(?=<!-- end streams -->)", re.DOTALL)
 _BPE = re.compile(r"(?<=<!-- bpe -->\n).*?(?=<!-- end bpe -->)", re.DOTALL)
 _REPEATED = re.compile(r"(?<=<!-- repeated -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -74,7 +75,31 @@ def race(text: str) -> str:
     alone = ", ".join(f"{name} {loss:.3f}" for name, loss in record["counts"].items())
     lines += ["", f"Counts of five in a row alone: {alone}."]
     text = _STREAMS.sub(_streams(), _TABLE.sub("\n".join(lines) + "\n", text))
-    return _BPE.sub(_tokenizers(), text)
+    return _COUNTS.sub(_counts(), _BPE.sub(_tokenizers(), text))
+
+
+def _counts() -> str:
+    """Return the table of GPTs mixed with counts of more and fewer characters."""
+    record = json.loads((FOLDER / "counts.json").read_text("utf-8"))
+    lengths = sorted(int(key.split()[-1]) for key in record["rows"][0]["losses"] if "counts" in key)
+    lines = [
+        f"Means of {len(record['rows'][0]['losses']['gpt'])} seeds, and megabytes of the counts; "
+        f"{record['date']}, {record['threads']} thread, {record['build']}, "
+        f"commit {record['commit'][:7]}.",
+        "",
+        "| text | positions | block | GPT alone | " + " | ".join(f"+ {n}" for n in lengths) + " |",
+        "|---|---|---|---|" + "---|" * len(lengths),
+    ]
+    for row in record["rows"]:
+        means = {key: statistics.mean(values) for key, values in row["losses"].items()}
+        cells = [row["text"], f"{row['positions']:,}", row["block"], f"{means['gpt']:.4f}"]
+        cells += [f"{means[f'gpt + {n}']:.4f}; {means[f'bytes of {n}'] / 1e6:.1f}" for n in lengths]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    last = record["rows"][-1]["losses"]
+    cached = [f"{statistics.mean(last[f'gpt + {n} + cache']):.4f} with counts of {n}"
+              for n in lengths if f"gpt + {n} + cache" in last]  # fmt: skip
+    lines += ["", f"With a cache of the text itself the last one costs {', '.join(cached)}."]
+    return "\n".join(lines) + "\n"
 
 
 def _streams() -> str:

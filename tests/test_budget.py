@@ -45,6 +45,15 @@ def test_more_time_is_a_larger_model_and_a_longer_text_less_held_back() -> None:
     assert short > long == 0.0
 
 
+def test_prose_is_counted_at_greater_length_unless_the_counts_would_be_large() -> None:
+    def n(lengths: list[int], vocab_size: int = 65) -> int:
+        return budget.choose(1e12, lengths, vocab_size).training["ngram"]
+
+    assert n([7] * 30_000) == n([20] * 30_000) == 5
+    assert n([40] * 30_000) == n([1_000_000]) == n([1_000_000], 257) == 7
+    assert n([1_000_000], 258) == n([100_000_000]) == 5
+
+
 def _chosen(lengths: list[int]) -> list[budget.ChosenRecipe]:
     return [budget.choose(10.0**power, lengths, 27) for power in range(8, 14)]
 

@@ -9,6 +9,8 @@ smaller model lacks capacity; a larger one reads too few positions. The best is 
 P = sqrt(W / 100), 17 positions a parameter; `SHAPES` has the widths near it at which the engines
 are fastest. **Regularisation.** Training for more epochs overfits more: dropout and weight decay
 grow with the number of epochs. **Batch size.** It grows with the length of the training.
+**Counts.** Prose repeats itself at greater length than names do: seven characters in a row are
+counted there, and five elsewhere.
 
 Source of the first law's form: Hoffmann et al., "Training compute-optimal large language models"
 (2022), who found some 20 positions a parameter, for models ten million times as large.
@@ -53,6 +55,11 @@ ALWAYS = Preset(
     "what every choice has", model={**MODERN, "n_head": 4}, training={**MUON, "ngram": 5}
 )
 """The settings of every chosen recipe; it mixes in counts, because they lower the loss."""
+
+PROSE = {"ngram": 7}
+"""The settings of a text that repeats itself at length."""
+
+_PROSE_BLOCK, _PROSE_POSITIONS, _PROSE_VOCAB = 64, 1 << 22, 257
 
 MEASURED = ("n_layer", "n_embd", "block_size", "batch_size", "weight_decay", "dropout")
 """The settings that depend on the machine's speed and on the documents."""
@@ -106,6 +113,9 @@ def choose(
         "weight_decay": round(min(0.1, 0.01 * epochs), 3),
         "dropout": round(min(max(0.05 * math.log2(max(epochs, 1.0) / 6.5), 0.0), 0.3), 2),
     }
+    # Counts of seven take five times the bytes of those of five, 14 MB for a megabyte.
+    if block >= _PROSE_BLOCK and read <= _PROSE_POSITIONS and vocab_size <= _PROSE_VOCAB:
+        training |= PROSE
     shape = {"n_layer": layers, "n_embd": width, "block_size": block}
     times = f"{epochs:.1f}" if epochs < 10 else f"{epochs:,.0f}"
     why = f"time to read the text {times} times"

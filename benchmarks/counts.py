@@ -1,0 +1,167 @@
+"""How long the counts should be that a GPT is mixed with, and what a cache of the document adds.
+
+The recipe of one second (of ten for one long text) is trained for a fixed number of steps on one
+thread, so that nothing depends on the clock, and mixed with counts of n tokens of the training
+documents. Their bytes are those of the run's file of counts. The cache is measured on the long text
+alone, beside the longest counts: what followed the last 5, 4 or 3 characters earlier in the same
+document, the longest that have occurred there, weighted by how many and how often. These twelve
+weights, as that of the counts, are fitted on the documents that are measured.
+
+    python benchmarks/counts.py FOLDER [SEEDS]      FOLDER: with names.txt and shakespeare.txt
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from microgpt import model
+from microgpt.config import GPTConfig, TrainConfig
+from microgpt.counting.mixture import fitted, mixed
+from microgpt.counting.ngram import NGram
+from microgpt.data.batch import Batch, overlapped, whole
+from microgpt.data.corpus import Source, read
+from microgpt.data.tokenizer import Characters, encode_all
+from microgpt.engines.contract import Engine, Floats
+from microgpt.engines.native import BUILDS
+from microgpt.training import budget
+from microgpt.training.loop import train
+from microgpt.training.pace import Pace
+from microgpt.training.task import Dataset, Task
+
+RECORD = Path(__file__).parent / "records" / "counts.json"
+# Floating-point operations a second, as two threads had them when docs/race.md was measured.
+SPEED = 8e10
+COUNTS = (4, 5, 6, 7, 8, 9)
+CACHED = (5, 4, 3)
+
+
+def task_of(dataset: Dataset, work: float) -> Task:
+    """Return the training that the recipe for this work chooses, for a fixed number of steps."""
+    V, lengths_D = dataset.tokenizer.vocab_size, np.diff(dataset.encoded.offsets)
+    chosen = budget.choose(work, lengths_D, V)
+    config = GPTConfig(vocab_size=V, **chosen.model)
+    positions = work / model.flops(config.n_layer, config.n_embd, V)
+    batch = dataset.layout(config.block_size, "window").batch
+    each = chosen.training["batch_size"] * batch.positions / len(batch)
+    return Task(dataset, config, TrainConfig(**chosen.training, steps=round(positions / each)))
+
+
+def trained(task: Task) -> Engine:
+    """Train on one thread."""
+    engine, training = task.open("native", threads=1), task.training
+    engine.load(task.first_state())
+    for steps in train(engine, task.plan, training, Pace(training)):
+        assert steps.settled
+    return engine
+
+
+def cached(targets_N: list[int]) -> tuple[Floats, NDArray[np.int64]]:
+    """Return what a cache of one document gives each target, and how sure it may be, a number."""
+    p_N, sure_N = np.zeros(len(targets_N)), np.zeros(len(targets_N), dtype=np.int64)
+    counts: defaultdict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
+    for i, target in enumerate(targets_N):
+        contexts = [tuple(targets_N[i - k : i]) for k in CACHED if i >= k]
+        found = next((counts[one] for one in contexts if one in counts), None)
+        if found:
+            times = sum(found.values())
+            k = next(len(one) for one in contexts if one in counts)
+            p_N[i], sure_N[i] = found[target] / times, 10 * k + min(times, 4)
+        for one in contexts:
+            counts[one][target] += 1
+    return p_N, sure_N
+
+
+def with_cache(losses_N: Floats, p_N: Floats, sure_N: NDArray[np.int64]) -> Floats:
+    """Mix a cache in, with a weight for each degree of sureness."""
+    with np.errstate(divide="ignore"):
+        cache_N: Floats = -np.log(p_N)
+    found_N = np.array(losses_N)
+    for sure in np.unique(sure_N[sure_N > 0]):
+        its = np.flatnonzero(sure_N == sure)
+        weight = fitted(losses_N[its], cache_N[its])
+        found_N[its] = mixed(losses_N[its], cache_N[its], weight) if weight else losses_N[its]
+    return found_N
+
+
+def measured(engine: Engine, task: Task, *, is_stream: bool) -> dict[str, float]:
+    """Measure a GPT, alone and mixed."""
+    tokens = task.tokenizer
+    texts = whole(encode_all(tokens, task.dataset.heldout_documents))
+    batch = overlapped(texts, task.model.block_size)
+    gpt_N = batch.counted(engine.losses(batch))
+    found = {"gpt": float(gpt_N.mean())}
+
+    def of_counts(n: int, counted: Batch) -> Floats:
+        counts = NGram.of(counted, tokens.vocab_size, tokens.bos, n)
+        counts_N = batch.counted(counts.losses(batch))
+        found[f"counts of {n}"] = float(counts_N.mean())
+        found[f"bytes of {n}"] = sum(array.nbytes for array in counts.arrays().values())
+        return mixed(gpt_N, counts_N, fitted(gpt_N, counts_N))
+
+    for n in COUNTS:
+        mixed_N = of_counts(n, task.layout.texts)
+        found[f"gpt + {n}"] = float(mixed_N.mean())
+        if is_stream and n in (5, 7):
+            p_N, sure_N = cached(texts.targets_N.tolist())
+            found[f"gpt + {n} + cache"] = float(with_cache(mixed_N, p_N, sure_N).mean())
+    return found
+
+
+def main() -> None:
+    """Train, measure, print, record."""
+    folder, seeds = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    shakespeare = (str(folder / "shakespeare.txt"),)
+    sources = {
+        "names": (Source(files=(str(folder / "names.txt"),)), 1),
+        "surnames": (Source(), 1),
+        "shakespeare, a line a document": (Source(files=shakespeare), 1),
+        "shakespeare, one text": (Source(files=shakespeare, stream=True), 10),
+    }
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout
+    rows = list[dict[str, Any]]()
+    for label, (source, seconds) in sources.items():
+        data = read(source)
+        dataset = Dataset(data, Characters.of(data.documents), 0.1)
+        first = task_of(dataset, SPEED * seconds)
+        found = list[dict[str, float]]()
+        for seed in range(1, seeds + 1):
+            task = replace(first, training=replace(first.training, seed=seed))
+            found.append(measured(trained(task), task, is_stream=source.stream))
+        losses = {key: [one[key] for one in found] for key in found[0]}
+        rows.append(
+            {
+                "text": label, "seconds": seconds, "steps": first.training.steps,
+                "positions": int(dataset.encoded.offsets[-1]), "block": first.model.block_size,
+                "losses": losses,
+            }
+        )  # fmt: skip
+        print(label, flush=True)
+        for key, values in losses.items():
+            spread = f"{statistics.mean(values):.4f} ({min(values):.4f} to {max(values):.4f})"
+            print(f"  {key:20} {spread}", flush=True)
+        record = {
+            "date": time.strftime("%Y-%m-%d"),
+            "commit": commit.strip(),
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "build": BUILDS[-1],
+            "threads": 1,
+            "rows": rows,
+        }
+        RECORD.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
