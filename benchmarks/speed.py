@@ -23,7 +23,7 @@ from pathlib import Path
 from microgpt.bench import CASES, ROUNDS, Case, Trains, engine, rows
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.data import corpus
-from microgpt.engines import native_peak
+from microgpt.engines.compiled import native_peak
 from microgpt.engines.machine import processors
 from microgpt.engines.native import BUILDS
 

@@ -1,66 +1,20 @@
 // The Python module: types and sizes are checked here, numpy's buffers are read without a copy, and
 // other Python threads run while the engine computes.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 
 #include <array>
-#include <chrono>
 #include <memory>
-#include <new>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "bindings.hpp"
 #include "shared.hpp"
 
-namespace nb = nanobind;
 using namespace microgpt;
 
 namespace {
-
-template <class T>
-using Array = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T>
-using Result = nb::ndarray<nb::numpy, T, nb::c_contig>;
-
-template <class T>
-Result<T> as_numpy(std::unique_ptr<T[]> data, std::initializer_list<std::size_t> shape) {
-    // The capsule first: if there is no memory for it, `data` still owns the numbers.
-    nb::capsule owner(data.get(), [](void* p) noexcept { delete[] static_cast<T*>(p); });
-    return Result<T>(data.release(), shape, owner);
-}
-
-template <class T = double>
-std::unique_ptr<T[]> allocate(Index n) {
-    // Not the throwing operator: a sanitizer would end the program there.
-    std::unique_ptr<T[]> numbers(new (std::nothrow) T[static_cast<std::size_t>(n)]);
-    if (!numbers) throw std::bad_alloc();
-    return numbers;
-}
-
-// Other Python threads run while this lives. Before Python 3.14, a thread that returns to an
-// interpreter that is shutting down is ended by unwinding its stack, and unwinding through
-// nanobind's functions ends the process. The thread sleeps instead, as Python itself makes it do
-// from 3.14 on.
-class GilReleased {
-  public:
-    GilReleased() : state_(PyEval_SaveThread()) {}
-    GilReleased(const GilReleased&) = delete;
-    GilReleased& operator=(const GilReleased&) = delete;
-    ~GilReleased() {
-        try {
-            PyEval_RestoreThread(state_);
-        } catch (...) {
-            for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
-        }
-    }
-
-  private:
-    PyThreadState* state_;
-};
 
 // A batch as the caller passed it: not checked, with the lengths of its arrays.
 struct BatchArguments {
@@ -274,6 +228,7 @@ NB_MODULE(_native, m) {
         return peak(build.c_str());
     });
     m.def("compare", compared);
+    bind_texts(m);
     nb::class_<NativeDecoder>(m, "Decoder").def("push", &NativeDecoder::push);
     nb::class_<NativeEngine>(m, "Engine")
         .def("__init__",

@@ -19,7 +19,7 @@ PROGRAMS = ROOT / "tests" / "native"
 # The whole engine but what knows Python.
 SOURCES = [
     NATIVE / f"{name}.cpp"
-    for name in ("build", "buffer", "pool", "prefixes", "processor", "shared")
+    for name in ("build", "buffer", "pool", "prefixes", "processor", "rows", "shared", "spans")
 ]
 
 

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from microgpt.scoring.spans import spans
+from microgpt.scoring.spans import by_python, spans
 
 
 def tried(losses: list[float], usual: float) -> tuple[float, set[tuple[int, int]]]:
@@ -62,3 +62,13 @@ def test_what_is_impossible_is_in_the_span_and_nothing_overflows() -> None:
     many = np.full(200_000, 1e9)
     starts, stops = spans(many, np.arange(0, 200_001, 2), usual=0.0)
     assert (stops - starts).tolist() == [2] * 100_000
+
+
+def test_python_and_the_native_module_find_the_same() -> None:
+    rng = np.random.default_rng(8)
+    for draw in (rng.random, lambda n: rng.integers(0, 4, n) * 1.0, rng.standard_exponential):
+        offsets = np.concatenate([[0], np.cumsum(rng.integers(1, 12, 300))])
+        losses_N = draw(int(offsets[-1]))
+        for usual in (0.0, 1.0, 1.7):
+            native, python = spans(losses_N, offsets, usual), by_python(losses_N, offsets, usual)
+            assert [x.tolist() for x in native] == [x.tolist() for x in python]

@@ -187,8 +187,13 @@ odd_lines = st.lists(
 
 
 @settings(max_examples=examples(300))
-@given(odd_lines, st.integers(1, 9), st.sampled_from(["utf-8", "latin-1", "utf-16"]))
-def test_plain_text_by_arrays_is_plain_text_line_by_line(lines, size, encoding) -> None:  # type: ignore[no-untyped-def]
+@given(
+    odd_lines,
+    st.integers(1, 9),
+    st.sampled_from(["utf-8", "latin-1", "utf-16"]),
+    st.sampled_from([math.inf, 25]),
+)
+def test_plain_text_by_arrays_is_plain_text_line_by_line(lines, size, encoding, longest) -> None:  # type: ignore[no-untyped-def]
     # Half a surrogate pair is a byte that is no UTF-8, which any byte is that is read as latin-1.
     written, errors = ("utf-16", "surrogatepass"), ("utf-8", "surrogateescape")
     data = "\n".join(lines).encode(*(written if encoding == "utf-16" else errors))
@@ -200,13 +205,14 @@ def test_plain_text_by_arrays_is_plain_text_line_by_line(lines, size, encoding) 
         chunks = (data[i : i + size] for i in range(0, len(data), size))
         try:
             if by_arrays:
-                its = list(plain.blocks(chunks, "t", encoding, tally))
+                its = list(plain.blocks(chunks, "t", encoding, tally, longest))
             else:
-                some = pieces(chunks, "t", encoding, longest=math.inf)
+                some = pieces(chunks, "t", encoding, longest=longest)
                 its = [plain.one_by_one(piece, tally) for piece in some]
             texts = [text for block in its for text in block.texts]
             blank = [(block.blank, block.blank_characters) for block in its]
-            found.append((texts, [*map(sum, zip(*blank))]))
+            rows = [(*block.rows, *block.numbers, *block.left_out) for block in its]
+            found.append((texts, [*map(sum, zip(*blank))], rows if longest < math.inf else []))
         except DataError as error:
             found.append(str(error))
         told.append(said)

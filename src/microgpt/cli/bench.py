@@ -13,7 +13,8 @@ from microgpt.cli.terminal.say import say, say_json
 from microgpt.config import GPTConfig
 from microgpt.data import corpus
 from microgpt.data.corpus import Source
-from microgpt.engines import native_peak, open_engine
+from microgpt.engines import open_engine
+from microgpt.engines.compiled import native_peak
 from microgpt.errors import UsageError
 
 

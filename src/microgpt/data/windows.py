@@ -42,6 +42,8 @@ class Fit:
         Fit(longer=1, windows=3, cut=0)
         """
         longer = int(np.count_nonzero(positions_D > block_size))
+        if not longer:  # the usual case, without its divisions
+            return cls(0, int(np.count_nonzero(positions_D)), 0)
         all_windows = int((-(-positions_D // block_size)).sum())
         # Of a document that is cut, the final BOS is not counted: it is no token of the text.
         return cls(longer, all_windows, int(np.maximum(positions_D - 1 - block_size, 0).sum()))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
-
-from numpy.typing import NDArray
 
 from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.engines.about import About
@@ -195,28 +193,13 @@ def _unbuilt() -> str:
     return f": {REASON}"
 
 
-def native_peak() -> float | None:
-    """Measure a core's peak rate of multiply-adds, with the widest vectors, in GFLOP/s.
-
-    A multiply-add counts as two operations. None: there is no native engine to measure with.
-    """
+def native_module() -> ModuleType | None:
+    """Return the native engine's module; None: it is missing."""
     if why_not_native():
         return None
     from microgpt.engines import native
 
-    return max(map(native.peak, native.BUILDS))
-
-
-def native_compare() -> Callable[..., tuple[NDArray[Any], ...]] | None:
-    """Return the native engine's comparison of logits with targets; None: it is missing.
-
-    It returns what `evaluation.outcomes.by_numpy` returns, to rounding, in a third of the time.
-    """
-    if why_not_native():
-        return None
-    from microgpt.engines import native
-
-    return native.compare
+    return native
 
 
 def scalar_operations() -> Ops[Any]:

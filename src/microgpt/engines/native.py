@@ -13,7 +13,7 @@ import numpy as np
 from microgpt import model
 from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.data.batch import Batch, Batches
-from microgpt.engines._native import Decoder, Engine, builds, peak
+from microgpt.engines._native import Decoder, Engine, TextRows, builds, peak, places, spans
 from microgpt.engines._native import compare as compare_by_a_build
 from microgpt.engines.about import About
 from microgpt.engines.contract import SLOTS, Floats, State, Tensors, Tokens
@@ -23,7 +23,10 @@ from microgpt.errors import UsageError
 from microgpt.loss.sums import Sums
 from microgpt.optim import ITERATIONS, POLYNOMIAL, SMALLEST_NORM, Optimizer
 
-__all__ = ["ABOUT", "BUILDS", "NativeDecoder", "NativeEngine", "compare", "peak"]
+__all__ = [
+    "ABOUT", "BUILDS", "NativeDecoder", "NativeEngine", "TextRows", "compare", "peak", "places",
+    "spans",
+]  # fmt: skip
 
 BUILDS: tuple[str, ...] = tuple(builds())
 """The builds that this processor can run, widest vectors last."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from microgpt.engines import native_compare
+from microgpt.engines.compiled import native_compare
 from microgpt.engines.contract import Floats
 from microgpt.evaluation.calibration import FAR, GROUPS, Reliability
 from microgpt.evaluation.temperature import Integers

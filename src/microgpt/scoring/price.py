@@ -120,6 +120,8 @@ class Laid:
     @cached_property
     def unknown_D(self) -> Offsets:
         """Unknown characters of each text."""
+        if self.batch.targets_N.dtype.kind != "i":  # then all are known
+            return np.zeros(len(self.texts) - 1, np.int64)
         unknown_N: Offsets = (self.batch.targets_N < 0).astype(np.int64)
         return np.add.reduceat(unknown_N, self.texts[:-1])
 
@@ -179,8 +181,11 @@ class Priced:
         The end of a text counts as the character len(text).
         """
         starts, stops = spans(self.losses_N, self.laid.texts, usual)
-        places_N = self.laid.places_N
-        return places_N[starts].astype(np.int64), ends(places_N)[stops - 1].astype(np.int64)
+        places_N, last = self.laid.places_N, stops - 1
+        # As in `ends`, of these positions alone.
+        following = np.minimum(stops, len(places_N) - 1)
+        ends_D = np.maximum(places_N[last] + 1, places_N[following])
+        return places_N[starts].astype(np.int64), ends_D.astype(np.int64)
 
     def surprises(self, usual: float) -> Floats:
         """Return what the span of each text costs above the usual, in nats."""

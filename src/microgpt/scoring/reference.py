@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from microgpt.engines.compiled import native_places
 from microgpt.engines.contract import Floats
 from microgpt.scoring.repetition import Repetition, weights
 
@@ -95,7 +96,7 @@ class Reference:
 
     def classes(self, lengths_D: Ints) -> Ints:
         """Return the class of each length."""
-        return np.searchsorted(self._tops, lengths_D).astype(np.int64)
+        return places(self._tops.astype(np.float64), lengths_D.astype(np.float64))
 
     def percentiles(self, lengths_D: Ints, means_D: Floats) -> Floats:
         """Return the percentage of usual lines of similar length that have a lower loss.
@@ -107,7 +108,7 @@ class Reference:
 
     def cheaper(self, classes_D: Ints, means_D: Floats) -> Ints:
         """Return how many texts, sorted by class and loss, come before these losses."""
-        return np.searchsorted(self._keys, _keys(classes_D, means_D - ALIKE)).astype(np.int64)
+        return places(self._keys, _keys(classes_D, means_D - ALIKE))
 
     def above(self, classes_D: Ints, reach_D: Ints) -> Floats:
         """Return the percentile of a loss above those of its class's texts before index reach_D."""
@@ -137,7 +138,31 @@ class Judge:
 
     def flags(self, lengths_D: Ints, means_D: Floats) -> NDArray[np.bool_] | None:
         """Return which texts are flagged; None: there is no threshold."""
-        return self.threshold.flags(lengths_D, means_D) if self.threshold else None
+        return self.judged(lengths_D, means_D)[1]
+
+    def judged(
+        self, lengths_D: Ints, means_D: Floats
+    ) -> tuple[Floats | None, NDArray[np.bool_] | None]:
+        """Return the percentiles, and which texts are flagged."""
+        percentiles_D = self.percentiles(lengths_D, means_D)
+        if self.threshold is None or percentiles_D is None:
+            return percentiles_D, None
+        return percentiles_D, percentiles_D >= self.threshold.percentile
+
+
+def places(keys: Floats, values_D: Floats) -> Ints:
+    """Return the index of the first key that is not below each value.
+
+    Args:
+        keys: ascending.
+        values_D: numbers.
+
+    >>> places(np.array([1.0, 2.0, 2.0]), np.array([0.5, 2.0, 9.0])).tolist()
+    [0, 1, 3]
+    """
+    if native := native_places():
+        return native(keys, np.ascontiguousarray(values_D, dtype=np.float64))
+    return np.searchsorted(keys, values_D).astype(np.int64)
 
 
 def _tops(lengths_D: Ints, texts_D: Floats, enough: float) -> Ints:

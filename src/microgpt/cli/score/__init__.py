@@ -187,7 +187,7 @@ def _one_by_one(
         scores = sorted(scores, key=lambda each: each[1].loss, reverse=sort == "worst")
     for number, one in scores:
         where = np.array([len(one.text)]), np.array([one.loss])
-        rarer, flagged = judge.percentiles(*where), judge.flags(*where)
+        rarer, flagged = judge.judged(*where)
         if json:
             values = detail.record(one) | ({"row": number} if number else {})
             values |= {"percentile": float(rarer[0]) if rarer is not None else None}

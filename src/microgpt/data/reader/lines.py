@@ -100,15 +100,8 @@ def pieces(
     chunks, encoding = by_bytes(chunks, name, encoding)
     number = 1
     for data, too_long in whole_lines(chunks, longest):
-        some, rest = Piece(number, [], {}), data
-        if too_long:
-            some.lines.append("\n" if as_they_stand else "")
-            some.spoilt[0] = Spoilt(f"longer than {longest:,} bytes.")
-            end = _BYTES_END.search(data)
-            rest = data[end.end() if end else len(data) :]
-        add(some, rest, encoding, as_they_stand=as_they_stand)
-        if number == 1 and not as_they_stand:
-            some.lines[0] = some.lines[0].removeprefix(MARK)
+        some = Piece(number, [], {})
+        add(some, data, encoding, longest if too_long else None, as_they_stand=as_they_stand)
         yield some
         number += len(some.lines)
 
@@ -152,8 +145,23 @@ def whole_lines(chunks: Iterator[bytes], longest: float) -> Iterator[tuple[bytes
             too_long = False
 
 
-def add(piece: Piece, data: bytes, encoding: str, *, as_they_stand: bool) -> None:
-    """Decode whole lines and add them to a piece; mark those that cannot be decoded."""
+def add(
+    piece: Piece, data: bytes, encoding: str, longest: float | None = None, *, as_they_stand: bool
+) -> None:
+    """Decode whole lines and add them to a piece; mark those that cannot be read.
+
+    Args:
+        piece: of the file, still empty.
+        data: the lines.
+        encoding: of the text.
+        longest: the most bytes of a line, if the first has more; else None.
+        as_they_stand: keep the line ends, and the byte order mark of the first line.
+    """
+    if longest is not None:
+        piece.lines.append("\n" if as_they_stand else "")
+        piece.spoilt[0] = Spoilt(f"longer than {longest:,} bytes.")
+        end = _BYTES_END.search(data)
+        data = data[end.end() if end else len(data) :]
     try:
         text = decoded(data, encoding)
         piece.lines.extend(with_ends(text) if as_they_stand else lines(text))
@@ -167,6 +175,8 @@ def add(piece: Piece, data: bytes, encoding: str, *, as_they_stand: bool) -> Non
                 which = _which(error)
                 piece.spoilt[len(piece.lines)] = Spoilt(f"not {encoding}{which}.", remedy)
                 piece.lines.append(line.decode("latin-1"))
+    if piece.number == 1 and not as_they_stand:
+        piece.lines[0] = piece.lines[0].removeprefix(MARK)
 
 
 def decoded(data: bytes, encoding: str) -> str:

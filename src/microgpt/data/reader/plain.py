@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,14 +22,17 @@ from microgpt.data.texts import Texts
 _BLANK = np.isin(np.arange(256), [*range(9, 14), *range(28, 33), 0xC2, 0xE1, 0xE2, 0xE3])
 
 
-def blocks(chunks: Iterator[bytes], name: str, encoding: str, tally: Tally) -> Iterator[Block]:
-    """Yield the documents of a file whose lines may be of any length.
+def blocks(
+    chunks: Iterator[bytes], name: str, encoding: str, tally: Tally, longest: float
+) -> Iterator[Block]:
+    """Yield the documents of a file.
 
     Args:
         chunks: the file's bytes.
         name: the file's name, for messages.
         encoding: of the text.
         tally: counts and reports what is skipped.
+        longest: the most bytes of a line; infinity: any number, and rows are not numbered.
 
     Raises:
         DataError: the bytes cannot be decoded, in an encoding such as UTF-16 in which lines cannot
@@ -36,28 +40,31 @@ def blocks(chunks: Iterator[bytes], name: str, encoding: str, tally: Tally) -> I
     """
     chunks, encoding = by_bytes(chunks, name, encoding)
     number = 1
-    for data, _ in whole_lines(chunks, math.inf):
-        try:
-            text = decoded(data, encoding)
-        except UnicodeError:
-            block, lines = _one_by_one(data, encoding, number, tally)
-        else:
-            if number == 1:
-                text = text.removeprefix(MARK)
-            block, lines = _at_once(text)
-        yield block
-        number += lines
+    for data, too_long in whole_lines(chunks, longest):
+        found = None if too_long else _at_once(data, encoding, number)
+        if found and longest < math.inf:
+            found = _numbered(*found, number)
+        if not found:
+            piece = Piece(number, [], {})
+            add(piece, data, encoding, longest if too_long else None, as_they_stand=False)
+            found = one_by_one(piece, tally), len(piece.lines)
+        yield found[0]
+        number += found[1]
+
+
+def _numbered(block: Block, lines: int, number: int) -> tuple[Block, int] | None:
+    """Return a block with the numbers of its rows; None if a line is blank: it is kept, too."""
+    if block.blank:
+        return None
+    numbers = range(number, number + lines)
+    return replace(block, rows=[None] * lines, numbers=numbers), lines
 
 
 def one_by_one(piece: Piece, tally: Tally) -> Block:
-    """Return the documents of a piece; skip the lines that could not be decoded."""
-    texts, first = piece.lines, piece.number
-    # The usual case, no blank line, is checked without a loop in Python.
-    if not piece.spoilt and "" not in texts and not any(map(str.isspace, texts)):
-        return Block(texts, [None] * len(texts), numbers=range(first, first + len(texts)))
+    """Return the documents of a piece; skip the lines that cannot be read."""
     found = Found()
-    for number, text in enumerate(texts, first):
-        if spoilt := piece.spoilt.get(number - first):
+    for number, text in enumerate(piece.lines, piece.number):
+        if spoilt := piece.spoilt.get(number - piece.number):
             tally.skip(f"line {number}", *spoilt)
             found.left_out.append(LeftOut(number, spoilt.why))
         else:
@@ -65,16 +72,14 @@ def one_by_one(piece: Piece, tally: Tally) -> Block:
     return found.block(("text",))
 
 
-def _one_by_one(data: bytes, encoding: str, number: int, tally: Tally) -> tuple[Block, int]:
-    piece = Piece(number, [], {})
-    add(piece, data, encoding, as_they_stand=False)
+def _at_once(data: bytes, encoding: str, number: int) -> tuple[Block, int] | None:
+    """Return the documents of whole lines, and the number of lines; None: some are no text."""
+    try:
+        text = decoded(data, encoding)
+    except UnicodeError:
+        return None
     if number == 1:
-        piece.lines[0] = piece.lines[0].removeprefix(MARK)
-    return one_by_one(piece, tally), len(piece.lines)
-
-
-def _at_once(text: str) -> tuple[Block, int]:
-    """Return the documents of whole lines, and the number of lines."""
+        text = text.removeprefix(MARK)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.endswith("\n"):

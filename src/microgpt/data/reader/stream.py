@@ -80,11 +80,8 @@ class Stream:
             found = Found()
             found.add(joined(whole(b"".join(read), name, encoding)), None, 1)
             yield found.block(("text",))
-        elif self._form == "text" and longest == math.inf:
-            yield from plain.blocks(read, name, encoding, self._tally)
         elif self._form == "text":
-            for piece in pieces(read, name, encoding, longest=longest):
-                yield plain.one_by_one(piece, self._tally)
+            yield from plain.blocks(read, name, encoding, self._tally, longest)
         elif self._form == "csv":
             from microgpt.data.reader.tables import table  # only for files of its form
 

@@ -176,4 +176,4 @@ def _inside(offsets: Offsets) -> Places:
     [0, 1, 2, 0]
     """
     places: Places = np.arange(offsets[-1], dtype=np.int32)
-    return places - np.repeat(offsets[:-1], np.diff(offsets)).astype(np.int32)
+    return places - np.repeat(offsets[:-1].astype(np.int32), np.diff(offsets))

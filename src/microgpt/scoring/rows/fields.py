@@ -1,8 +1,7 @@
 """The scores of `microgpt score` on many lines, as CSV or JSON lines.
 
 In: a block of texts and their scores. Out: the columns of their rows. Rows of a CSV file are
-repeated byte for byte, with our columns after them. Texts that need no quoting, the usual case, are
-copied by numpy; other texts and other columns are written by the libraries csv and json.
+repeated byte for byte, with our columns after them.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from microgpt.data.reader.block import Block
 from microgpt.data.reader.dialect import Dialect
+from microgpt.data.texts import Texts
 from microgpt.engines.contract import Floats
 from microgpt.loss import LN_2
 from microgpt.scoring.price import Offsets
@@ -112,21 +112,13 @@ def add_fields(
     dialect = table.dialect if table else COMMAS
     quoted = encode_basestring_ascii if escaped else encode_basestring
     opened, quote, closed, missing = ("", "", "", "") if is_csv else ('{"text": ', '"', "}", "null")
+    texts = Texts.of(block.texts)
     if is_csv:
-        texts = CutTexts(
-            block.texts,
-            lengths_D,
-            lambda parts: dialect.written([part] for part in parts),
-            dialect.delimiter + '"',
-        )
+        cuts = CutTexts(texts, "csv" if dialect.quoted else "none", dialect.delimiter)
+    elif escaped and not texts.data.tobytes().isascii():
+        cuts = CutTexts(texts, written=lambda parts: (quoted(part)[1:-1] for part in parts))
     else:
-        texts = CutTexts(
-            block.texts,
-            lengths_D,
-            lambda parts: [quoted(part)[1:-1] for part in parts],
-            '"\\',
-            escaped=escaped,
-        )
+        cuts = CutTexts(texts, "json")
     # Rows of a table are repeated as written, without their line ends.
     bodies = [parted(str(row)) for row in block.rows] if table else []
     objects = block.objects if not table and any(block.rows) else []
@@ -148,7 +140,7 @@ def add_fields(
         columns.each(Words.of([body for body, _ in bodies]))
     elif not named:
         columns.same(f"{opened}{quote}")
-        texts.add(columns, 0 * lengths_D, lengths_D)
+        cuts.add(columns, 0 * lengths_D, lengths_D)
         columns.same(quote)
     elif is_csv:
         cells = ([one.get(c, "") for c in block.columns] if one else [text] for text, one in pairs)
@@ -176,10 +168,10 @@ def add_fields(
         columns.numbers(scored.percentiles_D, 2)
     name("span")
     columns.same(quote)
-    texts.add(columns, scored.starts_D, scored.stops_D)
+    cuts.add(columns, scored.starts_D, scored.stops_D)
     columns.same(quote)
     name("unknown")
-    columns.counts(scored.unknown_D, zero="0")
+    columns.whole(scored.unknown_D)
     if "surprise" in fields:
         name("surprise")
         columns.numbers(np.array(scored.surprises_D), 2)

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from microgpt.data.reader.block import Block
+from microgpt.data.texts import Texts
 from microgpt.loss import LN_2
 from microgpt.scoring.price import Pricer
 from microgpt.scoring.reference import Judge
@@ -27,6 +28,7 @@ from microgpt.wording import printable
 Form = Literal["table", "jsonl", "csv"]
 
 _TABLE = "  nats   bits  rarer than  unknown  text, and in [] what surprises most\n"
+_CONTROLS = bytes([*range(32), 127])
 _FLAGGED = Words.of(["", "  flagged"])
 
 
@@ -85,6 +87,7 @@ class RowWriter:
 
     def write(self, pricer: Pricer, block: Block) -> WrittenRows:
         """Measure a block's texts, judge them, and return their rows."""
+        block = replace(block, texts=Texts.of(block.texts))
         judge, texts = self.judge, block.texts
         names = fields(*self.fields, *(("flagged",) if judge.threshold else ()))
         above = head(self.form, block, names).encode(self.encoding, "backslashreplace")
@@ -95,11 +98,11 @@ class RowWriter:
             return WrittenRows(above, others, [], 0, 0, 0)
         priced = pricer.price(texts)
         lengths_D, means_D = priced.laid.lengths_D, priced.means_D
-        flags_D = judge.flags(lengths_D, means_D)
+        percentiles_D, flags_D = judge.judged(lengths_D, means_D)
         scored = Scored(
             block,
             means_D,
-            judge.percentiles(lengths_D, means_D),
+            percentiles_D,
             *priced.spans(judge.usual),
             lengths_D,
             priced.laid.unknown_D,
@@ -192,11 +195,24 @@ def _encoded(found: list[bytes], encoding: str) -> list[bytes]:
     return [row.decode().encode(encoding, "backslashreplace") for row in found]
 
 
+def _is_printable(texts: Texts) -> bool:
+    """Return whether nothing in texts needs an escape; False also if one has a line feed."""
+    data = texts.data.tobytes()
+    if data.isascii():
+        return len(data.translate(None, _CONTROLS)) == len(data) - len(texts)
+    text = texts.text
+    return text.count("\n") == len(texts) and text.replace("\n", "").isprintable()
+
+
 def _add_table(columns: Columns, scored: Scored, names: Sequence[str]) -> None:
     lengths_D = scored.lengths_D
-    texts = CutTexts(scored.block.texts, lengths_D, lambda parts: [*map(printable, parts)], "")
+    texts = Texts.of(scored.block.texts)
+    is_printable = _is_printable(texts)
+    cuts = CutTexts(
+        texts, written=None if is_printable else lambda parts: (printable(p) for p in parts)
+    )
     if "row" in names:
-        columns.each(Words.of([f"{number:>8}" for number in scored.block.numbers]))
+        columns.whole(np.array(scored.block.numbers), 8)
     columns.numbers(scored.means_D, 2, 6)
     columns.same(" ")
     columns.numbers(scored.means_D / LN_2, 2, 6)
@@ -207,13 +223,13 @@ def _add_table(columns: Columns, scored: Scored, names: Sequence[str]) -> None:
         columns.numbers(scored.percentiles_D, 1, 8)
         columns.same(" %")
     columns.same("  ")
-    columns.counts(scored.unknown_D, zero=" " * 7)
+    columns.whole(scored.unknown_D, 7, zero=" " * 7)
     columns.same("  ")
-    texts.add(columns, 0 * scored.starts_D, scored.starts_D)
+    cuts.add(columns, 0 * scored.starts_D, scored.starts_D)
     columns.same("[")
-    texts.add(columns, scored.starts_D, scored.stops_D)
+    cuts.add(columns, scored.starts_D, scored.stops_D)
     columns.same("]")
-    texts.add(columns, scored.stops_D, lengths_D)
+    cuts.add(columns, scored.stops_D, lengths_D)
     if scored.flags_D is not None:
         columns.choose(_FLAGGED, scored.flags_D)
     if "suggestion" in names:

@@ -104,7 +104,7 @@ class KeptScores:
     def _judge(self, judge: Judge) -> Judged:
         lengths_D = self.lengths_D.astype(np.int64)
         where = lengths_D, self.means_D
-        return Judged(judge.percentiles(*where), judge.flags(*where))
+        return Judged(*judge.judged(*where))
 
     def _find(self, wanted: RowQuery, judge: Judge) -> Offsets:
         """Return the indices of the texts that are wanted, in their order.

@@ -19,6 +19,7 @@ import numpy as np
 
 from microgpt.data.reader.block import Block, LeftOut
 from microgpt.data.reader.stream import BYTES
+from microgpt.data.texts import Buffer, Offsets, Texts
 from microgpt.engines.machine import end_with_parent
 from microgpt.errors import MicroGPTError
 from microgpt.scoring.price import Pricer
@@ -71,7 +72,7 @@ def in_order(
                 yield rows
                 continue
             waiting.append(processes.write(block))
-            is_slow = sum(map(len, block.texts)) < BYTES // 8
+            is_slow = Texts.of(block.texts).buffer.size < BYTES // 8
             while len(waiting) > (0 if is_slow else 2 * most):
                 yield waiting.popleft().result()
         while waiting:
@@ -125,13 +126,11 @@ class Processes:
 
     def write(self, block: Block) -> Future[WrittenRows]:
         """Let the next free process write the rows of a block."""
-        # A block of plain lines, the usual case, is sent as one text: quicker than thousands.
-        joined = "\n".join(block.texts)
-        is_plain = not any(block.rows) and joined.count("\n") == len(block.texts) - 1
-        if not is_plain:
+        # A block of plain lines, the usual case, is sent as its bytes: quicker than thousands.
+        if any(block.rows) or not isinstance(block.texts, Texts):
             return self._pool.submit(_write, block)
         others = block.numbers, block.left_out, block.file
-        return self._pool.submit(_write_lines, joined, *others)
+        return self._pool.submit(_write_texts, block.texts.buffer, block.texts.starts, *others)
 
     def end(self) -> None:
         """End the processes, once they have finished their current blocks."""
@@ -158,10 +157,14 @@ def _nothing() -> None:
     pass
 
 
-def _write_lines(
-    joined: str, numbers: Sequence[int], left_out: Sequence[LeftOut], file: str
+def _write_texts(
+    buffer: Buffer,
+    starts: Offsets,
+    numbers: Sequence[int],
+    left_out: Sequence[LeftOut],
+    file: str,
 ) -> WrittenRows:
-    texts = joined.split("\n")
+    texts = Texts(buffer, starts)
     rows = [None] * len(texts)
     return _write(Block(texts, rows, numbers=numbers, left_out=left_out, file=file))
 

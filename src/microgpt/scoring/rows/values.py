@@ -46,7 +46,7 @@ def values(
         lengths_D, means_D = priced.laid.lengths_D, priced.means_D
         its = slice(len(starts), len(starts) + len(means_D))
         loss_D[its], unknown_D[its] = means_D, priced.laid.unknown_D
-        rarer_D, above_D = judge.percentiles(lengths_D, means_D), judge.flags(lengths_D, means_D)
+        rarer_D, above_D = judge.judged(lengths_D, means_D)
         if rarer_D is not None:
             percentile_D[its] = rarer_D
         if above_D is not None:
