@@ -30,6 +30,7 @@ from microgpt.data import batch
 from microgpt.data.batch import Batches
 from microgpt.engines import ENGINES, open_engine
 from microgpt.engines.contract import Engine, State
+from microgpt.engines.ensemble import Ensemble
 from microgpt.runs.run import Run
 
 # Where this names engines, as in CI, one that is missing fails instead of skipping.
@@ -199,8 +200,9 @@ def opened(name: str, config: GPTConfig, seed: int = 1, std: float = 0.3, **kind
     """Open an engine on random parameters, large enough that no gradient is tiny."""
     engine = open_engine(name, config, **kind)  # type: ignore[arg-type]
     rng = random.Random(seed)
-    values = gpt.initial(GPTConfig(**{**vars(config), "init_std": std, "zero_init": False}), rng)
-    engine.load(State.fresh(values))
+    spread = GPTConfig(**{**vars(config), "init_std": std, "zero_init": False})
+    models = len(engine.members) if isinstance(engine, Ensemble) else 1
+    engine.load(State.fresh(gpt.joined([gpt.initial(spread, rng) for _ in range(models)])))
     return engine
 
 

@@ -1,9 +1,10 @@
-"""Every promise of `engines.contract`, tested on every engine."""
+"""Every promise of `engines.contract`, tested on every engine, and on an ensemble of two."""
 
 from __future__ import annotations
 
 import gc
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from microgpt.data.batch import Batch, Batches
 from microgpt.data.plan import Plan
 from microgpt.engines import open_engine
 from microgpt.engines.contract import SLOTS, Engine, State
+from microgpt.engines.ensemble import Ensemble
 from microgpt.errors import UsageError
 from microgpt.loss import LossSum, cross_entropy
 from tests.conftest import BESIDE, as_kept, laid_out, opened
@@ -23,9 +25,30 @@ CONFIG = GPTConfig(vocab_size=6, block_size=5, n_layer=2, n_head=2, n_embd=8)
 DOCUMENTS = [[0, 1, 2, 3], [4], [2, 2], [], [3, 0, 1, 4]]
 
 
+Open = Callable[[GPTConfig], Engine]
+
+
+@pytest.fixture(params=[1, 2], ids=["one", "ensemble"])
+def models(request: pytest.FixtureRequest) -> int:
+    number: int = request.param
+    return number
+
+
 @pytest.fixture
-def engine(engine_name: str) -> Engine:
-    return opened(engine_name, CONFIG)
+def open_on(engine_name: str, models: int) -> Open:
+    return lambda config: opened(engine_name, config, models=models)
+
+
+@pytest.fixture
+def engine(open_on: Open) -> Engine:
+    return open_on(CONFIG)
+
+
+def trained_on(engine: Engine, batch: Batch) -> LossSum:
+    """Return the sum that training reports: of an ensemble, the mean of its members' own sums."""
+    members = engine.members if isinstance(engine, Ensemble) else [engine]
+    sums = [LossSum.of(member.losses(batch).tolist()) for member in members]
+    return LossSum(sum(one.nats for one in sums) / len(sums), sums[0].positions)
 
 
 @pytest.fixture
@@ -49,14 +72,14 @@ def test_losses_are_nats_one_a_position(engine: Engine, batch: Batch) -> None:
     assert (losses > 0).all()
 
 
-def test_parameters_of_zero_guess_blindly(engine_name: str, batch: Batch) -> None:
-    losses = open_engine(engine_name, CONFIG).losses(batch)
+def test_parameters_of_zero_guess_blindly(engine_name: str, models: int, batch: Batch) -> None:
+    losses = open_engine(engine_name, CONFIG, models=models).losses(batch)
     assert losses == pytest.approx(np.log(6.0), rel=1e-6)
 
 
-def test_what_is_loaded_is_what_is_told(engine: Engine) -> None:
+def test_what_is_loaded_is_what_is_told(engine: Engine, models: int) -> None:
     rng = np.random.default_rng(1)
-    n = model.size(CONFIG)
+    n = models * model.size(CONFIG)
     state = State(
         rng.normal(size=n), {"adam.m": rng.normal(size=n), "adam.v": rng.random(n)}, updates=17
     )
@@ -76,13 +99,15 @@ def test_states_are_copies(engine: Engine, batch: Batch) -> None:
     assert np.array_equal(engine.losses(batch), before)
 
 
-def test_training_answers_each_step_s_sum_before_its_update(engine: Engine, batch: Batch) -> None:
+def test_training_answers_each_step_s_sum_before_its_update(
+    engine: Engine, open_on: Open, batch: Batch
+) -> None:
     batches = as_steps(batch, 6)
-    alone = opened(engine.name, CONFIG)
+    alone = open_on(CONFIG)
     sums = engine.train(batches, np.full(6, 0.01))
     assert len(sums) == 6
     for k, total in enumerate(sums):
-        before = LossSum.of(alone.losses(batches.step(k)).tolist())
+        before = trained_on(alone, batches.step(k))
         (again,) = alone.train(in_one_step(batches.step(k)), np.array([0.01]))
         assert total.positions == before.positions
         assert total.nats == pytest.approx(before.nats, rel=1e-6)
@@ -120,12 +145,13 @@ def in_float64(state: State) -> State:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e200])
 def test_a_loss_that_is_not_finite_makes_no_update(
-    engine: Engine, batch: Batch, bad: float
+    engine: Engine, models: int, batch: Batch, bad: float
 ) -> None:
     state = in_float64(engine.state())
     state.parameters[-1] = bad
-    views = model.views(state.parameters, CONFIG)
-    views["lm_head"][:] = bad
+    for name, matrix in model.views(state.parameters, CONFIG, models).items():
+        if name.endswith("lm_head"):
+            matrix[:] = bad
     engine.load(state)
     sums = engine.train(as_steps(batch, 4), np.full(4, 0.01))
     assert len(sums) == 1
@@ -145,11 +171,14 @@ def test_a_state_loaded_after_a_training_ran_away_is_as_in_a_new_engine(
     assert np.array_equal(engine.losses(batch), losses)
 
 
-def test_squared_relu_that_overflows_is_noticed_too(engine_name: str, batch: Batch) -> None:
+def test_squared_relu_that_overflows_is_noticed_too(
+    open_on: Open, models: int, batch: Batch
+) -> None:
     config = GPTConfig(**{**vars(CONFIG), "activation": "squared-relu"})
-    engine = opened(engine_name, config)
+    engine = open_on(config)
     state = in_float64(engine.state())
-    model.views(state.parameters, config)["layer0.mlp_fc1"][:] *= 1e200
+    # Of an ensemble the last member alone overflows.
+    [*model.views(state.parameters, config, models).values()][-2][:] *= 1e200
     engine.load(state)
     (total,) = engine.train(as_steps(batch, 4), np.full(4, 0.01))
     assert not np.isfinite(total.nats)
@@ -214,10 +243,10 @@ def test_any_split_into_batches_comes_to_the_same_sum(engine: Engine) -> None:
         assert total.nats == pytest.approx(whole.nats, rel=BESIDE[engine.name])
 
 
-def test_a_batch_makes_the_update_of_its_mean_whatever_its_order(engine_name: str) -> None:
+def test_a_batch_makes_the_update_of_its_mean_whatever_its_order(open_on: Open) -> None:
     states = []
     for order in (DOCUMENTS, DOCUMENTS[::-1]):
-        engine = opened(engine_name, CONFIG)
+        engine = open_on(CONFIG)
         engine.train(in_one_step(laid_out(order, 5, 5)), np.array([0.01]))
         states.append(engine.state().slots["adam.m"])
     assert states[0] == pytest.approx(states[1], rel=1e-5, abs=1e-8)

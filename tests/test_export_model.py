@@ -51,11 +51,18 @@ def losses(tab: Any, texts: list[str]) -> list[list[float]]:
     return found
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.startswith("bpe")])
+ALL: dict[str, dict[str, Any]] = {
+    **KINDS,
+    "ensemble": {"preset": "micro", "models": 3, "block_size": 16},
+    "ensemble, counts": {"preset": "micro", "models": 2, "ngram": 3, "block_size": 16},
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ALL if not kind.startswith("bpe")])
 def test_losses_are_the_engines_whatever_the_model(
     kind: str, browser: Browser, tmp_path: Path
 ) -> None:
-    run = trained(tmp_path / "lines.txt", **KINDS[kind])
+    run = trained(tmp_path / "lines.txt", **ALL[kind])
     texts = [*ODD, *LINES[::3]]
     with silent(browser, written(run, tmp_path / "page.html")) as tab:
         found = losses(tab, texts)

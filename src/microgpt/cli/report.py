@@ -12,6 +12,7 @@ from microgpt.cli.evaluate import measured
 from microgpt.cli.flags import flag, whole
 from microgpt.cli.terminal.say import say
 from microgpt.cli.train.summary import word
+from microgpt.counting.named import kind_of
 from microgpt.errors import UsageError
 from microgpt.report import gather, render
 from microgpt.runs.files import write_atomically
@@ -56,6 +57,7 @@ def report(
     facts = gather(found, text, number)
     page = render(facts).encode("utf-8", "backslashreplace")
     write_atomically(to, page)
-    mixed = f", GPT + {facts.mixed_with}" if facts.mixed_with else ""
+    gpts = kind_of(opened.settings.training.models, 0, facts.unit)
+    mixed = f", {gpts} + {facts.mixed_with}" if facts.mixed_with else ""
     say(f"{figures(facts.result.loss)} nats a {facts.unit} on {found.on.words}{mixed}.")
     say(f"Saved in {word(to)}, {short(len(page))} bytes. Open it in any browser.")

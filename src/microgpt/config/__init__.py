@@ -132,6 +132,12 @@ class TrainConfig:
     loss: Annotated[
         ObjectiveName, "Training objective: -log p, 1 - p or (1 - p)^2; -log p is what is reported."
     ] = "cross-entropy"
+    models: Annotated[
+        int,
+        Whole(1, 64),
+        "GPTs of this shape to train side by side, one a core; each probability is the mean of "
+        "theirs (an ensemble).",
+    ] = 1
     # n-grams are numbered in 63 bits: the limit for a vocabulary of two tokens.
     ngram: Annotated[
         int,

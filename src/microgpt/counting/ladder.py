@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from microgpt.counting.count import Counts as Times
 from microgpt.counting.count import counted
+from microgpt.counting.named import alone, mixed
 from microgpt.counting.ngram import NGram
 from microgpt.counting.pairs import Counts
 from microgpt.data.batch import Batch
 from microgpt.data.tokenizer.unknown import readable
 from microgpt.data.windows import windows
 from microgpt.loss import LossSum
-from microgpt.wording import ALONE, MIXED, THIS, name_of
+from microgpt.wording import THIS, name_of
 
 if TYPE_CHECKING:
     from microgpt.data.tokenizer import Tokenizer
@@ -65,6 +66,7 @@ class Ladder:
         gpt: the GPT's own loss, if `model` is that of a mixture with counts.
         mixes: whether the GPT is mixed with counts, even if `model` is the GPT's own loss.
         why: why there are no baselines, a sentence; else "".
+        models: how many GPTs the model averages.
     """
 
     what: str
@@ -74,11 +76,13 @@ class Ladder:
     gpt: LossSum | None = None
     mixes: bool = False
     why: str = ""
+    models: int = 1
 
     @property
     def name(self) -> str:
         """The model's name beside its loss; if no document was held out, it is the GPT's alone."""
-        return (MIXED if self.gpt else ALONE) if self.mixes else THIS
+        named = mixed(self.models) if self.gpt else alone(self.models)
+        return named if self.mixes else THIS
 
     @property
     def rungs(self) -> list[Rung]:
@@ -86,7 +90,7 @@ class Ladder:
         rungs = [
             Rung(name_of(name, self.n), total, False) for name, total in self.baselines.items()
         ]
-        rungs += [Rung(ALONE, self.gpt, False)] if self.gpt else []
+        rungs += [Rung(alone(self.models), self.gpt, False)] if self.gpt else []
         rungs.append(Rung(self.name, self.model, True))
         return sorted(rungs, key=lambda rung: -rung.sum.mean)
 

@@ -89,7 +89,8 @@ def not_moved(on: Evidence) -> Finding:
         had = count(steps, "update")
         raise UnseenError(f"It takes {_MOVED} updates for all to have moved; the run had {had}.")
     first = on.first.parameters.astype(state.parameters.dtype)
-    moved = model.views(np.abs(state.parameters.astype(np.float64) - first), on.model)
+    change = np.abs(state.parameters.astype(np.float64) - first)
+    moved = model.views(change, on.model, on.task.training.models)
     sizes = {name: float(np.sqrt(np.square(each).mean())) for name, each in moved.items()}
     # Where matrices begin at 0, no gradient reaches the embeddings in the first two steps.
     read = on.task.plan.batches(2, min(steps, _BATCHES) - 2)
@@ -99,9 +100,10 @@ def not_moved(on: Evidence) -> Finding:
     usual = float(np.median([*sizes.values()]))
     still = [name for name, size in sizes.items() if not size > _MOVED_SHARE * usual]
     used = {"wte": np.unique(read.tokens_N), "wpe": np.arange(longest)}
-    for name, rows in used.items():
-        if name in moved and name not in still:
-            n = int((moved[name][rows] == 0.0).all(axis=1).sum())
+    for name, matrix in moved.items():
+        rows = used.get(name.rpartition(".")[2])
+        if rows is not None and name not in still:
+            n = int((matrix[rows] == 0.0).all(axis=1).sum())
             still += [f"{n} of {count(len(rows), 'row')} of {name}"] if n else []
     said = f"after {count(steps, 'update')} the matrices have moved by {usual:.2g} (the median)"
     if still:
@@ -118,6 +120,7 @@ def leak(on: Evidence) -> Finding:
         )
     config, positions = on.model, logged.sum.positions
     each = model.flops(config.n_layer, config.n_embd, config.vocab_size) / 3
+    each *= on.task.training.models
     if positions * each > (_FAST if about(name).is_fast else _SLOW):
         raise UnseenError(f"The {name} engine takes too long to measure the held-out loss again.")
     batch = on.task.heldout.head(positions)

@@ -126,7 +126,7 @@ class Evidence:
     @cached_property
     def saved(self) -> Checkpoint:
         """The checkpoint."""
-        return checkpoint.load(self.run.folder, self.model)
+        return checkpoint.load(self.run.folder, self.model, self.run.settings.training.models)
 
     @property
     def has_ended(self) -> bool:

@@ -126,6 +126,7 @@ def _affordable(task: Task, name: str) -> int:
     if training.optimizer == "muon":
         step += sum(map(_orthogonal, model.parameters(config)))
     budget = (_FAST if about(name).is_fast else _SLOW) / 2  # for the twin, too
+    step *= training.models
     steps = min(int(budget / step), _MOST)
     if steps < _LEAST and _LEAST * step > 10 * budget:
         raise UnseenError(f"The {name} engine takes too long for a step to make it again.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from types import ModuleType
@@ -11,7 +13,7 @@ from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.engines.about import About
 from microgpt.engines.compute import Compute
 from microgpt.engines.contract import Engine
-from microgpt.engines.memory import installed
+from microgpt.engines.memory import check
 from microgpt.engines.ranks import ALONE, Ranks
 from microgpt.errors import MissingExtra, UsageError
 from microgpt.model import size
@@ -80,8 +82,9 @@ def open_engine(
     compute: Compute | None = None,
     ranks: Ranks = ALONE,
     change: Change = unchanged,
+    models: int = 1,
 ) -> Engine:
-    """Open an engine for a model.
+    """Open an engine for a model, or for several of one shape.
 
     Args:
         name: one of ENGINES, or "auto" for the best one installed.
@@ -94,6 +97,7 @@ def open_engine(
         compute: precision, and how memory is saved; for the torch engine.
         ranks: the processes that compute together.
         change: makes other operations of the engine's own: not of the native engine's.
+        models: how many models of this shape are trained side by side, as an ensemble.
 
     Raises:
         UsageError: there is no such engine or device, or the model does not fit in memory.
@@ -129,8 +133,16 @@ def open_engine(
             f'device must be cpu for the {name} engine; got "{device}". Try --engine torch.'
         )
 
-    _check_memory(name, config)
+    check(models * size(config), about(name).bytes_per_parameter)
     optimizer = optimizer or Optimizer()
+    if models > 1:
+        from microgpt.engines.ensemble import ensemble
+
+        def member(k: int, threads: int | None) -> Engine:
+            own = replace(optimizer, seed=optimizer.seed + k)  # each drops other activations
+            return open_engine(name, config, own, loss, threads, device, compute, ranks, change)
+
+        return ensemble(member, models, threads, ranks.world, about(name))
     if name == "scalar":
         from microgpt.engines.scalar import ScalarEngine
 
@@ -220,14 +232,3 @@ def build_of(name: str) -> str:
     True
     """
     return about(name).build
-
-
-def _check_memory(name: str, config: GPTConfig) -> None:
-    """Raise UsageError if this machine cannot hold an engine's parameters."""
-    needed, there = size(config) * about(name).bytes_per_parameter, installed()
-    if there is not None and needed > there:
-        raise UsageError(
-            f"the model must fit in memory; got {size(config):,} parameters, "
-            f"about {needed / 2**30:,.0f} GiB where {there / 2**30:,.0f} GiB are. "
-            "Try a smaller n_embd, n_layer or block_size."
-        )

@@ -16,6 +16,8 @@ class About:
         build: what its rounding depends on, beside its version.
         is_exact: whether a document has the same losses, to the last bit, whatever is computed
             beside it and by however many threads.
+        is_concurrent: whether several of them compute at once in one process, each in a thread of
+            Python's.
     """
 
     name: str
@@ -23,3 +25,4 @@ class About:
     bytes_per_parameter: int
     build: str
     is_exact: bool
+    is_concurrent: bool = False

@@ -10,6 +10,8 @@ import os
 from dataclasses import dataclass
 from typing import Protocol
 
+from microgpt.errors import UsageError
+
 
 class MemoryNeeds(Protocol):
     """What an engine needs to train a model."""
@@ -65,3 +67,14 @@ def installed() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return None
+
+
+def check(parameters: int, each: int) -> None:
+    """Raise UsageError if this machine cannot hold so many parameters, of `each` bytes."""
+    needed, there = parameters * each, installed()
+    if there is not None and needed > there:
+        raise UsageError(
+            f"the model must fit in memory; got {parameters:,} parameters, "
+            f"about {needed / 2**30:,.0f} GiB where {there / 2**30:,.0f} GiB are. "
+            "Try a smaller n_embd, n_layer or block_size, or fewer models."
+        )

@@ -32,7 +32,7 @@ BUILDS: tuple[str, ...] = tuple(builds())
 """The builds that this processor can run, widest vectors last."""
 
 # Floats: parameters, their copies in two layouts, gradients, moments, and padding.
-ABOUT = About("native", True, 24, BUILDS[-1] if BUILDS else "", True)
+ABOUT = About("native", True, 24, BUILDS[-1] if BUILDS else "", True, True)
 
 MOST_VOCABULARY = 65_536
 

@@ -46,7 +46,12 @@ def shape(config: GPTConfig) -> dict[str, Any]:
 
 
 def matrices(run: Run) -> dict[str, NDArray[np.float32]]:
-    """Return the GPT's matrices by name, each (out, in), in float32."""
+    """Return the GPT's matrices by name, each (out, in), in float32.
+
+    Raises:
+        UsageError: the run is an ensemble.
+    """
+    run.check_single("a file of one GPT")
     return model.views(run.engine.state().parameters.astype("<f4"), run.settings.model)
 
 

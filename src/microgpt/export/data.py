@@ -45,6 +45,7 @@ def data(run: Run, weights: Weights, documents: Sequence[tuple[str, float]]) -> 
     return {
         "config": shape(run.settings.model),
         "table": [(p.name, *p.shape) for p in model.parameters(run.settings.model)],
+        "models": run.settings.training.models,
         "weights": {"bits": weights.bits, "data": weights.text},
         "counts": {"orders": counts(mixture.ngram), "weight": mixture.weight} if mixture else None,
         "tokenizer": written(run.tokenizer),

@@ -22,7 +22,6 @@ from microgpt.errors import DataError, RunError, UsageError
 from microgpt.export.data import chosen, data
 from microgpt.export.linked import linked
 from microgpt.export.weights import Bits, Weights, weights
-from microgpt.model import size
 from microgpt.runs.evaluation_set import evaluation_set
 from microgpt.runs.measurement import Measurement
 from microgpt.runs.run import Run
@@ -107,7 +106,7 @@ def _page(run: Run, values: dict[str, Any], its: Weights, ladder: Ladder | None,
         name=printable(run.folder.resolve().name),
         source=printable(Path(run.settings.source.name).name),
         settings=run.settings,
-        parameters=size(run.settings.model),
+        parameters=run.parameters,
         updates=run.log.steps,
         mixed_with=counts_of(counts, unit, run.weight) if run.mixture else None,
         unit=unit,

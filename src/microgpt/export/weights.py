@@ -34,7 +34,8 @@ class Weights:
 
     Attributes:
         bits: of each.
-        data: all of them, little-endian, in the order of `model.parameters`.
+        data: all of them, little-endian, in the order of `model.parameters`; of several models, end
+            to end.
         cost: what 16 bits add to the loss, nats a position; None: it was not measured.
     """
 
@@ -67,7 +68,8 @@ def weights(run: Run, texts: Sequence[str], bits: Bits | None = None) -> Weights
 
 def _cost(run: Run, short: np.ndarray, texts: Sequence[str]) -> float:
     """Return how much higher the GPT's mean loss on texts is with the shorter parameters."""
-    engine = open_engine(run.engine.name, run.settings.model)
+    models = run.settings.training.models
+    engine = open_engine(run.engine.name, run.settings.model, models=models)
     engine.load(State.fresh(short.astype(np.float64)))
     block = run.settings.model.block_size
     found: list[LossSum] = [

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from microgpt.config import GPTConfig
 from microgpt.model.dropout import Dropping
-from microgpt.model.table import Parameter, flops, initial, parameters, size, views
+from microgpt.model.table import Parameter, flops, initial, joined, parameters, size, views
 
 if TYPE_CHECKING:
     from microgpt.model.operations import Ops
 
 __all__ = [
-    "Parameter", "Past", "angles", "flops", "gpt", "hidden", "initial", "layer", "parameters",
-    "size", "views",
+    "Parameter", "Past", "angles", "flops", "gpt", "hidden", "initial", "joined", "layer",
+    "parameters", "size", "views",
 ]  # fmt: skip
 
 A = TypeVar("A")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,12 +40,25 @@ class Parameter:
         return self.shape[0] * self.shape[1]
 
 
-def parameters(config: GPTConfig) -> list[Parameter]:
+def parameters(config: GPTConfig, models: int = 1) -> list[Parameter]:
     """Return the table of parameters, the only place that sets names, shapes, order and std.
+
+    Args:
+        config: a model's settings.
+        models: how many models of this shape lie end to end; of several each name begins with
+            "model1.", "model2.", ...
 
     >>> [p.name for p in parameters(GPTConfig(vocab_size=27))][:4]
     ['wte', 'wpe', 'lm_head', 'layer0.attn_wq']
+    >>> [p.name for p in parameters(GPTConfig(vocab_size=27), models=2)][9:11]
+    ['model2.wte', 'model2.wpe']
     """
+    if models > 1:
+        return [
+            dataclasses.replace(p, name=f"model{k}.{p.name}")
+            for k in range(1, models + 1)
+            for p in parameters(config)
+        ]
     V, T, D, F = config.vocab_size, config.block_size, config.n_embd, 4 * config.n_embd
     std, fan_in = config.init_std, config.init == "fan-in"
     table = [Parameter("wte", (V, D), std)]
@@ -111,8 +125,8 @@ def initial(config: GPTConfig, rng: random.Random) -> NDArray[np.float64] | NDAr
     )
 
 
-def views(flat: NDArray[Any], config: GPTConfig) -> dict[str, NDArray[Any]]:
-    """Return the matrices of a flat buffer by name; they share its memory.
+def views(flat: NDArray[Any], config: GPTConfig, models: int = 1) -> dict[str, NDArray[Any]]:
+    """Return the matrices of a flat buffer of `models` models by name; they share its memory.
 
     >>> config = GPTConfig(vocab_size=27)
     >>> views(np.zeros(size(config)), config)["lm_head"].shape
@@ -120,7 +134,12 @@ def views(flat: NDArray[Any], config: GPTConfig) -> dict[str, NDArray[Any]]:
     """
     result: dict[str, NDArray[Any]] = {}
     start = 0
-    for p in parameters(config):
+    for p in parameters(config, models):
         result[p.name] = np.reshape(flat[start : start + p.size], p.shape)
         start += p.size
     return result
+
+
+def joined(buffers: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Return flat buffers of one precision end to end: those of several models, or of matrices."""
+    return np.concatenate(buffers)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from microgpt.counting.ladder import uniform
-from microgpt.model import size
 from microgpt.runs.run import Run
 
 
@@ -21,7 +20,7 @@ class AboutRun:
         unit: what a position is called: "character" or "byte".
         documents: trained on and held out.
         steps: updates made.
-        parameters: of the GPT.
+        parameters: of the GPT, or of all GPTs of an ensemble.
         blind: the loss of a uniform guess, nats a position.
         held_out: its held-out loss, nats a position; None: not known.
         mixed: whether counts are mixed in.
@@ -47,7 +46,7 @@ def about(name: str, run: Run) -> AboutRun:
         tokenizer.unit,
         settings.documents,
         run.engine.updates,
-        size(settings.model),
+        run.parameters,
         uniform(tokenizer.vocab_size),
         last,
         run.weight is not None,

@@ -8,7 +8,8 @@ is replaced atomically: a reader, or a power cut, finds the old file or the new 
     runs/names-1/
     ├── config.json              model, training, data with its fingerprint, versions
     ├── tokenizer.json
-    ├── checkpoint.safetensors   parameters by name, their moments, progress, a checksum
+    ├── checkpoint.safetensors   parameters by name, their moments, progress, a checksum; those
+    │                            of several models as model1.NAME, model2.NAME, ...
     ├── counts.safetensors       the n-gram counts that the GPT is mixed with, if it is
     ├── reference.safetensors    the losses of held-out documents, for percentiles of other texts
     ├── heldout.jsonl            held-out documents, if they came from a Python program
@@ -166,14 +167,19 @@ def save(folder: Path, config: GPTConfig, made: Checkpoint) -> None:
     files.write_tensors(folder / CHECKPOINT, _tensors(config, made.state, made.best), notes)
 
 
-def load(folder: Path, config: GPTConfig) -> Checkpoint:
+def load(folder: Path, config: GPTConfig, models: int = 1) -> Checkpoint:
     """Read the checkpoint.
+
+    Args:
+        folder: the run's.
+        config: the model's settings.
+        models: how many models of this shape it has.
 
     Raises:
         RunError: it is missing, damaged, or of another model than `config`, or one of its numbers
             is not finite.
     """
-    table = model.parameters(config)
+    table = model.parameters(config, models)
 
     def make(about: dict[str, Any], layout: Layout) -> tuple[_Notes, bool]:
         notes = schema.convert(_Notes, about)
@@ -194,7 +200,7 @@ def load(folder: Path, config: GPTConfig) -> Checkpoint:
             raise RunError(f"{path}: its numbers must be finite; {key} has one that is not.")
 
     def flat(prefix: str) -> Array:
-        return np.concatenate([found[prefix + p.name].ravel() for p in table])
+        return model.joined([found[prefix + p.name].ravel() for p in table])
 
     state = State(flat(""), {slot: flat(f"{slot}.") for slot in SLOTS}, notes.updates)
     best = flat("best.") if notes.has_best else None
@@ -209,11 +215,12 @@ def write_samples(folder: Path, texts: Iterable[str]) -> None:
 def _tensors(config: GPTConfig, state: State, best: Array | None) -> dict[str, Array]:
     """Return the matrices of all buffers by name: parameters without a prefix, the others with."""
     buffers = (state.parameters, *(state.slots[slot] for slot in SLOTS), best)
+    models = len(state.parameters) // model.size(config)
     return {
         prefix + name: view
         for prefix, flat in zip(_PREFIXES, buffers)
         if flat is not None
-        for name, view in model.views(flat, config).items()
+        for name, view in model.views(flat, config, models).items()
     }
 
 

@@ -81,7 +81,9 @@ class Compared(Model):
             raise UsageError("texts must not be empty; got none.")
         model = LossSum.of(np.concatenate(self.losses(texts)))
         baselines, alone, mixes = self.baselines(texts), self.alone(texts), self.weight is not None
-        return Ladder(count(len(texts), what), baselines, model, self.ngram.n, alone, mixes)
+        n, models = self.ngram.n, self.settings.training.models
+        words = count(len(texts), what)
+        return Ladder(words, baselines, model, n, alone, mixes, models=models)
 
     def baselines(self, texts: Sequence[str], *, seen: bool = False) -> dict[str, LossSum]:
         """Return the losses of the baselines, which have counted the training documents.

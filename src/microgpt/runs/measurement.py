@@ -52,8 +52,8 @@ class Measurement:
         gpt = run.alone(texts)
         found, why = baselines()
         n = run.ngram.n if "ngram" in found else 0
-        mixes = gpt is not None
-        self.ladder = Ladder(self.on.words, found, self.result.sum, n, gpt, mixes, why)
+        mixes, models = gpt is not None, run.settings.training.models
+        self.ladder = Ladder(self.on.words, found, self.result.sum, n, gpt, mixes, why, models)
 
     def measured(self) -> Measurement:
         """Measure all documents, and return the measurement."""

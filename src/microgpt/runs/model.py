@@ -19,6 +19,7 @@ from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines.contract import Engine, Floats, Predictor
 from microgpt.errors import UsageError
 from microgpt.loss import LossSum
+from microgpt.model import size
 from microgpt.runs.settings import Settings
 from microgpt.sampling import Choice, Sample
 
@@ -57,6 +58,19 @@ class Model(ABC):
     @abstractmethod
     def mixture(self) -> Mixture | None:
         """The GPT mixed with counts; None: it is not."""
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters all GPTs of the model have."""
+        return self.settings.training.models * size(self.settings.model)
+
+    def check_single(self, what: str) -> None:
+        """Raise UsageError if the model is an ensemble; `what` can be of one GPT alone."""
+        if (models := self.settings.training.models) > 1:
+            raise UsageError(
+                f"{what} must be of a run of one model; got one of {models}. "
+                "Try a run trained with --models 1."
+            )
 
     @property
     def predictor(self) -> Predictor:

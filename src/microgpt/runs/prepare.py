@@ -113,7 +113,7 @@ def resume(
             check_readable(settings.source, ranks)
             stack.enter_context(claimed(folder))
             remove_temporaries(folder)
-            saved = checkpoint.load(folder, settings.model)
+            saved = checkpoint.load(folder, settings.model, settings.training.models)
             if saved.is_earlier:
                 raise RunError(
                     f"{folder}: an earlier version of microgpt trained it, and did not write where "

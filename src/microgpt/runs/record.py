@@ -10,7 +10,6 @@ from typing import Any
 
 from microgpt.data.tokenizer.sizes import ByteCounter
 from microgpt.loss import LN_2
-from microgpt.model import size
 from microgpt.runs.run import Run
 from microgpt.runs.settings import flat
 from microgpt.training.trainer import TAIL
@@ -37,7 +36,7 @@ def record(run: Run) -> dict[str, Any]:
         str(run.folder),
         run.settings.source.name,
         run.settings.preset,
-        size(run.settings.model),
+        run.parameters,
         log.steps,
         log.tail(TAIL).mean if log.lines else None,
         *map(heldout.get, ("loss", "gpt", "standard_error", "positions")),

@@ -72,19 +72,20 @@ class Run(Compared):
 
     @cached_property
     def _saved(self) -> Checkpoint:
-        return checkpoint.load(self.folder, self.settings.model)
+        return checkpoint.load(self.folder, self.settings.model, self.settings.training.models)
 
     @cached_property
     def engine(self) -> Engine:
-        """The engine with the GPT's parameters."""
+        """The engine with the parameters of the GPT, or of all GPTs of an ensemble."""
         name, threads, device = self.computes_with
-        opened = open_engine(name, self.settings.model, threads=threads, device=device)
+        config, models = self.settings.model, self.settings.training.models
+        opened = open_engine(name, config, threads=threads, device=device, models=models)
         opened.load(self._saved.state)
         return opened
 
     @cached_property
     def gpt(self) -> Predictor:
-        """The GPT alone, which raises a RunError if a result is not finite."""
+        """The GPT or GPTs alone, with a RunError if a result is not finite."""
         return Sound(self.engine, self.folder)
 
     @cached_property

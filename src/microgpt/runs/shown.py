@@ -9,11 +9,12 @@ from pathlib import Path
 
 from microgpt import html, model
 from microgpt.counting.ladder import uniform
+from microgpt.counting.named import kind_of
 from microgpt.html import charts
 from microgpt.runs.learning import Learning
 from microgpt.runs.log import Log
 from microgpt.runs.settings import Settings
-from microgpt.wording import counts_of, name_of, printable
+from microgpt.wording import name_of, printable
 
 
 def shown(folder: Path, settings: Settings, log: Log, unit: str) -> str:
@@ -24,9 +25,9 @@ def shown(folder: Path, settings: Settings, log: Log, unit: str) -> str:
     return html.fragment(
         "run",
         name=printable(str(folder)),
-        kind=f"GPT + {counts_of(counts, unit)}" if counts else "GPT",
+        kind=kind_of(settings.training.models, counts, unit),
         shape=settings.model,
-        parameters=model.size(settings.model),
+        parameters=settings.training.models * model.size(settings.model),
         updates=log.steps,
         curve=curve,
         learning=learning,

@@ -51,6 +51,7 @@ def train(
     momentum: float | None = None,
     weight_decay: float | None = None,
     dropout: float | None = None,
+    models: int | None = None,
     ngram: int | None = None,
     loss: ObjectiveName | None = None,
     holdout: float | None = None,
@@ -118,6 +119,8 @@ def train(
         momentum: decay rate of Muon's running mean of gradients.
         weight_decay: of the layers' matrices: each step multiplies them by 1 - rate * weight_decay.
         dropout: the share of the layers' activations that a step sets to 0, in [0, 1).
+        models: how many GPTs of this shape are trained side by side, one a core; each probability
+            is the mean of theirs (an ensemble).
         ngram: the length of the n-grams whose counts the GPT is mixed with; 0: it is not mixed.
         loss: what is minimised: "cross-entropy", -log p; "linear", 1 - p; "quadratic", (1 - p)^2.
         holdout: the share of documents held out of training, to measure on, in [0, 1).

@@ -56,6 +56,7 @@ class Copy:
     @classmethod
     def of(cls, run: Run) -> Copy:
         """Copy the model of a run."""
+        run.check_single("a step that is taken apart")
         settings, engine = run.settings, run.engine
         what, (text, *texts) = _documents(run, OTHERS if about(engine.name).is_fast else FEW)
         if not texts:

@@ -148,6 +148,7 @@ def _made(model: Model, text: str, position: int | None) -> tuple[ReadText, Outl
         UsageError: it is not; or a character is unknown; or there is no such position.
     """
     check_length(text)
+    model.check_single("a graph")
     config = model.settings.model
     read = reading(model, text, LONGEST)
     if read.positions > len(read.tokens):

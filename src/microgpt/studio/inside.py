@@ -64,9 +64,10 @@ def inside(model: Model, text: str) -> dict[str, Any]:
     """Return every head's attention, and the norms of the residual stream, at each position.
 
     Raises:
-        UsageError: the text is too long.
+        UsageError: the text is too long, or the model is an ensemble.
     """
     check_length(text)
+    model.check_single("a look inside")
     config = model.settings.model
     most = min(POSITIONS, isqrt(SHARES // (config.n_layer * config.n_head)))
     text_read = reading(model, text, max(most, 1))
@@ -101,8 +102,9 @@ def embeddings(model: Model, asked: EmbeddingsAsked) -> dict[str, Any]:
     """Return tokens as points of a plane, with those that are most alike; the text's come first.
 
     Raises:
-        UsageError: the text is too long.
+        UsageError: the text is too long, or the model is an ensemble.
     """
+    model.check_single("a look inside")
     config, tokenizer = model.settings.model, model.tokenizer
     rows_VD = gpt.views(model.engine.state().parameters, config)[asked.matrix]
     found = plane(rows_VD)

@@ -52,8 +52,10 @@ def estimate(task: Task, engine: Engine) -> Estimate:
             f"the training must fit in memory: it needs {amount(needed, 'B')}, and {memory.place} "
             f"has {amount(there, 'B')}. {_remedy(task, memory, there, world)}"
         )
-    flops = model.flops(config.n_layer, config.n_embd, config.vocab_size)
-    return Estimate(model.size(config), needed, positions * world * flops, task.training.steps)
+    models = task.training.models
+    flops = models * model.flops(config.n_layer, config.n_embd, config.vocab_size)
+    parameters = models * model.size(config)
+    return Estimate(parameters, needed, positions * world * flops, task.training.steps)
 
 
 def _positions(task: Task) -> int:

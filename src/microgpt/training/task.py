@@ -147,7 +147,8 @@ class Task:
 
     def first_state(self) -> State:
         """Draw the state before the first update."""
-        return first_state(self.model, self.training.seed, len(self.layout.batch))
+        training = self.training
+        return first_state(self.model, training.seed, len(self.layout.batch), training.models)
 
     def open(
         self,
@@ -173,21 +174,25 @@ def open_for(
     """Open the engine of a training."""
     optimizer, compute = Optimizer.of(training), Compute.of(training)
     loss = training.loss
-    return open_engine(name, config, optimizer, loss, threads, device, compute, ranks, change)
+    return open_engine(
+        name, config, optimizer, loss, threads, device, compute, ranks, change, training.models
+    )
 
 
-def first_state(config: GPTConfig, seed: int, documents: int) -> State:
+def first_state(config: GPTConfig, seed: int, documents: int, models: int = 1) -> State:
     """Draw the state before the first update.
 
     Args:
         config: the model's settings.
         seed: of the generator.
         documents: how many training documents, or windows of them, the generator shuffles first.
+        models: how many models it draws, one after another: the first is as it would be alone.
     """
     # As in the original, one generator shuffles the documents and then draws the initial values.
     rng = random.Random(seed)
     shuffled(documents, rng)
-    return State.fresh(model.initial(config, rng))
+    drawn = [model.initial(config, rng) for _ in range(models)]
+    return State.fresh(model.joined(drawn))
 
 
 def tokenizer_for(

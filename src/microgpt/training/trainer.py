@@ -242,5 +242,5 @@ class Trainer:
         rungs = ladder(
             task.layout.texts, measured, task.tokenizer, counts, whole=task.counts is not None
         )
-        n = counts.n if counts else 0
-        return Ladder(what, rungs, loss, n, gpt, mixes=self.mixture is not None)
+        n, models = counts.n if counts else 0, task.training.models
+        return Ladder(what, rungs, loss, n, gpt, self.mixture is not None, models=models)

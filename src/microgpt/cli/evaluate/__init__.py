@@ -13,15 +13,17 @@ from microgpt.cli.terminal.notes import noted
 from microgpt.cli.terminal.say import note, say, say_json
 from microgpt.cli.terminal.tables import table
 from microgpt.counting.ladder import Ladder
+from microgpt.counting.named import alone, kind_of
 from microgpt.data import corpus
 from microgpt.data.corpus import Source
 from microgpt.data.tokenizer.sizes import is_of_pieces
 from microgpt.evaluation.record import record
 from microgpt.loss import LN_2
+from microgpt.runs.cost import cost
 from microgpt.runs.evaluation_set import check_limit, evaluation_set
 from microgpt.runs.measurement import Measurement
 from microgpt.runs.run import Run
-from microgpt.wording import ALONE, count, counts_of, figures, units
+from microgpt.wording import count, figures, units
 
 
 def evaluate(
@@ -47,12 +49,14 @@ def evaluate(
     result, ladder = found.result, found.ladder
     if ladder.why:
         note(f"no baselines: {ladder.why}")
+    its = cost(opened, found.on.texts)
     if json:
         mixed = {"gpt": ladder.gpt.mean, "weight": opened.weight} if ladder.gpt else {}
         values: dict[str, object] = {
             **record(result),
             **mixed,
             "on": found.on.what,
+            "cost": vars(its),
             "baselines": {name: total.mean for name, total in ladder.baselines.items()},
         }
         say_json(values | {"ngram_n": ladder.n} if ladder.n else values)
@@ -67,14 +71,15 @@ def evaluate(
     if is_first:
         say(by_bytes)
     if ladder.gpt:
-        counts = counts_of(opened.settings.training.ngram, unit, opened.weight)
-        say(f"GPT + {counts}: {units(result.sum, unit)}")
-        say(f"{ALONE}: {units(ladder.gpt, unit)}")
+        kind = kind_of(ladder.models, opened.settings.training.ngram, unit, opened.weight)
+        say(f"{kind}: {units(result.sum, unit)}")
+        say(f"{alone(ladder.models)}: {units(ladder.gpt, unit)}")
     else:
         say(units(result.sum, unit))
     say()
     _show_ladder(ladder, result.n_bytes, by_bytes_first=is_first)
     say()
+    say(f"{its.words(unit)}")
     say(f"{result.accuracy:.1%} of the {unit}s were the likeliest one")
     if not is_first:
         say(by_bytes)

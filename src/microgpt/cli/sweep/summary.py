@@ -12,6 +12,7 @@ from microgpt.cli.terminal.say import note, remark, say, say_json
 from microgpt.cli.train.bar import Bar
 from microgpt.cli.train.summary import word
 from microgpt.counting.ladder import uniform
+from microgpt.counting.named import kind_of
 from microgpt.engines import why_not_native
 from microgpt.errors import MissingExtra, SweepError
 from microgpt.runs.folder import RUNS
@@ -20,7 +21,7 @@ from microgpt.sweep import best
 from microgpt.sweep.loop import Sweep
 from microgpt.sweep.picture import KNOBS
 from microgpt.sweep.trial import Trial
-from microgpt.wording import count, counts_of, figures
+from microgpt.wording import count, figures
 
 # A training that takes longer than these seconds has a progress bar.
 _PATIENCE = 2.0
@@ -121,7 +122,8 @@ def closing(
         say(f"Loss against each knob: {word(picture)}")
     unit = run.tokenizer.unit
     counts = run.settings.training.ngram
-    mixed = f", GPT + {counts_of(counts, unit, run.weight)}" if counts else ""
+    kind = kind_of(run.settings.training.models, counts, unit, run.weight)
+    mixed = f", {kind}" if counts else ""
     where = f"nats a {unit} held out{mixed}"
     trained, tried = figures(loss), figures(trial.loss)
     say(f"The best, trained again as a run: {trained} {where}; as a trial {tried}.")

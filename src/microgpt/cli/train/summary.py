@@ -11,6 +11,7 @@ from microgpt.cli.terminal.samples import sample_words, say_samples
 from microgpt.cli.terminal.say import note, say, say_commands, say_json, say_row
 from microgpt.counting.ladder import Ladder, uniform
 from microgpt.counting.mixture import Mixture
+from microgpt.counting.named import alone, kind_of, mixed
 from microgpt.data.alike import among
 from microgpt.data.tokenizer.sizes import is_of_pieces
 from microgpt.engines import why_not_native
@@ -23,7 +24,7 @@ from microgpt.training.budget import gain
 from microgpt.training.heldout import HeldOut
 from microgpt.training.trainer import Trainer
 from microgpt.training.verdict import divergence, overweight
-from microgpt.wording import ALONE, MIXED, count, counts_of, figures, name_of, path_word, units
+from microgpt.wording import count, figures, name_of, path_word, units
 
 # A training loss below this many times the held-out loss means that the text was memorised.
 _BY_HEART = 0.8
@@ -49,9 +50,11 @@ def opening(session: Session, *, auto: bool) -> None:
         f"{count(config.vocab_size, 'token')} ({tokens.alphabet}, BOS)"
     )
     layers, heads = count(config.n_layer, "layer"), count(config.n_head, "head")
+    models = session.training.models
+    each = f"{models} x " if models > 1 else ""
     say(
         f"{_kind(trainer)} · {layers}, {heads}, width {config.n_embd}, block {config.block_size} · "
-        f"{model.size(config):,} parameters · {trainer.engine.label}"
+        f"{each}{model.size(config):,} parameters · {trainer.engine.label}"
     )
     if session.measured:
         say(session.measured)
@@ -113,28 +116,29 @@ def closing(session: Session, *, json: bool) -> None:
         )
         return
     say()
-    unit = session.tokenizer.unit
+    unit, own = session.tokenizer.unit, alone(ladder.models)
     if steps:
-        alone = f", the {ALONE}" if ladder.mixes else ""
-        say(f"Mean of the last {count(steps, 'step')}{alone}: {units(tail, unit)}")
+        whose = f", the {own}" if ladder.mixes else ""
+        mean = ", mean of their own losses" if ladder.models > 1 else ""
+        say(f"Mean of the last {count(steps, 'step')}{whose}{mean}: {units(tail, unit)}")
     known = ""
     if last:
         if ladder.gpt:
-            say(f"Held out, the {ALONE}: {units(ladder.gpt, unit)}")
-        mixed = f", {_kind(trainer)}" if ladder.gpt else ""
+            say(f"Held out, the {own}: {units(ladder.gpt, unit)}")
+        both = f", {_kind(trainer)}" if ladder.gpt else ""
         error = last.error
         known = f" (± {figures(error)})" if math.isfinite(error) else ""
         by_bytes = ""
         if last.n_bytes and is_of_pieces(session.tokenizer):
             by_bytes = f"{figures(ladder.model.nats / LN_2 / last.n_bytes, 3)} bits a byte · "
-        say(f"Held out{mixed}: {by_bytes}{units(ladder.model, unit)}{known}")
+        say(f"Held out{both}: {by_bytes}{units(ladder.model, unit)}{known}")
     if trainer.kept:
         say(f"Kept: the state after step {trainer.kept:,}; held-out documents cost more since.")
     say_row(_rungs(ladder), " ┃ ")
     spread = "; ± the standard error" if known else ""
     say(f"    (nats a {unit} on {ladder.what}{spread}; ● you are here)", "quiet")
     if trainer.mixture and ladder.mixes:
-        say(_the_two(trainer.mixture))
+        say(_the_two(trainer.mixture, ladder.models))
     if more := _more(trainer, ladder):
         say(more)
     if session.settings.source.stream:
@@ -147,15 +151,17 @@ def closing(session: Session, *, json: bool) -> None:
         say(f"Samples: {sample_words(shown, seen)}{note}")
     at = word(folder)
     say(f"Saved in {at}.   Next, with any text:")
-    say_commands(f"microgpt sample {at}", f"microgpt score {at} TEXT", f"microgpt why {at} TEXT")
+    last = f"evaluate {at}" if ladder.models > 1 else f"why {at} TEXT"
+    say_commands(f"microgpt sample {at}", f"microgpt score {at} TEXT", f"microgpt {last}")
 
 
-def _the_two(mixture: Mixture) -> str:
+def _the_two(mixture: Mixture, models: int) -> str:
     """Explain the two losses of a mixture."""
     share = f"{100 * mixture.weight:.0f} %"
     return (
-        f"{ALONE} is what was trained, and what loss and val are of; {MIXED} is what samples and "
-        f"scores come from: each probability is a mean of both, the counts' share of it {share}."
+        f"{alone(models)} is what was trained, and what loss and val are of; {mixed(models)} is "
+        "what samples and scores come from: each probability is a mean of both, the counts' share "
+        f"of it {share}."
     )
 
 
@@ -180,7 +186,7 @@ def _rungs(ladder: Ladder) -> list[tuple[str, str]]:
         for name, total in ladder.baselines.items()
     ]
     if ladder.gpt:
-        steps.append((ladder.gpt.mean, f"{ALONE} {figures(ladder.gpt.mean, 2)}"))
+        steps.append((ladder.gpt.mean, f"{alone(ladder.models)} {figures(ladder.gpt.mean, 2)}"))
     own = f"{ladder.name} {figures(ladder.model.mean, 2)} ●"
     steps.append((ladder.model.mean, own))
     return [(words, "good" if words == own else "") for _, words in sorted(steps, reverse=True)]
@@ -188,12 +194,12 @@ def _rungs(ladder: Ladder) -> list[tuple[str, str]]:
 
 def _kind(trainer: Trainer) -> str:
     """Name the model, GPT or mixture, with the weight of the counts once it is fitted."""
-    mixture = trainer.mixture
+    mixture, models = trainer.mixture, trainer.task.training.models
+    unit = trainer.task.tokenizer.unit
     if not mixture:
-        return "GPT"
+        return kind_of(models, 0, unit)
     known = trainer.last_heldout is not None or not trainer.task.dataset.heldout_documents
-    weight = mixture.weight if known else None
-    return f"GPT + {counts_of(mixture.ngram.n, trainer.task.tokenizer.unit, weight)}"
+    return kind_of(models, mixture.ngram.n, unit, mixture.weight if known else None)
 
 
 def _mixed(trainer: Trainer, ladder: Ladder) -> dict[str, float]:

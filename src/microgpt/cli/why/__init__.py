@@ -127,6 +127,7 @@ def why(
             raise UsageError(f"--json must stand with a run: microgpt why {name} RUN TEXT --json")
         return
     opened = _opened(run, machine, alone=what == run)
+    opened.check_single("what is explained")
     subject = Subject(opened, text if text is not None else opened.sample(1)[0])
     if step is None:
         numbers, tell = explained.numbers(subject), explained.tell

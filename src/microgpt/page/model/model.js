@@ -5,6 +5,7 @@
  */
 
 import { NGram } from "./counts.js";
+import { Ensemble } from "./ensemble.js";
 import { GPT, matrices } from "./gpt.js";
 import { Mixture } from "./mixture.js";
 import { bytes, floats, wholes } from "./numbers.js";
@@ -17,7 +18,8 @@ import { Tokenizer } from "./tokenizer.js";
 /**
  * @typedef {object} Written
  * @property {import("./gpt.js").Config} config
- * @property {[string, number, number][]} table
+ * @property {[string, number, number][]} table of one model's matrices
+ * @property {number} models how many models' weights lie end to end
  * @property {{bits: number, data: string}} weights
  * @property {{orders: WrittenOrder[], weight: number} | null} counts
  * @property {import("./tokenizer.js").Written} tokenizer
@@ -32,9 +34,11 @@ export class Model {
     this.reference = written.reference;
     this.tokenizer = new Tokenizer(written.tokenizer);
     const flat = floats(bytes(weights.data), weights.bits);
-    this.gpt = new GPT(config, matrices(written.table, flat));
+    const size = flat.length / written.models;
+    const gpts = Array.from({ length: written.models }, (_, k) => new GPT(config, matrices(written.table, flat.subarray(k * size, (k + 1) * size))));
+    this.gpt = gpts[0];
     /** @type {import("./gpt.js").Predictor} */
-    this.predictor = this.gpt;
+    this.predictor = gpts.length > 1 ? new Ensemble(gpts) : this.gpt;
     if (counts) {
       const orders = counts.orders.map((one) => ({
         children: wholes(bytes(one.children)),
@@ -43,7 +47,7 @@ export class Model {
         discount: one.discount,
       }));
       const ngram = new NGram(orders, this.tokenizer.vocabSize, this.tokenizer.bos);
-      this.predictor = new Mixture(this.gpt, ngram, counts.weight);
+      this.predictor = new Mixture(this.predictor, ngram, counts.weight);
     }
   }
 
