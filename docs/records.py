@@ -25,6 +25,7 @@ _SUSPICIOUS = re.compile(r"(?<=<!-- suspicious -->\n).*?(?=<!-- end suspicious -
 _COUNTS = re.compile(r"(?<=<!-- counts -->\n).*?(?=<!-- end counts -->)", re.DOTALL)
 _STREAMS = re.compile(r"(?<=<!-- streams -->\n).*?(?=<!-- end streams -->)", re.DOTALL)
 _BPE = re.compile(r"(?<=<!-- bpe -->\n).*?(?=<!-- end bpe -->)", re.DOTALL)
+_ENSEMBLES = re.compile(r"(?<=<!-- ensembles -->\n).*?(?=<!-- end ensembles -->)", re.DOTALL)
 _REPEATED = re.compile(r"(?<=<!-- repeated -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
@@ -75,7 +76,8 @@ def race(text: str) -> str:
     alone = ", ".join(f"{name} {loss:.3f}" for name, loss in record["counts"].items())
     lines += ["", f"Counts of five in a row alone: {alone}."]
     text = _STREAMS.sub(_streams(), _TABLE.sub("\n".join(lines) + "\n", text))
-    return _COUNTS.sub(_counts(), _BPE.sub(_tokenizers(), text))
+    text = _ENSEMBLES.sub(_ensembles(), _COUNTS.sub(_counts(), text))
+    return _BPE.sub(_tokenizers(), text)
 
 
 def _counts() -> str:
@@ -123,6 +125,27 @@ def _streams() -> str:
                 cells.append(f"{cell} ({min(values):.4f} to {max(values):.4f})"
                              if values and not counts else cell)  # fmt: skip
             lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _ensembles() -> str:
+    """Return the table of one GPT beside several in the same time."""
+    record = json.loads((FOLDER / "ensembles.json").read_text("utf-8"))
+    lines = [
+        f"Medians, with the least and the most; {record['date']}, {record['build']}.",
+        "",
+        "| seconds | GPTs | width, layers | steps | parameters | seeds | GPTs + counts |"
+        " GPTs alone | parameters of |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in sorted(record["rows"], key=lambda row: (row["seconds"], row["models"])):
+        spread = [f"{row[key][1]:.4f} ({row[key][0]:.4f} to {row[key][2]:.4f})"
+                  for key in ("loss", "alone")]  # fmt: skip
+        shape = f"{row['n_embd']}, {row['n_layer']}"
+        cells = [row["seconds"], row["models"], shape, f"{row['steps']:,}"]
+        kind = "the last step" if row["kind"] == "last" else f"the {row['kind']} of the steps"
+        cells += [f"{row['parameters']:,}", row["n"], *spread, kind]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -54,6 +54,38 @@ def test_prose_is_counted_at_greater_length_unless_the_counts_would_be_large() -
     assert n([1_000_000], 258) == n([100_000_000]) == 5
 
 
+def test_two_models_are_no_smaller_than_one_with_as_much_work_each() -> None:
+    for work in 10.0 ** np.arange(8, 16):
+        one, two = (budget.choose(work, [7] * 30_000, 27, models) for models in (1, 2))
+        assert two.training["models"] == 2
+        assert one.training["models"] == 1
+        sizes = [s.model["n_layer"] * s.model["n_embd"] ** 2 for s in (one, two)]
+        assert sizes[0] <= sizes[1]
+
+
+@native
+@pytest.mark.parametrize(
+    ("rate", "threads", "models", "expected"),
+    [(1e10, 2, None, 1), (1e12, 2, None, 2), (1e12, 1, None, 1), (1e12, 2, 1, 1), (1e10, 2, 3, 3)],
+)
+def test_two_models_are_chosen_where_time_and_processors_suffice(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    tiny: list[str],
+    rate: float,
+    threads: int,
+    models: int | None,
+    expected: int,
+) -> None:
+    monkeypatch.setattr(budget, "speed", lambda *_: rate)
+    run = microgpt.train(
+        tiny * 50, seconds=1.0, steps=None, threads=threads, models=models, n_embd=8, n_layer=1,
+        ngram=0, out=tmp_path / "r",
+    )  # fmt: skip
+    assert run.settings.training.models == expected
+    assert len(run.sample(1)) == 1
+
+
 def _chosen(lengths: list[int]) -> list[budget.ChosenRecipe]:
     return [budget.choose(10.0**power, lengths, 27) for power in range(8, 14)]
 

@@ -223,7 +223,7 @@ def test_the_readme_s_commands_that_name_no_extra_need_none(
         "sample": [run], "score": [run, "anna"], "evaluate": [run], "why": [run, "anna"],
         "report": [run, "-o", "page.html"], "data": [texts], "plot": [run], "runs": [],
         "compress": [run, texts, "-o", "c"], "bench": ["--help"], "suspicious": ["--help"],
-        "doctor": [run],
+        "doctor": [run], "train": ["--help"],
         "studio": ["--help"], "export": ["--help"],
     }  # fmt: skip
     assert set(words) == named

@@ -19,10 +19,14 @@ from microgpt.data.batch import Batch
 from microgpt.data.plan import Plan
 from microgpt.engines import open_engine
 from microgpt.engines.contract import SLOTS, Engine, State
+from microgpt.engines.ensemble import ensemble
+from microgpt.engines.native import ABOUT
 from microgpt.errors import UsageError
+from microgpt.export.alone import matrices
 from microgpt.optim import Optimizer
 from microgpt.runs import prepare
 from microgpt.runs.files import check_file
+from microgpt.runs.first import first_of, which
 from microgpt.training.task import first_state
 from tests.conftest import PRECISION, laid_out
 
@@ -42,11 +46,13 @@ def parts(state: State, models: int) -> list[State]:
     return [State(p, dict(zip(SLOTS, slots)), state.updates) for p, *slots in zip(*each)]
 
 
-def members(name: str, state: State, models: int, **others: Any) -> list[Engine]:
+def members(
+    name: str, state: State, models: int, config: GPTConfig = CONFIG, **others: Any
+) -> list[Engine]:
     """Open an engine for each member, with its part of a state."""
     opened: list[Engine] = []
     for part in parts(state, models):
-        opened.append(open_engine(name, CONFIG, **others))
+        opened.append(open_engine(name, config, **others))
         opened[-1].load(part)
     return opened
 
@@ -200,18 +206,30 @@ def test_a_run_samples_scores_and_compresses_by_the_mean(tmp_path: Path, tiny: l
     assert ladder.name == "GPTs + counts"
 
 
-@pytest.mark.parametrize(
-    "look",
-    [
-        lambda run: run.check_single("what is explained"),
-        lambda run: __import__("microgpt.export.alone", fromlist=["x"]).matrices(run),
-    ],
-)
-def test_what_can_look_at_one_model_alone_says_so(
-    tmp_path: Path, tiny: list[str], look: Any
-) -> None:
+def test_what_can_look_at_one_model_alone_says_so(tmp_path: Path, tiny: list[str]) -> None:
     run = trained(tmp_path / "r", tiny)
-    with pytest.raises(
-        UsageError, match=r"must be of a run of one model; got one of 2\. Try a run"
-    ):
-        look(run)
+    with pytest.raises(UsageError) as caught:
+        matrices(run)
+    assert str(caught.value) == (
+        "a file of one GPT must be of a run of one model; got one of 2. "
+        "Try a run trained with --models 1."
+    )
+
+
+def test_the_first_gpt_is_a_run_of_its_own(tmp_path: Path, tiny: list[str]) -> None:
+    run = trained(tmp_path / "r", tiny)
+    before = {path.name: path.read_bytes() for path in run.folder.iterdir()}
+    first, batch = first_of(run), laid_out([[0, 1]], run.tokenizer.bos, 8)
+    alone = members("native", run.engine.state(), 2, config=run.settings.model)[0]
+    assert np.array_equal(first.engine.losses(batch), alone.losses(batch))
+    assert which(run) == f"this is the first of the 2 GPTs of {run.folder}."
+    assert math.isfinite(first.score("anna").loss)
+    assert {path.name: path.read_bytes() for path in run.folder.iterdir()} == before
+    one = trained(tmp_path / "one", tiny, models=1)
+    assert first_of(one) is one
+    assert which(one) == ""
+
+
+def test_several_ranks_train_one_model() -> None:
+    with pytest.raises(UsageError, match=r"models must be 1 for 2 ranks; got 2\. Try without"):
+        ensemble(lambda k, threads: pytest.fail("opened"), 2, None, 2, ABOUT)

@@ -16,6 +16,7 @@ from microgpt.cli.train.summary import word
 from microgpt.errors import UsageError
 from microgpt.export.alone import OwnLoss
 from microgpt.runs.files import write_atomically, write_folder
+from microgpt.runs.first import first_of, which
 from microgpt.runs.folder import check_output
 from microgpt.runs.run import Run
 from microgpt.wording import ALONE, count, figures, short
@@ -58,7 +59,7 @@ def export(
     """Write a run for others to use: one page with the model inside, or a model for libraries.
 
     The page scores and draws texts in any browser, from the disk, without a network. All other
-    kinds have the GPT alone, without counts that it may be mixed with.
+    kinds have the GPT alone, without counts that it may be mixed with, or an ensemble's first GPT.
 
     Example: microgpt export runs/names-1 --to html -o names.html
     """
@@ -67,6 +68,10 @@ def export(
             raise UsageError(f"--{other} must be given with --to html alone; got --to {to}.")
     opened = machine.run(run)
     name = opened.folder.resolve().name
+    if to != "html":
+        if said := which(opened):
+            note(f"{said[:-1]}, without the others.")
+        opened = first_of(opened)
     if to == "huggingface":
         _huggingface(opened, out or Path(f"{name}-{to}"))
         return

@@ -58,10 +58,9 @@ def cost(model: Model, texts: Sequence[str]) -> Cost:
     pricer = Pricer(model.predictor, model.tokenizer, model.settings.model.block_size)
     positions, size = 0, 64
     pricer.total(islice(texts, 1))  # the first time takes longer
-    began = took = 0.0
-    began = time.perf_counter()
+    took, began = 0.0, time.perf_counter()
     while positions < _POSITIONS and took < _SECONDS:
         positions += pricer.total(islice(texts, size)).positions
-        size *= 4
+        size = min(4 * size, _POSITIONS)
         took = time.perf_counter() - began
     return Cost(model.settings.training.models, model.parameters, n_bytes, took / positions)

@@ -178,7 +178,11 @@ def ready(
     if is_chosen:
 
         def choose() -> Any:
-            return None if ranks.rank else recipe.choose(dataset, training, engine, threads, device)
+            if ranks.rank:
+                return None
+            # Several ranks train one model.
+            is_set = "models" in how or ranks.world > 1
+            return recipe.choose(dataset, training, engine, threads, device, is_set=is_set)
 
         choice, spent = ranks.told(agreed(ranks, choose))
         shape = {**choice.model, **shape}

@@ -43,8 +43,7 @@ class Run(Compared):
     Args:
         folder: as `train` has made it.
         engine: by name, or "auto".
-        threads: for the engine.
-        device: for the engine.
+        threads, device: for the engine.
 
     Raises:
         RunError: the folder is not a run, or is damaged.

@@ -7,10 +7,12 @@ fitted once on names and on Shakespeare, decide; docs/race.md has the measuremen
 **Size.** With W floating-point operations a model of P parameters reads W / (6 P) positions. A
 smaller model lacks capacity; a larger one reads too few positions. The best is near
 P = sqrt(W / 100), 17 positions a parameter; `SHAPES` has the widths near it at which the engines
-are fastest. **Regularisation.** Training for more epochs overfits more: dropout and weight decay
-grow with the number of epochs. **Batch size.** It grows with the length of the training.
-**Counts.** Prose repeats itself at greater length than names do: seven characters in a row are
-counted there, and five elsewhere.
+are fastest. An ensemble's GPTs are deeper for their work. **Models.** Two GPTs, each on half of the
+processors, are better than one on all, unless time is so short that they have read too little.
+**Regularisation.** Training for more epochs overfits more: dropout and weight decay grow with the
+number of epochs. **Batch size.** It grows with the length of the training. **Counts.** Prose
+repeats itself at greater length than names do: seven characters in a row are counted there, and
+five elsewhere.
 
 Source of the first law's form: Hoffmann et al., "Training compute-optimal large language models"
 (2022), who found some 20 positions a parameter, for models ten million times as large.
@@ -50,6 +52,20 @@ SHAPES = (
 )
 """(fewest floating-point operations of a training, width, layers)."""
 
+ENSEMBLE_SHAPES = (
+    *SHAPES[:4],
+    (1.5e11, 32, 3),
+    (7e11, 64, 3),
+    (3e12, 64, 4),
+    *SHAPES[7:],
+)
+"""The same for each GPT of an ensemble, which may overfit more: what they memorise averages out."""
+
+TWO = 3e11
+"""The fewest operations, of one GPT on all processors, for which two GPTs side by side are better.
+
+With fewer a GPT on half of the processors has read too little."""
+
 
 ALWAYS = Preset(
     "what every choice has", model={**MODERN, "n_head": 4}, training={**MUON, "ngram": 5}
@@ -61,7 +77,9 @@ PROSE = {"ngram": 7}
 
 _PROSE_BLOCK, _PROSE_POSITIONS, _PROSE_VOCAB = 64, 1 << 22, 257
 
-MEASURED = ("n_layer", "n_embd", "block_size", "batch_size", "weight_decay", "dropout")
+MEASURED = (
+    "n_layer", "n_embd", "block_size", "models", "batch_size", "weight_decay", "dropout",
+)  # fmt: skip
 """The settings that depend on the machine's speed and on the documents."""
 
 
@@ -81,14 +99,18 @@ class ChosenRecipe:
 
 
 def choose(
-    work: float, lengths: Sequence[int] | NDArray[np.int64], vocab_size: int
+    work: float,
+    lengths: Sequence[int] | NDArray[np.int64],
+    vocab_size: int,
+    models: int = 1,
 ) -> ChosenRecipe:
     """Choose a recipe for an amount of work on documents of these lengths.
 
     Args:
-        work: floating-point operations that the budget allows.
+        work: floating-point operations that the budget allows each GPT.
         lengths: positions of each training document.
         vocab_size: V.
+        models: how many GPTs are trained side by side.
 
     >>> for seconds in (1, 5, 20, 60):
     ...     choice = choose(1e11 * seconds, [7] * 30_000, 27)
@@ -99,7 +121,8 @@ def choose(
     3 64 107 0.04
     4 64 160 0.09
     """
-    width, layers = next((w, n) for least, w, n in reversed(SHAPES) if work >= least)
+    shapes = SHAPES if models == 1 else ENSEMBLE_SHAPES
+    width, layers = next((w, n) for least, w, n in reversed(shapes) if work >= least)
     positions = work / model.flops(layers, width, vocab_size)
     lengths_D = np.asarray(lengths, dtype=np.int64)
     read = int(lengths_D.sum())
@@ -109,6 +132,7 @@ def choose(
     # A document longer than the block counts as several windows.
     length = read / int((-(-lengths_D // block)).sum())
     training: dict[str, Any] = {
+        "models": models,
         "batch_size": max(1, round(batch / length)),
         "weight_decay": round(min(0.1, 0.01 * epochs), 3),
         "dropout": round(min(max(0.05 * math.log2(max(epochs, 1.0) / 6.5), 0.0), 0.3), 2),
@@ -118,12 +142,13 @@ def choose(
         training |= PROSE
     shape = {"n_layer": layers, "n_embd": width, "block_size": block}
     times = f"{epochs:.1f}" if epochs < 10 else f"{epochs:,.0f}"
-    why = f"time to read the text {times} times"
+    whose = f"for {models} GPTs side by side " if models > 1 else ""
+    why = f"time {whose}to read the text {times} times"
     return ChosenRecipe({**ALWAYS.model, **shape}, {**ALWAYS.training, **training}, why)
 
 
 def speed(engine: Engine, config: GPTConfig, data: Batch, seconds: float) -> float:
-    """Measure the floating-point operations a second of a training.
+    """Measure the floating-point operations a second of a training; of an ensemble, of each GPT.
 
     Args:
         engine: opened for the config.
@@ -131,7 +156,8 @@ def speed(engine: Engine, config: GPTConfig, data: Batch, seconds: float) -> flo
         data: documents like those of the training.
         seconds: about how long to measure.
     """
-    drawn = np.random.RandomState(1).normal(0.0, 0.1, model.size(config))
+    models = len(engine.state().parameters) // model.size(config)
+    drawn = np.random.RandomState(1).normal(0.0, 0.1, models * model.size(config))
     engine.load(State.fresh(drawn))
     plan = Plan(data, batch_size=len(data))
     step, lr = plan.batches(0, 1), np.array([1e-6])

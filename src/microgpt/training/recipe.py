@@ -14,8 +14,10 @@ import numpy as np
 
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.data import batch
+from microgpt.data.batch import Batch
 from microgpt.data.tokenizer import encode_all
 from microgpt.engines import about
+from microgpt.engines.machine import processors
 from microgpt.training import budget
 from microgpt.training.presets import MODERN
 from microgpt.training.task import Dataset, open_for
@@ -39,8 +41,18 @@ def choose(
     engine: str,
     threads: int | None,
     device: str | None,
+    *,
+    is_set: bool = False,
 ) -> tuple[budget.ChosenRecipe, float]:
     """Measure this machine's speed on these documents and choose a recipe.
+
+    Args:
+        dataset: the documents.
+        training: the settings so far.
+        engine: by name, or "auto".
+        threads: for the engine.
+        device: for the engine.
+        is_set: whether the number of models is given, and not to be chosen.
 
     Returns:
         The recipe, and the seconds that measuring took.
@@ -50,18 +62,38 @@ def choose(
     few = [text[:512] for text in documents[:128]]
     data = batch.lay_out(encode_all(tokens, few), tokens.bos, 32).batch
     began = time.perf_counter()
-    for width, layers, sample in ((16, 1, data.head(1)), (64, 4, data)):
+
+    def speed(width: int, layers: int, sample: Batch, models: int) -> float:
         config = GPTConfig(
             vocab_size=tokens.vocab_size, block_size=32, n_embd=width, n_layer=layers, **MODERN
         )
-        opened = open_for(engine, config, training, threads, device)
-        speed = budget.speed(opened, config, sample, min(0.01 * seconds, 0.1))
-        # The larger model would take the scalar engine too long.
-        if speed < 1e9:
-            break
+        own = replace(training, models=models)
+        opened = open_for(engine, config, own, threads, device)
+        return budget.speed(opened, config, sample, min(0.01 * seconds, 0.1))
+
+    models = training.models
+    each = speed(16, 1, data.head(1), models)
+    # The larger model would take the scalar engine too long.
+    if each >= 1e9:
+        each = speed(64, 4, data, models)
+        if (
+            models == 1
+            and not is_set
+            and each * seconds >= budget.TWO
+            and _halves(engine, threads, device)
+        ):
+            models, each = 2, speed(64, 4, data, 2)
     spent = time.perf_counter() - began
-    work = speed * seconds
+    work = each * seconds
     lengths = np.diff(dataset.encoded.offsets)
-    choice = budget.choose(work, lengths, tokens.vocab_size)
-    why = f"At {speed / 1e9:.3g} GFLOP/s, {seconds:g} s are {choice.why}"
+    choice = budget.choose(work, lengths, tokens.vocab_size, models)
+    rate = f"{each / 1e9:.3g} GFLOP/s{' for each GPT' if models > 1 else ''}"
+    why = f"At {rate}, {seconds:g} s are {choice.why}"
     return replace(choice, why=why), spent
+
+
+def _halves(engine: str, threads: int | None, device: str | None) -> bool:
+    """Return whether two models can have half of the processors each."""
+    if device not in (None, "cpu"):
+        return False
+    return about(engine).is_concurrent and (threads or processors()) >= 2

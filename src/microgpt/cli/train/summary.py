@@ -151,8 +151,7 @@ def closing(session: Session, *, json: bool) -> None:
         say(f"Samples: {sample_words(shown, seen)}{note}")
     at = word(folder)
     say(f"Saved in {at}.   Next, with any text:")
-    last = f"evaluate {at}" if ladder.models > 1 else f"why {at} TEXT"
-    say_commands(f"microgpt sample {at}", f"microgpt score {at} TEXT", f"microgpt {last}")
+    say_commands(f"microgpt sample {at}", f"microgpt score {at} TEXT", f"microgpt why {at} TEXT")
 
 
 def _the_two(mixture: Mixture, models: int) -> str:

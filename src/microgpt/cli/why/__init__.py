@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from microgpt.cli import flags
 from microgpt.cli.flags import TRAINING, flag, whole, word
-from microgpt.cli.terminal.say import say, say_json
+from microgpt.cli.terminal.say import note, say, say_json
 from microgpt.cli.why.ideas import IDEAS, idea
 from microgpt.cli.why.subject import Subject
 from microgpt.data.corpus import Source
@@ -127,7 +127,11 @@ def why(
             raise UsageError(f"--json must stand with a run: microgpt why {name} RUN TEXT --json")
         return
     opened = _opened(run, machine, alone=what == run)
-    opened.check_single("what is explained")
+    from microgpt.runs.first import first_of, which
+
+    if said := which(opened):
+        note(said)
+    opened = first_of(opened)
     subject = Subject(opened, text if text is not None else opened.sample(1)[0])
     if step is None:
         numbers, tell = explained.numbers(subject), explained.tell
