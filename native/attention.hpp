@@ -1,9 +1,14 @@
 // Causal attention, forward and backward, one document at a time. Queries, keys and values lie side
 // by side in rows of 3 D. Short documents with narrow heads are computed position by position for
 // all heads at once: a head's K lanes have its scores of K positions. Others are computed head by
-// head, through matrix products: see attention_heads.hpp.
+// head, in tiles of queries by keys: attention_narrow.hpp and attention_tiles.hpp. Of their
+// probabilities only a number and the total of each query are kept; the backward pass computes
+// them again (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et
+// al., "FlashAttention", 2022).
 #pragma once
 
+#include "attention_narrow.hpp"
+#include "attention_tiles.hpp"
 #include "operations.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
@@ -22,23 +27,33 @@ class Attention {
     Index longest_short() const { return heads_fill_lanes() ? 24 : 0; }
     bool heads_fill_lanes() const { return K <= 8 && K <= lanes && (K & (K - 1)) == 0; }
 
-    // How many floats the attention probabilities of a document take, from position `start` on.
+    // How many floats the forward pass keeps of a document, from position `start` on: of a short
+    // one its probabilities; of another, for each query and head, the score that its exponentials
+    // are relative to, and 1 / their total.
     Index probabilities(Index T, Index start) const {
-        return is_short(T) ? (groups_before(T) - groups_before(start)) * D
-                           : H * (T - start) * round_up(T, lanes);
+        if (is_short(T)) return (groups_before(T) - groups_before(start)) * D;
+        return 2 * H * (round_up(T, lanes) - start / lanes * lanes);
+    }
+    // As many or more, for each position.
+    Index probabilities_a_position(Index T) const {
+        const Index most = T < longest_short() ? T : longest_short();
+        return ((most / K + 2) / 2 + 1) * D + 2 * H;
     }
 
     // How many floats of scratch a thread needs.
     Index scratch(Index T) const {
-        const Index S = round_up(T, lanes);
-        return S * (D + K) + T * S + T * round_up(K, lanes);
+        if (K <= 4) return NarrowAttention<4>::scratch(H, T);
+        if (K <= 8) return NarrowAttention<8>::scratch(H, T);
+        return TiledAttention::scratch(D, H, K, T);
     }
 
     // Attention of the positions from `start` to T: only they have probabilities and outputs.
     void causal_attention(Index T, Index start, const float* qkv, float* probabilities,
                           float* scratch, float* out) const;
+    // `attended` is what the forward pass wrote, after dropout; `undropped` is 1 / dropout's scale.
     void causal_attention_backward(Index T, const float* qkv, const float* probabilities,
-                                   const float* d_out, float* scratch, float* d_qkv) const;
+                                   const float* attended, float undropped, const float* d_out,
+                                   float* scratch, float* d_qkv) const;
 
     // Attention of one query to S keys and values, which are `row` floats apart.
     void one(Index S, const float* q, const float* keys, const float* values, Index row,
@@ -60,15 +75,17 @@ class Attention {
     template <int K_>
     void backward_short(Index T, const float* qkv, const float* probabilities, const float* d_out,
                         float* scratch, float* d_qkv) const;
-    void forward_head(Index h, Index T, Index start, const float* qkv, float* probabilities,
-                      float* scratch, float* out) const;
-    void backward_head(Index h, Index T, const float* qkv, const float* probabilities,
-                       const float* d_out, float* scratch, float* d_qkv) const;
+    template <class F>
+    void long_attention(Index T, F f) const {
+        if (K <= 4)
+            f(NarrowAttention<4>(D, H, K, scale, T));
+        else if (K <= 8)
+            f(NarrowAttention<8>(D, H, K, scale, T));
+        else
+            f(TiledAttention(D, H, K, scale, T));
+    }
     void one_head(Index S, const float* q, const float* keys, const float* values, Index row,
                   float* probabilities, float* out) const;
-    void gather(Index T, const float* rows, float* columns) const;
-    void product(Index h, Index M, Index S, const float* a, Index a_row, Index a_step,
-                 const float* b, Index b_row, float* scratch, float* c, Index c_row) const;
 };
 
 // Call f with the width of a head as a compile-time constant.
@@ -87,13 +104,14 @@ inline void Attention::causal_attention(Index T, Index start, const float* qkv,
         with_head_width(K, [&](auto k) { forward_short<k>(T, start, qkv, probabilities, out); });
         return;
     }
-    const Index step = (T - start) * round_up(T, lanes);
-    for (Index h = 0; h < H; ++h)
-        forward_head(h, T, start, qkv + h * K, probabilities + h * step, scratch, out + h * K);
+    long_attention(T, [&](const auto& attention) {
+        attention.forward(start, qkv, probabilities, scratch, out);
+    });
 }
 
 inline void Attention::causal_attention_backward(Index T, const float* qkv,
-                                                 const float* probabilities, const float* d_out,
+                                                 const float* probabilities, const float* attended,
+                                                 float undropped, const float* d_out,
                                                  float* scratch, float* d_qkv) const {
     if (is_short(T)) {
         with_head_width(K, [&](auto k) {
@@ -101,10 +119,9 @@ inline void Attention::causal_attention_backward(Index T, const float* qkv,
         });
         return;
     }
-    const Index step = T * round_up(T, lanes);
-    for (Index h = 0; h < H; ++h)
-        backward_head(h, T, qkv + h * K, probabilities + h * step, d_out + h * K, scratch,
-                      d_qkv + h * K);
+    long_attention(T, [&](const auto& attention) {
+        attention.backward(qkv, probabilities, attended, undropped, d_out, scratch, d_qkv);
+    });
 }
 
 inline void Attention::one(Index S, const float* q, const float* keys, const float* values,
@@ -221,6 +238,27 @@ inline void Attention::backward_short(Index T, const float* qkv, const float* pr
     }
 }
 
-}  // namespace microgpt::MICROGPT_BUILD
+inline void Attention::one_head(Index S, const float* q, const float* keys, const float* values,
+                                Index row, float* probabilities, float* out) const {
+    const Index whole = K / lanes * lanes;
+    float top = -HUGE_VALF, total = 0.0f;
+    for (Index s = 0; s < S; ++s) {
+        const float* key = keys + s * row;
+        Vec products{};
+        for (Index k = 0; k < whole; k += lanes) products += load(q + k) * load(key + k);
+        float score = sum(products);
+        for (Index k = whole; k < K; ++k) score += q[k] * key[k];
+        probabilities[s] = score;
+        top = score > top ? score : top;
+    }
+    for (Index s = 0; s < S; s += lanes)
+        store(probabilities + s, exp((load(probabilities + s) - top) * scale));
+    for (Index s = 0; s < S; ++s) total += probabilities[s];
+    for (Index k = 0; k < K; ++k) out[k] = 0.0f;
+    for (Index s = 0; s < S; ++s) {
+        const float probability = probabilities[s] / total;
+        for (Index k = 0; k < K; ++k) out[k] += probability * values[s * row + k];
+    }
+}
 
-#include "attention_heads.hpp"
+}  // namespace microgpt::MICROGPT_BUILD

@@ -32,7 +32,7 @@ class EngineOf final : public Engine {
         set_buffers();
         const Index D = layout_.D, L = shape.n_layer;
         const Index floats_a_position = L * (6 * D + 2 * layout_.F + query_key_.scales() +
-                                             shape.n_head * shape.block_size) +
+                                             attention_.probabilities_a_position(shape.block_size)) +
                                         10 * D + layout_.F + layout_.V;
         piece_positions_ = piece_floats / floats_a_position + 1;
         forward_positions_ = threads * forward_piece_floats / floats_a_position + 1;

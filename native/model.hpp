@@ -116,7 +116,8 @@ class Model {
             const Index at = batch.offsets[d] - batch.offsets[0];
             attention_.causal_attention_backward(
                 batch.length(d), rows.qkv + at * 3 * D,
-                rows.probabilities + work_.probabilities_at(d), work_.d_h() + at * D,
+                rows.probabilities + work_.probabilities_at(d), rows.attended + at * D,
+                dropout ? 1.0f / dropout->scale() : 1.0f, work_.d_h() + at * D,
                 work_.scratch(thread), work_.d_qkv() + at * 3 * D);
             if (query_key_.is_needed())
                 query_key_.backward(batch.length(d), rows.qkv + at * 3 * D,

@@ -116,14 +116,14 @@ inline void multiply(Index M, Index K, Index columns, const float* a, Index a_ro
     if (first < columns) strip<1>(M, a, a_row, 1, b + first * K, lanes, K, c + first, c_row, add);
 }
 
-// C (M x columns) = A B with B in ordinary rows, and A with any strides.
+// C (M x columns) = A B, or C + A B, with B in ordinary rows, and A with any strides.
 inline void multiply_rows(Index M, Index K, Index columns, const float* a, Index a_row,
-                          Index a_step, const float* b, Index b_row, float* c, Index c_row) {
+                          Index a_step, const float* b, Index b_row, float* c, Index c_row,
+                          bool add = false) {
     Index first = 0;
     for (; first + panel <= columns; first += panel)
-        strip<panel_vectors>(M, a, a_row, a_step, b + first, b_row, K, c + first, c_row, false);
-    if (first < columns)
-        strip<1>(M, a, a_row, a_step, b + first, b_row, K, c + first, c_row, false);
+        strip<panel_vectors>(M, a, a_row, a_step, b + first, b_row, K, c + first, c_row, add);
+    if (first < columns) strip<1>(M, a, a_row, a_step, b + first, b_row, K, c + first, c_row, add);
 }
 
 // Transpose a square in registers: exchange row number and lane number, one bit after the other.
@@ -139,6 +139,18 @@ inline void exchange_rows(Vec (&rows)[lanes]) {
         }
         exchange_rows<2 * Bit>(rows);
     }
+}
+
+// The sum of the lanes of each row, all in one vector.
+template <int Bit = lanes / 2>
+inline Vec sums_of(Vec (&rows)[lanes]) {
+    if constexpr (Bit == 0) return rows[0];
+#pragma GCC unroll 16
+    for (int i = 0; i < Bit; ++i) {
+        const Vec x = rows[i], y = rows[i + Bit];
+        rows[i] = pick(x, y, LowerHalf<Bit>{}, Lanes{}) + pick(x, y, UpperHalf<Bit>{}, Lanes{});
+    }
+    if constexpr (Bit > 0) return sums_of<Bit / 2>(rows);
 }
 
 // Write a square of `lanes` by `lanes`, transposed.

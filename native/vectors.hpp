@@ -45,6 +45,12 @@ inline Vec maximum(Vec x, Vec y) { return x > y ? x : y; }
 
 using Lanes = std::make_integer_sequence<int, lanes>;
 
+template <int... I>
+constexpr Ints in_order(std::integer_sequence<int, I...>) {
+    return Ints{I...};
+}
+constexpr Ints lane_numbers = in_order(Lanes{});
+
 // Lane I of the result is lane pick(I) of x, or of y where pick(I) is `lanes` or more.
 template <class Pick, int... I>
 inline Vec pick(Vec x, Vec y, Pick, std::integer_sequence<int, I...>) {
@@ -127,6 +133,11 @@ inline Vec group_maximum(Vec x) {
 // Over all lanes.
 inline float sum(Vec x) { return group_sum(x)[0]; }
 
+// x in the lanes up to `last`, y in those after it.
+inline Vec up_to(Index last, Vec x, Vec y) {
+    return lane_numbers <= static_cast<int>(last) ? x : y;
+}
+
 inline float maximum_lane(Vec x) { return group_maximum(x)[0]; }
 
 // e^x for x up to 88, to about one unit in the last place; 0 below -87.3, NaN for NaN.
@@ -153,6 +164,23 @@ inline Vec exp(Vec x) {
     // Unsigned: lanes past a row's end may hold anything, and a signed sum could overflow.
     const Vec power = reinterpret_cast<Vec>((reinterpret_cast<Words>(shifted) << 23) + 0x3f800000);
     return x < low ? Vec{} : p * power;
+}
+
+// 2^x for x up to 127, to about one unit in the last place; 0 below -126.5, NaN for NaN.
+//
+// x = n + r with |r| <= 1/2; 2^r by the polynomial of degree 5 with the least relative error,
+// 7.5e-8 (Remez exchange).
+inline Vec exp2(Vec x) {
+    const Vec bounded = at_least(x, splat(-127.0f)), magic = splat(12582912.0f);
+    const Vec shifted = bounded + magic;
+    const Vec r = bounded - (shifted - magic);
+    Vec p = r * 1.327647199e-3f + 9.675541334e-3f;
+    p = p * r + 5.550713273e-2f;
+    p = p * r + 2.402211972e-1f;
+    p = p * r + 6.931469671e-1f;
+    p = p * r + 1.000000072f;
+    // No bit is set for n = -127: the product is then 0.
+    return p * reinterpret_cast<Vec>((reinterpret_cast<Words>(shifted) << 23) + 0x3f800000);
 }
 
 // As many doubles as a vector has floats.

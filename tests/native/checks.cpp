@@ -118,8 +118,8 @@ void attentions(Index T, Index heads, Index width) {
         return dot(out, d_out);
     };
     value();
-    attention.causal_attention_backward(T, qkv.data(), probabilities.data(), d_out.data(),
-                                        scratch.data(), d_qkv.data());
+    attention.causal_attention_backward(T, qkv.data(), probabilities.data(), out.data(), 1.0f,
+                                        d_out.data(), scratch.data(), d_qkv.data());
     compare(sizes("causal attention, positions heads width", {T, heads, width}), qkv, d_qkv, value);
 }
 
@@ -199,6 +199,15 @@ void exponentials() {
         worst = std::fmax(worst, std::fabs(static_cast<double>(exp(splat(x))[0]) - truth) / unit);
     }
     report("exp, units of the last place", worst, 2.0);
+    worst = 0.0;
+    for (float x = -126.0f; x <= 126.0f; x += 0.00037f) {
+        const double truth = std::exp2(static_cast<double>(x));
+        const double unit = std::ldexp(1.0, std::ilogb(truth) - 23);
+        worst = std::fmax(worst, std::fabs(static_cast<double>(exp2(splat(x))[0]) - truth) / unit);
+    }
+    report("exp2, units of the last place", worst, 2.0);
+    report("exp2 of -127, -infinity", exp2(splat(-127.0f))[0] + exp2(splat(-HUGE_VALF))[0], 0);
+    report("exp2 of NaN", std::isnan(exp2(splat(NAN))[0]) ? 0 : 1, 0);
 }
 
 void logarithms() {
@@ -256,6 +265,9 @@ int check() {
     for (const Index T : {1, 2, 7, 24, 25, 40}) {
         attentions(T, 3, 12), attentions(T, 4, 20), attentions(T, 20, 20), attentions(T, 1, 32);
         attentions(T, 2, 6);
+    }
+    for (const Index T : {63, 65, 129}) {
+        attentions(T, 1, 3), attentions(T, 2, 8), attentions(T, 1, 8), attentions(T, 1, 20);
     }
     query_keys(5, 4, 8, false, true);
     for (const Index width : {16, 32, 64, 128}) {

@@ -1,0 +1,169 @@
+"""Long documents: attention in tiles, whose probabilities the backward pass computes again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from microgpt import model
+from microgpt.config import GPTConfig
+from microgpt.data.batch import Batch
+from microgpt.data.plan import Plan
+from microgpt.engines import why_not_native
+from microgpt.optim import Optimizer
+from tests.conftest import REQUIRED, laid_out, some
+from tests.test_engines_agree import numpy_losses, slope
+
+if why_not_native() and "native" not in REQUIRED:
+    pytest.skip(f"no native engine: {why_not_native()}", allow_module_level=True)
+
+from microgpt.engines.native import BUILDS, NativeEngine
+from tests.native_engines import native, numbers
+
+# Lengths around those of a vector, of a tile of 128 and of two.
+LENGTHS = (25, 31, 32, 33, 63, 64, 65, 127, 128, 129, 130, 257)
+# Heads of width 1, 3, 4, 5, 8, 16, 20 and 24.
+HEADS = [(16, 16), (2, 6), (4, 16), (3, 15), (2, 16), (2, 32), (2, 40), (1, 24)]
+LONG = GPTConfig(vocab_size=7, block_size=257, n_layer=1, activation="squared-relu")
+CONFIGS = [replace(LONG, n_head=heads, n_embd=width) for heads, width in HEADS]
+
+
+def width_of(config: GPTConfig) -> str:
+    return f"K{config.n_embd // config.n_head}"
+
+
+def tokens(length: int, seed: int) -> list[int]:
+    return np.random.default_rng(seed).integers(0, 6, length - 1).tolist()
+
+
+def documents(*lengths: int) -> Batch:
+    return laid_out([tokens(T, seed) for seed, T in enumerate(lengths)], 6, 257)
+
+
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("config", CONFIGS, ids=width_of)
+def test_losses_of_long_documents_are_as_near_the_truth_as_plain_float32(
+    config: GPTConfig, build: str
+) -> None:
+    batch, flat = documents(*LENGTHS), numbers(config).parameters
+    truth = numpy_losses(config, flat, batch)
+    plain = numpy_losses(config, flat.astype(np.float32), batch)
+    few_ulp = 8 * float(np.finfo(np.float32).eps) * truth.max()
+    error = np.abs(native(config, build=build).losses(batch) - truth).max()
+    assert error <= 2 * np.abs(plain - truth).max() + few_ulp
+
+
+@cache
+def slopes(config: GPTConfig) -> list[tuple[str, np.ndarray, float]]:
+    """Return the gradients along random directions, a matrix of attention each, in numpy."""
+    batch, flat, rng = documents(*LENGTHS), numbers(config).parameters, np.random.default_rng(5)
+    found: list[tuple[str, np.ndarray, float]] = []
+    for name in ("wpe", *(f"layer0.attn_w{part}" for part in "qkvo")):
+        direction = np.zeros_like(flat, dtype=np.float64)
+        along = model.views(direction, config)[name]
+        along[:] = rng.normal(size=along.shape)
+        found.append((name, along, slope(config, "cross-entropy", flat, batch, direction)))
+    return found
+
+
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("config", some(CONFIGS, 1, 2, 5, 7), ids=width_of)
+def test_gradients_of_long_documents_are_central_differences(config: GPTConfig, build: str) -> None:
+    gradients = native(config, build=build).gradients(documents(*LENGTHS))
+    for name, along, expected in slopes(config):
+        hair = 1e-5 * np.abs(gradients[name]).max() * np.sqrt((along * along).sum())
+        assert float((gradients[name] * along).sum()) == pytest.approx(
+            expected, rel=1e-5, abs=hair
+        ), name
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=width_of)
+def test_a_position_s_loss_depends_on_no_later_one_by_a_bit(config: GPTConfig) -> None:
+    engine, text = native(config), tokens(257, 3)
+    whole_T = engine.losses(laid_out([text], 6, 257))
+    for T in LENGTHS[:-1]:
+        # The last target of the shorter document is its end.
+        part_T = engine.losses(laid_out([text[: T - 1]], 6, 257))
+        assert (part_T[:-1] == whole_T[: T - 1]).all()
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=width_of)
+def test_a_shared_beginning_of_a_long_document_is_computed_once_and_changes_no_bit(
+    config: GPTConfig,
+) -> None:
+    start = tokens(140, 3)
+    texts = [start[:n] + tokens(30, n) for n in (5, 31, 32, 63, 64, 65, 127, 128, 129, 139)]
+    batch = laid_out(texts, 6, 257)
+    engines = [native(config, threads) for threads in (1, 2)]
+    alone_N = np.concatenate(
+        [engines[0].losses(batch.take(np.array([d]))) for d in range(len(batch))]
+    )
+    for engine in engines:
+        assert (engine.losses(batch) == alone_N).all()
+
+
+@pytest.mark.parametrize("config", some(CONFIGS, 2, 5), ids=width_of)
+def test_threads_and_dropout_leave_long_trainings_bit_identical(config: GPTConfig) -> None:
+    batches = Plan(documents(*LENGTHS), batch_size=6).batches(0, 3)
+    states: list[list[bytes]] = []
+    for threads in (1, 2, 3):
+        engine = NativeEngine(config, Optimizer(dropout=0.3), "cross-entropy", threads)
+        engine.load(numbers(config))
+        engine.train(batches, np.full(3, 0.01))
+        states.append([buffer.tobytes() for buffer in engine.state().buffers.values()])
+    assert states[0] == states[1] == states[2]
+
+
+@pytest.mark.parametrize("config", some(CONFIGS, 2, 5), ids=width_of)
+def test_scores_far_apart_give_finite_losses(config: GPTConfig) -> None:
+    # Hundreds of nats apart: exponentials overflow unless they are relative to the largest.
+    engine, state = native(config), numbers(config)
+    wild = state.parameters.copy()
+    for part in "qk":
+        model.views(wild, config)[f"layer0.attn_w{part}"][:] *= 60.0
+    engine.load(replace(state, parameters=wild))
+    batch = documents(257)
+    truth = numpy_losses(config, wild, batch)
+    plain = numpy_losses(config, wild.astype(np.float32), batch)
+    error = np.abs(engine.losses(batch) - truth).max()
+    assert error <= 8 * np.abs(plain - truth).max()
+    assert all(np.isfinite(g).all() for g in engine.gradients(batch).values())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="memory is asked of the operating system")
+def test_the_memory_of_a_document_is_linear_in_its_length() -> None:
+    # Its probabilities alone would be 2 GB, as many as it has pairs of positions and heads.
+    code = (
+        "import resource, sys; import numpy as np\n"
+        "from microgpt.config import GPTConfig\n"
+        "from microgpt.data.batch import lay_out\n"
+        "from microgpt.data.plan import Plan\n"
+        "from tests.native_engines import native\n"
+        "def peak():\n"
+        "    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "    return most / 2**20 if sys.platform == 'darwin' else most / 2**10\n"
+        "T = 11_000\n"
+        "config = GPTConfig(vocab_size=5, block_size=T, n_layer=1, n_head=4, n_embd=16)\n"
+        "engine = native(config)\n"
+        "batches = Plan(lay_out([[t % 4 for t in range(T - 1)]], 4, T).batch).batches(0, 1)\n"
+        "before = peak()\n"
+        "assert np.isfinite(engine.train(batches, np.array([0.01])).nats_K).all()\n"
+        "print(peak() - before)"
+    )
+    path = os.pathsep.join([str(Path(__file__).resolve().parents[1]), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 100.0
