@@ -137,7 +137,7 @@ def opened(file: str, expected: str = "a file") -> Generator[BinaryIO]:
         yield found
 
 
-def chunks(source: IO[bytes], name: str, size: int) -> Iterator[bytes]:
+def chunks(source: IO[bytes], name: str, size: int, grows: int = 1) -> Iterator[bytes]:
     """Yield the bytes of an open file in chunks.
 
     Args:
@@ -145,10 +145,12 @@ def chunks(source: IO[bytes], name: str, size: int) -> Iterator[bytes]:
         name: its name, for messages.
         size: the most bytes of a chunk; a pipe may yield fewer, without waiting for more. -1: all
             bytes in one chunk.
+        grows: how many times as many a chunk may have after some others, each twice the last.
 
     Raises:
         DataError: the file cannot be read.
     """
+    most = grows * size
     read = source.read if size < 0 else getattr(source, "read1", source.read)
     while True:
         with _reading(name, source):
@@ -156,6 +158,8 @@ def chunks(source: IO[bytes], name: str, size: int) -> Iterator[bytes]:
         if not data:
             return
         yield data
+        if size < most:
+            size = min(2 * size, most)
 
 
 def unpacked(source: BinaryIO, name: str) -> tuple[bytes, IO[bytes]]:

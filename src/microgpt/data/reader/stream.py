@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from microgpt.data.corpus import Source
 
 BYTES = 1 << 15
-"""The most bytes read at once where memory is bounded."""
+"""The bytes first read at once where memory is bounded: few, so that the first rows come soon."""
+
+# Later many times as many: more lines share their beginnings, and less is done for each block.
+_GROWS = 4
 
 LONGEST = 1 << 24
 """The most bytes of a line, and characters of a row, where memory is bounded."""
@@ -71,7 +74,8 @@ class Stream:
         with opened(self._file, "a file of text, one document a line") as found:
             start, file = unpacked(found, self._name)
             encoding = encoding_of(start, self._name, self._source.encoding, self._tally.note)
-            read = chunks(file, self._name, self._size)
+            grows = 1 if self._longest == math.inf else _GROWS
+            read = chunks(file, self._name, self._size, grows)
             yield from self._blocks(start, read, encoding)
 
     def _blocks(self, start: bytes, read: Iterator[bytes], encoding: str) -> Iterator[Block]:

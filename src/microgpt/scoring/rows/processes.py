@@ -1,7 +1,7 @@
 """The rows of many blocks, written by a process for each processor, in the order of the blocks.
 
 In: blocks of texts. Out: their rows. The number of blocks in progress is bounded, and so is memory.
-Processes, not threads: nearly half of the work is Python's, which runs in one thread at a time.
+Processes, not threads: a quarter of the work is Python's, which runs in one thread at a time.
 """
 
 from __future__ import annotations
