@@ -18,7 +18,7 @@ class Muon {
     static constexpr Index scratch(Index D, Index F) { return NewtonSchulz::scratch(F, D); }
 
     void operator()(const TableMatrix& part, const float* gradients, const Buffers& b,
-                    float* scratch) const {
+                    float* scratch) const noexcept {
         // The products are of a tall matrix x, n by k with n >= k: a wide part is transposed.
         const bool is_wide = part.rows < part.weight.columns;
         const Index n = is_wide ? part.weight.columns : part.rows;

@@ -72,7 +72,8 @@ class NewtonSchulz {
     // p = a + b g + c g^2.
     void write_polynomial(Index k, const float* gram, float* p) const noexcept {
         multiply_symmetric(k, k, gram, k, 1, gram, p);
-        for (Index i = 0; i < k * k; i += lanes) store(p + i, load(gram + i) * b_ + load(p + i) * c_);
+        for (Index i = 0; i < k * k; i += lanes)
+            store(p + i, load(gram + i) * b_ + load(p + i) * c_);
         for (Index i = 0; i < k; ++i) p[i * k + i] += a_;
     }
 

@@ -15,7 +15,7 @@
 namespace microgpt {
 namespace {
 
-void pause() {
+void pause() noexcept {
 #if defined(__x86_64__)
     _mm_pause();
 #elif defined(__aarch64__)
@@ -62,7 +62,7 @@ struct Pool::Workers {
     std::vector<Queue> queues;
 
     // How many of n parts are in a thread's queue: every `wanted`-th.
-    static Index count(Index n, Index owner, Index wanted) {
+    static Index count(Index n, Index owner, Index wanted) noexcept {
         return (n - owner + wanted - 1) / wanted;
     }
 
@@ -70,7 +70,7 @@ struct Pool::Workers {
     // read is still in this processor's caches. Then take parts from the other queues. A thread
     // that comes late finds no part, or one of the next job: nobody waits for a thread that has no
     // part, because it may have no processor.
-    void run_parts(Index thread) {
+    void run_parts(Index thread) noexcept {
         const Index among = wanted.load(std::memory_order_relaxed);
         if (thread >= among) return;
         for (Index next = 0; next < among; ++next) {
@@ -128,7 +128,7 @@ void Pool::start() noexcept {
     }
 }
 
-void Pool::forked() {
+void Pool::forked() noexcept {
     // The old shared state is never read again and not freed: a thread may have held its lock.
     workers_ = nullptr;
     running_ = 0;
@@ -171,7 +171,7 @@ void Pool::run(Index n, Part part, void* context, Index wanted) {
         std::rethrow_exception(std::exchange(workers.thrown, nullptr));
 }
 
-FlushDenormals::FlushDenormals() {
+FlushDenormals::FlushDenormals() noexcept {
 #if defined(__x86_64__)
     before_ = _mm_getcsr();
     _mm_setcsr(static_cast<unsigned>(before_) | 0x8040u);

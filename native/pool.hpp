@@ -17,14 +17,14 @@ class Pool {
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
 
-    Index threads() const { return threads_; }
+    Index threads() const noexcept { return threads_; }
 
     // Call part(context, i, thread) for all i below n, on at most `wanted` threads; return when all
     // parts are done. One caller at a time. If parts throw, the first exception is rethrown then.
     void run(Index n, Part part, void* context, Index wanted);
 
     // Forget the threads, in a forked child, which has none of them: new ones start when needed.
-    void forked();
+    void forked() noexcept;
 
     // Call f(i, thread) for all i below n.
     template <class F>
@@ -46,7 +46,7 @@ class Pool {
 // and processors take a hundred times as long to compute with them.
 class FlushDenormals {
   public:
-    FlushDenormals();
+    FlushDenormals() noexcept;
     ~FlushDenormals();
 
   private:

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microgpt import train
+from microgpt import model, train
 from microgpt.cli.app import run as cli
 from microgpt.config import GPTConfig, TrainConfig
 from microgpt.data.corpus import from_texts
 from microgpt.data.plan import Plan
 from microgpt.data.tokenizer import Characters
-from microgpt.engines import has_torch, open_engine
+from microgpt.engines import has_torch, open_engine, why_not_native
 from microgpt.engines.compute import Compute
 from microgpt.engines.memory import ByParameters
 from microgpt.errors import UsageError
@@ -159,6 +159,20 @@ def test_an_engine_that_needs_parameters_alone_says_so() -> None:
         f"{found.step * 10 / 1e9:.3g} GFLOP in all"
     )
     assert ByParameters(5).step(10**9) == 5
+
+
+def test_each_thread_of_the_native_engine_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    if "native" not in REQUIRED and (reason := why_not_native()):
+        pytest.skip(reason)
+    config = GPTConfig(vocab_size=27, n_embd=64)
+    one, nine = (open_engine("native", config, threads=n).memory.step(1) for n in (1, 9))
+    assert nine - one == 8 * 4 * model.size(config)  # each further one has a copy in float32
+    muon = open_engine("native", config, Optimizer(muon=1.0), threads=9).memory.step(1)
+    assert muon - nine == 9 * 4 * (2 * 4 * 64 * 64 + 4 * 64 * 64)
+    monkeypatch.setattr("microgpt.engines.installed", lambda: one)
+    open_engine("native", config, threads=1)
+    with pytest.raises(UsageError, match=r"^the model must fit in memory; .* or fewer threads\.$"):
+        open_engine("native", config, threads=9)
 
 
 def test_a_large_training_says_what_it_needs_before_it_starts(

@@ -13,6 +13,7 @@ from microgpt.config import GPTConfig, ObjectiveName
 from microgpt.engines.about import About
 from microgpt.engines.compute import Compute
 from microgpt.engines.contract import Engine
+from microgpt.engines.machine import processors
 from microgpt.engines.memory import check
 from microgpt.engines.ranks import ALONE, Ranks
 from microgpt.errors import MissingExtra, UsageError
@@ -120,9 +121,8 @@ def open_engine(
             "without torchrun."
         )
     if threads is not None and not 1 <= threads <= MOST_THREADS:
-        raise UsageError(
-            f"threads must be a whole number from 1 to {MOST_THREADS:,}; got {threads:,}."
-        )
+        most = f"{MOST_THREADS:,}"
+        raise UsageError(f"threads must be a whole number from 1 to {most}; got {threads:,}.")
     if name == "torch" and device not in (None, "cpu") and not has_torch():
         raise UsageError(
             f'device must be cpu where PyTorch is not installed; got "{device}". '
@@ -132,9 +132,11 @@ def open_engine(
         raise UsageError(
             f'device must be cpu for the {name} engine; got "{device}". Try --engine torch.'
         )
-
-    check(models * size(config), about(name).bytes_per_parameter)
     optimizer = optimizer or Optimizer()
+    each = max(1, (threads or processors()) // models)
+    needed = models * about(name).memory(config, optimizer, each)
+    fewer = {"models": models > 1, "threads": about(name).copy and each > 1}
+    check(needed, models * size(config), [what for what, helps in fewer.items() if helps])
     if models > 1:
         from microgpt.engines.ensemble import ensemble
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from microgpt import model
+from microgpt.config import GPTConfig
+from microgpt.optim import Optimizer
+
 
 @dataclass(frozen=True)
 class About:
@@ -18,6 +22,8 @@ class About:
             beside it and by however many threads.
         is_concurrent: whether several of them compute at once in one process, each in a thread of
             Python's.
+        copy: bytes a parameter that each thread but the first takes, for copies of its own.
+        muon: bytes that each thread takes for Muon's products, in multiples of the width squared.
     """
 
     name: str
@@ -26,3 +32,20 @@ class About:
     build: str
     is_exact: bool
     is_concurrent: bool = False
+    copy: int = 0
+    muon: int = 0
+
+    def memory(self, config: GPTConfig, optimizer: Optimizer, threads: int) -> int:
+        """Return the bytes of memory to train a model, whatever the batch.
+
+        >>> config = GPTConfig(vocab_size=3)
+        >>> engine = About("toy", True, 24, "", True, copy=4, muon=48)
+        >>> engine.memory(config, Optimizer(), 3) == (24 + 2 * 4) * model.size(config)
+        True
+        >>> more = engine.memory(config, Optimizer(muon=1.0), 3)
+        >>> more - engine.memory(config, Optimizer(), 3) == 3 * 48 * config.n_embd**2
+        True
+        """
+        each = self.bytes_per_parameter + (threads - 1) * self.copy
+        scratch = threads * self.muon * config.n_embd**2 if optimizer.muon else 0
+        return model.size(config) * each + scratch

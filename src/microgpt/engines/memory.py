@@ -7,6 +7,7 @@ an estimate of its own.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,12 +70,19 @@ def installed() -> int | None:
         return None
 
 
-def check(parameters: int, each: int) -> None:
-    """Raise UsageError if this machine cannot hold so many parameters, of `each` bytes."""
-    needed, there = parameters * each, installed()
+def check(needed: int, parameters: int, fewer: Sequence[str]) -> None:
+    """Raise UsageError if this machine cannot hold the bytes that a model's parameters need.
+
+    Args:
+        needed: bytes.
+        parameters: how many there are.
+        fewer: of what, that less would be needed.
+    """
+    there = installed()
     if there is not None and needed > there:
+        others = f", or fewer {' or '.join(fewer)}" if fewer else ""
         raise UsageError(
             f"the model must fit in memory; got {parameters:,} parameters, "
             f"about {needed / 2**30:,.0f} GiB where {there / 2**30:,.0f} GiB are. "
-            "Try a smaller n_embd, n_layer or block_size, or fewer models."
+            f"Try a smaller n_embd, n_layer or block_size{others}."
         )

@@ -31,8 +31,10 @@ __all__ = [
 BUILDS: tuple[str, ...] = tuple(builds())
 """The builds that this processor can run, widest vectors last."""
 
-# Floats: parameters, their copies in two layouts, gradients, moments, and padding.
-ABOUT = About("native", True, 24, BUILDS[-1] if BUILDS else "", True, True)
+# Floats: parameters, their copies in two layouts, gradients, moments, and padding. Each further
+# thread has a transposed copy, and sums of gradients; Muon's scratch is two matrices of (4 D, D)
+# and four of (D, D).
+ABOUT = About("native", True, 24, BUILDS[-1] if BUILDS else "", True, True, copy=8, muon=48)
 
 MOST_VOCABULARY = 65_536
 
@@ -66,7 +68,7 @@ class NativeEngine:
                 f"vocab_size must be at most {MOST_VOCABULARY:,} for the native engine; "
                 f"got {config.vocab_size:,}."
             )
-        self.config = config
+        self.config, self._optimizer = config, optimizer
         self.threads = threads or processors()
         self._engine = Engine(
             build=build or BUILDS[-1],
@@ -98,7 +100,7 @@ class NativeEngine:
     @property
     def memory(self) -> ByParameters:
         """The memory that it needs to train."""
-        return ByParameters(ABOUT.bytes_per_parameter * model.size(self.config))
+        return ByParameters(ABOUT.memory(self.config, self._optimizer, self.threads))
 
     @property
     def updates(self) -> int:
