@@ -166,7 +166,7 @@ inline Vec exp(Vec x) {
     return x < low ? Vec{} : p * power;
 }
 
-// 2^x for x up to 127, to about one unit in the last place; 0 below -126.5, NaN for NaN.
+// 2^x for x up to 127, to three units in the last place; 0 below -126.5, NaN for NaN.
 //
 // x = n + r with |r| <= 1/2; 2^r by the polynomial of degree 5 with the least relative error,
 // 7.5e-8 (Remez exchange).

@@ -1,8 +1,7 @@
 """Texts laid end to end, and their losses at the full speed of the engine.
 
 In: texts. Out: `Laid`, with the token and the character at every position; and `Priced`, with the
-nats there, and each text's sum, mean and most surprising span. Texts longer than the block are read
-in windows that overlap.
+nats there, and each text's sum, mean and most surprising span. Long texts are read in windows.
 """
 
 from __future__ import annotations
@@ -198,7 +197,7 @@ class Pricer:
     """Measures the losses of texts.
 
     Args:
-        predictor: computes the losses.
+        predictor: computes them.
         tokenizer: encodes the texts; the loss of an unknown character is its `unknown_nats`.
         block_size: longer texts are read in windows.
     """
