@@ -7,14 +7,13 @@ steps, seed by seed; its losses are of all held-out documents (a hash split), of
 mixed with counts of five characters. "AVERAGED" rows hold the mean of the parameters after each of
 the last steps, beside the last parameters.
 
-    python benchmarks/ensembles.py FOLDER [ROW ...]      FOLDER: with names.txt; ROW: a label
+    python benchmarks/ensembles.py FOLDER [ROW[@SEED] ...]      FOLDER: with names.txt
 """
 
 from __future__ import annotations
 
 import json
 import platform
-import statistics
 import subprocess
 import sys
 import time
@@ -86,6 +85,12 @@ ROWS = {
 }
 
 
+def names(folder: Path) -> Dataset:
+    """Read names.txt, with a tenth held out by a hash."""
+    corpus = read(Source(files=(str(folder / "names.txt"),)))
+    return Dataset(corpus, tokenizer_for(None, corpus, "last", holdout=0.1), 0.1)
+
+
 def configs(row: Row, dataset: Dataset, seed: int) -> tuple[GPTConfig, TrainConfig]:
     """Return the settings of a row: those chosen for its work, with steps in place of seconds."""
     lengths, V = np.diff(dataset.encoded.offsets), dataset.tokenizer.vocab_size
@@ -131,62 +136,61 @@ def _losses(engine: Engine, parameters: Floats, task: Task) -> Floats:
     return engine.losses(task.heldout.head(1 << 18))
 
 
-def measured(row: Row, dataset: Dataset) -> list[dict[str, Any]]:
-    """Train a row's seeds; return its record: one, and one for each average."""
-    found: dict[str, list[tuple[float, float]]] = {}
-    task = None
-    for seed in range(1, row.seeds + 1):
-        task = Task(dataset, *configs(row, dataset, seed))
-        counts = task.counts
-        counts_N = counts.losses(task.heldout.head(1 << 18)) if counts else np.zeros(0)
-        for kind, losses_N in train(task, row.averages).items():
-            both = mixed(losses_N, counts_N, fitted(losses_N, counts_N))
-            found.setdefault(kind, []).append((float(both.mean()), float(losses_N.mean())))
-    if task is None:
-        return []
+def measured(row: Row, dataset: Dataset, seed: int) -> list[dict[str, Any]]:
+    """Train with a seed; return a record of the last parameters, and of each average."""
+    task = Task(dataset, *configs(row, dataset, seed))
+    counts = dataset.counts(task.model.block_size, task.training.long, 5)
+    counts_N = counts.losses(task.heldout.head(1 << 18))
     settings = {"n_layer": task.model.n_layer, "n_embd": task.model.n_embd}
     for name in ("batch_size", "weight_decay", "dropout", "steps", "models"):
         settings[name] = getattr(task.training, name)
-    return [
-        {
-            "seconds": row.seconds, "kind": kind, "n": row.seeds, **settings,
-            "parameters": row.models * model.size(task.model),
-            "loss": _spread([one for one, _ in each]), "alone": _spread([own for _, own in each]),
-        }
-        for kind, each in found.items()
-    ]  # fmt: skip
+    settings |= {"seconds": row.seconds, "parameters": row.models * model.size(task.model)}
+    found: list[dict[str, Any]] = []
+    for kind, losses_N in train(task, row.averages).items():
+        both = mixed(losses_N, counts_N, fitted(losses_N, counts_N))
+        losses = {"loss": float(both.mean()), "alone": float(losses_N.mean())}
+        found.append({"kind": kind, **settings, "seeds": {str(seed): losses}})
+    return found
 
 
-def _spread(values: list[float]) -> list[float]:
-    return [min(values), statistics.median(values), max(values)]
+def record(rows: list[dict[str, Any]]) -> None:
+    """Add seeds to the record's rows; a row with other settings is replaced."""
+    kept: list[dict[str, Any]] = []
+    if RECORD.exists():  # another process may have added to it
+        kept = json.loads(RECORD.read_text("utf-8"))["rows"]
+    for row in rows:
+        same = [one for one in kept if {**one, "seeds": 0} == {**row, "seeds": 0}]
+        row["seeds"] = {**(same[0]["seeds"] if same else {}), **row["seeds"]}
+        key = row["label"], row["kind"]
+        kept = [one for one in kept if (one["label"], one["kind"]) != key] + [row]
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout
+    values = {
+        "date": time.strftime("%Y-%m-%d"), "commit": commit.strip(),
+        "python": platform.python_version(), "machine": platform.machine(),
+        "build": BUILDS[-1], "rows": kept,
+    }  # fmt: skip
+    RECORD.write_text(json.dumps(values, indent=2) + "\n", "utf-8")
 
 
 def main() -> None:
     """Train, print, record."""
-    folder, labels = Path(sys.argv[1]), sys.argv[2:] or [*ROWS]
-    corpus = read(Source(files=(str(folder / "names.txt"),)))
-    dataset = Dataset(corpus, tokenizer_for(None, corpus, "last", holdout=0.1), 0.1)
-    kept: list[Any] = []
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout
-    for label in labels:
-        rows = [{"label": label, **each} for each in measured(ROWS[label], dataset)]
-        for row in rows:
-            least, median, most = row["loss"]
-            print(
-                f"{label:20} {row['kind']:20} {row['models']} x {row['n_layer']} x {row['n_embd']} "
-                f"{row['steps']:6} steps  {median:.4f} ({least:.4f} to {most:.4f})  "
-                f"alone {row['alone'][1]:.4f}  n={row['n']}",
-                flush=True,
-            )
-        if RECORD.exists():  # another process may have written since
-            kept = json.loads(RECORD.read_text("utf-8"))["rows"]
-        kept = [row for row in kept if row["label"] != label] + rows
-        record = {
-            "date": time.strftime("%Y-%m-%d"), "commit": commit.strip(),
-            "python": platform.python_version(), "machine": platform.machine(),
-            "build": BUILDS[-1], "rows": kept,
-        }  # fmt: skip
-        RECORD.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+    dataset = names(Path(sys.argv[1]))
+    for asked in sys.argv[2:] or [*ROWS]:
+        label, _, only = asked.partition("@")
+        for seed in [int(only)] if only else range(1, ROWS[label].seeds + 1):
+            found = measured(ROWS[label], dataset, seed)
+            rows: list[dict[str, Any]] = [{"label": label, **one} for one in found]
+            for row in rows:
+                losses = row["seeds"][str(seed)]
+                shape = (
+                    f"{row['models']} x {row['n_layer']} x {row['n_embd']}, {row['steps']} steps"
+                )
+                print(
+                    f"{label:20} seed {seed}  {row['kind']:20} {shape:24} "
+                    f"{losses['loss']:.4f}  alone {losses['alone']:.4f}",
+                    flush=True,
+                )
+            record(rows)
 
 
 if __name__ == "__main__":

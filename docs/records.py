@@ -26,6 +26,7 @@ _COUNTS = re.compile(r"(?<=<!-- counts -->\n).*?(?=<!-- end counts -->)", re.DOT
 _STREAMS = re.compile(r"(?<=<!-- streams -->\n).*?(?=<!-- end streams -->)", re.DOTALL)
 _BPE = re.compile(r"(?<=<!-- bpe -->\n).*?(?=<!-- end bpe -->)", re.DOTALL)
 _ENSEMBLES = re.compile(r"(?<=<!-- ensembles -->\n).*?(?=<!-- end ensembles -->)", re.DOTALL)
+_SCHEDULES = re.compile(r"(?<=<!-- schedules -->\n).*?(?=<!-- end schedules -->)", re.DOTALL)
 _REPEATED = re.compile(r"(?<=<!-- repeated -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
@@ -77,6 +78,7 @@ def race(text: str) -> str:
     lines += ["", f"Counts of five in a row alone: {alone}."]
     text = _STREAMS.sub(_streams(), _TABLE.sub("\n".join(lines) + "\n", text))
     text = _ENSEMBLES.sub(_ensembles(), _COUNTS.sub(_counts(), text))
+    text = _SCHEDULES.sub(_schedules(), text)
     return _BPE.sub(_tokenizers(), text)
 
 
@@ -139,13 +141,31 @@ def _ensembles() -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in sorted(record["rows"], key=lambda row: (row["seconds"], row["models"])):
-        spread = [f"{row[key][1]:.4f} ({row[key][0]:.4f} to {row[key][2]:.4f})"
-                  for key in ("loss", "alone")]  # fmt: skip
+        spread: list[str] = []
+        for key in ("loss", "alone"):
+            each = [one[key] for one in row["seeds"].values()]
+            spread.append(f"{statistics.median(each):.4f} ({min(each):.4f} to {max(each):.4f})")
         shape = f"{row['n_embd']}, {row['n_layer']}"
         cells = [row["seconds"], row["models"], shape, f"{row['steps']:,}"]
         kind = "the last step" if row["kind"] == "last" else f"the {row['kind']} of the steps"
-        cells += [f"{row['parameters']:,}", row["n"], *spread, kind]
+        cells += [f"{row['parameters']:,}", len(row["seeds"]), *spread, kind]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _schedules() -> str:
+    """Return the table of other schedules, averages and counts."""
+    record = json.loads((FOLDER / "schedules.json").read_text("utf-8"))
+    lines = [
+        f"Medians, with the least and the most; {record['date']}, {record['build']}.",
+        "",
+        "| changed | seeds | GPT + counts | GPT alone |",
+        "|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        low, middle, high = row["loss"]
+        spread = f"{middle:.4f} ({low:.4f} to {high:.4f})"
+        lines.append(f"| {row['kind']} | {row['n']} | {spread} | {row['alone']:.4f} |")
     return "\n".join(lines) + "\n"
 
 

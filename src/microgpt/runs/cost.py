@@ -14,8 +14,8 @@ from microgpt.runs.model import Model
 from microgpt.scoring.price import Pricer
 from microgpt.wording import count, short
 
-# Positions that are timed, and seconds after which no more are.
-_POSITIONS, _SECONDS = 50_000, 0.2
+# The most texts that are timed, their most characters, and seconds after which no more are.
+_TEXTS, _LONGEST, _SECONDS = 4096, 256, 0.2
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,12 @@ def cost(model: Model, texts: Sequence[str]) -> Cost:
     if model.mixture:
         n_bytes += sum(values.nbytes for values in model.mixture.ngram.arrays().values())
     pricer = Pricer(model.predictor, model.tokenizer, model.settings.model.block_size)
-    positions, size = 0, 64
-    pricer.total(islice(texts, 1))  # the first time takes longer
-    took, began = 0.0, time.perf_counter()
-    while positions < _POSITIONS and took < _SECONDS:
-        positions += pricer.total(islice(texts, size)).positions
-        size = min(4 * size, _POSITIONS)
-        took = time.perf_counter() - began
-    return Cost(model.settings.training.models, model.parameters, n_bytes, took / positions)
+    size, took, each = 1, 0.0, 0.0
+    pricer.total(text[:_LONGEST] for text in islice(texts, 1))  # the first time takes longer
+    # Ever more at once, until the time is well measured: a slow engine reads a single text.
+    while took < _SECONDS and size <= _TEXTS:
+        began = time.perf_counter()
+        total = pricer.total(text[:_LONGEST] for text in islice(texts, size))
+        now = time.perf_counter() - began
+        size, took, each = 4 * size, took + now, now / total.positions
+    return Cost(model.settings.training.models, model.parameters, n_bytes, each)
