@@ -166,10 +166,11 @@ def test_each_thread_of_the_native_engine_counts(monkeypatch: pytest.MonkeyPatch
         pytest.skip(reason)
     config = GPTConfig(vocab_size=27, n_embd=64)
     one, nine = (open_engine("native", config, threads=n).memory.step(1) for n in (1, 9))
-    assert nine - one == 8 * 4 * model.size(config)  # each further one has a copy in float32
+    # Each further one has a copy and sums of gradients, in float32.
+    assert nine - one == 8 * 8 * model.size(config)
     muon = open_engine("native", config, Optimizer(muon=1.0), threads=9).memory.step(1)
     assert muon - nine == 9 * 4 * (2 * 4 * 64 * 64 + 4 * 64 * 64)
-    monkeypatch.setattr("microgpt.engines.installed", lambda: one)
+    monkeypatch.setattr("microgpt.engines.memory.installed", lambda: one)
     open_engine("native", config, threads=1)
     with pytest.raises(UsageError, match=r"^the model must fit in memory; .* or fewer threads\.$"):
         open_engine("native", config, threads=9)

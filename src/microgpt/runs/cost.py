@@ -39,10 +39,10 @@ class Cost:
         """Write it for people.
 
         >>> Cost(2, 53_056, 212_224, 2.5e-7).words("character")
-        '2 GPTs, 53,056 parameters, 212k bytes; 0.25 µs a character'
+        '2 GPTs, 53,056 parameters, 212k bytes; 0.25 microseconds a character'
         """
         gpts = f"{count(self.models, 'GPT')}, {count(self.parameters, 'parameter')}"
-        return f"{gpts}, {short(self.bytes)} bytes; {self.seconds * 1e6:.2g} µs a {unit}"
+        return f"{gpts}, {short(self.bytes)} bytes; {self.seconds * 1e6:.2g} microseconds a {unit}"
 
 
 def cost(model: Model, texts: Sequence[str]) -> Cost:
