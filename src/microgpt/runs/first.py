@@ -24,11 +24,11 @@ class FirstGPT(Run):
     def __init__(self, run: Run) -> None:
         super().__init__(run.folder, *run.computes_with)
         self.settings = replace(run.settings, training=replace(run.settings.training, models=1))
-        self._whole = run
+        self._of = run
 
     @cached_property
     def _saved(self) -> Checkpoint:
-        saved, stop = self._whole._saved, size(self.settings.model)
+        saved, stop = self._of._saved, size(self.settings.model)
         slots = {name: buffer[:stop] for name, buffer in saved.state.slots.items()}
         state = State(saved.state.parameters[:stop], slots, saved.state.updates)
         return replace(saved, state=state, best=None)
