@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from microgpt.bench import ROUNDS, Case, engine, operations, task
-from microgpt.engines import native_peak
+from microgpt.engines.compiled import native_peak
 from microgpt.engines.native import BUILDS
 
 CASES = (

@@ -24,6 +24,7 @@ _TABLE = re.compile(r"(?<=<!-- rows -->\n).*?(?=<!-- end -->)", re.DOTALL)
 _SUSPICIOUS = re.compile(r"(?<=<!-- suspicious -->\n).*?(?=<!-- end suspicious -->)", re.DOTALL)
 _COUNTS = re.compile(r"(?<=<!-- counts -->\n).*?(?=<!-- end counts -->)", re.DOTALL)
 _STREAMS = re.compile(r"(?<=<!-- streams -->\n).*?(?=<!-- end streams -->)", re.DOTALL)
+_CLIFFS = re.compile(r"(?<=<!-- cliffs -->\n).*?(?=<!-- end cliffs -->)", re.DOTALL)
 _BPE = re.compile(r"(?<=<!-- bpe -->\n).*?(?=<!-- end bpe -->)", re.DOTALL)
 _ENSEMBLES = re.compile(r"(?<=<!-- ensembles -->\n).*?(?=<!-- end ensembles -->)", re.DOTALL)
 _SCHEDULES = re.compile(r"(?<=<!-- schedules -->\n).*?(?=<!-- end schedules -->)", re.DOTALL)
@@ -54,7 +55,26 @@ def speed(text: str) -> str:
             beside = others.get(label, [None, None]) if row["threads"] == 1 else [None, None]
             cells += [f"{r['document'] / row['document']:.1f}x" if r else "" for r in beside]
             lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return processes.tables(_TABLE.sub("\n".join(lines) + "\n", text))
+    text = _CLIFFS.sub(_cliffs(), _TABLE.sub("\n".join(lines) + "\n", text))
+    return processes.tables(text)
+
+
+def _cliffs() -> str:
+    """Return the table of long blocks."""
+    record = json.loads((FOLDER / "cliffs.json").read_text("utf-8"))
+    lines = [
+        f"Medians of {record['n']} rounds, with the least and the most; {record['date']}, "
+        f"{record['build']}, one thread.",
+        "",
+        "| layers x width | ms a step | times the limit | MB |",
+        "|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        step = [f"{row[key] * 1e3:.1f}" for key in ("step", "low", "high")]
+        cells = [row["label"], "{} ({} to {})".format(*step)]
+        cells += [f"{row['step'] / row['limit']:.2f}", f"{row['megabytes']:.0f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def race(text: str) -> str:
