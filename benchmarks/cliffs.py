@@ -45,7 +45,7 @@ def measure(case: Case, text: str) -> dict[str, object]:
     """Train, and return a row."""
     trained = task(case, [], text)
     before = megabytes()
-    trainer = engine("native", trained.model, 1)
+    trainer = engine("native", trained.model, trained.training, 1)
     trainer.load(trained.first_state())
     batches = trained.plan.batches(0, 2)
     lr_K = np.full(2, 1e-4)
