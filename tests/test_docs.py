@@ -27,7 +27,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 def without_the_clock(text: str) -> str:
     """Leave out what another machine prints otherwise: seconds, and errors of rounding."""
-    text = re.sub(r" · \S+ tok/s", "", text)
+    text = re.sub(r" · \S+ tok/s|\S+ microseconds", "", text)
     text = re.sub(r"(?m)^( *1e-\d\d)  .*$| +\de-\d\d$", r"\1", text)
     return re.sub(r'"seconds": [\d.e-]+', '"seconds": 0', text)
 

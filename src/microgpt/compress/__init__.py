@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microgpt.compress.container import Header, digest, pack, unpack
 from microgpt.compress.identity import Identity
@@ -26,8 +27,9 @@ from microgpt.compress.lanes import Lanes, Reader, Rounds, Writer, first_tokens,
 from microgpt.compress.text import documents, put_together, take_apart, text_of
 from microgpt.config import GPTConfig
 from microgpt.data.batch import whole
+from microgpt.data.encoded import Offsets
 from microgpt.data.tokenizer import Tokenizer
-from microgpt.data.windows import overlapping
+from microgpt.data.windows import APART, overlapping, windows
 from microgpt.engines.contract import Predictor
 from microgpt.errors import DataError
 from microgpt.loss import LN_2, LossSum
@@ -99,12 +101,11 @@ class Codec:
         """
         form, text = take_apart(data, stream=self._stream)
         encoded = documents(text, self._tokenizer, name, stream=self._stream)
-        bos, block_size = self._tokenizer.bos, self._config.block_size
-        texts = whole(encoded)
-        batch = replace(texts, documents=overlapping(texts.documents, block_size)[0])
+        bos, texts = self._tokenizer.bos, whole(encoded)
+        batch = replace(texts, documents=self._windows(texts.documents))
         firsts = first_tokens(batch, bos, self._most_lanes)
         writer = Writer(batch, len(firsts))
-        Lanes(self._predictor, block_size, bos, len(batch), firsts).walk(writer.code, rounds)
+        self._lanes(len(batch), firsts).walk(writer.code, rounds)
         code = writer.encoder.finish()
         header = Header(
             identity=self.identity,
@@ -142,7 +143,7 @@ class Codec:
         firsts = np.array(header.firsts or [bos] * header.lanes, dtype=np.int64)
         # Every token is at least one byte of the file, except the end of the last document.
         reader = Reader(code, header.lanes, header.size + 1)
-        lanes = Lanes(self._predictor, self._config.block_size, bos, header.windows, firsts)
+        lanes = self._lanes(header.windows, firsts)
         try:
             lanes.walk(reader.code, rounds)
         except ValueError:
@@ -153,3 +154,18 @@ class Codec:
         if not reader.decoder.spent or (len(file), digest(file)) != expected:
             raise wrong
         return file
+
+    def _windows(self, documents: Offsets) -> Offsets:
+        """Split documents, given by offsets; only windows of one long text overlap.
+
+        Of a document among others it is not known, while decompressing, how long it will be.
+        """
+        if self._stream:
+            return overlapping(documents, self._config.block_size)[0]
+        return windows(documents, self._config.block_size)
+
+    def _lanes(self, n_windows: int, firsts: NDArray[np.int64]) -> Lanes:
+        """Return the lanes of so many windows; more than APART of one text overlap."""
+        block_size = self._config.block_size
+        context = block_size // 2 if self._stream and n_windows > APART else 0
+        return Lanes(self._predictor, block_size, self._tokenizer.bos, n_windows, firsts, context)

@@ -3,8 +3,8 @@
 In: a model, a function that encodes or decodes tokens. Out: tokens, each coded with the model's
 probabilities after the tokens before it.
 
-The windows are those of `data.windows.overlapping`: a later window of a document begins with half a
-block of context, which is read again and not coded again. So that many windows advance together
+A later window of one long text begins with half a block of context, as in `data.windows`, which is
+read again and not coded again. So that many windows advance together
 also while decoding, they are divided among *lanes*: each lane has its share of the windows, in
 order; in each step one token of every lane is coded, lane by lane. A lane that begins inside a
 document, as in one long text, needs the token before it; its first window has no other context.
@@ -74,6 +74,7 @@ class Lanes:
         bos: the id that ends a document.
         windows: how many windows all lanes have.
         firsts: the token before each lane.
+        context: how many positions a later window of a document reads again.
     """
 
     engine: Predictor
@@ -81,6 +82,7 @@ class Lanes:
     bos: int
     windows: int
     firsts: Ints
+    context: int
 
     def walk(self, code: Callable[[Floats, Ints], Ints], rounds: Rounds = iter) -> None:
         """Code all windows of all lanes.
@@ -91,7 +93,7 @@ class Lanes:
         """
         if not self.windows:
             return
-        lanes, context = len(self.firsts), self.block_size // 2
+        lanes, context = len(self.firsts), self.context
         counts_B = np.diff(shares(self.windows, lanes))
         last_B: Ints = np.array(self.firsts)
         context_CB = np.full((context, lanes), -1)

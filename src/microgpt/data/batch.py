@@ -222,16 +222,16 @@ def whole(encoded: Encoded) -> Batch:
 
 
 def overlapped(texts: Batch, block_size: int) -> Batch:
-    """Return whole documents in windows that overlap, as losses are measured.
+    """Return whole documents in windows as losses are measured: of long ones they overlap.
 
     The counted positions are those of the documents, in order.
 
-    >>> texts = whole(Encoded.of([[0, 1, 2, 3], [4]], bos=9))
-    >>> batch = overlapped(texts, block_size=4)
-    >>> batch.tokens_N.tolist(), batch.documents.tolist()
-    ([9, 0, 1, 2, 1, 2, 3, 9, 4], [0, 4, 7, 9])
-    >>> batch.counted(batch.tokens_N).tolist(), batch.ends.tolist()
-    ([9, 0, 1, 2, 3, 9, 4], [0, 4, 5, 7])
+    >>> texts = whole(Encoded.of([list(range(9)) + [0] * 9, [4]], bos=9))  # more than 8 blocks
+    >>> batch = overlapped(texts, block_size=2)
+    >>> batch.tokens_N.tolist()[:8], batch.documents.tolist()[:4]
+    ([9, 0, 0, 1, 1, 2, 2, 3], [0, 2, 4, 6])
+    >>> batch.counted(batch.tokens_N).tolist()[:5], batch.ends.tolist()[:4]
+    ([9, 0, 1, 2, 3], [0, 2, 3, 4])
     """
     if not Fit.of_many(texts.documents, block_size).longer:
         return texts

@@ -1,8 +1,8 @@
 """Where documents longer than the block are split into windows.
 
 In: the offsets of documents that lie end to end, a block size. Out: the offsets of windows. In
-training they lie side by side. When a loss is measured they overlap: a later window begins with
-half a block of context, which the window before has counted.
+training they lie side by side. When a loss is measured, those of a long document overlap: a later
+window begins with half a block of context, which the window before has counted.
 
 Source of windows that overlap: the strided evaluation of perplexity, as in Baevski and Auli,
 "Adaptive input representations for neural language modeling" (2019), section 5.
@@ -15,6 +15,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from microgpt.data.encoded import Offsets
+
+APART = 8
+"""Of a document of at most so many blocks, windows lie side by side when it is measured, too."""
 
 # Documents whose windows are computed at once.
 _AT_ONCE = 1 << 20
@@ -69,45 +72,52 @@ def windows(texts: Offsets, block_size: int) -> Offsets:
     >>> windows(np.array([0, 5, 7]), block_size=2).tolist()
     [0, 2, 4, 5, 7]
     """
-    return _split(texts, block_size, block_size)
+    return _split(texts, block_size, np.full(len(texts) - 1, block_size))
 
 
 def overlapping(texts: Offsets, block_size: int) -> tuple[Offsets, Offsets]:
-    """Split texts for windows that overlap, so that each position but a text's first has context.
+    """Split texts for measuring: windows of a text of more than APART blocks overlap.
 
-    A text's first window is a block; each later one reads half a block of context, and then the
+    Its first window is a block; each later one reads half a block of context, and then the
     positions that it counts. More context costs more and gains nothing:
-    benchmarks/records/streams.json.
+    benchmarks/records/streams.json. A shorter text is read as in training: where texts are of one
+    form, as lines of a log are, a model has learnt what stands where in each of their windows.
 
     Returns:
         The offsets of what each window counts, and how many positions of context precede it.
 
-    >>> offsets, context_W = overlapping(np.array([0, 9, 12]), block_size=4)
-    >>> offsets.tolist(), context_W.tolist()  # 0-4, 2-6, 4-8, 6-9 and 9-12
-    ([0, 4, 6, 8, 9, 12], [0, 2, 2, 2, 0])
+    >>> offsets, context_W = overlapping(np.array([0, 18, 21]), block_size=2)
+    >>> offsets.tolist()[:5], context_W.tolist()[:5]  # 0-2, 1-3, 2-4, ...
+    ([0, 2, 3, 4, 5], [0, 1, 1, 1, 1])
+    >>> offsets.tolist()[-3:], context_W.tolist()[-2:]  # 18-20 and 20-21
+    ([18, 20, 21], [0, 0])
     """
     context = block_size // 2
-    offsets = _split(texts, block_size, block_size - context)
-    context_W: Offsets = np.full(len(offsets) - 1, context, dtype=np.int64)
+    context_D = np.where(np.diff(texts) > APART * block_size, context, 0)
+    offsets = _split(texts, block_size, block_size - context_D)
+    document_W = np.searchsorted(texts, offsets[:-1], side="right") - 1
+    context_W: Offsets = context_D[document_W]
     context_W[np.searchsorted(offsets, texts[:-1])] = 0
     return offsets, context_W
 
 
-def _split(texts: Offsets, first: int, then: int) -> Offsets:
-    """Split each text after its first positions, and then at every `then` positions."""
+def _split(texts: Offsets, first: int, then_D: Offsets) -> Offsets:
+    """Split each text after its first positions, and then at every `then_D` positions."""
+    parts = [slice(at, at + _AT_ONCE) for at in range(0, len(then_D), _AT_ONCE)]
 
-    def counts(some: Offsets) -> Offsets:
-        return 1 + np.maximum(-(-(np.diff(some) - first) // then), 0)
+    def counts(part: slice) -> Offsets:
+        lengths_D = np.diff(texts[part.start : part.stop + 1])
+        return 1 + np.maximum(-(-(lengths_D - first) // then_D[part]), 0)
 
-    parts = [texts[at : at + _AT_ONCE + 1] for at in range(0, len(texts) - 1, _AT_ONCE)]
-    found: Offsets = np.empty(1 + sum(int(counts(some).sum()) for some in parts), dtype=np.int64)
+    found: Offsets = np.empty(1 + sum(int(counts(part).sum()) for part in parts), dtype=np.int64)
     at = 0
-    for some in parts:
-        counts_D = counts(some)
+    for part in parts:
+        counts_D = counts(part)
         before: Offsets = np.cumsum(counts_D) - counts_D
         number: Offsets = np.arange(int(counts_D.sum())) - np.repeat(before, counts_D)
-        starts: Offsets = np.repeat(some[:-1], counts_D) + number * then
-        starts[number > 0] += first - then
+        then: Offsets = np.repeat(then_D[part], counts_D)
+        starts: Offsets = np.repeat(texts[:-1][part], counts_D) + number * then
+        starts += np.where(number > 0, first - then, 0)
         found[at : at + len(number)] = starts
         at += len(number)
     found[at] = texts[-1]

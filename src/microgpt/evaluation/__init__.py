@@ -2,7 +2,7 @@
 
 In: a predictor, a tokenizer, texts. Out: an `Evaluation` of all texts; or a `Score` for each. Every
 character has a loss, the first one and the end of the document included. Texts longer than the
-block are read in windows that overlap.
+block are read in windows.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class HeldOutDocuments:
     Args:
         documents: the held-out documents.
         tokenizer: encodes them.
-        block_size: longer documents are read in windows that overlap.
+        block_size: longer documents are read in windows.
         seed: of the order.
     """
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from microgpt.cli.terminal.say import say
 from microgpt.cli.why.subject import Subject
+from microgpt.data.windows import APART
 from microgpt.wording import count, counts_of, figures, printable
 
 READ = 12
@@ -100,7 +101,8 @@ def say_other_windows(read: int, positions: int) -> None:
         say(
             f"This is the first window, of block_size = {read:,} positions. The other "
             f"{count(positions - read, 'position')} are read in later windows. When a loss is "
-            "measured, each of these begins with half a block of the one before."
+            "measured, each of these begins with half a block of the one before, in a text of "
+            f"more than {APART} blocks."
         )
 
 

@@ -2,12 +2,14 @@
  * The score of a text: the loss of each character, as `microgpt score` measures it.
  *
  * In: a predictor, a tokenizer, a text. Out: its characters and their losses; the end is one of them.
- * A text longer than the block is read in windows that overlap: each but the first begins with half a block of context,
- * which the window before has counted.
+ * A text longer than the block is read in windows, side by side; those of a text of more than APART blocks overlap: each but
+ * the first begins with half a block of context, which the window before has counted.
  */
 
 import { crossEntropy, softmax } from "./operations.js";
 import { UNKNOWN } from "./tokenizer.js";
+
+const APART = 8; // as in data/windows.py
 
 /** @typedef {import("./gpt.js").Predictor} Predictor */
 /** @typedef {import("./tokenizer.js").Tokenizer} Tokenizer */
@@ -43,7 +45,7 @@ export function* positions(predictor, tokenizer, blockSize, text) {
   const { stand_in, unknown_nats } = tokenizer.written;
   const targets = [...ids, tokenizer.bos];
   const places = [...starts, length];
-  const context = Math.floor(blockSize / 2);
+  const context = targets.length > APART * blockSize ? Math.floor(blockSize / 2) : 0;
   /** @param {number} position */
   const read = (position) => {
     const id = position ? targets[position - 1] : tokenizer.bos;
