@@ -98,7 +98,7 @@ def test_blocks_come_to_every_position_once_in_order(monkeypatch: pytest.MonkeyP
     V = LETTERS.vocab_size
     config = GPTConfig(vocab_size=V, block_size=BLOCK, n_head=2, n_embd=4)
     engine = opened("scalar", config, std=0.8)
-    texts = [text for text in TEXTS if set(text) <= set(LETTERS.characters)]
+    texts = [text for text in TEXTS if set(text) <= set(LETTERS.characters)] + ["annabelle" * 8]
     laid = Laid.of(texts, LETTERS, BLOCK)
     batch, targets_N = laid.windows(LETTERS), laid.batch.targets_N
     expected = batch.counted(engine.losses(batch))
