@@ -200,7 +200,8 @@ def test_counts_that_are_left_out_are_said_to_be(
     card = Path("it/README.md").read_text("utf-8")
     assert "In microgpt it is mixed with counts of 4 characters (" in card
     assert f"| **this model** | {alone.mean:.4f} |" in card
-    assert f"{run.evaluate().loss:.4f}" not in card
+    mixed = f"{run.evaluate().loss:.4f}"
+    assert mixed not in card.replace(f"{alone.mean:.4f}", "")  # counts may be worth nothing here
 
 
 def test_a_card_without_documents_says_why(
