@@ -17,10 +17,11 @@ from microgpt.counting.ladder import exact, ladder, ngram
 from microgpt.counting.ngram import MOST, NGram
 from microgpt.counting.pairs import Counts
 from microgpt.counting.xz import xz
-from microgpt.data.batch import Batch, lay_out, whole
+from microgpt.data.batch import Batch, as_counted, lay_out, whole
 from microgpt.data.tokenizer import Bytes, Characters, Tokenizer, encode_all
 from microgpt.data.tokenizer.unknown import charge, readable
 from microgpt.loss import LN_2, LossSum
+from microgpt.runs.run import Run
 from tests.conftest import TINY, laid_out
 
 LITTLE = {
@@ -285,10 +286,15 @@ def test_a_run_s_ladder_counts_what_it_was_trained_on_and_nothing_else(tmp_path:
     trained, held_out = run.documents
     rungs = run.baselines(held_out)
     assert list(rungs) == ["uniform", "unigram", "bigram", "ngram", "xz"]
-    # The n-gram reads across the edges of windows, in training documents and in others.
-    counted, measured = (whole(encode_all(run.tokenizer, d)) for d in (trained, held_out))
+    # The n-gram reads these documents window by window, in training and when they are measured.
+    block = run.settings.model.block_size
+    counted, measured = (
+        as_counted(whole(encode_all(run.tokenizer, d)), block) for d in (trained, held_out)
+    )
+    assert len(counted) > len(trained)
     V, bos = run.tokenizer.vocab_size, run.tokenizer.bos
     assert run.ngram.n == NGram.chosen(counted, V, bos, measured).n
-    assert rungs["ngram"].nats == pytest.approx(run.ngram.losses(measured).sum())
+    for counts in (run.ngram, Run(run.folder).ngram):
+        assert rungs["ngram"].nats == pytest.approx(counts.losses(measured).sum())
     assert rungs["xz"] == xz(trained, held_out, measured.positions)
     assert set(run.baselines(trained, seen=True)) == {"uniform", "unigram", "bigram"}

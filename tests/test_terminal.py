@@ -160,7 +160,7 @@ def test_each_line_of_a_chart_has_its_name_where_it_ends(
 ) -> None:
     printed = out(capsys, f"plot {model.folder}")
     chart = printed.split("(step)")[0]
-    for name in ("blind", "letters", "pairs", "5-grams", "run", "held out"):
+    for name in ("blind", "letters", "pairs", f"{model.ngram.n}-grams", "run", "held out"):
         assert re.search(rf"  {name} \d\.\d\d$", chart, re.MULTILINE), name
     # A label stands in the row of its loss: what is above costs more.
     losses = [float(x) for x in re.findall(r"  [\w -]+ (\d\.\d\d)$", chart, re.MULTILINE)]

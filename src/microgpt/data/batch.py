@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.data.encoded import Encoded, Ids, Offsets
-from microgpt.data.windows import Fit, overlapping, windows
+from microgpt.data.windows import Fit, counted, overlapping, windows
 
 T = TypeVar("T", bound=np.generic)
 
@@ -170,7 +170,7 @@ class Layout:
 
     Attributes:
         batch: all documents; one longer than the block as several windows, or cut.
-        texts: the same positions, each document whole: for counting n-grams.
+        texts: the same positions for counting n-grams: long documents whole (`as_counted`).
         windowed: how many documents became several windows.
         dropped: how many tokens are never predicted, because they were cut off.
     """
@@ -208,8 +208,8 @@ def lay_out(
     if not fit.longer:
         return Layout(batch, batch, 0, 0)
     if long == "window":
-        documents = windows(encoded.offsets, block_size)
-        return Layout(replace(batch, documents=documents), batch, fit.longer, 0)
+        split = replace(batch, documents=windows(encoded.offsets, block_size))
+        return Layout(split, as_counted(batch, block_size), fit.longer, 0)
     kept_D = np.minimum(np.diff(encoded.offsets), block_size)
     cut = batch.copied(encoded.offsets[:-1], kept_D)
     return Layout(cut, cut, 0, fit.cut)
@@ -219,6 +219,11 @@ def whole(encoded: Encoded) -> Batch:
     """Return documents end to end, however long."""
     # One array serves both: the token read at a position is the target of the one before it.
     return Batch(encoded.stream[:-1], encoded.stream[1:], encoded.offsets)
+
+
+def as_counted(texts: Batch, block_size: int) -> Batch:
+    """Return whole documents as n-grams are counted in them, and read when they are measured."""
+    return replace(texts, documents=counted(texts.documents, block_size))
 
 
 def overlapped(texts: Batch, block_size: int) -> Batch:

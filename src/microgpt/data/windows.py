@@ -72,7 +72,21 @@ def windows(texts: Offsets, block_size: int) -> Offsets:
     >>> windows(np.array([0, 5, 7]), block_size=2).tolist()
     [0, 2, 4, 5, 7]
     """
-    return _split(texts, block_size, np.full(len(texts) - 1, block_size))
+    size_D = np.full(len(texts) - 1, block_size)
+    return _split(texts, size_D, size_D)
+
+
+def counted(texts: Offsets, block_size: int) -> Offsets:
+    """Return the offsets of what n-grams are counted in: what is before a window in a measurement.
+
+    That is nothing in a text of at most APART blocks, and the text itself in a longer one.
+
+    >>> counted(np.array([0, 5, 30]), block_size=3).tolist()
+    [0, 3, 5, 30]
+    """
+    lengths_D = np.diff(texts)
+    first_D = np.where(lengths_D > APART * block_size, lengths_D, block_size)
+    return _split(texts, first_D, np.full(len(texts) - 1, block_size))
 
 
 def overlapping(texts: Offsets, block_size: int) -> tuple[Offsets, Offsets]:
@@ -94,20 +108,20 @@ def overlapping(texts: Offsets, block_size: int) -> tuple[Offsets, Offsets]:
     """
     context = block_size // 2
     context_D = np.where(np.diff(texts) > APART * block_size, context, 0)
-    offsets = _split(texts, block_size, block_size - context_D)
+    offsets = _split(texts, np.full(len(context_D), block_size), block_size - context_D)
     document_W = np.searchsorted(texts, offsets[:-1], side="right") - 1
     context_W: Offsets = context_D[document_W]
     context_W[np.searchsorted(offsets, texts[:-1])] = 0
     return offsets, context_W
 
 
-def _split(texts: Offsets, first: int, then_D: Offsets) -> Offsets:
+def _split(texts: Offsets, first_D: Offsets, then_D: Offsets) -> Offsets:
     """Split each text after its first positions, and then at every `then_D` positions."""
     parts = [slice(at, at + _AT_ONCE) for at in range(0, len(then_D), _AT_ONCE)]
 
     def counts(part: slice) -> Offsets:
         lengths_D = np.diff(texts[part.start : part.stop + 1])
-        return 1 + np.maximum(-(-(lengths_D - first) // then_D[part]), 0)
+        return 1 + np.maximum(-(-(lengths_D - first_D[part]) // then_D[part]), 0)
 
     found: Offsets = np.empty(1 + sum(int(counts(part).sum()) for part in parts), dtype=np.int64)
     at = 0
@@ -117,7 +131,7 @@ def _split(texts: Offsets, first: int, then_D: Offsets) -> Offsets:
         number: Offsets = np.arange(int(counts_D.sum())) - np.repeat(before, counts_D)
         then: Offsets = np.repeat(then_D[part], counts_D)
         starts: Offsets = np.repeat(texts[:-1][part], counts_D) + number * then
-        starts += np.where(number > 0, first - then, 0)
+        starts += np.where(number > 0, np.repeat(first_D[part], counts_D) - then, 0)
         found[at : at + len(number)] = starts
         at += len(number)
     found[at] = texts[-1]

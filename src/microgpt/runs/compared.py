@@ -16,7 +16,7 @@ import numpy as np
 from microgpt.counting.ladder import Ladder, enough, ladder, ngram
 from microgpt.counting.ngram import NGram
 from microgpt.counting.pairs import Counts
-from microgpt.data.batch import Batch, overlapped, whole
+from microgpt.data.batch import Batch, as_counted, overlapped, whole
 from microgpt.data.texts import Texts
 from microgpt.data.tokenizer import encode_all
 from microgpt.errors import UsageError
@@ -66,7 +66,7 @@ class Compared(Model):
             RunError, DataError: the documents are missing, or have changed.
         """
         trained, held_out = self.documents
-        return ngram(self._whole(trained), self.tokenizer, self._measured(held_out))
+        return ngram(self._counted(trained), self.tokenizer, self._measured(held_out))
 
     def ladder(self, texts: Sequence[str] | None = None) -> Ladder:
         """Compare the model with baselines on documents; None: on the held-out ones.
@@ -103,7 +103,7 @@ class Compared(Model):
         read = self.tokenizer.reading
         packed = lambda: xz(read(trained), read(Texts.of(texts)), measured.n_counted)  # noqa: E731
         size = None if seen else beside(packed)
-        batch = self._whole(trained)
+        batch = self._counted(trained)
         pairs = Counts.of(batch, self.tokenizer.vocab_size)
         batch = enough(batch)  # drops the other documents, to save memory
         if not seen and "ngram" not in vars(self):
@@ -144,6 +144,10 @@ class Compared(Model):
     def _whole(self, texts: Iterable[str]) -> Batch:
         """Lay texts end to end."""
         return whole(encode_all(self.tokenizer, texts))
+
+    def _counted(self, texts: Iterable[str]) -> Batch:
+        """Lay texts out as n-grams are counted in them."""
+        return as_counted(self._whole(texts), self.settings.model.block_size)
 
     def _measured(self, texts: Iterable[str]) -> Batch:
         """Lay texts out in windows, as the model's loss is measured."""
