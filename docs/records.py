@@ -25,6 +25,7 @@ _SUSPICIOUS = re.compile(r"(?<=<!-- suspicious -->\n).*?(?=<!-- end suspicious -
 _COUNTS = re.compile(r"(?<=<!-- counts -->\n).*?(?=<!-- end counts -->)", re.DOTALL)
 _STREAMS = re.compile(r"(?<=<!-- streams -->\n).*?(?=<!-- end streams -->)", re.DOTALL)
 _CLIFFS = re.compile(r"(?<=<!-- cliffs -->\n).*?(?=<!-- end cliffs -->)", re.DOTALL)
+_THREADS = re.compile(r"(?<=<!-- threads -->\n).*?(?=<!-- end threads -->)", re.DOTALL)
 _BPE = re.compile(r"(?<=<!-- bpe -->\n).*?(?=<!-- end bpe -->)", re.DOTALL)
 _ENSEMBLES = re.compile(r"(?<=<!-- ensembles -->\n).*?(?=<!-- end ensembles -->)", re.DOTALL)
 _SCHEDULES = re.compile(r"(?<=<!-- schedules -->\n).*?(?=<!-- end schedules -->)", re.DOTALL)
@@ -56,6 +57,7 @@ def speed(text: str) -> str:
             cells += [f"{r['document'] / row['document']:.1f}x" if r else "" for r in beside]
             lines.append("| " + " | ".join(map(str, cells)) + " |")
     text = _CLIFFS.sub(_cliffs(), _TABLE.sub("\n".join(lines) + "\n", text))
+    text = _THREADS.sub(_threads(), text)
     return processes.tables(text)
 
 
@@ -73,6 +75,25 @@ def _cliffs() -> str:
         step = [f"{row[key] * 1e3:.1f}" for key in ("step", "low", "high")]
         cells = [row["label"], "{} ({} to {})".format(*step)]
         cells += [f"{row['step'] / row['limit']:.2f}", f"{row['megabytes']:.0f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _threads() -> str:
+    """Return the table of what threads are worth: two as measured, more as counted."""
+    record = json.loads((FOLDER / "threads.json").read_text("utf-8"))
+    numbers = [int(n) for n in record["rows"][0]["counted"]]
+    lines = [
+        f"{record['nanoseconds']:.0f} ns a cache line.",
+        "",
+        "| layers x width | 2, measured | " + " | ".join(f"{n}, counted" for n in numbers)
+        + " | lines of 2 | of 16 |",
+        "|---|---|" + "---|" * len(numbers) + "---|---|",
+    ]  # fmt: skip
+    for row in record["rows"]:
+        cells = [row["label"], f"{row['measured']:.2f}"]
+        cells += [f"{row['counted'][str(n)]:.1f}" for n in numbers]
+        cells += [f"{row['lines'][n]:,}" for n in ("2", "16")]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 

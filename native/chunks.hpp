@@ -4,20 +4,24 @@
 // number of threads, because the chunks depend on the batch and the model alone.
 #pragma once
 
+#include <algorithm>
+
 #include "vectors.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
 
 class Chunks {
   public:
-    static constexpr Index most = 8;  // a power of two
+    static constexpr Index most = 64, halvings = 6;  // a power of two, and which
+    static_assert(most == 1 << halvings);
 
     // Cut a batch into chunks of whole documents, a power of two of them. Each has enough positions
-    // that to sum a chunk costs more than to add up two sums, which the model's width decides.
+    // that to sum a chunk costs more than to add up two sums, which the model's width decides. More
+    // than eight are of use to more than eight threads alone: fewer threads must hardly lose by them.
     void cut(const Documents& batch, Index D) {
-        const Index N = batch.positions(), least = D > 64 ? D : 48;
+        const Index N = batch.positions();
         count_ = 1;
-        while (2 * count_ <= most && 2 * count_ <= batch.count && N >= 2 * count_ * least)
+        while (2 * count_ <= most && 2 * count_ <= batch.count && N >= least(2 * count_, D))
             count_ *= 2;
         Index d = 0;
         for (Index c = 0; c < count_; ++c) {
@@ -41,6 +45,11 @@ class Chunks {
     Index length(Index chunk) const { return positions_[chunk + 1] - positions_[chunk]; }
 
   private:
+    // The fewest positions that are cut into so many chunks.
+    static Index least(Index count, Index D) {
+        return count * (count > 8 ? std::max<Index>(D, 128) : D > 64 ? D : 48);
+    }
+
     Index documents_[most + 1] = {}, positions_[most + 1] = {}, count_ = 1;
 };
 

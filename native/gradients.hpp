@@ -117,7 +117,7 @@ struct WeightRows {
     [[gnu::noinline]]
     void sums(const Chunks& chunks, Index first, Index parts, Index column, Index width,
               bool is_far, float* to) const {
-        float spare[in_halves * lanes * panel];
+        float spare[Chunks::halvings * lanes * panel];
         in_pairs(first, parts, lanes * width, to, spare, [&](Index chunk, float* d) {
             const Index N = chunks.length(chunk);
             sums(chunks.position(chunk), N, column, width, is_far || N >= 4 * long_sum, d);
@@ -159,7 +159,7 @@ struct WeightRows {
     void added(const float* buffers_of_sums, Index size, Index parts, const GradientUse& use,
                const Buffers& buffers, float* d_parameters) const {
         each_panel([&](Index, Index width, Index at) {
-            float d_panel[lanes * panel], spare[in_halves * lanes * panel];
+            float d_panel[lanes * panel], spare[Chunks::halvings * lanes * panel];
             if (use.updates()) use.update->prefetch_all(lanes * width, buffers, at);
             in_pairs(0, parts, lanes * width, d_panel, spare, [&](Index i, float* to) {
                 const float* from = buffers_of_sums + i * size + at;
@@ -171,9 +171,6 @@ struct WeightRows {
     }
 
   private:
-    static constexpr Index in_halves = 3;  // how often `Chunks::most` can be halved
-    static_assert(Chunks::most == 1 << in_halves);
-
     void renew_transposed(const GradientUse& use, const Buffers& buffers) const {
         if (use.updates() && use.writes_transposed)
             write_transposed(weight, row, buffers.parameters, buffers.transposed);

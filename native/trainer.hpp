@@ -89,10 +89,7 @@ class Trainer {
         begin(batch, step_choice_);
         work_.token_order().sort(batch);
         chunks_.cut(batch, layout_.D);
-        groups_ = 1;
-        while (2 * groups_ <= wanted_ && 2 * groups_ <= chunks_.count()) groups_ *= 2;
-        // So few chunks would leave most threads without work: these share out the documents.
-        if (2 * groups_ <= wanted_) groups_ = 1;
+        groups_ = groups(batch.positions());
         const auto range = [&](Index first, Index last, Index thread) {
             model_.forward(batch, first, last, transposed_.of(thread), dropout, thread);
             model_.losses(batch, first, last, scale);
@@ -179,6 +176,22 @@ class Trainer {
         };
         pool_.each(ranges_.count(), wanted_, range);
         forward_choice_.end();
+    }
+
+    // How many threads have chunks of their own; 1: all share out the documents. Chunks may be too
+    // few for all threads: then either some have no work in the forward pass and backward, or each
+    // reads all activations that the others have written. Nanoseconds a weight: a position is 6
+    // operations, 80 a nanosecond; a number that another thread has written is 0.75. The activations
+    // are 7 D numbers a position where there are 12 D^2 weights.
+    Index groups(Index N) const {
+        Index count = 1;
+        while (2 * count <= wanted_ && 2 * count <= chunks_.count()) count *= 2;
+        if (2 * count > wanted_) return count;
+        const double positions = static_cast<double>(N), D = static_cast<double>(layout_.D);
+        const double idle = positions * 6 / 80 * (1.0 / static_cast<double>(count) -
+                                                  1.0 / static_cast<double>(wanted_));
+        const double read = 0.75 * (positions * 7 / (12 * D) - 1.0);
+        return idle > read ? 1 : count;
     }
 
     // Muon needs a matrix's whole gradient: threads share out the matrices when all are complete.

@@ -79,6 +79,19 @@ def test_results_are_the_same_bits_for_any_number_of_threads(config: GPTConfig, 
     assert all(other == results[0] for other in results[1:])
 
 
+def test_many_threads_share_out_the_chunks_of_a_large_batch() -> None:
+    config = GPTConfig(vocab_size=27, n_embd=16, n_layer=2, block_size=16)
+    data = laid_out([[i * j % 26 for j in range(3 + i % 13)] for i in range(900)], 26, 16)
+    batches = Plan(data, batch_size=450).batches(0, 3)
+    assert batches.step(0).positions > 32 * 128  # 32 chunks, and as many groups of threads
+    results: list[bytes] = []
+    for threads in (1, 6, 16, 20, 64):
+        engine = native(config, threads)
+        engine.train(batches, np.full(3, 0.01))
+        results.append(engine.state().parameters.tobytes())
+    assert len({*results}) == 1
+
+
 def test_a_run_goes_on_under_the_other_engine() -> None:
     config = SHAPES[0]
     batches = Plan(documents(config), batch_size=2).batches(0, 6)

@@ -71,7 +71,7 @@ void products(Index M, Index out, Index in) {
     while (ends.back() < M) ends.push_back(ends.back() + 5 < M ? ends.back() + 5 : M);
     Chunks chunks;
     chunks.cut({nullptr, nullptr, ends.data(), static_cast<Index>(ends.size()) - 1}, w.columns);
-    // Sums of chunks by 1, 2, 4 or 8 threads are the same bits.
+    // Sums of chunks by 1, 2, 4 or more threads are the same bits.
     for (Index threads = 1, differ = 0; threads <= chunks.count(); threads *= 2) {
         Floats sums = rows(threads, w.size(), 0), added = d_weight;
         for (Index row = 0; row < w.rows; row += lanes) {
@@ -260,7 +260,7 @@ int check() {
         products(M, 60, 20), products(M, 5, 12), products(M, 1000, 20), products(M, 20, 80);
         embeddings(M, 20);
     }
-    products(110, 20, 20), products(300, 20, 36), products(500, 20, 36);
+    products(110, 20, 20), products(300, 20, 36), products(500, 20, 36), products(4100, 4, 4);
     activations(false), activations(true);
     for (const Index T : {1, 2, 7, 24, 25, 40}) {
         attentions(T, 3, 12), attentions(T, 4, 20), attentions(T, 20, 20), attentions(T, 1, 32);
