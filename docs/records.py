@@ -26,6 +26,7 @@ _COUNTS = re.compile(r"(?<=<!-- counts -->\n).*?(?=<!-- end counts -->)", re.DOT
 _STREAMS = re.compile(r"(?<=<!-- streams -->\n).*?(?=<!-- end streams -->)", re.DOTALL)
 _CLIFFS = re.compile(r"(?<=<!-- cliffs -->\n).*?(?=<!-- end cliffs -->)", re.DOTALL)
 _THREADS = re.compile(r"(?<=<!-- threads -->\n).*?(?=<!-- end threads -->)", re.DOTALL)
+_PHASES = re.compile(r"(?<=<!-- phases -->\n).*?(?=<!-- end phases -->)", re.DOTALL)
 _BPE = re.compile(r"(?<=<!-- bpe -->\n).*?(?=<!-- end bpe -->)", re.DOTALL)
 _ENSEMBLES = re.compile(r"(?<=<!-- ensembles -->\n).*?(?=<!-- end ensembles -->)", re.DOTALL)
 _SCHEDULES = re.compile(r"(?<=<!-- schedules -->\n).*?(?=<!-- end schedules -->)", re.DOTALL)
@@ -57,7 +58,7 @@ def speed(text: str) -> str:
             cells += [f"{r['document'] / row['document']:.1f}x" if r else "" for r in beside]
             lines.append("| " + " | ".join(map(str, cells)) + " |")
     text = _CLIFFS.sub(_cliffs(), _TABLE.sub("\n".join(lines) + "\n", text))
-    text = _THREADS.sub(_threads(), text)
+    text = _PHASES.sub(_phases(), _THREADS.sub(_threads(), text))
     return processes.tables(text)
 
 
@@ -76,6 +77,24 @@ def _cliffs() -> str:
         cells = [row["label"], "{} ({} to {})".format(*step)]
         cells += [f"{row['step'] / row['limit']:.2f}", f"{row['megabytes']:.0f}"]
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _phases() -> str:
+    """Return the table of what a step is made of."""
+    record = json.loads((FOLDER / "phases.json").read_text("utf-8"))
+    lines = [
+        f"Times the limit, and the part of the limit in brackets; {record['date']}, "
+        f"{record['build']}, one thread.",
+        "",
+        "| layers x width | products | attention | Adam | all else | together | a step |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        alone, limit = row["alone"], row["limit"]
+        cells = [f"{alone[name]:.2f} ({limit[name]:.2f})" for name in limit]
+        cells += [f"{alone['others']:.2f}", f"{sum(alone.values()):.2f}", f"{row['step']:.2f}"]
+        lines.append(f"| {row['label']} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from microgpt.engines import why_not_native
 from tests.conftest import REQUIRED
-from tests.native_programs import NATIVE, PROGRAMS, compiled
+from tests.native_programs import NATIVE, PROGRAMS, ROOT, compiled
 
 if why_not_native() and "native" not in REQUIRED:
     pytest.skip(f"no native engine: {why_not_native()}", allow_module_level=True)
@@ -61,3 +61,13 @@ def test_half_of_a_symmetric_product_is_enough_and_orthogonal_matrices_are_exact
     assert done.returncode == 0
     for name in ("a^T a", "its square", "orthogonalised"):
         assert f"   {name}" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_program_times_each_phase_of_a_step(tmp_path: Path) -> None:
+    sources = [ROOT / "benchmarks" / "native" / "phases.cpp"]
+    sources += [NATIVE / f"{name}.cpp" for name in ("buffer", "pool", "prefixes")]
+    program = compiled(tmp_path, sources, BUILDS[-1])
+    words = [program, *map(str, (27, 16, 4, 1, 16, 7, 5))]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert [float(word) > 0.0 for word in done.stdout.split()] == [True] * 4
