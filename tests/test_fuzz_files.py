@@ -32,7 +32,7 @@ from microgpt.training.loop import Steps
 
 from .damage import FILES, damage
 
-CASES = int(os.environ.get("MICROGPT_TEST_CASES", "3000"))
+CASES = int(os.environ.get("MICROGPT_TEST_CASES", "1500"))
 SECONDS = 10
 # Beside what a few files of some kilobytes are.
 BYTES = 2**28
