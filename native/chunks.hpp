@@ -53,12 +53,14 @@ class Chunks {
     Index documents_[most + 1] = {}, positions_[most + 1] = {}, count_ = 1;
 };
 
-// Sum up `parts` sums, a power of two, in pairs: sum(i, to) writes `count` numbers, for i from
-// `first` on. `spare` has room for `count` more, as often as the parts can be halved.
+// Sum up `parts` sums, a power of two, in pairs: for i from `first` on, sum(i, to, adds) writes
+// `count` numbers, or adds them to those that are there. `spare` has room for `count` more, as often
+// as the parts can be halved.
 template <class Sum>
 inline void in_pairs(Index first, Index parts, Index count, float* to, float* spare, Sum sum) {
-    if (parts == 1) return sum(first, to);
+    if (parts == 1) return sum(first, to, false);
     in_pairs(first, parts / 2, count, to, spare, sum);
+    if (parts == 2) return sum(first + 1, to, true);
     in_pairs(first + parts / 2, parts / 2, count, spare, spare + count, sum);
     for (Index i = 0; i < count; i += lanes) store(to + i, load(to + i) + load(spare + i));
 }

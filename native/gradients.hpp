@@ -99,18 +99,20 @@ struct WeightRows {
               weight.at + in_panels(row, column, weight.rows, weight.columns));
     }
 
-    // The sums of a panel over N positions from n on; `is_far`: these are in no near cache.
+    // The sums of a panel over N positions from n on, or what is there and these. `is_far`: they are
+    // in no near cache. Prefetching costs more than it brings where a tile has only four rows.
     [[gnu::always_inline]]
-    void sums(Index n, Index N, Index column, Index width, bool is_far, float* to) const {
+    void sums(Index n, Index N, Index column, Index width, bool is_far, float* to,
+              bool adds = false) const {
         const float* dy = dy_NO + n * weight.rows + row;
         const float* x = x_NI + n * weight.columns + column;
         if (width < panel)
-            strip<1>(lanes, dy, 1, weight.rows, x, weight.columns, N, to, width, false);
-        else if (is_far)
+            strip<1>(lanes, dy, 1, weight.rows, x, weight.columns, N, to, width, adds);
+        else if (is_far && tile_rows > 4)
             strip<panel_vectors, true>(lanes, dy, 1, weight.rows, x, weight.columns, N, to, width,
-                                       false);
+                                       adds);
         else
-            strip<panel_vectors>(lanes, dy, 1, weight.rows, x, weight.columns, N, to, width, false);
+            strip<panel_vectors>(lanes, dy, 1, weight.rows, x, weight.columns, N, to, width, adds);
     }
 
     // The sums of a panel over some of the chunks, a power of two, from `first` on.
@@ -118,9 +120,10 @@ struct WeightRows {
     void sums(const Chunks& chunks, Index first, Index parts, Index column, Index width,
               bool is_far, float* to) const {
         float spare[Chunks::halvings * lanes * panel];
-        in_pairs(first, parts, lanes * width, to, spare, [&](Index chunk, float* d) {
-            const Index N = chunks.length(chunk);
-            sums(chunks.position(chunk), N, column, width, is_far || N >= 4 * long_sum, d);
+        // Those that a near cache cannot hold are far, too.
+        is_far |= chunks.position(first + parts) - chunks.position(first) >= 4 * long_sum;
+        in_pairs(first, parts, lanes * width, to, spare, [&](Index chunk, float* d, bool adds) {
+            sums(chunks.position(chunk), chunks.length(chunk), column, width, is_far, d, adds);
         });
     }
 
@@ -161,9 +164,10 @@ struct WeightRows {
         each_panel([&](Index, Index width, Index at) {
             float d_panel[lanes * panel], spare[Chunks::halvings * lanes * panel];
             if (use.updates()) use.update->prefetch_all(lanes * width, buffers, at);
-            in_pairs(0, parts, lanes * width, d_panel, spare, [&](Index i, float* to) {
+            in_pairs(0, parts, lanes * width, d_panel, spare, [&](Index i, float* to, bool adds) {
                 const float* from = buffers_of_sums + i * size + at;
-                for (Index k = 0; k < lanes * width; k += lanes) store(to + k, load(from + k));
+                for (Index k = 0; k < lanes * width; k += lanes)
+                    store(to + k, adds ? load(to + k) + load(from + k) : load(from + k));
             });
             use_gradients(d_panel, lanes * width, at, use, buffers, d_parameters);
         });

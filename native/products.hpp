@@ -37,21 +37,17 @@ constexpr Index long_sum = 64;
 // How many rows ahead B is prefetched where its rows are far apart.
 constexpr Index ahead = 12;
 
-// C (Rows x Vectors) = A B, or C + A B, with element (m, k) of A at a[m * a_row + k * a_step].
+// C (Rows x Vectors) = A B, or C + A B, with element (m, k) of A at a[m * a_row + k * a_step]. What
+// is added to C is the whole sum: sums of chunks are added up in pairs with no pass of their own.
 // Strided: rows of B are far apart, and are prefetched. K >= 1. The loops over sums are unrolled, or
 // the compiler moves all sums to memory and back at their end.
 template <int Rows, int Vectors, bool Strided = false>
 inline void tile(const float* a, Index a_row, Index a_step, const float* b, Index b_row, Index K,
                  float* c, Index c_row, bool add) {
-    Vec sums[Rows][Vectors];
-    if (K >= long_sum && !add)
+    Vec sums[Rows][Vectors]{};
+    if (K >= long_sum)
         for (int m = 0; m < Rows; ++m)
             for (int j = 0; j < Vectors; ++j) prefetch_for_write(c + m * c_row + j * lanes);
-#pragma GCC unroll 8
-    for (int m = 0; m < Rows; ++m)
-#pragma GCC unroll 2
-        for (int j = 0; j < Vectors; ++j)
-            sums[m][j] = add ? load(c + m * c_row + j * lanes) : Vec{};
     // A pointer for every fourth row: x86 addresses the other three from it at no cost.
     const float* rows[(Rows + 3) / 4];
     for (int m = 0; m < Rows; m += 4) rows[m / 4] = a + m * a_row;
@@ -74,7 +70,10 @@ inline void tile(const float* a, Index a_row, Index a_step, const float* b, Inde
 #pragma GCC unroll 8
     for (int m = 0; m < Rows; ++m)
 #pragma GCC unroll 2
-        for (int j = 0; j < Vectors; ++j) store(c + m * c_row + j * lanes, sums[m][j]);
+        for (int j = 0; j < Vectors; ++j) {
+            float* to = c + m * c_row + j * lanes;
+            store(to, add ? load(to) + sums[m][j] : sums[m][j]);
+        }
 }
 
 // The functions that lead to the tile are always inlined, so that where a width is a compile-time

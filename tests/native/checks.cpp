@@ -264,10 +264,11 @@ int check() {
     activations(false), activations(true);
     for (const Index T : {1, 2, 7, 24, 25, 40}) {
         attentions(T, 3, 12), attentions(T, 4, 20), attentions(T, 20, 20), attentions(T, 1, 32);
-        attentions(T, 2, 6);
+        attentions(T, 2, 6), attentions(T, 2, 32);
     }
     for (const Index T : {63, 65, 129}) {
         attentions(T, 1, 3), attentions(T, 2, 8), attentions(T, 1, 8), attentions(T, 1, 20);
+        attentions(T, 2, 32);
     }
     query_keys(5, 4, 8, false, true);
     for (const Index width : {16, 32, 64, 128}) {
