@@ -12,7 +12,7 @@ class HeadStep {
   public:
     HeadStep(const Layout& layout, const LargeHead& head)
         : layout_(layout), head_(head), D_(layout.D),
-          most_(std::clamp(most_powers / layout.V / panel * panel, Index{panel}, Index{512})) {}
+          most_(most_positions(layout.V, layout.D)) {}
 
     // Make room for steps of at most this many positions; throws std::bad_alloc.
     void reserve(Index positions, Index threads) {
@@ -112,8 +112,14 @@ class HeadStep {
 
   private:
     static constexpr Index line = 16;  // floats of a cache line
-    // Powers that are kept at once.
-    static constexpr Index most_powers = 6 << 20;
+    // Positions at a time. With few of them their powers stay in the last cache between the passes,
+    // which other programs may share; but each time lm_head and its gradients pass through, too,
+    // which have D numbers a row. Some 4 MB of powers are always kept, and 24 MB at most.
+    static Index most_positions(Index V, Index D) {
+        const Index wanted = std::max((Index{1} << 20) / V, 3 * D);
+        const Index most = std::clamp((Index{6} << 20) / V, Index{panel}, Index{512});
+        return round_up(std::min(wanted, most) - panel + 1, panel);
+    }
 
     // The part's positions, sorted by the slice of their targets.
     void sort_targets() {

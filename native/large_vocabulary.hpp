@@ -73,8 +73,10 @@ class LargeVocabulary {
 
   private:
     void gradients(const GradientUse& use, Index threads, float* d_parameters) {
-        auto slice = [&](Index s, Index thread) {
-            step_.gradients(s, thread, use, buffers_, d_parameters);
+        // From the last slice, whose powers are still in the near caches, to the first, whose rows
+        // the next step reads first.
+        auto slice = [&](Index i, Index thread) {
+            step_.gradients(head_.slices() - 1 - i, thread, use, buffers_, d_parameters);
         };
         pool_.each(head_.slices(), threads, slice);
     }
