@@ -27,6 +27,9 @@ _STREAMS = re.compile(r"(?<=<!-- streams -->\n).*?(?=<!-- end streams -->)", re.
 _CLIFFS = re.compile(r"(?<=<!-- cliffs -->\n).*?(?=<!-- end cliffs -->)", re.DOTALL)
 _THREADS = re.compile(r"(?<=<!-- threads -->\n).*?(?=<!-- end threads -->)", re.DOTALL)
 _PHASES = re.compile(r"(?<=<!-- phases -->\n).*?(?=<!-- end phases -->)", re.DOTALL)
+_VOCABULARIES = re.compile(
+    r"(?<=<!-- vocabularies -->\n).*?(?=<!-- end vocabularies -->)", re.DOTALL
+)
 _BPE = re.compile(r"(?<=<!-- bpe -->\n).*?(?=<!-- end bpe -->)", re.DOTALL)
 _ENSEMBLES = re.compile(r"(?<=<!-- ensembles -->\n).*?(?=<!-- end ensembles -->)", re.DOTALL)
 _SCHEDULES = re.compile(r"(?<=<!-- schedules -->\n).*?(?=<!-- end schedules -->)", re.DOTALL)
@@ -57,14 +60,15 @@ def speed(text: str) -> str:
             beside = others.get(label, [None, None]) if row["threads"] == 1 else [None, None]
             cells += [f"{r['document'] / row['document']:.1f}x" if r else "" for r in beside]
             lines.append("| " + " | ".join(map(str, cells)) + " |")
-    text = _CLIFFS.sub(_cliffs(), _TABLE.sub("\n".join(lines) + "\n", text))
+    text = _VOCABULARIES.sub(_cliffs("vocabularies"), text)
+    text = _CLIFFS.sub(_cliffs("blocks"), _TABLE.sub("\n".join(lines) + "\n", text))
     text = _PHASES.sub(_phases(), _THREADS.sub(_threads(), text))
     return processes.tables(text)
 
 
-def _cliffs() -> str:
-    """Return the table of long blocks."""
-    record = json.loads((FOLDER / "cliffs.json").read_text("utf-8"))
+def _cliffs(kind: str) -> str:
+    """Return the table of long blocks, or that of large vocabularies."""
+    record = json.loads((FOLDER / "cliffs.json").read_text("utf-8"))[kind]
     lines = [
         f"Medians of {record['n']} rounds, with the least and the most; {record['date']}, "
         f"{record['build']}, one thread.",

@@ -27,13 +27,14 @@ class EngineOf final : public Engine {
           pool_(threads), parameters_(new Parameters(layout_.size())), m_(layout_.size()),
           v_(layout_.size()),
           work_(layout_, attention_, query_key_,
-                optimizer.muon > 0.0 ? Muon::scratch(layout_.D, layout_.F) : 0),
+                std::max(optimizer.muon > 0.0 ? Muon::scratch(layout_.D, layout_.F) : 0,
+                         layout_.has_large_head() ? LargeHead(layout_).floats(panel) : 0)),
           trainer_(layout_, attention_, query_key_, work_, buffers_, pool_) {
         set_buffers();
         const Index D = layout_.D, L = shape.n_layer;
         const Index floats_a_position = L * (6 * D + 2 * layout_.F + query_key_.scales() +
                                              attention_.probabilities_a_position(shape.block_size)) +
-                                        10 * D + layout_.F + layout_.V;
+                                        10 * D + layout_.F + layout_.logits();
         piece_positions_ = piece_floats / floats_a_position + 1;
         forward_positions_ = threads * forward_piece_floats / floats_a_position + 1;
         if (forward_positions_ > piece_positions_) forward_positions_ = piece_positions_;
@@ -87,7 +88,9 @@ class EngineOf final : public Engine {
 
     void gradients(const Documents& documents, double* d_parameters) override {
         const FlushDenormals flush;
-        trainer_.reserve(largest(documents, piece_positions_));
+        const Extent most = largest(documents, piece_positions_);
+        trainer_.reserve(most);
+        trainer_.vocabulary().reserve(0, most.positions);
         d_parameters_.reserve(layout_.size());
         batch(documents, 1.0, nullptr, nullptr);
         layout_.each([&](Index to, Index from) {
@@ -103,16 +106,19 @@ class EngineOf final : public Engine {
         for (Index k = 0; k < n_steps; ++k)
             most.cover(largest(documents.part(steps[k], steps[k + 1]), piece_positions_));
         trainer_.reserve(most);
+        trainer_.vocabulary().reserve(n_steps, most.positions);
         d_parameters_.reserve(layout_.size());
-        for (Index k = 0; k < n_steps; ++k) {
+        Index made = 0;
+        for (Index k = 0; made == k && k < n_steps; ++k) {
             const Documents step = documents.part(steps[k], steps[k + 1]);
             const StepUpdates step_updates(optimizer_, lr_K[k], updates + k + 1);
             Dropout dropout(optimizer_.dropout, optimizer_.seed, updates + k + 1);
             nats_K[k] = batch(step, 1.0 / static_cast<double>(step.positions()), &step_updates,
                               optimizer_.dropout > 0.0 ? &dropout : nullptr);
-            if (!std::isfinite(nats_K[k])) return k + 1;
+            made += std::isfinite(nats_K[k]);
         }
-        return n_steps;
+        trainer_.vocabulary().end_steps();
+        return made < n_steps ? made + 1 : made;
     }
 
     Decoder* decoder(Index rows) override {
@@ -161,16 +167,18 @@ class EngineOf final : public Engine {
                  Dropout* dropout) {
         double nats = 0.0;
         GradientUse use{};
+        float* d_parameters = d_parameters_.data();
+        trainer_.vocabulary().begin_step(documents, updates != nullptr, d_parameters);
         for (Index d = 0; d < documents.count; use.is_first = false) {
             const Documents piece = this->piece(documents, d, piece_positions_);
             d += piece.count;
             if (dropout) dropout->first = piece.offsets[0] - documents.offsets[0];
-            trainer_.forward(piece, scale, dropout);
+            trainer_.forward(piece, scale, use, dropout, d_parameters);
             const double* losses_N = work_.losses();
             for (Index n = 0; n < piece.positions(); ++n) nats += losses_N[n];
             if (updates && !std::isfinite(nats)) return nats;
             use.is_last = d == documents.count;
-            trainer_.backward(piece, use, dropout, updates, d_parameters_.data());
+            trainer_.backward(piece, use, dropout, updates, d_parameters);
         }
         return nats;
     }

@@ -2,6 +2,8 @@
 // threads. Where a sum covers the whole batch, Adam uses it at once, while it is in the first cache.
 #pragma once
 
+#include <span>
+
 #include "chunks.hpp"
 #include "operations.hpp"
 #include "token_order.hpp"
@@ -38,6 +40,24 @@ struct AdamUpdate {
             prefetch_for_write(b.m + i);
             prefetch_for_write(b.v + i);
         }
+    }
+
+    // Make several updates of a vector whose gradients are zero, to the bits of one after the other.
+    // Moments that are zero stay so, and then the parameters stay what they are.
+    static void without_gradients(const AdamUpdate* updates, Index count, const Buffers& b,
+                                  Index at) noexcept {
+        Vec m = load(b.m + at), v = load(b.v + at), parameters = load(b.parameters + at);
+        if (is_zero(m) && is_zero(v)) return;
+        const Vec g{};
+        for (const AdamUpdate& u : std::span(updates, static_cast<std::size_t>(count))) {
+            m = m * u.beta1 + g * u.one_minus_beta1;
+            v = v * u.beta2 + g * u.one_minus_beta2 * g;
+            parameters = parameters * u.decay -
+                         m * u.rate / (square_root(v * u.correction) + u.eps);
+        }
+        store(b.m + at, m);
+        store(b.v + at, v);
+        store(b.parameters + at, parameters);
     }
 
     // Update `count` parameters and their moments, from offset `at` on. The coefficients are vectors

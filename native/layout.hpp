@@ -41,6 +41,12 @@ class Layout {
     const Index D, F, V, wpe_rows, wpe;
     const Weight lm_head;
 
+    // Whether the head works in blocks of the vocabulary: see large_head.hpp. Of fewer rows all logits
+    // of a position fit in the first cache.
+    bool has_large_head() const { return V > 1024; }
+    // How many logits of a position are kept.
+    Index logits() const { return has_large_head() ? 0 : V; }
+
     Layer layer(Index i) const {
         const Index per_layer = 4 * D * D + 2 * F * D;
         const Weight qkv{3 * D, D, lm_head.end() + i * per_layer};
@@ -105,13 +111,14 @@ inline void write_transposed(const Weight& w, Index row, const float* parameters
                          transposed + w.at + in_panels(column, row, w.columns, w.rows), to_row);
 }
 
-// Write the transposed copy of all weights.
-inline void write_transposed(const Layout& layout, const float* parameters, float* transposed) {
+// Write the transposed copy of all weights, or of all but lm_head.
+inline void write_transposed(const Layout& layout, const float* parameters, float* transposed,
+                             bool with_head) {
     const auto all = [&](const Weight& w) {
         for (Index row = 0; row < w.rows; row += lanes)
             write_transposed(w, row, parameters, transposed);
     };
-    all(layout.lm_head);
+    if (with_head) all(layout.lm_head);
     for (Index l = 0; l < layout.shape.n_layer; ++l) {
         const Layer w = layout.layer(l);
         all(w.qkv), all(w.wo), all(w.fc1), all(w.fc2);

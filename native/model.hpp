@@ -1,14 +1,13 @@
 // The model of src/microgpt/model, operation by operation, forward and backward. Each function
 // works on documents [first, last) of a batch, so that threads can share out the documents: no
-// document depends on another. In the functions, n is the first position of these documents in the
-// workspace and M is how many positions they have.
+// document depends on another. Their positions in the workspace are M from n on.
 #pragma once
 
 #include <algorithm>
 
 #include "dropout.hpp"
 #include "gradients.hpp"
-#include "loss.hpp"
+#include "large_head.hpp"
 #include "prefixes.hpp"
 #include "workspace.hpp"
 
@@ -18,16 +17,15 @@ template <int Fixed>
 class Model {
   public:
     Model(const Layout& layout, const Attention& attention, const QueryKey& query_key,
-          Workspace& work, const Buffers& buffers)
-        : layout_(layout), attention_(attention), query_key_(query_key), work_(work),
-          buffers_(buffers), D{layout.D}, width_(layout.shape.n_embd),
+          const LargeHead* large_head, Workspace& work, const Buffers& buffers)
+        : layout_(layout), attention_(attention), query_key_(query_key), large_head_(large_head),
+          work_(work), buffers_(buffers), D{layout.D}, width_(layout.shape.n_embd),
           epsilon_(layout.shape.rmsnorm_epsilon) {}
 
-    // From tokens to logits.
+    // From tokens to logits, or to the input of a large head.
     void forward(const Documents& batch, Index first, Index last, const float* transposed,
                  const Dropout* dropout, Index thread) {
-        const Index n = batch.offsets[first] - batch.offsets[0];
-        const Index M = batch.offsets[last] - batch.offsets[first];
+        const auto [n, M] = positions(batch, first, last);
         float *x = work_.x() + n * D, *x_in = work_.x_in() + n * D;
         const float* wpe = layout_.wpe_rows ? buffers_.parameters + layout_.wpe : nullptr;
         for (Index d = first; d < last; ++d) {
@@ -41,14 +39,14 @@ class Model {
             layer_forward(batch, first, last, l, n, M, transposed, dropout, thread);
         if (layout_.shape.final_norm)
             rmsnorm(M, width_, epsilon_, x, D, x, work_.final_scales() + n);
-        linear(M, x, layout_.lm_head, transposed, work_.logits() + n * layout_.V);
+        if (!large_head_)
+            linear(M, x, layout_.lm_head, transposed, work_.logits() + n * layout_.V);
     }
 
     // From logits to losses. The logits are replaced by their gradients, those of `scale` times the
     // objective's sum.
     void losses(const Documents& batch, Index first, Index last, double scale) {
-        const Index n = batch.offsets[first] - batch.offsets[0];
-        const Index M = batch.offsets[last] - batch.offsets[first];
+        const auto [n, M] = positions(batch, first, last);
         cross_entropy(M, batch.targets_N + batch.offsets[first], layout_.shape, layout_.V, scale,
                       work_.logits() + n * layout_.V, work_.losses() + n);
     }
@@ -56,47 +54,54 @@ class Model {
     // From logits to the losses of sorted documents, and of what they share with those before: these
     // are among the same [first, last). `targets_N`, `offsets` and losses_N are the caller's.
     void losses(const Sorted& sorted, const Documents& batch, Index first, Index last,
-                const Documents& documents, double* losses_N) {
-        const Index n = batch.offsets[first] - batch.offsets[0];
-        const Index M = batch.offsets[last] - batch.offsets[first];
-        log_totals(M, layout_.shape, layout_.V, work_.logits() + n * layout_.V, work_.losses() + n);
+                const Documents& documents, Index thread, double* losses_N) {
+        const auto [n, M] = positions(batch, first, last);
+        const float *x = work_.x(), *parameters = buffers_.parameters;
+        double* totals = work_.losses();
+        if (large_head_)
+            large_head_->log_totals(M, x + n * D, parameters, work_.scratch(thread), totals + n);
+        else
+            log_totals(M, layout_.shape, layout_.V, work_.logits() + n * layout_.V, totals + n);
         const Index* order = sorted.order + (batch.firsts - sorted.rows.firsts);
         for (Index d = first; d < last; ++d)
             for (Index i = documents.offsets[order[d]]; i < documents.offsets[order[d] + 1]; ++i) {
-                const Index row = sorted.row_N[i] - batch.offsets[0];
-                const float shifted = work_.logits()[row * layout_.V + documents.targets_N[i]];
-                losses_N[i] = work_.losses()[row] - static_cast<double>(shifted);
+                const Index row = sorted.row_N[i] - batch.offsets[0], target = documents.targets_N[i];
+                losses_N[i] =
+                    large_head_
+                        ? large_head_->loss(x + row * D, target, parameters, totals[row])
+                        : totals[row] - static_cast<double>(work_.logits()[row * layout_.V + target]);
             }
     }
 
-    // Copy the logits, without padding, into those of the whole batch.
-    void copy_logits(const Documents& batch, Index first, Index last, double* logits_NV) {
+    // Copy logits, without padding, into those of the batch.
+    void copy_logits(const Documents& batch, Index first, Index last, Index thread, double* to_NV) {
         const Index V = layout_.shape.vocab_size;
-        const Index n = batch.offsets[first] - batch.offsets[0];
-        const Index M = batch.offsets[last] - batch.offsets[first];
+        const auto [n, M] = positions(batch, first, last);
+        const float *x = work_.x() + n * D, *parameters = buffers_.parameters;
+        if (large_head_)
+            return large_head_->logits(M, x, parameters, work_.scratch(thread), to_NV + n * V);
         for (Index m = n; m < n + M; ++m)
             for (Index v = 0; v < V; ++v)
-                logits_NV[m * V + v] = static_cast<double>(work_.logits()[m * layout_.V + v]);
+                to_NV[m * V + v] = static_cast<double>(work_.logits()[m * layout_.V + v]);
     }
 
-    // From the gradients of the logits to those of the last layer's output.
+    // From the gradients of the logits, or of a large head's x, to those of the last layer.
     void head_backward(const Documents& batch, Index first, Index last) {
-        const Index n = batch.offsets[first] - batch.offsets[0];
-        const Index M = batch.offsets[last] - batch.offsets[first];
+        const auto [n, M] = positions(batch, first, last);
         float* d_out = work_.d_x(layout_.shape.n_layer) + n * D;
-        linear_backward(M, work_.logits() + n * layout_.V, layout_.lm_head, buffers_.parameters,
-                        d_out);
+        if (!large_head_)
+            linear_backward(M, work_.logits() + n * layout_.V, layout_.lm_head, buffers_.parameters,
+                            d_out);
         if (layout_.shape.final_norm)
             rmsnorm_backward(M, width_, d_out, work_.x() + n * D, work_.final_scales() + n, D,
                              nullptr, d_out);
     }
 
-    // From the gradients of a layer's output to those of its input; of the first layer, on through
-    // the norm to the gradients of the embeddings.
+    // From the gradients of a layer's output to those of its input; of the first layer, to those of
+    // the embeddings.
     void layer_backward(const Documents& batch, Index first, Index last, Index l,
                         const Dropout* dropout, Index thread) {
-        const Index n = batch.offsets[first] - batch.offsets[0];
-        const Index M = batch.offsets[last] - batch.offsets[first];
+        const auto [n, M] = positions(batch, first, last);
         const Layer w = layout_.layer(l);
         const auto rows = work_.layer(l);
         const Index F = layout_.F;
@@ -131,11 +136,11 @@ class Model {
                              d_in);
     }
 
-    // How many parts the gradients of a layer's parameters are computed in, those of the weights
-    // first. Those of lm_head are among the last layer's, of the embeddings among the first layer's.
+    // How many parts the gradients of a layer's parameters are computed in, those of weights first.
+    // Those of lm_head are among the last layer's, of the embeddings among the first layer's.
     Index weight_parts(Index l) const {
         const bool last = l == layout_.shape.n_layer - 1;
-        return (5 * D + layout_.F + (last ? layout_.V : 0)) / lanes;
+        return (5 * D + layout_.F + (last ? layout_.logits() : 0)) / lanes;
     }
     Index gradient_parts(Index l) const {
         return weight_parts(l) + (l == 0 ? embedding_parts() + 1 : 0);
@@ -158,7 +163,7 @@ class Model {
         among(w.fc1, work_.d_hidden(), rows.h2, true);
         among(w.qkv, work_.d_qkv(), rows.h1, true);
         among(w.wo, work_.d_middle(), rows.attended, true);
-        if (l == layout_.shape.n_layer - 1)
+        if (l == layout_.shape.n_layer - 1 && !large_head_)
             among(layout_.lm_head, work_.logits(), work_.x(), false);
         return part;
     }
@@ -176,9 +181,14 @@ class Model {
     }
 
   private:
+    // The first of the documents' positions in the workspace, and how many there are.
+    static std::pair<Index, Index> positions(const Documents& batch, Index first, Index last) {
+        return {batch.offsets[first] - batch.offsets[0], batch.part(first, last).positions()};
+    }
     // How many parts the token embedding is updated in; the position embedding is one more.
     Index embedding_parts() const {
-        return std::clamp(layout_.shape.vocab_size * D / 4096, Index{1}, Index{64});
+        const Index parts = std::clamp(layout_.shape.vocab_size * D / 4096, Index{1}, Index{64});
+        return large_head_ ? 0 : parts;  // see token_updates.hpp
     }
 
     void layer_forward(const Documents& batch, Index first, Index last, Index l, Index n, Index M,
@@ -230,6 +240,7 @@ class Model {
     const Layout& layout_;
     const Attention& attention_;
     const QueryKey& query_key_;
+    const LargeHead* const large_head_;  // null: the head is a layer like others
     Workspace& work_;
     const Buffers& buffers_;
     const Width<Fixed> D;

@@ -3,45 +3,14 @@
 #pragma once
 
 #include "engine.hpp"
+#include "large_vocabulary.hpp"
 #include "model.hpp"
 #include "muon.hpp"
 #include "ranges.hpp"
 #include "thread_choice.hpp"
+#include "transposed_copies.hpp"
 
 namespace microgpt::MICROGPT_BUILD {
-
-// The transposed copies that forward passes read, one for each thread. Each thread renews its own
-// when the parameters have changed: it then reads what other processors have written once a step
-// and in order, and nobody else writes to its copy's cache lines. Thread 0 has the buffers' copy.
-class TransposedCopies {
-  public:
-    TransposedCopies(const Layout& layout, const Buffers& buffers)
-        : layout_(layout), buffers_(buffers) {}
-    // Make room for copies of all threads; throws std::bad_alloc.
-    void reserve(Index threads) {
-        copies_.reserve((threads - 1) * layout_.size());
-        versions_.reserve(threads);
-    }
-    // Note that the parameters have changed, and whether thread 0's copy already has the change.
-    void parameters_changed(bool is_first_renewed) {
-        ++version_;
-        if (is_first_renewed) versions_[0] = version_;
-    }
-    // Return a thread's copy, renewed if the parameters have changed.
-    const float* of(Index thread) {
-        float* copy = thread ? copies_.data() + (thread - 1) * layout_.size() : buffers_.transposed;
-        if (versions_[thread] != version_) write_transposed(layout_, buffers_.parameters, copy);
-        versions_[thread] = version_;
-        return copy;
-    }
-
-  private:
-    const Layout& layout_;
-    const Buffers& buffers_;
-    Buffer copies_;
-    Array<Index> versions_;  // of each thread's copy
-    Index version_ = 1;      // of the parameters
-};
 
 template <int Fixed>
 class Trainer {
@@ -49,7 +18,9 @@ class Trainer {
     Trainer(const Layout& layout, const Attention& attention, const QueryKey& query_key,
             Workspace& work, const Buffers& buffers, Pool& pool)
         : layout_(layout), buffers_(buffers), work_(work), pool_(pool),
-          model_(layout, attention, query_key, work, buffers), transposed_(layout, buffers) {}
+          vocabulary_(layout, work, buffers, pool),
+          model_(layout, attention, query_key, vocabulary_.head(), work, buffers),
+          transposed_(layout, buffers) {}
 
     // Make room for any batch of this extent; throws std::bad_alloc. Nothing is allocated later, so
     // that a step never fails halfway.
@@ -59,40 +30,53 @@ class Trainer {
         ranges_.reserve(extent.documents);
         if (pool_.threads() > 1) sums_.reserve(std::min(pool_.threads(), Chunks::most) * layout_.size());
     }
+    // What has buffers of its own, which are to be reserved before steps.
+    LargeVocabulary& vocabulary() { return vocabulary_; }
     // Note that the parameters were changed from outside.
     void parameters_changed() { transposed_.parameters_changed(false); }
     // Renew the buffers' transposed copy, for decoders.
     void renew_transposed() {
-        transposed_.reserve(pool_.threads());
-        transposed_.of(0);
+        transposed_.renew();
     }
 
     // Compute the losses of a piece of sorted documents, in the order of the caller's.
     void losses(const Sorted& sorted, const Documents& piece, const Documents& documents,
                 double* losses_N) {
-        predict(piece, [&](Index first, Index last) {
-            model_.losses(sorted, piece, first, last, documents, losses_N);
+        predict(piece, [&](Index first, Index last, Index thread) {
+            model_.losses(sorted, piece, first, last, documents, thread, losses_N);
         });
     }
 
     // Compute logits alone, and copy them without padding.
     void logits(const Documents& batch, double* logits_NV) {
-        predict(batch, [&](Index first, Index last) {
-            model_.copy_logits(batch, first, last, logits_NV);
+        predict(batch, [&](Index first, Index last, Index thread) {
+            model_.copy_logits(batch, first, last, thread, logits_NV);
         });
     }
 
     // First half of a step: the forward pass, and backward as far as it goes without the other
     // threads: through the head and the last layer; where threads have chunks of their own, through
     // all layers, and to the sums of the chunks' gradients.
-    void forward(const Documents& batch, double scale, const Dropout* dropout) {
+    void forward(const Documents& batch, double scale, GradientUse use, const Dropout* dropout,
+                 float* d_parameters) {
         begin(batch, step_choice_);
-        work_.token_order().sort(batch);
+        const bool is_large = layout_.has_large_head();
+        if (!is_large) work_.token_order().sort(batch);
         chunks_.cut(batch, layout_.D);
         groups_ = groups(batch.positions());
+        if (is_large) {
+            auto range = [&](Index i, Index thread) {
+                model_.forward(batch, ranges_.first(i), ranges_.last(i), transposed_.of(thread),
+                               dropout, thread);
+            };
+            pool_.each(ranges_.count(), wanted_, range);
+            vocabulary_.forward(batch, scale, use, head_threads_, d_parameters);
+        }
         const auto range = [&](Index first, Index last, Index thread) {
-            model_.forward(batch, first, last, transposed_.of(thread), dropout, thread);
-            model_.losses(batch, first, last, scale);
+            if (!is_large) {
+                model_.forward(batch, first, last, transposed_.of(thread), dropout, thread);
+                model_.losses(batch, first, last, scale);
+            }
             model_.head_backward(batch, first, last);
             model_.layer_backward(batch, first, last, layout_.shape.n_layer - 1, dropout, thread);
         };
@@ -132,6 +116,12 @@ class Trainer {
         GradientUse hidden = use;
         if (is_whole) use.update = &updates->rest;
         if (is_whole && !updates->uses_muon) hidden.update = &updates->hidden;
+        const bool is_large = layout_.has_large_head();
+        if (is_large) {
+            GradientUse head = use;
+            if (updates) head.update = &updates->rest;
+            vocabulary_.gradients(batch, head, head_threads_, d_parameters);
+        }
         for (Index l = layout_.shape.n_layer - 1; l >= 0; --l) {
             auto gradient = [&](Index i, Index) {
                 const auto rows = [&](const WeightRows& rows, bool is_layers) {
@@ -151,9 +141,14 @@ class Trainer {
             };
             pool_.each(ranges_.count(), wanted_, range);
         }
+        if (is_large) vocabulary_.tokens().add(batch, work_.d_x(0), d_parameters);
         if (use.is_last && updates) {
-            const Index rest = layout_.lm_head.end();
-            if (!is_whole) updates->rest(rest, d_parameters, buffers_, 0);
+            const Index rest = layout_.lm_head.end(), wpe = layout_.wpe;
+            if (is_large) vocabulary_.tokens().update(updates->rest, d_parameters);
+            if (!is_whole && is_large)
+                updates->rest(layout_.lm_head.at - wpe, d_parameters + wpe, buffers_, wpe);
+            else if (!is_whole)
+                updates->rest(rest, d_parameters, buffers_, 0);
             if (updates->uses_muon)
                 muon(updates->muon, d_parameters);
             else if (!is_whole)
@@ -165,14 +160,14 @@ class Trainer {
     }
 
   private:
-    // Make a forward pass, then call finish(first, last) for each range of documents.
+    // Make a forward pass, then call finish(first, last, thread) for each range.
     template <class Finish>
     void predict(const Documents& batch, Finish finish) {
         begin(batch, forward_choice_);
         auto range = [&](Index i, Index thread) {
             const Index first = ranges_.first(i), last = ranges_.last(i);
             model_.forward(batch, first, last, transposed_.of(thread), nullptr, thread);
-            finish(first, last);
+            finish(first, last, thread);
         };
         pool_.each(ranges_.count(), wanted_, range);
         forward_choice_.end();
@@ -211,10 +206,12 @@ class Trainer {
         const Index work = N * (12 * layout_.D * layout_.shape.n_layer + layout_.V) * layout_.D;
         wanted_ = 1 + work / 150'000;
         if (wanted_ > pool_.threads()) wanted_ = pool_.threads();
+        head_threads_ = wanted_;
         if (wanted_ > batch.count) wanted_ = batch.count;
         // Long steps are not timed: other programs slow them little.
         choice.skip();
-        if (wanted_ > 1 && work < 100'000'000 && !choice.several(work)) wanted_ = 1;
+        if (head_threads_ > 1 && work < 100'000'000 && !choice.several(work))
+            wanted_ = head_threads_ = 1;
         // The rows of a range should fit in the second cache, and be enough to fill tiles.
         const Index most = 20480 / layout_.D + 16;
         Index ranges = (N + most - 1) / most;
@@ -227,6 +224,7 @@ class Trainer {
     const Buffers& buffers_;
     Workspace& work_;
     Pool& pool_;
+    LargeVocabulary vocabulary_;
     Model<Fixed> model_;
     TransposedCopies transposed_;
     DocumentRanges ranges_;
@@ -234,6 +232,7 @@ class Trainer {
     Buffer sums_;  // of gradients, of the chunks of each group, in the parameters' layout
     ThreadChoice step_choice_, forward_choice_;
     Index wanted_ = 1, range_positions_ = 0;  // threads of this step
+    Index head_threads_ = 1;  // which share out a large head: its rows, not documents
     Index groups_ = 1;  // how many threads have chunks of their own; 1: none
 };
 

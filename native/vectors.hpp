@@ -32,6 +32,8 @@ inline void store(float* p, Vec x) { *reinterpret_cast<Unaligned*>(p) = x; }
 // Bring a line into the first cache, to read or to write. A hint: harmless past a buffer's end.
 inline void prefetch(const float* p) { __builtin_prefetch(p); }
 inline void prefetch_for_write(float* p) { __builtin_prefetch(p, 1); }
+// Bring a line into the second cache.
+inline void prefetch_far(const float* p) { __builtin_prefetch(p, 0, 2); }
 inline Vec splat(float x) { return Vec{} + x; }
 
 // The larger of x and low; NaN in x stays NaN.
@@ -137,6 +139,8 @@ inline float sum(Vec x) { return group_sum(x)[0]; }
 inline Vec up_to(Index last, Vec x, Vec y) {
     return lane_numbers <= static_cast<int>(last) ? x : y;
 }
+
+inline bool is_zero(Vec x) { return group_maximum(maximum(x, -x))[0] == 0.0f; }
 
 inline float maximum_lane(Vec x) { return group_maximum(x)[0]; }
 

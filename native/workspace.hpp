@@ -59,7 +59,7 @@ class Workspace {
         Index scratch = attention + grown.longest * 3 * D;
         scratch = round_up(scratch > least_scratch_ ? scratch : least_scratch_, 64);
         layers_.reserve(L * (N * per_position_ + grown.probabilities));
-        shared_.reserve(N * (10 * D + F + layout_.V + 2));
+        shared_.reserve(N * (10 * D + F + layout_.logits() + 2));
         scratch_.reserve(threads * scratch);
         probabilities_at_.reserve(grown.documents);
         losses_.reserve(N);
@@ -115,7 +115,7 @@ class Workspace {
     float* d_qkv() { return shared_.data() + 6 * capacity_.positions * layout_.D; }
     float* d_hidden() { return shared_.data() + 9 * capacity_.positions * layout_.D; }
     float* logits() { return d_hidden() + capacity_.positions * layout_.F; }
-    float* scales() { return logits() + capacity_.positions * layout_.V; }
+    float* scales() { return logits() + capacity_.positions * layout_.logits(); }
     float* final_scales() { return scales() + capacity_.positions; }
     float* scratch(Index thread) { return scratch_.data() + thread * scratch_each_; }
     // A layer's `qkv` of one whole document.

@@ -102,7 +102,8 @@ def numpy_losses(
             x = x + h @ w[f"layer{i}.mlp_fc2"].T
         x = norm(x) if config.final_norm else x
         logits = x @ w["lm_head"].T
-        log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+        shifted = logits - logits.max(-1, keepdims=True)
+        log_p = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
         losses.append(-log_p[np.arange(T), targets])
     return np.concatenate(losses)
 

@@ -33,26 +33,26 @@ def in_one(batch: Batch) -> Batches:
 
 @pytest.mark.slow
 def test_a_batch_of_many_pieces_makes_the_update_of_a_whole_one() -> None:
-    # Long rows of logits: 16 Mi floats are some 500 positions, and this batch has more.
-    config = GPTConfig(vocab_size=20_000, block_size=8, n_layer=1, n_head=1, n_embd=4)
-    data = laid_out([[i % 19, i % 17, i % 13] * 2 for i in range(130)], 19_999, 8)
+    # Long rows of logits: 16 Mi floats are some 12,000 positions, and this batch has more.
+    config = GPTConfig(vocab_size=1_000, block_size=8, n_layer=1, n_head=1, n_embd=4)
+    data = laid_out([[i % 19, i % 17, i % 13] * 2 for i in range(2_600)], 999, 8)
     engine = native(config)
     engine.train(in_one(data), np.array([0.01]))
     g = native(config).gradients(data)
     flat = np.concatenate([x.ravel() for x in g.values()]) / data.positions
     assert engine.state().slots["adam.m"] == pytest.approx(0.15 * flat, rel=1e-4, abs=1e-7)
-    halves = [data.take(np.arange(a, a + 65)) for a in (0, 65)]
+    halves = [data.take(np.arange(a, a + 1_300)) for a in (0, 1_300)]
     summed = sum(native(config).gradients(half)["layer0.mlp_fc1"] for half in halves)
     assert g["layer0.mlp_fc1"] == pytest.approx(summed, rel=1e-4, abs=1e-6)
 
 
 @pytest.mark.parametrize("build", BUILDS)
 def test_dropout_counts_the_positions_of_the_pieces_before(build: str) -> None:
-    # Every document the same: only dropout tells one piece from another. 16 Mi floats are some 800
-    # positions with such long rows of logits, and this batch has 1,000.
+    # Every document the same: only dropout tells one piece from another. 16 Mi floats are some
+    # 12,000 positions with such long rows of logits, and this batch has 14,000.
     config = GPTConfig(
-        vocab_size=20_000,
-        block_size=4,
+        vocab_size=1_000,
+        block_size=64,
         n_layer=1,
         n_head=1,
         n_embd=4,
@@ -60,7 +60,7 @@ def test_dropout_counts_the_positions_of_the_pieces_before(build: str) -> None:
         position="rotary",
         qk_norm=True,
     )
-    data = laid_out([[0, 1, 2]] * 250, 19_999, config.block_size)
+    data = laid_out([[0, 1, 2] * 21] * 220, 999, config.block_size)
     engine = NativeEngine(config, Optimizer(dropout=0.5, seed=5), "cross-entropy", 2, build)
     engine.load(numbers(config))
     (sums,) = engine.train(in_one(data), np.array([0.01]))
