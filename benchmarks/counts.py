@@ -28,10 +28,11 @@ from numpy.typing import NDArray
 
 from microgpt import model
 from microgpt.config import GPTConfig, TrainConfig
-from microgpt.counting.mixture import fitted, mixed
 from microgpt.counting.ngram import NGram
-from microgpt.data.batch import Batch, overlapped, whole
+from microgpt.counting.weight import fitted, mixed
+from microgpt.data.batch import Batch, whole
 from microgpt.data.corpus import Source, read
+from microgpt.data.measured import overlapped
 from microgpt.data.tokenizer import Characters, encode_all
 from microgpt.engines.contract import Engine, Floats
 from microgpt.engines.native import BUILDS

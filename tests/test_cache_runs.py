@@ -1,0 +1,89 @@
+"""A run on one long text and its cache: trained, saved, loaded, resumed, measured."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import microgpt
+from microgpt.counting.cache import TextCache
+from microgpt.counting.mixture import Mixture
+from microgpt.data.corpus import Source
+from microgpt.engines import why_not_native
+from microgpt.evaluation import evaluate, scores
+from microgpt.runs import prepare
+from microgpt.runs.usual import fingerprint
+from microgpt.scoring.price import Pricer
+from microgpt.training.heldout import HeldOut
+
+from .conftest import TINY
+
+native = pytest.mark.skipif(why_not_native() is not None, reason=why_not_native() or "")
+
+TEXT = "".join(random.Random(1).choices([f"{a}{b} " for a in TINY for b in TINY[:5]], k=900))
+TRAIN: dict[str, object] = {
+    "stream": True, "preset": "micro", "steps": 200, "n_embd": 8, "n_head": 2, "block_size": 16,
+    "holdout": 0.3, "ngram": 1, "out": "r",
+}  # fmt: skip
+
+
+@native
+def test_a_run_on_one_text_keeps_its_cache_and_measures_alike_everywhere() -> None:
+    Path("t.txt").write_text(TEXT)
+    run = microgpt.train("t.txt", **TRAIN)  # type: ignore[arg-type]
+    again = microgpt.load("r")
+    assert run.mixture is not None
+    assert again.mixture is not None
+    assert again.mixture.cache == run.mixture.cache
+    assert isinstance(again.mixture.cache, TextCache)
+    logged = run.log.heldout[-1]["heldout"]
+    held_out, tokens, block = again.documents[1], again.tokenizer, again.settings.model.block_size
+    result = evaluate(again.predictor, tokens, block, held_out)
+    assert logged["loss"] == pytest.approx(result.loss, abs=1e-6)
+    assert logged["gpt"] == pytest.approx(again.alone(held_out).mean, abs=1e-6)
+    priced = Pricer(again.predictor, tokens, block).price(held_out)
+    assert priced.losses_N.mean() == pytest.approx(result.loss, abs=1e-6)
+    (score,) = scores(again.predictor, tokens, block, held_out)
+    assert score.losses == pytest.approx(priced.losses_N.tolist(), abs=1e-5)
+    # Without the cache it is another model, with a higher loss and another fingerprint.
+    bare = Mixture(again.gpt, again.mixture.ngram, again.mixture.weight)
+    assert evaluate(bare, tokens, block, held_out).loss > result.loss + 0.01
+    assert fingerprint(again.engine, bare) != fingerprint(again.engine, again.mixture)
+
+
+@native
+def test_an_unknown_character_in_a_text_with_a_cache_has_its_own_loss_alone() -> None:
+    Path("t.txt").write_text(TEXT)
+    run = microgpt.train("t.txt", **TRAIN)  # type: ignore[arg-type]
+    text = 3 * (TEXT[:100] + "é")
+    (priced,) = Pricer(run.predictor, run.tokenizer, 16).each([text])
+    result = evaluate(run.predictor, run.tokenizer, 16, [text])
+    assert result.unknown == 3
+    assert result.sum.nats == pytest.approx(priced.losses_N.sum(), abs=1e-4)
+    unknown = [i for i, c in enumerate(text) if c == "é"]
+    assert priced.losses_N[unknown].tolist() == [run.tokenizer.unknown_nats] * 3
+    assert np.isfinite(priced.losses_N).all()
+
+
+@native
+def test_a_training_with_a_cache_is_resumed_exactly() -> None:
+    Path("t.txt").write_text(TEXT)
+    told = {"preset_name": "micro"} | {k: v for k, v in TRAIN.items() if k not in ("stream", "out")}
+    del told["preset"]
+    source = Source(files=("t.txt",), stream=True)
+    with prepare.new(source, out=Path("a"), **told) as session:
+        list(session)
+    with prepare.new(source, out=Path("b"), **told) as session:
+        for event in session:
+            if isinstance(event, HeldOut):  # the first: the cache is fitted, and saved
+                session.stop()
+    halfway = microgpt.load("b")
+    assert halfway.mixture is not None
+    assert halfway.mixture.cache is not None
+    cut = Path("b/checkpoint.safetensors").read_bytes()
+    halfway.resume()
+    once, resumed = (Path(name, "checkpoint.safetensors").read_bytes() for name in "ab")
+    assert once == resumed != cut
