@@ -34,8 +34,8 @@ class _Sorted:
         keys_S: number << bits | position of all runs, ascending.
         bits: that a position takes.
         firsts_G: where the keys of each number begin.
-        shorter_G: the number of the run without its last token.
-        last_G: its last token.
+        last_G: the last token of each.
+        firsts_C: the first number of each run without its last token.
     """
 
     number_N: Small
@@ -43,12 +43,18 @@ class _Sorted:
     keys_S: Ints
     bits: int
     firsts_G: Ints
-    shorter_G: Small
     last_G: Small
+    firsts_C: Ints
 
     @classmethod
-    def of(cls, keys_N: Ints, bound: int, shorter_N: Whole, last_N: Whole) -> _Sorted:
-        """Number runs by their keys, below a bound; 0: there is no run, as at a text's begin."""
+    def of(
+        cls, keys_N: Ints, bound: int, shorter_N: Whole, contexts: int, last_N: Whole
+    ) -> _Sorted:
+        """Number runs by their keys, below a bound; 0: there is no run, as at a text's begin.
+
+        Without their last tokens they have the numbers shorter_N, of which there are so many;
+        `contexts` is 0 where nothing is asked of these.
+        """
         N = len(keys_N)
         bits = N.bit_length()
         if bound << bits < 1 << 63:  # twice as fast as a stable sort, which is the same
@@ -62,8 +68,9 @@ class _Sorted:
         number_N[at_S] = number_S
         earlier_N[at_S] = np.arange(N) - np.repeat(firsts_G, lengths_G)
         some_G = at_S[firsts_G]
-        shorter_G, last_G = shorter_N[some_G].astype(np.int32), last_N[some_G].astype(np.int32)
-        return cls(number_N, earlier_N, number_S << bits | at_S, bits, firsts_G, shorter_G, last_G)
+        last_G, shorter_G = last_N[some_G].astype(np.int32), shorter_N[some_G]
+        firsts_C = np.searchsorted(shorter_G, np.arange(contexts + 1))
+        return cls(number_N, earlier_N, number_S << bits | at_S, bits, firsts_G, last_G, firsts_C)
 
     def followed(self, contexts_R: Small, at_R: Ints) -> tuple[Ints, Small, Ints]:
         """Return what followed contexts before some positions: rows, tokens, how often.
@@ -72,8 +79,8 @@ class _Sorted:
             contexts_R: of each row the number of its context: a run without its last token.
             at_R: the position before which it is looked for.
         """
-        first_R = np.searchsorted(self.shorter_G, contexts_R)
-        each_R = np.searchsorted(self.shorter_G, contexts_R, side="right") - first_R
+        first_R = self.firsts_C[contexts_R]
+        each_R = self.firsts_C[contexts_R + 1] - first_R
         rows = np.repeat(np.arange(len(contexts_R)), each_R)
         offsets_R: Ints = first_R - (np.cumsum(each_R) - each_R)
         number = np.arange(len(rows)) + np.repeat(offsets_R, each_R)
@@ -148,7 +155,8 @@ def _runs(texts: Batch) -> dict[int, _Sorted]:
         bound *= V
         number_N = np.where(place_N >= length - 1, shorter_N.astype(np.int64) * V + targets_N, 0)
         if length >= min(LENGTHS):
-            found[length] = made = _Sorted.of(number_N, bound, shorter_N, targets_N)
+            contexts = len(found[length - 1].firsts_G) if length - 1 in found else 0
+            found[length] = made = _Sorted.of(number_N, bound, shorter_N, contexts, targets_N)
             number_N, bound = made.number_N.astype(np.int64), len(made.firsts_G)
     return found
 
