@@ -141,7 +141,7 @@ def test_where_the_gpt_s_probability_underflows_its_logarithm_is_kept() -> None:
             return np.tile([0.0, -900.0, 0.0, 0.0, 0.0], (batch.positions, 1))
 
     _, batch = laid([[0, 2, 3] * 20])
-    cached = Mixture(Sure(), mixture(None).ngram, 0.0, TextCache((0.5,) * CLASSES))  # type: ignore[arg-type]
+    cached = Mixture(Sure(), counts(1), 0.0, TextCache((0.5,) * CLASSES))  # type: ignore[arg-type]
     left_N = np.exp(cached.logits(batch)[:, 1] + 900.0 + np.log(4))
     assert sorted(set(left_N.round(9).tolist())) == [0.5, 1.0]
 

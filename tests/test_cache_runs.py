@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 
 import microgpt
+from microgpt.compress import SLACK
+from microgpt.compress.cached import LaneCache
+from microgpt.compress.container import unpack
 from microgpt.counting.cache import TextCache
 from microgpt.counting.mixture import Mixture
 from microgpt.data.corpus import Source
 from microgpt.engines import why_not_native
+from microgpt.errors import DataError
 from microgpt.evaluation import evaluate, scores
 from microgpt.runs import prepare
+from microgpt.runs.run import Run
 from microgpt.runs.usual import fingerprint
 from microgpt.scoring.price import Pricer
 from microgpt.training.heldout import HeldOut
@@ -87,3 +92,34 @@ def test_a_training_with_a_cache_is_resumed_exactly() -> None:
     halfway.resume()
     once, resumed = (Path(name, "checkpoint.safetensors").read_bytes() for name in "ab")
     assert once == resumed != cut
+
+
+@native
+def test_compressing_one_long_text_uses_the_cache_of_what_is_decoded() -> None:
+    Path("t.txt").write_text(TEXT)
+    run = microgpt.train("t.txt", **TRAIN)  # type: ignore[arg-type]
+    short, long = TEXT[-2000:], TEXT + TEXT[::-1] + TEXT
+    alone = run.codec.compress(short.encode())
+    assert unpack(alone.data, "it")[0].lanes == 1
+    assert alone.sum.nats == pytest.approx(sum(run.losses([short])[0]), rel=1e-5)
+    packed = run.codec.compress(long.encode())
+    assert unpack(packed.data, "it")[0].lanes > 3
+    assert run.codec.decompress(packed.data) == long.encode()
+    assert packed.header < len(packed.data) <= packed.header + packed.ideal + SLACK
+    others = Run("r")
+    assert others.mixture is not None
+    others.mixture.cache = None  # another model, and another hash of it
+    assert others.codec.compress(long.encode()).sum.nats > packed.sum.nats * 1.02
+    with pytest.raises(DataError, match="the run must be the one it was compressed with"):
+        others.codec.decompress(packed.data)
+
+
+def test_lanes_know_what_other_lanes_have_coded() -> None:
+    seen = LaneCache(TextCache((0.5,) * 12), 3)
+    p_BV = np.array([[0.5, 0.3, 0.2]] * 2)
+    for token in (0, 1, 2, 0, 1, 2):
+        seen.read(np.array([token]), np.array([0]))
+    for token in (0, 1, 2):
+        seen.read(np.array([token]), np.array([2]))
+    log_p_BV = seen.mix(np.log(p_BV), np.array([1, 2]))  # lane 1 has read nothing
+    assert np.exp(log_p_BV) == pytest.approx(np.array([[0.5, 0.3, 0.2], [0.75, 0.15, 0.1]]))

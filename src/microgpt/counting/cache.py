@@ -27,9 +27,13 @@ from microgpt.errors import UsageError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Whole = NDArray[np.integer]
 
-CLASSES = 4 * len(LENGTHS)
-"""The weights: one for each length of the context, and 1, 2, 3 or more earlier occurrences."""
+TIMES = 4
+"""The weights of each length: of a context that came once, twice, three times, or more often."""
+
+CLASSES = TIMES * len(LENGTHS)
+"""The weights."""
 
 # With fewer positions of its class than this a weight is 0.
 _FEW = 100
@@ -93,24 +97,41 @@ class TextCache:
         losses_N[at] = mixed(losses_N[at], found.losses_N[at], weight_N[at])
         return losses_N
 
-    def mix(self, p_NV: Floats, batch: Batch) -> Floats | float:
-        """Mix the cache into a model's p_NV, in place; return the model's parts 1 - w, (N, 1)."""
+    def logits(self, log_p_NV: Floats, batch: Batch) -> Floats:
+        """Mix the cache into the logarithms of a model's p_NV, in place; return them."""
         found = _found(batch)
         if found is None:
-            return 1.0
+            return log_p_NV
         weight_N = self._of(found)
-        part_N1: Floats = 1.0 - weight_N[:, None]
-        p_NV *= part_N1
         at = np.flatnonzero(weight_N)
         places = found.places_N[at]
         rows, tokens, times = found.earlier.followed(places)
-        share = weight_N[at] / found.earlier.times_N[places]
-        p_NV[at[rows], tokens] += share[rows] * times
-        return part_N1
+        share = times / found.earlier.times_N[places][rows]
+        return mixed_in(log_p_NV, weight_N, at[rows], tokens, share)
 
     def _of(self, found: _Found) -> Floats:
         """Return the weight at each position; 0: no context came before."""
         return np.array([*self.weights, 0.0])[found.class_N]
+
+
+def mixed_in(
+    log_p_NV: Floats, weight_N: Floats, rows: Ints, tokens: Whole, share: Floats
+) -> Floats:
+    """Mix some positive probabilities into logarithms of p_NV, in place; return them.
+
+    Args:
+        log_p_NV: of a model.
+        weight_N: of the others, for each row.
+        rows: of the positive ones among their probabilities.
+        tokens: their columns.
+        share: these probabilities.
+
+    >>> np.exp(mixed_in(np.log([[0.5, 0.5]]), np.array([0.2]), [0], [1], np.array([1.0])))
+    array([[0.4, 0.6]])
+    """
+    log_p_NV += np.log1p(-weight_N)[:, None]
+    log_p_NV[rows, tokens] = np.logaddexp(log_p_NV[rows, tokens], np.log(weight_N[rows] * share))
+    return log_p_NV
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +163,7 @@ def _found(batch: Batch) -> _Found | None:
     at = np.flatnonzero((places_N >= 0) & (earlier.length_N[places_N] > 0))
     places = places_N[at]
     times, first = earlier.times_N[places], LENGTHS[0] - earlier.length_N[places]
-    class_N[at] = 4 * first + np.minimum(times, 4) - 1
+    class_N[at] = TIMES * first + np.minimum(times, TIMES) - 1
     with np.errstate(divide="ignore"):
         losses_N[at] = -np.log(earlier.hits_N[places] / times)
     return _Found(earlier, places_N, class_N, losses_N)

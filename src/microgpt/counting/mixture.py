@@ -14,9 +14,6 @@ Source: Jelinek and Mercer, "Interpolated estimation of Markov source parameters
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 
 from microgpt.counting.cache import TextCache
@@ -59,8 +56,8 @@ class Mixture:
     def logits(self, batch: Batch) -> Floats:
         """Return the logarithms of p_NV, which are valid logits."""
         p_NV = self.ngram.probabilities(self.ngram.contexts(batch))
-        more = partial(self.cache.mix, batch=batch) if self.cache else None
-        return _mixed_logits(self.gpt.logits(batch), p_NV, self.weight, more)
+        logits_NV = _mixed_logits(self.gpt.logits(batch), p_NV, self.weight)
+        return self.cache.logits(logits_NV, batch) if self.cache else logits_NV
 
     def decoder(self, rows: int) -> MixedDecoder:
         """Return a decoder of both, without the cache: no text before its window is known."""
@@ -95,22 +92,13 @@ class MixedDecoder:
         return logits_BV
 
 
-def _mixed_logits(
-    logits_BV: Floats,
-    p_BV: Floats,
-    weight: float,
-    more: Callable[[Floats], Floats | float] | None = None,
-) -> Floats:
-    """Return the logarithms of the mixture of a GPT's logits and the counts' probabilities.
-
-    `more` mixes a cache in, and returns what part is left to them.
-    """
+def _mixed_logits(logits_BV: Floats, p_BV: Floats, weight: float) -> Floats:
+    """Return the logarithms of the mixture of a GPT's logits and the counts' probabilities."""
     softmax = Softmax(logits_BV)
     gpt_BV = softmax.p_BV
     p_BV = (1.0 - weight) * gpt_BV + weight * p_BV
-    part_B1 = more(p_BV) if more else 1.0
     if p_BV.all():
         return np.log(p_BV)
-    # Where the sum underflows to 0 the GPT's logarithm does not.
+    # Where the sum underflows to 0 but the GPT's probability is positive, its logarithm is exact.
     log_BV = np.log(np.maximum(p_BV, np.finfo(np.float64).tiny))
-    return np.where(p_BV > 0.0, log_BV, softmax.log_p_BV + np.log(part_B1))
+    return np.where(gpt_BV > 0.0, log_BV, softmax.log_p_BV)
