@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from microgpt.runs.usual import fingerprint
 from microgpt.scoring.price import Pricer
 from microgpt.training.heldout import HeldOut
 
-from .conftest import TINY
+from .conftest import TINY, out
 
 native = pytest.mark.skipif(why_not_native() is not None, reason=why_not_native() or "")
 
@@ -36,7 +38,9 @@ TRAIN: dict[str, object] = {
 
 
 @native
-def test_a_run_on_one_text_keeps_its_cache_and_measures_alike_everywhere() -> None:
+def test_a_run_on_one_text_keeps_its_cache_and_measures_alike_everywhere(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     Path("t.txt").write_text(TEXT)
     run = microgpt.train("t.txt", **TRAIN)  # type: ignore[arg-type]
     again = microgpt.load("r")
@@ -53,6 +57,9 @@ def test_a_run_on_one_text_keeps_its_cache_and_measures_alike_everywhere() -> No
     assert priced.losses_N.mean() == pytest.approx(result.loss, abs=1e-6)
     (score,) = scores(again.predictor, tokens, block, held_out)
     assert score.losses == pytest.approx(priced.losses_N.tolist(), abs=1e-5)
+    said = out(capsys, "evaluate r --engine native")
+    assert re.search(r"GPT \+ counts of 1 character \(\d+ %\) and a cache of the text: ", said)
+    assert json.loads(out(capsys, "evaluate r --json"))["cache"] is True
     # Without the cache it is another model, with a higher loss and another fingerprint.
     bare = Mixture(again.gpt, again.mixture.ngram, again.mixture.weight)
     assert evaluate(bare, tokens, block, held_out).loss > result.loss + 0.01

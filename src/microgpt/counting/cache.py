@@ -35,7 +35,7 @@ TIMES = 4
 CLASSES = TIMES * len(LENGTHS)
 """The weights."""
 
-# With fewer positions of its class than this a weight is 0.
+# The fewest positions to fit a weight on.
 _FEW = 100
 
 # Of texts that are still in use: a training measures the same ones many times.
@@ -65,8 +65,9 @@ class TextCache:
         """Return the cache with the lowest loss on a batch's counted positions.
 
         Each weight is fitted on the positions of its class: one number on at least a hundred of
-        them. Like the weight of the counts they are fitted on the positions that are then measured
-        with them; docs/race.md says how little that flatters.
+        them. Classes of fewer share one weight, which is 0 if there are not so many together. Like
+        the weight of the counts they are fitted on the positions that are then measured with them;
+        docs/race.md says how little that flatters.
 
         Args:
             losses_N: of the model, at the counted positions.
@@ -79,13 +80,16 @@ class TextCache:
         if found is None:
             return None, losses_N
         class_N, cache_N = batch.counted(found.class_N), batch.counted(found.losses_N)
-        weights, losses_N = [0.0] * CLASSES, np.array(losses_N)
-        for number in range(CLASSES):
-            its = np.flatnonzero(class_N == number)
+        weights, losses_N = np.zeros(CLASSES), np.array(losses_N)
+        times = np.bincount(class_N + 1, minlength=CLASSES + 1)[1:].tolist()
+        groups = [[number] for number in range(CLASSES) if times[number] >= _FEW]
+        groups.append([number for number in range(CLASSES) if times[number] < _FEW])
+        for some in groups:
+            its = np.flatnonzero(np.isin(class_N, some))
             if len(its) >= _FEW and (weight := fitted(losses_N[its], cache_N[its])):
-                weights[number] = weight
+                weights[some] = weight
                 losses_N[its] = mixed(losses_N[its], cache_N[its], weight)
-        return (cls(tuple(weights)) if any(weights) else None), losses_N
+        return (cls(tuple(weights.tolist())) if weights.any() else None), losses_N
 
     def losses(self, losses_N: Floats, batch: Batch) -> Floats:
         """Return losses_N, nats, of the mixture with a model whose losses are given."""

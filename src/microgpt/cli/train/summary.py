@@ -158,7 +158,7 @@ def _the_two(mixture: Mixture, models: int) -> str:
     """Explain the two losses of a mixture."""
     share, cached = f"{100 * mixture.weight:.0f} %", ""
     if mixture.cache:
-        cached = " In a long text scores also use a cache: what followed the same earlier in it."
+        cached = " Scores of a long text also use a cache of what came before in it."
     return (
         f"{alone(models)} is what was trained, and what loss and val are of; {mixed(models)} is "
         "what samples and scores come from: each probability is a mean of both, the counts' share "
