@@ -173,6 +173,19 @@ def test_each_weight_is_the_best_on_a_hundred_positions_or_more(length: int) -> 
             assert batch.counted(other.losses(batch)).sum() >= losses_N.sum() - 1e-9
 
 
+def test_a_model_that_has_diverged_has_losses_that_show_it() -> None:
+    class Diverged:
+        def losses(self, batch: Batch) -> np.ndarray:
+            return np.full(batch.positions, np.inf)
+
+    _, batch = laid([[0, 1, 2, 3] * 90])
+    model = Mixture(Diverged(), counts(1))  # type: ignore[arg-type]
+    _, gpt_N = model.fit(batch)
+    assert not np.isfinite(gpt_N).any()
+    bare_N = np.full(batch.n_counted, np.inf)
+    assert TextCache.fit(bare_N, batch)[1].max() == np.inf
+
+
 def test_short_texts_have_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     docs = [[0, 1, 2, 3] * 7, [1, 2]]
     _, batch = laid(docs)

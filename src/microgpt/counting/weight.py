@@ -35,7 +35,8 @@ def fitted(first_N: Floats, second_N: Floats) -> float:
     0.32
     """
     # The gain over the first alone, sum of log(1 + weight r), is concave: bisect on its derivative.
-    r_N = np.expm1(np.minimum(first_N - second_N, 500.0))
+    with np.errstate(invalid="ignore"):  # both infinite: NaN, and the weight is 0
+        r_N = np.expm1(np.minimum(first_N - second_N, 500.0))
     low, high = 0.0, MOST_WEIGHT
     for _ in range(30):
         middle = (low + high) / 2
