@@ -2,10 +2,9 @@
 
 The recipe of one second (of ten for one long text) is trained for a fixed number of steps on one
 thread, so that nothing depends on the clock, and mixed with counts of n tokens of the training
-documents. Their bytes are those of the run's file of counts. The cache is measured on the long text
-alone, beside the longest counts: what followed the last 5, 4 or 3 characters earlier in the same
-document, the longest that have occurred there, weighted by how many and how often. These twelve
-weights, as that of the counts, are fitted on the documents that are measured.
+documents. Their bytes are those of the run's file of counts. The cache of the text is measured on
+the long text alone: its twelve weights fitted on what is measured, as a training does; crossed,
+each half of the text with the weights fitted on the other half.
 
     python benchmarks/counts.py FOLDER [SEEDS]      FOLDER: with names.txt and shakespeare.txt
 """
@@ -18,20 +17,20 @@ import statistics
 import subprocess
 import sys
 import time
-from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from microgpt import model
 from microgpt.config import GPTConfig, TrainConfig
-from microgpt.counting.mixture import fitted, mixed
+from microgpt.counting.cache import TextCache
 from microgpt.counting.ngram import NGram
-from microgpt.data.batch import Batch, overlapped, whole
+from microgpt.counting.weight import fitted, mixed
+from microgpt.data.batch import Batch, whole
 from microgpt.data.corpus import Source, read
+from microgpt.data.measured import overlapped
 from microgpt.data.tokenizer import Characters, encode_all
 from microgpt.engines.contract import Engine, Floats
 from microgpt.engines.native import BUILDS
@@ -44,7 +43,6 @@ RECORD = Path(__file__).parent / "records" / "counts.json"
 # Floating-point operations a second, as two threads had them when docs/race.md was measured.
 SPEED = 8e10
 COUNTS = (4, 5, 6, 7, 8, 9)
-CACHED = (5, 4, 3)
 
 
 def task_of(dataset: Dataset, work: float) -> Task:
@@ -67,32 +65,18 @@ def trained(task: Task) -> Engine:
     return engine
 
 
-def cached(targets_N: list[int]) -> tuple[Floats, NDArray[np.int64]]:
-    """Return what a cache of one document gives each target, and how sure it may be, a number."""
-    p_N, sure_N = np.zeros(len(targets_N)), np.zeros(len(targets_N), dtype=np.int64)
-    counts: defaultdict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
-    for i, target in enumerate(targets_N):
-        contexts = [tuple(targets_N[i - k : i]) for k in CACHED if i >= k]
-        found = next((counts[one] for one in contexts if one in counts), None)
-        if found:
-            times = sum(found.values())
-            k = next(len(one) for one in contexts if one in counts)
-            p_N[i], sure_N[i] = found[target] / times, 10 * k + min(times, 4)
-        for one in contexts:
-            counts[one][target] += 1
-    return p_N, sure_N
-
-
-def with_cache(losses_N: Floats, p_N: Floats, sure_N: NDArray[np.int64]) -> Floats:
-    """Mix a cache in, with a weight for each degree of sureness."""
-    with np.errstate(divide="ignore"):
-        cache_N: Floats = -np.log(p_N)
-    found_N = np.array(losses_N)
-    for sure in np.unique(sure_N[sure_N > 0]):
-        its = np.flatnonzero(sure_N == sure)
-        weight = fitted(losses_N[its], cache_N[its])
-        found_N[its] = mixed(losses_N[its], cache_N[its], weight) if weight else losses_N[its]
-    return found_N
+def crossed(losses_N: Floats, batch: Batch) -> float:
+    """Return the loss with a cache whose weights were fitted on the other half of the windows."""
+    halves, nats = np.array_split(np.arange(len(batch)), 2), 0.0
+    parts = [batch.take(half) for half in halves]
+    its = np.split(losses_N, [parts[0].n_counted])
+    for own, other in ((0, 1), (1, 0)):
+        cache, _ = TextCache.fit(its[other], parts[other])
+        assert cache
+        every_N = np.zeros(parts[own].positions)
+        every_N[parts[own].is_counted_N] = its[own]
+        nats += float(parts[own].counted(cache.losses(every_N, parts[own])).sum())
+    return nats / len(losses_N)
 
 
 def measured(engine: Engine, task: Task, *, is_stream: bool) -> dict[str, float]:
@@ -114,8 +98,8 @@ def measured(engine: Engine, task: Task, *, is_stream: bool) -> dict[str, float]
         mixed_N = of_counts(n, task.layout.texts)
         found[f"gpt + {n}"] = float(mixed_N.mean())
         if is_stream and n in (5, 7):
-            p_N, sure_N = cached(texts.targets_N.tolist())
-            found[f"gpt + {n} + cache"] = float(with_cache(mixed_N, p_N, sure_N).mean())
+            found[f"gpt + {n} + cache"] = float(TextCache.fit(mixed_N, batch)[1].mean())
+            found[f"gpt + {n} + cache, crossed"] = crossed(mixed_N, batch)
     return found
 
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from microgpt import model
 from microgpt.config import GPTConfig, TrainConfig
-from microgpt.counting.mixture import fitted, mixed
+from microgpt.counting.weight import fitted, mixed
 from microgpt.data.corpus import Source, read
 from microgpt.engines.contract import Engine, Floats, State
 from microgpt.engines.native import BUILDS

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from ensembles import Row, configs, names
 
-from microgpt.counting.mixture import fitted, mixed
+from microgpt.counting.weight import fitted, mixed
 from microgpt.data.plan import Plan
 from microgpt.engines.contract import Floats, State
 from microgpt.engines.native import BUILDS

@@ -26,11 +26,12 @@ import numpy as np
 
 from microgpt import model
 from microgpt.config import GPTConfig, TrainConfig
-from microgpt.counting.mixture import fitted, mixed
 from microgpt.counting.ngram import NGram
-from microgpt.data.batch import Batch, Batches, lay_out, whole, with_context
+from microgpt.counting.weight import fitted, mixed
+from microgpt.data.batch import Batch, Batches, lay_out, whole
 from microgpt.data.corpus import Source, read
 from microgpt.data.encoded import Offsets
+from microgpt.data.measured import with_context
 from microgpt.data.plan import Plan
 from microgpt.data.shuffle import shuffled
 from microgpt.data.tokenizer import Characters, encode_all
@@ -82,7 +83,7 @@ def windows(texts: Batch, block: int, context: int) -> Batch:
     edges = np.concatenate([[0], later, [texts.positions]])
     context_W = np.full(len(edges) - 1, context)
     context_W[0] = 0
-    return with_context(texts, edges[:-1], np.diff(edges), context_W)
+    return with_context(texts, edges[:-1], np.diff(edges), context_W, block)
 
 
 def trained(task: Task, *, is_shifted: bool) -> Engine:

@@ -164,9 +164,27 @@ def _counts() -> str:
         cells += [f"{means[f'gpt + {n}']:.4f}; {means[f'bytes of {n}'] / 1e6:.1f}" for n in lengths]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     last = record["rows"][-1]["losses"]
-    cached = [f"{statistics.mean(last[f'gpt + {n} + cache']):.4f} with counts of {n}"
-              for n in lengths if f"gpt + {n} + cache" in last]  # fmt: skip
-    lines += ["", f"With a cache of the text itself the last one costs {', '.join(cached)}."]
+    lines += [
+        "",
+        "The last one with a cache of the text; *crossed*: each half of the text with weights "
+        "fitted on the other half.",
+        "",
+        "| counts | without | with the cache | crossed |",
+        "|---|---|---|---|",
+    ]
+    for n in (n for n in lengths if f"gpt + {n} + cache" in last):
+        each = [last[f"gpt + {n}{what}"] for what in ("", " + cache", " + cache, crossed")]
+        cells = [f"{statistics.mean(a):.4f} ({min(a):.4f} to {max(a):.4f})" for a in each]
+        lines.append(f"| {n} | " + " | ".join(cells) + " |")
+    record = json.loads((FOLDER / "cached.json").read_text("utf-8"))
+    slower = [100 * (statistics.median(record[what]) - 1) for what in ("evaluate", "fit")]
+    costs = (
+        f"With it `evaluate` takes {slower[0]:.0f} % more time, an evaluation in a training "
+        f"{slower[1]:.0f} % (medians of {record['rounds']} rounds in turns, "
+        f"`python benchmarks/cached.py FOLDER`), and a position of the text "
+        f"{record['bytes a position'][0]:.0f} bytes."
+    )
+    lines += ["", *textwrap.wrap(costs, 120)]
     return "\n".join(lines) + "\n"
 
 

@@ -23,7 +23,8 @@ from microgpt.compress.text import FileForm, put_together, take_apart
 from microgpt.config import GPTConfig
 from microgpt.counting.mixture import Mixture
 from microgpt.counting.ngram import NGram
-from microgpt.data.batch import lay_out, overlapped, whole, with_context
+from microgpt.data.batch import lay_out, whole
+from microgpt.data.measured import overlapped, with_context
 from microgpt.data.tokenizer import Bytes, Characters, Tokenizer, encode_all
 from microgpt.engines import about
 from microgpt.engines.contract import Engine
@@ -190,7 +191,9 @@ def test_a_lane_within_a_text_has_context_from_its_second_window_on(block: int) 
     context_W = batch.context.copy()
     context_W[shares(len(batch), lanes)[:-1]] = 0  # each lane's first window begins anew
     lengths_W = np.diff(batch.ends)
-    anew = with_context(whole(encode_all(tokenizer, [text])), batch.ends[:-1], lengths_W, context_W)
+    anew = with_context(
+        whole(encode_all(tokenizer, [text])), batch.ends[:-1], lengths_W, context_W, block
+    )
     nats = math.fsum(anew.counted(engine.losses(anew)).tolist())
     assert packed.sum.nats == pytest.approx(nats, rel=1e-5)
 

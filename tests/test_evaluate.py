@@ -10,7 +10,8 @@ import pytest
 
 from microgpt import evaluation
 from microgpt.config import GPTConfig
-from microgpt.data.batch import Batch, overlapped, whole
+from microgpt.data.batch import Batch, whole
+from microgpt.data.measured import overlapped
 from microgpt.data.tokenizer import Bytes, Characters, encode_all
 from microgpt.engines.contract import Decoder, Engine, Floats
 from tests.conftest import TINY, opened

@@ -12,10 +12,12 @@ import pytest
 
 import microgpt
 from microgpt import Run
+from microgpt.counting.mixture import Mixture
 from microgpt.data.datasets import names_path
 from microgpt.engines.contract import State
 from microgpt.export.html import export
 from microgpt.sampling import Choice, probabilities
+from microgpt.scoring.price import Pricer
 from microgpt.wording import printable
 
 from .browser import Browser, silent
@@ -68,6 +70,30 @@ def test_losses_are_the_engines_whatever_the_model(
         found = losses(tab, texts)
     for text, theirs, ours in zip(texts, found, run.losses(texts), strict=True):
         assert np.allclose(theirs, ours, rtol=0, atol=CLOSE), printable(text)
+
+
+@pytest.mark.parametrize("tokenizer", ["characters", "bytes"])
+def test_a_long_text_is_read_with_the_cache_of_what_it_has_said(
+    tokenizer: Any, browser: Browser, tmp_path: Path
+) -> None:
+    rng, names = random.Random(2), names_path().read_text("utf-8").split("\n")[:60]
+    (tmp_path / "t.txt").write_text(" ".join(rng.choices(names, k=2000)))
+    run = microgpt.train(
+        tmp_path / "t.txt", stream=True, tokenizer=tokenizer, preset="micro", steps=60, ngram=2,
+        block_size=16, n_embd=16, holdout=0.2, out=tmp_path / "run",
+    )  # fmt: skip
+    assert run.mixture is not None
+    assert run.mixture.cache is not None
+    text = run.held_out[0][:1500]
+    texts = [text, text[:100], text[:300] + "😀é" + text[:200], "a" * 200, text[:127], text[:128]]
+    with silent(browser, written(run, tmp_path / "page.html")) as tab:
+        found = losses(tab, texts)
+    for one, theirs, ours in zip(texts, found, run.losses(texts), strict=True):
+        assert np.allclose(theirs, ours, rtol=0, atol=CLOSE), printable(one)
+    bare = Mixture(run.gpt, run.mixture.ngram, run.mixture.weight)
+    without = Pricer(bare, run.tokenizer, 16).price(texts[:2])
+    assert without.means_D[0] > np.mean(found[0]) + 0.1  # a page without it would be far off
+    assert without.means_D[1] == pytest.approx(np.mean(found[1]), abs=CLOSE)
 
 
 @pytest.mark.parametrize("kind", ["microgpt", "counts", "bytes", "masks"])

@@ -15,9 +15,10 @@ import pytest
 
 import microgpt
 from microgpt.cli.app import run as cli
-from microgpt.data.batch import lay_out, overlapped, whole
+from microgpt.data.batch import lay_out, whole
 from microgpt.data.corpus import Source
 from microgpt.data.encoded import Encoded
+from microgpt.data.measured import overlapped
 from microgpt.engines import why_not_native
 from microgpt.loss import OBJECTIVES
 from microgpt.runs import prepare

@@ -15,9 +15,10 @@ import pytest
 import microgpt
 from microgpt.config import GPTConfig
 from microgpt.counting import order
-from microgpt.counting.mixture import MOST_WEIGHT, MixedDecoder, Mixture, fitted, mixed
+from microgpt.counting.mixture import MixedDecoder, Mixture
 from microgpt.counting.ngram import NGram
 from microgpt.counting.order import Order
+from microgpt.counting.weight import MOST_WEIGHT, fitted, mixed
 from microgpt.data.batch import Batch
 from microgpt.errors import RunError, UsageError
 from microgpt.runs import checkpoint

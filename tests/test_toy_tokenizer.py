@@ -19,8 +19,9 @@ import microgpt
 from microgpt.cli.app import run as cli
 from microgpt.compress import SLACK
 from microgpt.config import GPTConfig
-from microgpt.data.batch import overlapped, whole
+from microgpt.data.batch import whole
 from microgpt.data.encoded import Encoded, Ids, Placed, Places
+from microgpt.data.measured import overlapped
 from microgpt.data.texts import Texts
 from microgpt.data.tokenizer import BPE, UNKNOWN, BosPlace, Bytes, Characters, Tokenizer, encode_all
 from microgpt.errors import DataError, UsageError

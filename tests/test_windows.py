@@ -17,8 +17,9 @@ from microgpt.config import GPTConfig
 from microgpt.counting.ladder import ladder
 from microgpt.counting.mixture import Mixture
 from microgpt.counting.ngram import NGram
-from microgpt.data.batch import Batch, overlapped, whole
+from microgpt.data.batch import Batch, whole
 from microgpt.data.encoded import Encoded
+from microgpt.data.measured import overlapped
 from microgpt.data.tokenizer import Characters, encode_all
 from microgpt.data.windows import APART
 from microgpt.engines import why_not_native

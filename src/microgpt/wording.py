@@ -67,21 +67,6 @@ ALONE, MIXED, THIS = "GPT alone", "GPT + counts", "this model"
 """The names of the GPT in a mixture, of a mixture, and of a GPT that is not mixed."""
 
 
-def counts_of(n: int, unit: str = "character", weight: float | None = None) -> str:
-    """Name the counts that a GPT is mixed with.
-
-    Args:
-        n: the length of the longest n-grams, in tokens.
-        unit: the name of a token.
-        weight: of the counts in the mixture; None: not shown.
-
-    >>> counts_of(5), counts_of(3, "byte", 0.374)
-    ('counts of 5 characters', 'counts of 3 bytes (37 %)')
-    """
-    share = "" if weight is None else f" ({100 * weight:.0f} %)"
-    return f"counts of {count(n, unit)}{share}"
-
-
 def heldout(what: str, gpt: float, mixed: float | None = None, decimals: int = 4) -> str:
     """Write a held-out loss; of a mixture, the GPT's and the mixture's under their own names.
 

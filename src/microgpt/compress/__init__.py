@@ -5,7 +5,8 @@ the losses in bits plus at most 8 bytes, and a header; and from it the original 
 or an error.
 
 The losses are those that `evaluate` reports, but for the first window of a lane that begins inside
-a document. `text` makes documents of the file, `lanes` goes
+a document, and for the cache, which knows what all lanes have coded instead of all that stands
+before. `text` makes documents of the file, `lanes` goes
 through their windows, `fixed` makes integers of the probabilities, `coder` makes bytes of these,
 `container` makes a file of the bytes; `identity` says which model, build and machine can decompress
 it.
@@ -26,8 +27,10 @@ from microgpt.compress.identity import Identity
 from microgpt.compress.lanes import Lanes, Reader, Rounds, Writer, first_tokens, most_lanes
 from microgpt.compress.text import documents, put_together, take_apart, text_of
 from microgpt.config import GPTConfig
+from microgpt.counting.cache import TextCache
 from microgpt.data.batch import whole
 from microgpt.data.encoded import Offsets
+from microgpt.data.history import MOST
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.data.windows import APART, overlapping, windows
 from microgpt.engines.contract import Predictor
@@ -68,6 +71,7 @@ class Codec:
         config: its shape.
         identity: returns the model's identity; called when it is first needed.
         stream: whether a file is one document; otherwise each line is a document.
+        cache: of a long document, if the model has one.
     """
 
     def __init__(
@@ -78,9 +82,10 @@ class Codec:
         identity: Callable[[], Identity],
         *,
         stream: bool = False,
+        cache: TextCache | None = None,
     ) -> None:
         self._predictor, self._tokenizer, self._config = predictor, tokenizer, config
-        self._identity, self._stream = identity, stream
+        self._identity, self._stream, self._cache = identity, stream, cache
         self._most_lanes = most_lanes(config.vocab_size, config.block_size)
 
     @cached_property
@@ -167,5 +172,16 @@ class Codec:
     def _lanes(self, n_windows: int, firsts: NDArray[np.int64]) -> Lanes:
         """Return the lanes of so many windows; more than APART of one text overlap."""
         block_size = self._config.block_size
-        context = block_size // 2 if self._stream and n_windows > APART else 0
-        return Lanes(self._predictor, block_size, self._tokenizer.bos, n_windows, firsts, context)
+        is_long = self._stream and n_windows > APART
+        context = block_size // 2 if is_long else 0
+        # Nearly as for `History`: how many positions there are is not known while decompressing.
+        is_cached = is_long and n_windows * (block_size - context) <= MOST
+        return Lanes(
+            self._predictor,
+            block_size,
+            self._tokenizer.bos,
+            n_windows,
+            firsts,
+            context,
+            self._cache if is_cached else None,
+        )

@@ -36,7 +36,7 @@ class Identity:
     """What must be equal for compressing and decompressing.
 
     Attributes:
-        run: a hash of parameters, counts, their weight, shape and vocabulary.
+        run: a hash of parameters, counts, the weights of a mixture, shape and vocabulary.
         build: the versions of microgpt and numpy, the engine and its build, the system, in words.
         probe: a hash of the exact probabilities after a few tokens.
     """
@@ -103,6 +103,8 @@ def _run(engine: Engine, mixture: Mixture | None, tokenizer: Tokenizer, config: 
         digest.update(engine.state().parameters.astype("<f4").tobytes())
     if mixture:
         digest.update(mixture.weight.hex().encode())
+        if mixture.cache:
+            digest.update(repr(mixture.cache.weights).encode())
         for name, values in mixture.ngram.arrays().items():
             digest.update(name.encode())
             digest.update(values.astype("<i8").tobytes())

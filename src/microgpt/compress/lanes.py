@@ -22,8 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from microgpt.compress.cached import LaneCache
 from microgpt.compress.coder import ArithmeticDecoder, ArithmeticEncoder
 from microgpt.compress.fixed import intervals
+from microgpt.counting.cache import TextCache
 from microgpt.data.batch import Batch
 from microgpt.engines.contract import Floats, Predictor
 
@@ -75,6 +77,7 @@ class Lanes:
         windows: how many windows all lanes have.
         firsts: the token before each lane.
         context: how many positions a later window of a document reads again.
+        cache: of one long text; None: there is none.
     """
 
     engine: Predictor
@@ -83,6 +86,7 @@ class Lanes:
     windows: int
     firsts: Ints
     context: int
+    cache: TextCache | None = None
 
     def walk(self, code: Callable[[Floats, Ints], Ints], rounds: Rounds = iter) -> None:
         """Code all windows of all lanes.
@@ -96,6 +100,7 @@ class Lanes:
         lanes, context = len(self.firsts), self.context
         counts_B = np.diff(shares(self.windows, lanes))
         last_B: Ints = np.array(self.firsts)
+        cached = LaneCache(self.cache, lanes) if self.cache else None
         context_CB = np.full((context, lanes), -1)
         for number in rounds(range(int(counts_B.max()))):
             decoder = self.engine.decoder(lanes)
@@ -107,7 +112,10 @@ class Lanes:
             read_TB: list[Ints] = []
             while len(going := np.flatnonzero(read_B >= 0).astype(np.int64)):
                 read_TB.append(np.array(read_B))
-                tokens = code(decoder.push(read_B)[going], going)
+                logits = decoder.push(read_B)[going]
+                tokens = code(cached.mix(logits, going) if cached else logits, going)
+                if cached:
+                    cached.read(tokens, going)
                 last_B[going] = tokens
                 is_over = (tokens == self.bos) | (lengths_B[going] == len(read_TB))
                 read_B[going] = np.where(is_over, -1, tokens)

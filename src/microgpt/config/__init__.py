@@ -142,7 +142,8 @@ class TrainConfig:
     ngram: Annotated[
         int,
         Whole(0, 62),
-        "Mix the GPT with counts of n-grams of this length, in tokens; 0: do not.",
+        "Mix the GPT with counts of n-grams of this length, in tokens, and in long texts with a "
+        "cache; 0: do not.",
     ] = 0
     holdout: Annotated[
         float, SHARE, "Share of documents held out from training, to measure on."

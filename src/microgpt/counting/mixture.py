@@ -5,7 +5,8 @@ In: a GPT, an `NGram`, a weight. Out: a predictor whose probabilities are::
     p = (1 - weight) p_GPT + weight p_counts
 
 The GPT is trained without the counts. The weight is fitted on documents that neither model has
-seen: it is a single number, which cannot overfit thousands of positions.
+seen: it is a single number, which cannot overfit thousands of positions. In long texts, where
+windows have a history, p is then mixed with a `TextCache` of the text itself.
 
 Source: Jelinek and Mercer, "Interpolated estimation of Markov source parameters from sparse data"
 (1980).
@@ -15,16 +16,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from microgpt.counting.cache import TextCache
 from microgpt.counting.ngram import NGram, NGramDecoder
+from microgpt.counting.weight import fitted, mixed
 from microgpt.data.batch import Batch
 from microgpt.engines.contract import Decoder, Floats, Predictor, Tokens
 from microgpt.loss.many import Softmax
 
 DEFAULT_WEIGHT = 0.2
 """The weight where there are no held-out documents to fit it on."""
-
-MOST_WEIGHT = 0.999
-"""The largest weight: the GPT's share bounds the loss of what the counts have never seen."""
 
 
 class Mixture:
@@ -34,28 +34,37 @@ class Mixture:
         gpt: the GPT.
         ngram: the n-gram model.
         weight: of the n-gram model, in [0, 1).
+        cache: of the text that is read; None: there is none.
     """
 
-    def __init__(self, gpt: Predictor, ngram: NGram, weight: float = DEFAULT_WEIGHT) -> None:
-        self.gpt, self.ngram, self.weight = gpt, ngram, weight
+    def __init__(
+        self,
+        gpt: Predictor,
+        ngram: NGram,
+        weight: float = DEFAULT_WEIGHT,
+        cache: TextCache | None = None,
+    ) -> None:
+        self.gpt, self.ngram, self.weight, self.cache = gpt, ngram, weight, cache
         self._fitted_on: Batch | None = None
         self._counts_N: Floats = np.zeros(0)
 
     def losses(self, batch: Batch) -> Floats:
         """Return losses_N, nats."""
-        return mixed(self.gpt.losses(batch), self.ngram.losses(batch), self.weight)
+        losses_N = mixed(self.gpt.losses(batch), self.ngram.losses(batch), self.weight)
+        return self.cache.losses(losses_N, batch) if self.cache else losses_N
 
     def logits(self, batch: Batch) -> Floats:
         """Return the logarithms of p_NV, which are valid logits."""
         p_NV = self.ngram.probabilities(self.ngram.contexts(batch))
-        return _mixed_logits(self.gpt.logits(batch), p_NV, self.weight)
+        logits_NV = _mixed_logits(self.gpt.logits(batch), p_NV, self.weight)
+        return self.cache.logits(logits_NV, batch) if self.cache else logits_NV
 
     def decoder(self, rows: int) -> MixedDecoder:
-        """Return a decoder of both."""
+        """Return a decoder of both, without the cache: no text before its window is known."""
         return MixedDecoder(self.gpt.decoder(rows), self.ngram.decoder(rows), self.weight)
 
     def fit(self, batch: Batch) -> tuple[Floats, Floats]:
-        """Set the weight with the lowest loss on a batch's counted positions.
+        """Set the weights with the lowest loss on a batch's counted positions, the cache's last.
 
         Returns:
             losses_N of the counted positions, and the GPT's.
@@ -64,36 +73,9 @@ class Mixture:
             self._fitted_on, self._counts_N = batch, batch.counted(self.ngram.losses(batch))
         gpt_N = batch.counted(self.gpt.losses(batch))
         self.weight = fitted(gpt_N, self._counts_N)
-        return mixed(gpt_N, self._counts_N, self.weight), gpt_N
-
-
-def mixed(gpt_N: Floats, counts_N: Floats, weight: float) -> Floats:
-    """Return the losses of a mixture from those of the GPT and of the counts.
-
-    >>> mixed(np.array([np.log(2.0)]), np.array([np.log(4.0)]), weight=0.5).round(4)
-    array([0.9808])
-    """
-    # A diverged GPT has losses of infinity or NaN: the mixture's are so too, without a warning.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return -np.logaddexp(np.log1p(-weight) - gpt_N, np.log(weight) - counts_N)
-
-
-def fitted(gpt_N: Floats, counts_N: Floats) -> float:
-    """Return the weight of the counts that minimises the loss of the mixture.
-
-    >>> round(fitted(np.array([0.5, 0.5, 3.0]), np.array([2.0, 2.0, 1.0])), 2)
-    0.32
-    """
-    # The gain over the GPT alone, sum of log(1 + weight r), is concave: bisect on its derivative.
-    r_N = np.expm1(np.minimum(gpt_N - counts_N, 500.0))
-    low, high = 0.0, MOST_WEIGHT
-    for _ in range(30):
-        middle = (low + high) / 2
-        if float((r_N / (1.0 + middle * r_N)).sum()) > 0.0:
-            low = middle
-        else:
-            high = middle
-    return low
+        losses_N = mixed(gpt_N, self._counts_N, self.weight)
+        self.cache, losses_N = TextCache.fit(losses_N, batch)
+        return losses_N, gpt_N
 
 
 class MixedDecoder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from microgpt.wording import ALONE, MIXED, count, counts_of
+from microgpt.wording import ALONE, MIXED, count
 
 
 def alone(models: int = 1) -> str:
@@ -23,7 +23,27 @@ def mixed(models: int = 1) -> str:
     return MIXED if models == 1 else "GPTs + counts"
 
 
-def kind_of(models: int, n: int, unit: str, weight: float | None = None) -> str:
+def counts_of(
+    n: int, unit: str = "character", weight: float | None = None, *, cached: bool = False
+) -> str:
+    """Name what a GPT is mixed with.
+
+    Args:
+        n: the length of the longest n-grams, in tokens.
+        unit: the name of a token.
+        weight: of the counts in the mixture; None: not shown.
+        cached: whether there is a cache of long texts, too.
+
+    >>> counts_of(5), counts_of(3, "byte", 0.374, cached=True)
+    ('counts of 5 characters', 'counts of 3 bytes (37 %) and a cache of the text')
+    """
+    share = "" if weight is None else f" ({100 * weight:.0f} %)"
+    return f"counts of {count(n, unit)}{share}{' and a cache of the text' if cached else ''}"
+
+
+def kind_of(
+    models: int, n: int, unit: str, weight: float | None = None, *, cached: bool = False
+) -> str:
     """Name a model: how many GPTs it averages, and the counts that it mixes in.
 
     Args:
@@ -31,9 +51,10 @@ def kind_of(models: int, n: int, unit: str, weight: float | None = None) -> str:
         n: the length of the longest n-grams, in tokens; 0: none are mixed in.
         unit: the name of a token.
         weight: of the counts in the mixture; None: not shown.
+        cached: whether there is a cache of long texts, too.
 
     >>> kind_of(1, 0, "character"), kind_of(2, 5, "character", 0.2)
     ('GPT', '2 GPTs + counts of 5 characters (20 %)')
     """
     gpts = "GPT" if models == 1 else count(models, "GPT")
-    return f"{gpts} + {counts_of(n, unit, weight)}" if n else gpts
+    return f"{gpts} + {counts_of(n, unit, weight, cached=cached)}" if n else gpts

@@ -6,7 +6,7 @@ average over N positions has N real positions.
 A document of n tokens has n + 1 positions: the model reads BOS and all tokens, and predicts all
 tokens and BOS. For training a document with more positions than the block is split into windows
 side by side, or it is cut, as the original does; the tokens cut off are counted. For measuring,
-`overlapped` makes windows that begin with context. Either way each position counts once.
+`data.measured` makes windows that begin with context. Either way each position counts once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgpt.data.encoded import Encoded, Ids, Offsets
-from microgpt.data.windows import Fit, counted, overlapping, windows
+from microgpt.data.history import History
+from microgpt.data.windows import Fit, counted, windows
 
 T = TypeVar("T", bound=np.generic)
 
@@ -38,12 +39,15 @@ class Batch:
         documents: document d has the positions documents[d] to documents[d + 1].
         context: of each document how many of its first positions are context: they are read, and
             counted in another window. None: there is no context.
+        history: the long texts that windows are of, for a predictor that looks further back than a
+            window; an engine does not read it. None: there are none.
     """
 
     tokens_N: Ids
     targets_N: Ids
     documents: Offsets
     context: Offsets | None = field(default=None, kw_only=True)
+    history: History | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.documents) - 1
@@ -86,7 +90,7 @@ class Batch:
         """Return the documents with these indices, in this order."""
         starts: Offsets = self.documents[:-1][order]
         taken = self.copied(starts, self.documents[1:][order] - starts)
-        return taken if self.context is None else replace(taken, context=self.context[order])
+        return self._beside(taken, order)
 
     def copied(self, starts: Offsets, lengths: Offsets) -> Batch:
         """Return a copy of some stretches of positions, each as a document."""
@@ -132,8 +136,15 @@ class Batch:
     def _part(self, some: slice, its: slice) -> Batch:
         """Return some documents, and their positions."""
         documents = self.documents[some.start : some.stop + 1] - its.start
+        return self._beside(Batch(self.tokens_N[its], self.targets_N[its], documents), some)
+
+    def _beside(self, part: Batch, some: slice | NDArray[np.integer]) -> Batch:
+        """Return some documents with their context and history."""
+        if self.context is None and self.history is None:
+            return part
         context = None if self.context is None else self.context[some]
-        return Batch(self.tokens_N[its], self.targets_N[its], documents, context=context)
+        history = None if self.history is None else self.history.take(some)
+        return replace(part, context=context, history=history)
 
 
 def _places(starts: Offsets, lengths: Offsets, documents: Offsets) -> Offsets:
@@ -224,27 +235,3 @@ def whole(encoded: Encoded) -> Batch:
 def as_counted(texts: Batch, block_size: int) -> Batch:
     """Return whole documents as n-grams are counted in them, and read when they are measured."""
     return replace(texts, documents=counted(texts.documents, block_size))
-
-
-def overlapped(texts: Batch, block_size: int) -> Batch:
-    """Return whole documents in windows as losses are measured: of long ones they overlap.
-
-    The counted positions are those of the documents, in order.
-
-    >>> texts = whole(Encoded.of([list(range(9)) + [0] * 9, [4]], bos=9))  # more than 8 blocks
-    >>> batch = overlapped(texts, block_size=2)
-    >>> batch.tokens_N.tolist()[:8], batch.documents.tolist()[:4]
-    ([9, 0, 0, 1, 1, 2, 2, 3], [0, 2, 4, 6])
-    >>> batch.counted(batch.tokens_N).tolist()[:5], batch.ends.tolist()[:4]
-    ([9, 0, 1, 2, 3], [0, 2, 3, 4])
-    """
-    if not Fit.of_many(texts.documents, block_size).longer:
-        return texts
-    offsets, context_W = overlapping(texts.documents, block_size)
-    return with_context(texts, offsets[:-1], np.diff(offsets), context_W)
-
-
-def with_context(texts: Batch, starts: Offsets, lengths: Offsets, context_W: Offsets) -> Batch:
-    """Return stretches of documents, each with the positions before it as context."""
-    batch = texts.copied(starts - context_W, lengths + context_W)
-    return replace(batch, context=context_W) if context_W.any() else batch

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from microgpt.data.encoded import Offsets
 
@@ -76,6 +77,11 @@ def windows(texts: Offsets, block_size: int) -> Offsets:
     return _split(texts, size_D, size_D)
 
 
+def is_long(lengths_D: Offsets, block_size: int) -> NDArray[np.bool_]:
+    """Return which texts have more than APART blocks."""
+    return lengths_D > APART * block_size
+
+
 def counted(texts: Offsets, block_size: int) -> Offsets:
     """Return the offsets of what n-grams are counted in: what is before a window in a measurement.
 
@@ -85,7 +91,7 @@ def counted(texts: Offsets, block_size: int) -> Offsets:
     [0, 3, 5, 30]
     """
     lengths_D = np.diff(texts)
-    first_D = np.where(lengths_D > APART * block_size, lengths_D, block_size)
+    first_D = np.where(is_long(lengths_D, block_size), lengths_D, block_size)
     return _split(texts, first_D, np.full(len(texts) - 1, block_size))
 
 
@@ -107,7 +113,7 @@ def overlapping(texts: Offsets, block_size: int) -> tuple[Offsets, Offsets]:
     ([18, 20, 21], [0, 0])
     """
     context = block_size // 2
-    context_D = np.where(np.diff(texts) > APART * block_size, context, 0)
+    context_D = np.where(is_long(np.diff(texts), block_size), context, 0)
     offsets = _split(texts, np.full(len(context_D), block_size), block_size - context_D)
     document_W = np.searchsorted(texts, offsets[:-1], side="right") - 1
     context_W: Offsets = context_D[document_W]

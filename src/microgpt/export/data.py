@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from microgpt import model
+from microgpt.counting.mixture import Mixture
 from microgpt.data.tokenizer import Bytes, Masked, Tokenizer
 from microgpt.data.tokenizer.shown import symbols
 from microgpt.engines.contract import Floats
@@ -41,19 +42,23 @@ def data(run: Run, weights: Weights, documents: Sequence[tuple[str, float]]) -> 
         UsageError: a mask has an expression that a browser reads otherwise.
     """
     reference = run.judge.reference
-    mixture = run.mixture
     return {
         "config": shape(run.settings.model),
         "table": [(p.name, *p.shape) for p in model.parameters(run.settings.model)],
         "models": run.settings.training.models,
         "weights": {"bits": weights.bits, "data": weights.text},
-        "counts": {"orders": counts(mixture.ngram), "weight": mixture.weight} if mixture else None,
+        "counts": _mixed(run.mixture) if run.mixture else None,
         "tokenizer": written(run.tokenizer),
         "reference": thresholds(reference) if reference else None,
         "about": dataclasses.asdict(about(printable(run.folder.resolve().name), run)),
         "symbols": symbols(run.tokenizer),
         "documents": [{"text": text, "loss": loss} for text, loss in documents],
     }
+
+
+def _mixed(mixture: Mixture) -> dict[str, Any]:
+    cache = [*mixture.cache.weights] if mixture.cache else None
+    return {"orders": counts(mixture.ngram), "weight": mixture.weight, "cache": cache}
 
 
 def written(tokenizer: Tokenizer) -> dict[str, Any]:

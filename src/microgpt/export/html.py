@@ -16,6 +16,7 @@ import microgpt
 from microgpt import html
 from microgpt import page as source
 from microgpt.counting.ladder import Ladder
+from microgpt.counting.named import counts_of
 from microgpt.data.texts import Texts
 from microgpt.data.tokenizer import BPE
 from microgpt.errors import DataError, RunError, UsageError
@@ -26,7 +27,7 @@ from microgpt.runs.evaluation_set import evaluation_set
 from microgpt.runs.measurement import Measurement
 from microgpt.runs.run import Run
 from microgpt.sampling import Choice
-from microgpt.wording import counts_of, printable
+from microgpt.wording import printable
 
 _HERE = Path(__file__).parent
 
@@ -108,7 +109,9 @@ def _page(run: Run, values: dict[str, Any], its: Weights, ladder: Ladder | None,
         settings=run.settings,
         parameters=run.parameters,
         updates=run.log.steps,
-        mixed_with=counts_of(counts, unit, run.weight) if run.mixture else None,
+        mixed_with=counts_of(counts, unit, run.weight, cached=run.has_cache)
+        if run.mixture
+        else None,
         unit=unit,
         ladder=ladder,
         why=why,

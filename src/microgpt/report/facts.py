@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from microgpt.counting.ladder import Ladder
+from microgpt.counting.named import counts_of
 from microgpt.data.alike import Known
 from microgpt.data.corpus import MEMORY
 from microgpt.data.texts import Texts
@@ -21,7 +22,7 @@ from microgpt.runs.run import Run
 from microgpt.runs.settings import Settings
 from microgpt.sampling import Choice, Sample
 from microgpt.scoring.heat import Heat, heat
-from microgpt.wording import counts_of, printable
+from microgpt.wording import printable
 
 SAMPLES = 24
 _CHOICE = Choice()
@@ -90,7 +91,8 @@ def gather(found: Measurement, show: Sequence[str] = (), number: int = 6) -> Fac
     # More than `number`, because some may be equal.
     best, worst, _ = result.parts.documents(4 * number)
     log, unit = run.log, run.tokenizer.unit
-    counts = run.settings.training.ngram
+    n = run.settings.training.ngram
+    mixed_with = counts_of(n, unit, run.weight, cached=run.has_cache) if ladder.gpt else None
 
     def heats(texts: Sequence[str]) -> list[Heat]:
         return [heat(one, result.loss) for one in run.scores(texts)]
@@ -100,7 +102,7 @@ def gather(found: Measurement, show: Sequence[str] = (), number: int = 6) -> Fac
         what=found.on.words,
         result=result,
         unit=unit,
-        mixed_with=counts_of(counts, unit, run.weight) if ladder.gpt else None,
+        mixed_with=mixed_with,
         ladder=ladder,
         learning=Learning.of(log),
         chosen=heats(show),

@@ -33,6 +33,7 @@ import numpy as np
 from microgpt import model, schema
 from microgpt.config import GPTConfig
 from microgpt.config.bounds import check
+from microgpt.counting.cache import TextCache
 from microgpt.data import tokenizer
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines.contract import SLOTS, Array, State
@@ -60,6 +61,7 @@ class _Notes:
     weight: float | None = None
     progress: Progress | None = None
     settings: str | None = None
+    cache: TextCache | None = None
 
     def __post_init__(self) -> None:
         check("updates", self.updates)
@@ -163,6 +165,7 @@ def save(folder: Path, config: GPTConfig, made: Checkpoint) -> None:
         "weight": made.weight,
         "progress": dataclasses.asdict(progress) if progress else None,
         "settings": made.settings,
+        "cache": dataclasses.asdict(made.cache) if made.cache else None,
     }
     files.write_tensors(folder / CHECKPOINT, _tensors(config, made.state, made.best), notes)
 
@@ -204,7 +207,8 @@ def load(folder: Path, config: GPTConfig, models: int = 1) -> Checkpoint:
 
     state = State(flat(""), {slot: flat(f"{slot}.") for slot in SLOTS}, notes.updates)
     best = flat("best.") if notes.has_best else None
-    return Checkpoint(state, notes.weight, notes.progress, best, notes.settings, is_earlier)
+    its = (notes.weight, notes.progress, best, notes.settings, is_earlier, notes.cache)
+    return Checkpoint(state, *its)
 
 
 def write_samples(folder: Path, texts: Iterable[str]) -> None:

@@ -16,7 +16,8 @@ import numpy as np
 from microgpt.counting.ladder import Ladder, enough, ladder, ngram
 from microgpt.counting.ngram import NGram
 from microgpt.counting.pairs import Counts
-from microgpt.data.batch import Batch, as_counted, overlapped, whole
+from microgpt.data.batch import Batch, as_counted, whole
+from microgpt.data.measured import overlapped
 from microgpt.data.texts import Texts
 from microgpt.data.tokenizer import encode_all
 from microgpt.errors import UsageError

@@ -59,7 +59,8 @@ class MemoryRun(Trained):
         about = checkpoint.fingerprint(folder, self.settings, self.tokenizer)
         if self.mixture:
             save_counts(folder, self.mixture.ngram, about)
-        ended = Checkpoint(self.engine.state(), self.weight, settings=about)
+        cache = self.mixture.cache if self.mixture else None
+        ended = Checkpoint(self.engine.state(), self.weight, settings=about, cache=cache)
         checkpoint.save(folder, self.settings.model, ended)
         checkpoint.write_settings(folder, self.settings, self.tokenizer)
         write_atomically(folder / LOG, "".join(f"{line}\n" for line in self._lines).encode())

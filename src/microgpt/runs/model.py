@@ -82,6 +82,11 @@ class Model(ABC):
         """The weight of the counts in a mixture; None: the GPT is not mixed."""
         return self.mixture.weight if self.mixture else None
 
+    @property
+    def has_cache(self) -> bool:
+        """Whether the mixture has a cache of long texts."""
+        return self.mixture is not None and self.mixture.cache is not None
+
     @cached_property
     def pricer(self) -> Pricer:
         """Measures the losses of many texts at once."""
@@ -202,7 +207,8 @@ class Model(ABC):
         def identity() -> Identity:
             return Identity.of(self.engine, self.mixture, self.tokenizer, model)
 
-        return Codec(self.predictor, self.tokenizer, model, identity, stream=stream)
+        cache = self.mixture.cache if self.mixture else None
+        return Codec(self.predictor, self.tokenizer, model, identity, stream=stream, cache=cache)
 
     def compress(self, data: bytes) -> bytes:
         """Compress a file: to about its loss in bits, plus a header.

@@ -94,7 +94,7 @@ class Run(Compared):
         if saved.weight is None:
             return None
         counts = load_counts(self.folder, self.tokenizer, saved.settings)
-        return Mixture(self.gpt, counts, saved.weight)
+        return Mixture(self.gpt, counts, saved.weight, saved.cache)
 
     @property
     def log(self) -> Log:

@@ -43,4 +43,6 @@ class Trained(Model):
     def mixture(self) -> Mixture | None:
         """The GPT mixed with counts; None: it is not mixed."""
         mixed = self._mixture
-        return Mixture(self.gpt, mixed.ngram, mixed.weight) if mixed else None
+        if mixed is None:
+            return None
+        return Mixture(self.gpt, mixed.ngram, mixed.weight, mixed.cache)

@@ -126,7 +126,7 @@ def _measured(
 
 
 def fingerprint(engine: Engine, mixture: Mixture | None) -> str:
-    """Return a hash of a model's parameters, and of the counts' weight in a mixture.
+    """Return a hash of a model's parameters, and of the weights in a mixture.
 
     Parameters are rounded to float32, so that engines of either precision have the same
     fingerprint.
@@ -135,6 +135,8 @@ def fingerprint(engine: Engine, mixture: Mixture | None) -> str:
         parameters = engine.state().parameters.astype("<f4")
     digest = hashlib.blake2b(parameters.tobytes(), digest_size=16)
     digest.update(repr(mixture.weight if mixture else None).encode())
+    if mixture and mixture.cache:
+        digest.update(repr(mixture.cache.weights).encode())
     return digest.hexdigest()
 
 

@@ -13,7 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from microgpt.data.batch import Batch, overlapped, whole
+from microgpt.data.batch import Batch, whole
+from microgpt.data.measured import overlapped
 from microgpt.data.texts import Texts
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.data.tokenizer.unknown import charge, readable
@@ -225,8 +226,7 @@ class Pricer:
 
     def total(self, texts: Iterable[str]) -> LossSum:
         """Return the sum of the losses of any number of texts, in bounded memory."""
-        sums = (LossSum.of(priced.losses_N) for priced in self.each(texts))
-        return sum(sums, LossSum())
+        return sum((LossSum.of(priced.losses_N) for priced in self.each(texts)), LossSum())
 
 
 def groups(texts: Iterable[str], characters: int) -> Iterator[Sequence[str]]:

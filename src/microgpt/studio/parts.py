@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.routing import Route
 
+from microgpt.counting.named import counts_of
 from microgpt.errors import MicroGPTError
 from microgpt.evaluation.calibration import Calibration
 from microgpt.evaluation.parts import Part
@@ -20,7 +21,7 @@ from microgpt.loss import LN_2, LossSum
 from microgpt.runs.measurement import Measurement
 from microgpt.studio.answers import streaming
 from microgpt.studio.measured import Measurements, On
-from microgpt.wording import counts_of, glyph
+from microgpt.wording import glyph
 
 SHOWN = 200
 """The most characters, positions and lengths that are listed, and confusions."""
@@ -128,7 +129,8 @@ def shown(found: Measurement) -> MeasuredParts:
     run, result, ladder = found.run, found.result, found.ladder
     parts, unit = result.parts, run.tokenizer.unit
     by_character, confusions = parts.by_character(), parts.confusions()
-    total = result.sum.nats
+    total, n = result.sum.nats, run.settings.training.ngram
+    mixed_with = counts_of(n, unit, run.weight, cached=run.has_cache) if ladder.gpt else ""
 
     def listed(some: Sequence[Part]) -> list[ShownPart]:
         return [_part(one, total) for one in some[:SHOWN]]
@@ -145,7 +147,7 @@ def shown(found: Measurement) -> MeasuredParts:
         document_loss=result.document_loss,
         unknown=result.unknown,
         unknown_nats=run.tokenizer.unknown_nats,
-        mixed_with=counts_of(run.settings.training.ngram, unit, run.weight) if ladder.gpt else "",
+        mixed_with=mixed_with,
         rungs=[
             {"name": name, **_sum(its), "bits_per_byte": its.nats / LN_2 / result.n_bytes,
              "is_this": is_this}

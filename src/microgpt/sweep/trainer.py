@@ -14,9 +14,10 @@ from functools import lru_cache
 
 from microgpt.config import GPTConfig
 from microgpt.counting.mixture import Mixture
-from microgpt.data.batch import Batch, overlapped, whole
+from microgpt.data.batch import Batch, whole
 from microgpt.data.corpus import Corpus
 from microgpt.data.encoded import Encoded
+from microgpt.data.measured import overlapped
 from microgpt.data.shuffle import shuffled
 from microgpt.data.tokenizer import known_ids
 from microgpt.data.tokenizer.masks import parse

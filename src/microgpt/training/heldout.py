@@ -18,7 +18,8 @@ import numpy as np
 
 from microgpt.config import TrainConfig
 from microgpt.counting.mixture import Mixture
-from microgpt.data.batch import Batch, Offsets, whole, with_context
+from microgpt.data.batch import Batch, Offsets, whole
+from microgpt.data.measured import with_context
 from microgpt.data.shuffle import shuffled
 from microgpt.data.tokenizer import Tokenizer, encode_all
 from microgpt.data.tokenizer.sizes import ByteCounter
@@ -83,7 +84,7 @@ class HeldOutDocuments:
     def __init__(
         self, documents: Iterable[str], tokenizer: Tokenizer, block_size: int, seed: int = 0
     ) -> None:
-        self._texts = whole(encode_all(tokenizer, documents))
+        self._texts, self._block_size = whole(encode_all(tokenizer, documents)), block_size
         offsets, context_W = overlapping(self._texts.documents, block_size)
         document_W = np.searchsorted(self._texts.documents, offsets[:-1], side="right") - 1
         order = shuffled(len(context_W), random.Random(seed))
@@ -110,7 +111,8 @@ class HeldOutDocuments:
         fit = max(int(np.searchsorted(self._ends_W, positions, side="right")), 1)
         lengths_W = np.diff(self._ends_W[:fit], prepend=0)
         context_W = self._context_W[:fit].astype(np.int64)
-        return with_context(self._texts, self._starts_W[:fit], lengths_W, context_W)
+        its = (self._starts_W[:fit], lengths_W, context_W)
+        return with_context(self._texts, *its, self._block_size)
 
     def measure(
         self,

@@ -91,7 +91,7 @@ class Trainer:
         """Restore what a checkpoint holds beside the engine's state, which is loaded already."""
         self.best, self.has_ended = Best.of(saved), saved.progress is None
         if self.mixture and saved.weight is not None:
-            self.mixture.weight = saved.weight
+            self.mixture.weight, self.mixture.cache = saved.weight, saved.cache
         updates, progress = saved.state.updates, saved.progress
         if progress and updates:
             self.at = Step(updates, progress.pending, progress.lr, progress.seconds)
@@ -214,9 +214,10 @@ class Trainer:
             lr, seconds = (self.at.lr, self.at.seconds) if self.at else (0.0, 0.0)
             logged = (lines, pending or LossSum())
             progress = Progress(*logged, lr, seconds, best.loss, best.step)
-        weight = self.mixture.weight if self.mixture else None
+        mixture = self.mixture
+        weight, cache = (mixture.weight, mixture.cache) if mixture else (None, None)
         parameters = best.parameters if progress and best.step < state.updates else None
-        return Checkpoint(state, weight, progress, parameters)
+        return Checkpoint(state, weight, progress, parameters, cache=cache)
 
     def ladder(self) -> Ladder:
         """Return the losses of the model and of the baselines on the same documents.

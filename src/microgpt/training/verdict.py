@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from microgpt.counting.ladder import uniform
+from microgpt.counting.named import counts_of
 from microgpt.errors import TrainingWarning
 from microgpt.loss import OBJECTIVES
-from microgpt.wording import as_flag, counts_of, figures, rates
+from microgpt.wording import as_flag, figures, rates
 
 if TYPE_CHECKING:
     from microgpt.config import TrainConfig

@@ -51,7 +51,10 @@ def evaluate(
         note(f"no baselines: {ladder.why}")
     its = cost(opened, found.on.texts)
     if json:
-        mixed = {"gpt": ladder.gpt.mean, "weight": opened.weight} if ladder.gpt else {}
+        mixed: dict[str, object] = {}
+        if ladder.gpt:
+            cached = {"cache": True} if opened.has_cache else {}
+            mixed = {"gpt": ladder.gpt.mean, "weight": opened.weight, **cached}
         values: dict[str, object] = {
             **record(result),
             **mixed,
@@ -71,7 +74,8 @@ def evaluate(
     if is_first:
         say(by_bytes)
     if ladder.gpt:
-        kind = kind_of(ladder.models, opened.settings.training.ngram, unit, opened.weight)
+        n, weight = opened.settings.training.ngram, opened.weight
+        kind = kind_of(ladder.models, n, unit, weight, cached=opened.has_cache)
         say(f"{kind}: {units(result.sum, unit)}")
         say(f"{alone(ladder.models)}: {units(ladder.gpt, unit)}")
     else:

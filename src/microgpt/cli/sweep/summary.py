@@ -121,8 +121,8 @@ def closing(
     if picture.exists():
         say(f"Loss against each knob: {word(picture)}")
     unit = run.tokenizer.unit
-    counts = run.settings.training.ngram
-    kind = kind_of(run.settings.training.models, counts, unit, run.weight)
+    counts, models = run.settings.training.ngram, run.settings.training.models
+    kind = kind_of(models, counts, unit, run.weight, cached=run.has_cache)
     mixed = f", {kind}" if counts else ""
     where = f"nats a {unit} held out{mixed}"
     trained, tried = figures(loss), figures(trial.loss)

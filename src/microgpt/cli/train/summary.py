@@ -156,11 +156,13 @@ def closing(session: Session, *, json: bool) -> None:
 
 def _the_two(mixture: Mixture, models: int) -> str:
     """Explain the two losses of a mixture."""
-    share = f"{100 * mixture.weight:.0f} %"
+    share, cached = f"{100 * mixture.weight:.0f} %", ""
+    if mixture.cache:
+        cached = " Scores of a long text also use a cache of what came before in it."
     return (
         f"{alone(models)} is what was trained, and what loss and val are of; {mixed(models)} is "
         "what samples and scores come from: each probability is a mean of both, the counts' share "
-        f"of it {share}."
+        f"of it {share}.{cached}"
     )
 
 
@@ -198,14 +200,16 @@ def _kind(trainer: Trainer) -> str:
     if not mixture:
         return kind_of(models, 0, unit)
     known = trainer.last_heldout is not None or not trainer.task.dataset.heldout_documents
-    return kind_of(models, mixture.ngram.n, unit, mixture.weight if known else None)
+    weight = mixture.weight if known else None
+    return kind_of(models, mixture.ngram.n, unit, weight, cached=mixture.cache is not None)
 
 
-def _mixed(trainer: Trainer, ladder: Ladder) -> dict[str, float]:
+def _mixed(trainer: Trainer, ladder: Ladder) -> dict[str, float | bool]:
     """Return a mixture's JSON fields: the GPT's own loss, and the weight of the counts."""
     if not trainer.mixture or ladder.gpt is None:
         return {}
-    return {"gpt": ladder.gpt.mean, "weight": trainer.mixture.weight}
+    cached = {"cache": True} if trainer.mixture.cache else {}
+    return {"gpt": ladder.gpt.mean, "weight": trainer.mixture.weight, **cached}
 
 
 def _by_bytes(last: HeldOut | None) -> dict[str, float]:

@@ -17,9 +17,10 @@ from microgpt.cli.terminal.console import stdout
 from microgpt.cli.terminal.say import say
 from microgpt.cli.terminal.tables import table
 from microgpt.cli.why.subject import Subject
+from microgpt.counting.named import counts_of
 from microgpt.loss import LN_2, OBJECTIVES, LossSum
 from microgpt.scoring.score import scores
-from microgpt.wording import count, counts_of, figures, glyph, printable
+from microgpt.wording import count, figures, glyph, printable
 
 CHANCES = (1.0, 0.5, 0.1, 0.01, 0.0001)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from microgpt.cli.terminal.say import say
 from microgpt.cli.why.subject import Subject
+from microgpt.counting.named import counts_of
 from microgpt.data.windows import APART
-from microgpt.wording import count, counts_of, figures, printable
+from microgpt.wording import count, figures, printable
 
 READ = 12
 """How many tokens before a position are shown: the last ones."""

@@ -89,7 +89,7 @@ class RankedEngine(TorchEngine):
         if batch.positions < _FEW:
             return super().losses(batch)
         check(batch, self.config)
-        self.ranks.told(("losses", batch))
+        self.ranks.told(("losses", replace(batch, history=None)))  # the others read no more
         return np.concatenate(self._losses_R(batch))
 
     def follow(self, plan: Plan) -> None:

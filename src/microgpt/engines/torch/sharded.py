@@ -82,7 +82,7 @@ class ShardedEngine(RankedEngine):
     def losses(self, batch: Batch) -> Floats:
         """Return losses_N, nats at each position; all ranks compute."""
         check(batch, self.config)
-        self.ranks.told(("losses", batch))
+        self.ranks.told(("losses", replace(batch, history=None)))  # the others read no more
         return np.concatenate(self._losses_R(batch))
 
     def logits(self, batch: Batch) -> Floats:

@@ -14,6 +14,7 @@ from string import Template
 
 import microgpt
 from microgpt.counting.ladder import Ladder
+from microgpt.counting.named import counts_of
 from microgpt.data.corpus import MEMORY
 from microgpt.data.texts import Texts
 from microgpt.export.alone import OwnLoss, without_path
@@ -23,7 +24,7 @@ from microgpt.runs.command import command
 from microgpt.runs.run import Run
 from microgpt.runs.settings import Settings
 from microgpt.sampling import Choice
-from microgpt.wording import count, counts_of, figures, printable
+from microgpt.wording import count, figures, printable
 
 
 def card(run: Run, loss: OwnLoss, ladder: Ladder | None, name: str) -> str:

@@ -24,7 +24,7 @@ import { add, attention, embed, linear, relu, rmsnorm, rotate } from "./operatio
  * @property {number} rotary_base
  */
 /** @typedef {{push: (token: number) => Float64Array}} Decoder Reads a token; answers the next one's logits. */
-/** @typedef {{decoder: () => Decoder}} Predictor */
+/** @typedef {{decoder: () => Decoder, cache?: import("./cache.js").TextCache | null}} Predictor `cache`: of a long text. */
 /** @typedef {(layer: number, shares: Float64Array) => void} Watch Called for each head in turn with what a position takes from which. */
 
 /**

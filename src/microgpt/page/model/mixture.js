@@ -16,11 +16,13 @@ export class Mixture {
    * @param {Predictor} gpt
    * @param {NGram} ngram
    * @param {number} weight
+   * @param {import("./cache.js").TextCache | null} [cache] of a long text; its decoder knows none
    */
-  constructor(gpt, ngram, weight) {
+  constructor(gpt, ngram, weight, cache = null) {
     this.gpt = gpt;
     this.ngram = ngram;
     this.weight = weight;
+    this.cache = cache;
   }
 
   /** @returns {Decoder} */

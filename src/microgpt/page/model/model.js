@@ -4,6 +4,7 @@
  * In: the file's data. Out: a `Model`, which scores texts and draws new ones.
  */
 
+import { TextCache } from "./cache.js";
 import { NGram } from "./counts.js";
 import { Ensemble } from "./ensemble.js";
 import { GPT, matrices } from "./gpt.js";
@@ -21,7 +22,7 @@ import { Tokenizer } from "./tokenizer.js";
  * @property {[string, number, number][]} table of one model's matrices
  * @property {number} models how many models' weights lie end to end
  * @property {{bits: number, data: string}} weights
- * @property {{orders: WrittenOrder[], weight: number} | null} counts
+ * @property {{orders: WrittenOrder[], weight: number, cache: number[] | null} | null} counts
  * @property {import("./tokenizer.js").Written} tokenizer
  * @property {Reference | null} reference
  */
@@ -47,7 +48,7 @@ export class Model {
         discount: one.discount,
       }));
       const ngram = new NGram(orders, this.tokenizer.vocabSize, this.tokenizer.bos);
-      this.predictor = new Mixture(this.predictor, ngram, counts.weight);
+      this.predictor = new Mixture(this.predictor, ngram, counts.weight, counts.cache && new TextCache(counts.cache));
     }
   }
 

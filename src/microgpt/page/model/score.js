@@ -3,7 +3,8 @@
  *
  * In: a predictor, a tokenizer, a text. Out: its characters and their losses; the end is one of them.
  * A text longer than the block is read in windows, side by side; those of a text of more than APART blocks overlap: each but
- * the first begins with half a block of context, which the window before has counted.
+ * the first begins with half a block of context, which the window before has counted. There a cache of the text helps, if the
+ * model has one.
  */
 
 import { crossEntropy, softmax } from "./operations.js";
@@ -51,13 +52,16 @@ export function* positions(predictor, tokenizer, blockSize, text) {
     const id = position ? targets[position - 1] : tokenizer.bos;
     return id === UNKNOWN ? stand_in : id;
   };
+  const cached = targets.length > APART * blockSize ? predictor.cache?.reader() : undefined;
   let decoder = predictor.decoder();
   for (const [position, target] of targets.entries()) {
     if (position >= blockSize && (position - blockSize) % (blockSize - context) === 0) {
       decoder = predictor.decoder();
       for (let before = position - context; before < position; before++) decoder.push(read(before));
     }
-    const logits = decoder.push(read(position));
+    const pushed = decoder.push(read(position));
+    const logits = cached ? cached.mix(pushed) : pushed;
+    cached?.read(read(position + 1));
     const unknown = target === UNKNOWN;
     yield { target, place: places[position], logits, nats: unknown ? unknown_nats : crossEntropy(logits, target), unknown };
   }
