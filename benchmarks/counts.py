@@ -1,12 +1,13 @@
 """How long the counts should be that a GPT is mixed with, and what a cache of the document adds.
 
-The recipe of one second (of ten for one long text) is trained for a fixed number of steps on one
-thread, so that nothing depends on the clock, and mixed with counts of n tokens of the training
-documents. Their bytes are those of the run's file of counts. The cache of the text is measured on
-the long text alone: its twelve weights fitted on what is measured, as a training does; crossed,
-each half of the text with the weights fitted on the other half.
+The recipe of one second (of 10 and of 120 for one long text) is trained for a fixed number of steps
+on one thread, so that nothing depends on the clock, and mixed with counts of n tokens of the
+training documents. Their bytes are those of the run's file of counts. The cache of the text is
+measured on the long text alone: its twelve weights fitted on what is measured, as a training does;
+crossed, each half of the text with the weights fitted on the other half.
 
-    python benchmarks/counts.py FOLDER [SEEDS]      FOLDER: with names.txt and shakespeare.txt
+    python benchmarks/counts.py FOLDER [SEEDS [TEXT]]
+                FOLDER: with names.txt and shakespeare.txt; TEXT: measure this row alone
 """
 
 from __future__ import annotations
@@ -112,9 +113,14 @@ def main() -> None:
         "surnames": (Source(), 1),
         "shakespeare, a line a document": (Source(files=shakespeare), 1),
         "shakespeare, one text": (Source(files=shakespeare, stream=True), 10),
+        "shakespeare, one text, 120 s": (Source(files=shakespeare, stream=True), 120),
     }
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout
     rows = list[dict[str, Any]]()
+    if len(sys.argv) > 3:
+        rows = json.loads(RECORD.read_text("utf-8"))["rows"]
+        rows = [row for row in rows if row["text"] != sys.argv[3]]
+        sources = {sys.argv[3]: sources[sys.argv[3]]}
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout
     for label, (source, seconds) in sources.items():
         data = read(source)
         dataset = Dataset(data, Characters.of(data.documents), 0.1)

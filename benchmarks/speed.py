@@ -27,8 +27,9 @@ from microgpt.engines.compiled import native_peak
 from microgpt.engines.machine import processors
 from microgpt.engines.native import BUILDS
 
-# Batches large enough that a framework's overhead is shared by many documents.
-LARGE = (Case(16, 64), Case(64, 64))
+# Batches large enough that a framework's overhead is shared by many documents; and a model too
+# large for the caches.
+LARGE = (Case(16, 64), Case(64, 64), Case(256, 1, n_layer=4))
 EAGER, COMPILED = "torch, eager", "torch.compile"
 
 

@@ -30,6 +30,7 @@ _PHASES = re.compile(r"(?<=<!-- phases -->\n).*?(?=<!-- end phases -->)", re.DOT
 _VOCABULARIES = re.compile(
     r"(?<=<!-- vocabularies -->\n).*?(?=<!-- end vocabularies -->)", re.DOTALL
 )
+_LOGLINEAR = re.compile(r"(?<=<!-- log-linear -->\n).*?(?=<!-- end log-linear -->)", re.DOTALL)
 _BPE = re.compile(r"(?<=<!-- bpe -->\n).*?(?=<!-- end bpe -->)", re.DOTALL)
 _ENSEMBLES = re.compile(r"(?<=<!-- ensembles -->\n).*?(?=<!-- end ensembles -->)", re.DOTALL)
 _SCHEDULES = re.compile(r"(?<=<!-- schedules -->\n).*?(?=<!-- end schedules -->)", re.DOTALL)
@@ -89,7 +90,7 @@ def _phases() -> str:
     record = json.loads((FOLDER / "phases.json").read_text("utf-8"))
     lines = [
         f"Times the limit, and the part of the limit in brackets; {record['date']}, "
-        f"{record['build']}, one thread.",
+        f"{record['build']}, one thread; the least of several turns.",
         "",
         "| layers x width | products | attention | Adam | all else | together | a step |",
         "|---|---|---|---|---|---|---|",
@@ -142,7 +143,7 @@ def race(text: str) -> str:
     lines += ["", f"Counts of five in a row alone: {alone}."]
     text = _STREAMS.sub(_streams(), _TABLE.sub("\n".join(lines) + "\n", text))
     text = _ENSEMBLES.sub(_ensembles(), _COUNTS.sub(_counts(), text))
-    text = _SCHEDULES.sub(_schedules(), text)
+    text = _LOGLINEAR.sub(_loglinear(), _SCHEDULES.sub(_schedules(), text))
     return _BPE.sub(_tokenizers(), text)
 
 
@@ -163,19 +164,20 @@ def _counts() -> str:
         cells = [row["text"], f"{row['positions']:,}", row["block"], f"{means['gpt']:.4f}"]
         cells += [f"{means[f'gpt + {n}']:.4f}; {means[f'bytes of {n}'] / 1e6:.1f}" for n in lengths]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
-    last = record["rows"][-1]["losses"]
     lines += [
         "",
-        "The last one with a cache of the text; *crossed*: each half of the text with weights "
+        "The long text with a cache of itself; *crossed*: each half of the text with weights "
         "fitted on the other half.",
         "",
-        "| counts | without | with the cache | crossed |",
-        "|---|---|---|---|",
+        "| recipe of | counts | without | with the cache | crossed |",
+        "|---|---|---|---|---|",
     ]
-    for n in (n for n in lengths if f"gpt + {n} + cache" in last):
-        each = [last[f"gpt + {n}{what}"] for what in ("", " + cache", " + cache, crossed")]
-        cells = [f"{statistics.mean(a):.4f} ({min(a):.4f} to {max(a):.4f})" for a in each]
-        lines.append(f"| {n} | " + " | ".join(cells) + " |")
+    for row in record["rows"]:
+        losses = row["losses"]
+        for n in (n for n in lengths if f"gpt + {n} + cache" in losses):
+            each = [losses[f"gpt + {n}{what}"] for what in ("", " + cache", " + cache, crossed")]
+            cells = [f"{statistics.mean(a):.4f} ({min(a):.4f} to {max(a):.4f})" for a in each]
+            lines.append(f"| {row['seconds']} s | {n} | " + " | ".join(cells) + " |")
     record = json.loads((FOLDER / "cached.json").read_text("utf-8"))
     slower = [100 * (statistics.median(record[what]) - 1) for what in ("evaluate", "fit")]
     costs = (
@@ -185,6 +187,28 @@ def _counts() -> str:
         f"{record['bytes a position'][0]:.0f} bytes."
     )
     lines += ["", *textwrap.wrap(costs, 120)]
+    return "\n".join(lines) + "\n"
+
+
+def _loglinear() -> str:
+    """Return the table of log-linear mixtures."""
+    record = json.loads((FOLDER / "loglinear.json").read_text("utf-8"))
+    names = [*record["rows"][0]["losses"]]
+    lines = [
+        f"Means, with the least and the most; {record['date']}, {record['build']}.",
+        "",
+        "| mixture | " + " | ".join(
+            f"{row['seconds']} s, {count(row['models'], 'GPT')}" for row in record["rows"]) + " |",
+        "|---|" + "---|" * len(record["rows"]),
+        "| seeds | " + " | ".join(str(len(row["losses"]["gpt"])) for row in record["rows"]) + " |",
+    ]  # fmt: skip
+    for name in names:
+        cells = list[str]()
+        for row in record["rows"]:
+            its = row["losses"][name]
+            cells.append(f"{statistics.mean(its):.4f} ({min(its):.4f} to {max(its):.4f})")
+        what = "GPTs alone" if name == "gpt" else name
+        lines.append(f"| {what} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

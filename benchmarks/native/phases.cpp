@@ -91,7 +91,7 @@ void measure(const Shape& shape, const std::vector<Index>& ends) {
     const Floats gradients = drawn(layout.size());
     const double adam = least([&] {
         update(layout.size(), gradients.data(), buffers, 0);
-        write_transposed(layout, parameters.data(), transposed.data());
+        write_transposed(layout, parameters.data(), transposed.data(), true);
     });
 
     std::vector<std::int32_t> tokens;
