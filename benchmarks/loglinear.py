@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from counts import trained
 from ensembles import ROWS, configs, names
 from numpy.typing import NDArray
 
@@ -35,7 +36,6 @@ from microgpt.data.batch import Batch
 from microgpt.engines.contract import Floats
 from microgpt.engines.native import BUILDS
 from microgpt.loss.many import Softmax
-from microgpt.training.pace import learning_rates
 from microgpt.training.task import Dataset, Task
 
 RECORD = Path(__file__).parent / "records" / "loglinear.json"
@@ -96,12 +96,7 @@ def measured(key: str, dataset: Dataset, seed: int) -> dict[str, float]:
     """Train, and measure each mixture."""
     config, training = configs(ROWS[key], dataset, seed)
     task = Task(dataset, config, training)
-    engine, steps = task.open("native", threads=1), training.steps or 0
-    engine.load(task.first_state())
-    for step in range(0, steps, 50):
-        stop = min(step + 50, steps)
-        lr_K = learning_rates(training, step + 1, stop)
-        engine.train(task.plan.batches(step, stop - step), lr_K)
+    engine = trained(task)
     batch = task.heldout.head(1 << 18)
     log_NV, gpt_N = Softmax(engine.logits(batch)).log_p_BV, engine.losses(batch)
     found = {"gpt": float(gpt_N.mean())}

@@ -9,7 +9,7 @@ import json
 import re
 import statistics
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import processes
@@ -21,19 +21,6 @@ from microgpt.wording import count
 
 FOLDER = processes.FOLDER
 _TABLE = re.compile(r"(?<=<!-- rows -->\n).*?(?=<!-- end -->)", re.DOTALL)
-_SUSPICIOUS = re.compile(r"(?<=<!-- suspicious -->\n).*?(?=<!-- end suspicious -->)", re.DOTALL)
-_COUNTS = re.compile(r"(?<=<!-- counts -->\n).*?(?=<!-- end counts -->)", re.DOTALL)
-_STREAMS = re.compile(r"(?<=<!-- streams -->\n).*?(?=<!-- end streams -->)", re.DOTALL)
-_CLIFFS = re.compile(r"(?<=<!-- cliffs -->\n).*?(?=<!-- end cliffs -->)", re.DOTALL)
-_THREADS = re.compile(r"(?<=<!-- threads -->\n).*?(?=<!-- end threads -->)", re.DOTALL)
-_PHASES = re.compile(r"(?<=<!-- phases -->\n).*?(?=<!-- end phases -->)", re.DOTALL)
-_VOCABULARIES = re.compile(
-    r"(?<=<!-- vocabularies -->\n).*?(?=<!-- end vocabularies -->)", re.DOTALL
-)
-_LOGLINEAR = re.compile(r"(?<=<!-- log-linear -->\n).*?(?=<!-- end log-linear -->)", re.DOTALL)
-_BPE = re.compile(r"(?<=<!-- bpe -->\n).*?(?=<!-- end bpe -->)", re.DOTALL)
-_ENSEMBLES = re.compile(r"(?<=<!-- ensembles -->\n).*?(?=<!-- end ensembles -->)", re.DOTALL)
-_SCHEDULES = re.compile(r"(?<=<!-- schedules -->\n).*?(?=<!-- end schedules -->)", re.DOTALL)
 _REPEATED = re.compile(r"(?<=<!-- repeated -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
@@ -61,10 +48,22 @@ def speed(text: str) -> str:
             beside = others.get(label, [None, None]) if row["threads"] == 1 else [None, None]
             cells += [f"{r['document'] / row['document']:.1f}x" if r else "" for r in beside]
             lines.append("| " + " | ".join(map(str, cells)) + " |")
-    text = _VOCABULARIES.sub(_cliffs("vocabularies"), text)
-    text = _CLIFFS.sub(_cliffs("blocks"), _TABLE.sub("\n".join(lines) + "\n", text))
-    text = _PHASES.sub(_phases(), _THREADS.sub(_threads(), text))
-    return processes.tables(text)
+    text = _TABLE.sub("\n".join(lines) + "\n", text)
+    text = _put(text, "cliffs", _cliffs("blocks"))
+    text = _put(text, "vocabularies", _cliffs("vocabularies"))
+    text = _put(text, "phases", _phases())
+    return processes.tables(_put(text, "threads", _threads()))
+
+
+def _put(text: str, name: str, table: str) -> str:
+    """Put a table into the place of that name in a page."""
+    place = rf"(?<=<!-- {name} -->\n).*?(?=<!-- end {name} -->)"
+    return re.sub(place, lambda _: table, text, flags=re.DOTALL)
+
+
+def _spread(values: Sequence[float]) -> str:
+    """Show the mean of some losses, with the least and the most."""
+    return f"{statistics.mean(values):.4f} ({min(values):.4f} to {max(values):.4f})"
 
 
 def _cliffs(kind: str) -> str:
@@ -141,10 +140,13 @@ def race(text: str) -> str:
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     alone = ", ".join(f"{name} {loss:.3f}" for name, loss in record["counts"].items())
     lines += ["", f"Counts of five in a row alone: {alone}."]
-    text = _STREAMS.sub(_streams(), _TABLE.sub("\n".join(lines) + "\n", text))
-    text = _ENSEMBLES.sub(_ensembles(), _COUNTS.sub(_counts(), text))
-    text = _LOGLINEAR.sub(_loglinear(), _SCHEDULES.sub(_schedules(), text))
-    return _BPE.sub(_tokenizers(), text)
+    text = _TABLE.sub("\n".join(lines) + "\n", text)
+    text = _put(text, "streams", _streams())
+    text = _put(text, "ensembles", _ensembles())
+    text = _put(text, "counts", _counts())
+    text = _put(text, "schedules", _schedules())
+    text = _put(text, "log-linear", _loglinear())
+    return _put(text, "bpe", _tokenizers())
 
 
 def _counts() -> str:
@@ -176,8 +178,8 @@ def _counts() -> str:
         losses = row["losses"]
         for n in (n for n in lengths if f"gpt + {n} + cache" in losses):
             each = [losses[f"gpt + {n}{what}"] for what in ("", " + cache", " + cache, crossed")]
-            cells = [f"{statistics.mean(a):.4f} ({min(a):.4f} to {max(a):.4f})" for a in each]
-            lines.append(f"| {row['seconds']} s | {n} | " + " | ".join(cells) + " |")
+            cells = [f"{row['seconds']} s", str(n), *map(_spread, each)]
+            lines.append("| " + " | ".join(cells) + " |")
     record = json.loads((FOLDER / "cached.json").read_text("utf-8"))
     slower = [100 * (statistics.median(record[what]) - 1) for what in ("evaluate", "fit")]
     costs = (
@@ -203,12 +205,9 @@ def _loglinear() -> str:
         "| seeds | " + " | ".join(str(len(row["losses"]["gpt"])) for row in record["rows"]) + " |",
     ]  # fmt: skip
     for name in names:
-        cells = list[str]()
-        for row in record["rows"]:
-            its = row["losses"][name]
-            cells.append(f"{statistics.mean(its):.4f} ({min(its):.4f} to {max(its):.4f})")
-        what = "GPTs alone" if name == "gpt" else name
-        lines.append(f"| {what} | " + " | ".join(cells) + " |")
+        cells = ["GPTs alone" if name == "gpt" else name]
+        cells += [_spread(row["losses"][name]) for row in record["rows"]]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -229,9 +228,8 @@ def _streams() -> str:
             cells += ["shifted" if row["shifted"] else "the same", len(row["process"]), context]
             for counts in ("", " + 5 in windows", " + 5", " + 6", " + 7", " + 8"):
                 values = row["losses"].get(f"gpt, {context}{counts}")
-                cell = f"{statistics.mean(values):.4f}" if values else ""
-                cells.append(f"{cell} ({min(values):.4f} to {max(values):.4f})"
-                             if values and not counts else cell)  # fmt: skip
+                shown = _spread if not counts else lambda its: f"{statistics.mean(its):.4f}"
+                cells.append(shown(values) if values else "")
             lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"
 
@@ -478,7 +476,7 @@ def _suspicious(text: str) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", f"A number for each file; {record['date']}, {record['threads']} processors,"]
     lines[-1] += f" {record['build']}."
-    return _SUSPICIOUS.sub("\n".join(lines) + "\n", text)
+    return _put(text, "suspicious", "\n".join(lines) + "\n")
 
 
 def attention(text: str) -> str:

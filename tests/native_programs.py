@@ -1,4 +1,6 @@
-"""Programs in C++ for tests, compiled with the flags of the native engine's build."""
+"""Programs for tests: in C++, compiled with the flags of the native engine's build; in Python,
+which report the memory that the engine takes.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +41,31 @@ def compiled(
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return program
+
+
+def megabytes(before: str, work: str) -> float:
+    """Return by how much some work raises the peak memory of a process of its own."""
+    code = (
+        "import resource, sys; import numpy as np\n"
+        "from microgpt.config import GPTConfig\n"
+        "from microgpt.data.batch import Batches, lay_out\n"
+        "from microgpt.data.plan import Plan\n"
+        "from tests.native_engines import native\n"
+        "def peak():\n"
+        "    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "    return most / 2**20 if sys.platform == 'darwin' else most / 2**10\n"
+        f"{before}\n"
+        "before = peak()\n"
+        f"{work}\n"
+        "print(peak() - before)"
+    )
+    path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +23,7 @@ if why_not_native() and "native" not in REQUIRED:
 
 from microgpt.engines.native import BUILDS, NativeEngine
 from tests.native_engines import native, numbers
+from tests.native_programs import megabytes
 
 # Lengths around those of a vector, of a tile of 128 and of two.
 LENGTHS = (25, 31, 32, 33, 63, 64, 65, 127, 128, 129, 130, 257)
@@ -158,30 +156,11 @@ def test_scores_far_apart_give_finite_losses(config: GPTConfig) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is asked of the operating system")
 def test_the_memory_of_a_document_is_linear_in_its_length() -> None:
     # Its probabilities alone would be 2 GB, as many as it has pairs of positions and heads.
-    code = (
-        "import resource, sys; import numpy as np\n"
-        "from microgpt.config import GPTConfig\n"
-        "from microgpt.data.batch import lay_out\n"
-        "from microgpt.data.plan import Plan\n"
-        "from tests.native_engines import native\n"
-        "def peak():\n"
-        "    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "    return most / 2**20 if sys.platform == 'darwin' else most / 2**10\n"
+    before = (
         "T = 11_000\n"
         "config = GPTConfig(vocab_size=5, block_size=T, n_layer=1, n_head=4, n_embd=16)\n"
         "engine = native(config)\n"
-        "batches = Plan(lay_out([[t % 4 for t in range(T - 1)]], 4, T).batch).batches(0, 1)\n"
-        "before = peak()\n"
-        "assert np.isfinite(engine.train(batches, np.array([0.01])).nats_K).all()\n"
-        "print(peak() - before)"
+        "batches = Plan(lay_out([[t % 4 for t in range(T - 1)]], 4, T).batch).batches(0, 1)"
     )
-    path = os.pathsep.join([str(Path(__file__).resolve().parents[1]), *filter(None, sys.path)])
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"PYTHONPATH": path},
-    )
-    assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 100.0
+    work = "assert np.isfinite(engine.train(batches, np.array([0.01])).nats_K).all()"
+    assert megabytes(before, work) < 100.0

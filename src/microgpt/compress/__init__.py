@@ -6,10 +6,9 @@ or an error.
 
 The losses are those that `evaluate` reports, but for the first window of a lane that begins inside
 a document, and for the cache, which knows what all lanes have coded instead of all that stands
-before. `text` makes documents of the file, `lanes` goes
-through their windows, `fixed` makes integers of the probabilities, `coder` makes bytes of these,
-`container` makes a file of the bytes; `identity` says which model, build and machine can decompress
-it.
+before. `text` makes documents of the file, `lanes` goes through their windows, `fixed` makes
+integers of the probabilities, `coder` makes bytes of these, `container` makes a file of the bytes;
+`identity` says which model, build and machine can decompress it.
 """
 
 from __future__ import annotations

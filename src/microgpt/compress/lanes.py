@@ -4,11 +4,11 @@ In: a model, a function that encodes or decodes tokens. Out: tokens, each coded 
 probabilities after the tokens before it.
 
 A later window of one long text begins with half a block of context, as in `data.windows`, which is
-read again and not coded again. So that many windows advance together
-also while decoding, they are divided among *lanes*: each lane has its share of the windows, in
-order; in each step one token of every lane is coded, lane by lane. A lane that begins inside a
-document, as in one long text, needs the token before it; its first window has no other context.
-Both directions push the same tokens in the same rows, so that the probabilities are exactly equal.
+read again and not coded again. So that many windows advance together also while decoding, they are
+divided among *lanes*: each lane has its share of the windows, in order; in each step one token of
+every lane is coded, lane by lane. A lane that begins inside a document, as in one long text, needs
+the token before it; its first window has no other context. Both directions push the same tokens in
+the same rows, so that the probabilities are exactly equal.
 """
 
 from __future__ import annotations

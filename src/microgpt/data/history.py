@@ -56,6 +56,7 @@ class History:
         there is no history.
         """
         lengths_W = np.diff(windows)
-        offsets_W: Offsets = np.where(self.starts_W < 0, -1 << 40, self.starts_W - windows[:-1])
         places_N: Offsets = np.arange(int(windows[-1]), dtype=np.int64)
-        return np.maximum(places_N + np.repeat(offsets_W, lengths_W), -1)
+        places_N += np.repeat(self.starts_W - windows[:-1], lengths_W)
+        places_N[np.repeat(self.starts_W < 0, lengths_W)] = -1
+        return places_N
