@@ -77,6 +77,10 @@ class Mixture:
         self.cache, losses_N = TextCache.fit(losses_N, batch)
         return losses_N, gpt_N
 
+    def record(self, gpt: float) -> dict[str, float | bool]:
+        """Return what stands beside its loss in JSON: the GPT's own, the weight, the cache."""
+        return {"gpt": gpt, "weight": self.weight, **({"cache": True} if self.cache else {})}
+
 
 class MixedDecoder:
     """Sequences decoded side by side, by a GPT and by counts."""

@@ -51,13 +51,10 @@ def evaluate(
         note(f"no baselines: {ladder.why}")
     its = cost(opened, found.on.texts)
     if json:
-        mixed: dict[str, object] = {}
-        if ladder.gpt:
-            cached = {"cache": True} if opened.has_cache else {}
-            mixed = {"gpt": ladder.gpt.mean, "weight": opened.weight, **cached}
+        mixture = opened.mixture
         values: dict[str, object] = {
             **record(result),
-            **mixed,
+            **(mixture.record(ladder.gpt.mean) if mixture and ladder.gpt else {}),
             "on": found.on.what,
             "cost": vars(its),
             "baselines": {name: total.mean for name, total in ladder.baselines.items()},

@@ -96,6 +96,7 @@ def opening(session: Session, *, auto: bool) -> None:
 def closing(session: Session, *, json: bool) -> None:
     """Print the result: losses, the ladder, samples, the run's folder, commands to try next."""
     folder, trainer = session.folder, session.trainer
+    mixture = trainer.mixture
     steps, tail, last = trainer.tail.steps, trainer.tail.sum, trainer.last_heldout
     ladder = session.ladder()
     drawn = list(islice(Trained(trainer, session.settings, folder).samples(Choice()), 20))
@@ -109,7 +110,7 @@ def closing(session: Session, *, json: bool) -> None:
                 "loss": tail.mean,
                 "on": ladder.what,
                 "baselines": {**baselines, "model": ladder.model.mean},
-                **_mixed(trainer, ladder),
+                **(mixture.record(ladder.gpt.mean) if mixture and ladder.gpt else {}),
                 **_by_bytes(last),
                 "samples": [sample.text for sample in drawn],
             }
@@ -137,8 +138,8 @@ def closing(session: Session, *, json: bool) -> None:
     say_row(_rungs(ladder), " ┃ ")
     spread = "; ± the standard error" if known else ""
     say(f"    (nats a {unit} on {ladder.what}{spread}; ● you are here)", "quiet")
-    if trainer.mixture and ladder.mixes:
-        say(_the_two(trainer.mixture, ladder.models))
+    if mixture and ladder.mixes:
+        say(_the_two(mixture, ladder.models))
     if more := _more(trainer, ladder):
         say(more)
     if session.settings.source.stream:
@@ -202,14 +203,6 @@ def _kind(trainer: Trainer) -> str:
     known = trainer.last_heldout is not None or not trainer.task.dataset.heldout_documents
     weight = mixture.weight if known else None
     return kind_of(models, mixture.ngram.n, unit, weight, cached=mixture.cache is not None)
-
-
-def _mixed(trainer: Trainer, ladder: Ladder) -> dict[str, float | bool]:
-    """Return a mixture's JSON fields: the GPT's own loss, and the weight of the counts."""
-    if not trainer.mixture or ladder.gpt is None:
-        return {}
-    cached = {"cache": True} if trainer.mixture.cache else {}
-    return {"gpt": ladder.gpt.mean, "weight": trainer.mixture.weight, **cached}
 
 
 def _by_bytes(last: HeldOut | None) -> dict[str, float]:
