@@ -24,7 +24,7 @@ from pathlib import Path
 from counts import SPEED, task_of, trained
 
 from microgpt.counting.earlier import Earlier
-from microgpt.counting.mixture import Mixture
+from microgpt.counting.linear import LinearMixture
 from microgpt.data.corpus import Source, read
 from microgpt.data.tokenizer import Characters
 from microgpt.engines.native import BUILDS
@@ -52,12 +52,12 @@ def main() -> None:
     assert counts
     texts, tokens, block = task.dataset.heldout_documents, task.tokenizer, task.model.block_size
     batch = task.heldout.head(MOST)
-    with_cache = Mixture(engine, counts)
+    with_cache = LinearMixture(engine, counts)
     losses_N, _ = with_cache.fit(batch)
     cache = with_cache.cache
     assert cache
     assert batch.history
-    bare = Mixture(engine, counts, with_cache.weight)
+    bare = LinearMixture(engine, counts, with_cache.weight)
     without = replace(batch, history=None)
     bare.fit(without)
     found: dict[str, list[float]] = {"evaluate": [], "fit": []}

@@ -41,6 +41,13 @@ KINDS: dict[str, dict[str, Any]] = {
     "bytes": {"preset": "micro", "tokenizer": "bytes", "block_size": 7},
     "counts": {"preset": "micro", "ngram": 4, "block_size": 16},
     "counts, first BOS": {"preset": "microgpt-v1", "ngram": 3},
+    "log-linear counts": {
+        "preset": "micro",
+        "ngram": 6,
+        "mixture": "log-linear",
+        "block_size": 16,
+    },
+    "log-linear counts of one": {"preset": "microgpt-v1", "ngram": 1, "mixture": "log-linear"},
     "counts of one": {"preset": "micro", "ngram": 1, "block_size": 9},
     "counts of bytes": {"preset": "micro", "tokenizer": "bytes", "ngram": 7, "block_size": 20},
     "bpe": {"preset": "micro", "tokenizer": "bpe", "vocab_size": 300, "block_size": 9},

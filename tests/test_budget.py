@@ -47,11 +47,25 @@ def test_more_time_is_a_larger_model_and_a_longer_text_less_held_back() -> None:
 
 def test_prose_is_counted_at_greater_length_unless_the_counts_would_be_large() -> None:
     def n(lengths: list[int], vocab_size: int = 65) -> int:
-        return budget.choose(1e12, lengths, vocab_size).training["ngram"]
+        return budget.choose(1e12, lengths, vocab_size, mixture="linear").training["ngram"]
 
     assert n([7] * 30_000) == n([20] * 30_000) == 5
     assert n([40] * 30_000) == n([1_000_000]) == n([1_000_000], 257) == 7
     assert n([1_000_000], 258) == n([100_000_000]) == 5
+
+
+def test_the_mixture_is_log_linear_where_tokens_are_of_few_kinds_and_there_are_enough() -> None:
+    def counts(lengths: list[int], vocab_size: int) -> tuple[str, int]:
+        its = budget.choose(1e12, lengths, vocab_size).training
+        return its["mixture"], its["ngram"]
+
+    assert counts([7] * 30_000, 27) == counts([20] * 30_000, 128) == ("log-linear", 8)
+    assert counts([1_000_000], 65) == ("log-linear", 7)
+    assert counts([7] * 30_000, 129) == counts([7] * 2000, 27) == ("linear", 5)
+    assert counts([1_000_000], 129) == ("linear", 7)
+    assert counts([5_000_000], 65) == ("linear", 5)
+    asked = budget.choose(1e12, [7] * 2000, 300, mixture="log-linear").training
+    assert (asked["mixture"], asked["ngram"]) == ("log-linear", 8)
 
 
 def test_two_models_are_no_smaller_than_one_with_as_much_work_each() -> None:

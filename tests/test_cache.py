@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from microgpt.counting import cache as caches
 from microgpt.counting.cache import CLASSES, TextCache
 from microgpt.counting.earlier import Earlier
-from microgpt.counting.mixture import Mixture
+from microgpt.counting.linear import LinearMixture
 from microgpt.counting.ngram import NGram
 from microgpt.data import history
 from microgpt.data.batch import Batch, whole
@@ -65,8 +65,8 @@ def counts(n: int) -> NGram:
     return NGram.of(whole(Encoded.of([[0, 1, 2, 3], [2, 0, 0]], BOS)), V, BOS, n)
 
 
-def mixture(cache: TextCache | None) -> Mixture:
-    return Mixture(counts(3), counts(1), 0.3, cache)  # pairs, in place of a GPT
+def mixture(cache: TextCache | None) -> LinearMixture:
+    return LinearMixture(counts(3), counts(1), 0.3, cache)  # pairs, in place of a GPT
 
 
 @given(repetitive)
@@ -141,7 +141,7 @@ def test_where_the_gpt_s_probability_underflows_its_logarithm_is_kept() -> None:
             return np.tile([0.0, -900.0, 0.0, 0.0, 0.0], (batch.positions, 1))
 
     _, batch = laid([[0, 2, 3] * 20])
-    cached = Mixture(Sure(), counts(1), 0.0, TextCache((0.5,) * CLASSES))  # type: ignore[arg-type]
+    cached = LinearMixture(Sure(), counts(1), 0.0, TextCache((0.5,) * CLASSES))  # type: ignore[arg-type]
     left_N = np.exp(cached.logits(batch)[:, 1] + 900.0 + np.log(4))
     assert sorted(set(left_N.round(9).tolist())) == [0.5, 1.0]
 
@@ -169,7 +169,7 @@ def test_each_weight_is_the_best_on_a_hundred_positions_or_more(length: int) -> 
         for nudged in (weight * 0.9, min(weight * 1.1 + 0.001, 0.999)):  # is not better
             for number in group:
                 weights[number] = nudged
-            other = Mixture(model.gpt, model.ngram, model.weight, TextCache(tuple(weights)))
+            other = LinearMixture(model.gpt, model.ngram, model.weight, TextCache(tuple(weights)))
             assert batch.counted(other.losses(batch)).sum() >= losses_N.sum() - 1e-9
 
 
@@ -179,7 +179,7 @@ def test_a_model_that_has_diverged_has_losses_that_show_it() -> None:
             return np.full(batch.positions, np.inf)
 
     _, batch = laid([[0, 1, 2, 3] * 90])
-    model = Mixture(Diverged(), counts(1))  # type: ignore[arg-type]
+    model = LinearMixture(Diverged(), counts(1))  # type: ignore[arg-type]
     _, gpt_N = model.fit(batch)
     assert not np.isfinite(gpt_N).any()
     bare_N = np.full(batch.n_counted, np.inf)

@@ -15,7 +15,7 @@ from microgpt.compress import SLACK
 from microgpt.compress.cached import LaneCache
 from microgpt.compress.container import unpack
 from microgpt.counting.cache import TextCache
-from microgpt.counting.mixture import Mixture
+from microgpt.counting.linear import LinearMixture
 from microgpt.data.corpus import Source
 from microgpt.engines import why_not_native
 from microgpt.errors import DataError
@@ -61,7 +61,7 @@ def test_a_run_on_one_text_keeps_its_cache_and_measures_alike_everywhere(
     assert re.search(r"GPT \+ counts of 1 character \(\d+ %\) and a cache of the text: ", said)
     assert json.loads(out(capsys, "evaluate r --json"))["cache"] is True
     # Without the cache it is another model, with a higher loss and another fingerprint.
-    bare = Mixture(again.gpt, again.mixture.ngram, again.mixture.weight)
+    bare = LinearMixture(again.gpt, again.mixture.ngram, again.mixture.weight)
     assert evaluate(bare, tokens, block, held_out).loss > result.loss + 0.01
     assert fingerprint(again.engine, bare) != fingerprint(again.engine, again.mixture)
 

@@ -21,7 +21,7 @@ from microgpt.compress.identity import Identity
 from microgpt.compress.lanes import shares
 from microgpt.compress.text import FileForm, put_together, take_apart
 from microgpt.config import GPTConfig
-from microgpt.counting.mixture import Mixture
+from microgpt.counting.linear import LinearMixture
 from microgpt.counting.ngram import NGram
 from microgpt.data.batch import lay_out, whole
 from microgpt.data.measured import overlapped, with_context
@@ -60,7 +60,7 @@ def test_an_engine_whose_numbers_may_change_compresses_nothing(engine_name: str)
 def mixed(engine: Engine, tokenizer: Tokenizer, weight: float) -> Engine:
     """Mix an engine with counts of the tiny names."""
     batch = lay_out(encode_all(tokenizer, TINY), tokenizer.bos, 8).batch
-    return Mixture(engine, NGram.of(batch, tokenizer.vocab_size, tokenizer.bos), weight)
+    return LinearMixture(engine, NGram.of(batch, tokenizer.vocab_size, tokenizer.bos), weight)
 
 
 def codec(

@@ -145,7 +145,8 @@ def test_the_training_of_these_tests_keeps_an_earlier_state_and_mixes_and_drops(
     assert 2 < last["kept"] < STEPS
     run = Run(tmp_path / "whole")
     saved = checkpoint_of(run.folder)
-    assert 0.1 < (saved.weight or 0.0) < 0.95
+    assert saved.fitted
+    assert 0.1 < (saved.fitted.weight or 0.0) < 0.95
     assert run.settings.training.dropout
     assert saved.progress is None
     # What the log says at last is what the run costs.

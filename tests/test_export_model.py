@@ -12,7 +12,7 @@ import pytest
 
 import microgpt
 from microgpt import Run
-from microgpt.counting.mixture import Mixture
+from microgpt.counting.linear import LinearMixture
 from microgpt.data.datasets import names_path
 from microgpt.engines.contract import State
 from microgpt.export.html import export
@@ -90,7 +90,7 @@ def test_a_long_text_is_read_with_the_cache_of_what_it_has_said(
         found = losses(tab, texts)
     for one, theirs, ours in zip(texts, found, run.losses(texts), strict=True):
         assert np.allclose(theirs, ours, rtol=0, atol=CLOSE), printable(one)
-    bare = Mixture(run.gpt, run.mixture.ngram, run.mixture.weight)
+    bare = LinearMixture(run.gpt, run.mixture.ngram, run.mixture.weight)
     without = Pricer(bare, run.tokenizer, 16).price(texts[:2])
     assert without.means_D[0] > np.mean(found[0]) + 0.1  # a page without it would be far off
     assert without.means_D[1] == pytest.approx(np.mean(found[1]), abs=CLOSE)

@@ -15,7 +15,7 @@ import pytest
 import microgpt
 from microgpt.config import GPTConfig
 from microgpt.counting import order
-from microgpt.counting.mixture import MixedDecoder, Mixture
+from microgpt.counting.linear import LinearMixture
 from microgpt.counting.ngram import NGram
 from microgpt.counting.order import Order
 from microgpt.counting.weight import MOST_WEIGHT, fitted, mixed
@@ -167,7 +167,8 @@ def test_the_fitted_weight_is_the_best_of_a_thousand() -> None:
 
 def test_a_mixture_s_decoder_says_what_its_losses_are(engine_name: str) -> None:
     config = GPTConfig(vocab_size=V, block_size=8, n_head=2, n_embd=8)
-    model = Mixture(opened(engine_name, config), NGram.of(batch(DOCUMENTS), V, BOS, N), weight=0.3)
+    gpt, counts = opened(engine_name, config), NGram.of(batch(DOCUMENTS), V, BOS, N)
+    model = LinearMixture(gpt, counts, weight=0.3)
     told, losses = batch(OTHERS), []
     for d in range(len(told)):
         decoder = model.decoder(2)
@@ -181,11 +182,14 @@ def test_a_mixture_s_decoder_says_what_its_losses_are(engine_name: str) -> None:
 
 def test_what_a_gpt_holds_for_impossible_has_a_finite_logit_where_counts_weigh_nothing() -> None:
     class Sure:
+        def decoder(self, rows: int) -> Sure:
+            return self
+
         def push(self, tokens_B: object) -> np.ndarray:
             return np.array([[0.0, -1000.0, 2.0, -900.0, 1.0]])
 
     ngram = NGram.of(batch(DOCUMENTS), V, BOS, N)
-    (logits,) = MixedDecoder(Sure(), ngram.decoder(1), 0.0).push([0])
+    (logits,) = LinearMixture(Sure(), ngram, 0.0).decoder(1).push([0])  # type: ignore[arg-type]
     assert logits == pytest.approx(Sure().push(None)[0] - np.log(np.exp([0.0, 1.0, 2.0]).sum()))
 
 

@@ -15,7 +15,7 @@ import microgpt
 from microgpt import evaluation
 from microgpt.config import GPTConfig
 from microgpt.counting.ladder import ladder
-from microgpt.counting.mixture import Mixture
+from microgpt.counting.linear import LinearMixture
 from microgpt.counting.ngram import NGram
 from microgpt.data.batch import Batch, whole
 from microgpt.data.encoded import Encoded
@@ -132,7 +132,7 @@ def test_what_is_held_out_is_measured_on_what_counts() -> None:
         assert few.n_counted <= max(positions, 4)
         assert documents.head(few.n_counted).tokens_N.tolist() == few.tokens_N.tolist()
     counts = NGram.of(whole(everything), LETTERS.vocab_size, LETTERS.bos, 3)
-    mixture = Mixture(Steep(), counts)  # type: ignore[arg-type]
+    mixture = LinearMixture(Steep(), counts)  # type: ignore[arg-type]
     assert documents.measure(mixture.gpt, mixture, 1, n).gpt == found.sum
     assert mixture.weight < 0.999  # as it would be, did the losses in contexts count
 

@@ -57,7 +57,7 @@ def report(
     facts = gather(found, text, number)
     page = render(facts).encode("utf-8", "backslashreplace")
     write_atomically(to, page)
-    gpts = kind_of(opened.settings.training.models, 0, facts.unit)
+    gpts = kind_of(opened.settings.training.models)
     mixed = f", {gpts} + {facts.mixed_with}" if facts.mixed_with else ""
     say(f"{figures(facts.result.loss)} nats a {facts.unit} on {found.on.words}{mixed}.")
     say(f"Saved in {word(to)}, {short(len(page))} bytes. Open it in any browser.")

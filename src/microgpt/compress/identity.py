@@ -102,9 +102,11 @@ def _run(engine: Engine, mixture: Mixture | None, tokenizer: Tokenizer, config: 
     with np.errstate(over="ignore"):  # parameters of a diverged training may overflow
         digest.update(engine.state().parameters.astype("<f4").tobytes())
     if mixture:
-        digest.update(mixture.weight.hex().encode())
-        if mixture.cache:
-            digest.update(repr(mixture.cache.weights).encode())
+        fitted = mixture.fitted
+        digest.update((fitted.weight or 0.0).hex().encode())
+        for its in (fitted.log_linear, fitted.cache):
+            if its:
+                digest.update(repr(its.weights).encode())
         for name, values in mixture.ngram.arrays().items():
             digest.update(name.encode())
             digest.update(values.astype("<i8").tobytes())

@@ -1,67 +1,78 @@
-"""The mixture of a GPT and an n-gram model: a weighted mean of their probabilities.
+"""A mixture: a predictor made of a GPT and counts, with a cache of long texts.
 
-In: a GPT, an `NGram`, a weight. Out: a predictor whose probabilities are::
-
-    p = (1 - weight) p_GPT + weight p_counts
-
-The GPT is trained without the counts. The weight is fitted on documents that neither model has
-seen: it is a single number, which cannot overfit thousands of positions. In long texts, where
-windows have a history, p is then mixed with a `TextCache` of the text itself.
-
-Source: Jelinek and Mercer, "Interpolated estimation of Markov source parameters from sparse data"
-(1980).
+The GPT is trained without the counts. What a mixture has of its own is fitted on documents that
+neither has seen. How probabilities are mixed is said by the two kinds, `linear` and
+`loglinear_mixture`; in long texts, where windows have a history, the result is then mixed with a
+`TextCache` of the text itself.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
 import numpy as np
 
 from microgpt.counting.cache import TextCache
+from microgpt.counting.count import Ints
+from microgpt.counting.fitted import Fitted
+from microgpt.counting.named import counts_of
 from microgpt.counting.ngram import NGram, NGramDecoder
-from microgpt.counting.weight import fitted, mixed
 from microgpt.data.batch import Batch
 from microgpt.engines.contract import Decoder, Floats, Predictor, Tokens
-from microgpt.loss.many import Softmax
-
-DEFAULT_WEIGHT = 0.2
-"""The weight where there are no held-out documents to fit it on."""
 
 
-class Mixture:
-    """A predictor whose probabilities are a weighted mean of a GPT's and an n-gram model's.
+class Mixture(ABC):
+    """A predictor whose probabilities are those of a GPT and of counts, mixed.
 
     Args:
         gpt: the GPT.
-        ngram: the n-gram model.
-        weight: of the n-gram model, in [0, 1).
+        ngram: the counts.
         cache: of the text that is read; None: there is none.
     """
 
-    def __init__(
-        self,
-        gpt: Predictor,
-        ngram: NGram,
-        weight: float = DEFAULT_WEIGHT,
-        cache: TextCache | None = None,
-    ) -> None:
-        self.gpt, self.ngram, self.weight, self.cache = gpt, ngram, weight, cache
-        self._fitted_on: Batch | None = None
-        self._counts_N: Floats = np.zeros(0)
+    def __init__(self, gpt: Predictor, ngram: NGram, cache: TextCache | None = None) -> None:
+        self.gpt, self.ngram, self.cache = gpt, ngram, cache
+
+    @property
+    @abstractmethod
+    def fitted(self) -> Fitted:
+        """All that is fitted in it."""
+
+    @abstractmethod
+    def take(self, fitted: Fitted) -> None:
+        """Take what was fitted in a mixture of the same kind."""
+
+    @abstractmethod
+    def mix(self, logits_BV: Floats, last: Ints) -> Floats:
+        """Return the logarithms of the mixture's p_BV, without the cache.
+
+        Args:
+            logits_BV: of the GPT.
+            last: (B, n - 1), the last tokens of each row, the newest last; BOS before a document.
+        """
+
+    @abstractmethod
+    def _losses(self, batch: Batch) -> Floats:
+        """Return losses_N without the cache."""
+
+    @abstractmethod
+    def _fit(self, batch: Batch) -> tuple[Floats, Floats]:
+        """Set the weights of the counts; return losses of the counted positions, and the GPT's."""
 
     def losses(self, batch: Batch) -> Floats:
         """Return losses_N, nats."""
-        losses_N = mixed(self.gpt.losses(batch), self.ngram.losses(batch), self.weight)
+        losses_N = self._losses(batch)
         return self.cache.losses(losses_N, batch) if self.cache else losses_N
 
     def logits(self, batch: Batch) -> Floats:
         """Return the logarithms of p_NV, which are valid logits."""
-        p_NV = self.ngram.probabilities(self.ngram.contexts(batch))
-        logits_NV = _mixed_logits(self.gpt.logits(batch), p_NV, self.weight)
+        logits_NV = self.mix(self.gpt.logits(batch), self.ngram.contexts(batch))
         return self.cache.logits(logits_NV, batch) if self.cache else logits_NV
 
     def decoder(self, rows: int) -> MixedDecoder:
         """Return a decoder of both, without the cache: no text before its window is known."""
-        return MixedDecoder(self.gpt.decoder(rows), self.ngram.decoder(rows), self.weight)
+        return MixedDecoder(self.gpt.decoder(rows), self.ngram.decoder(rows), self.mix)
 
     def fit(self, batch: Batch) -> tuple[Floats, Floats]:
         """Set the weights with the lowest loss on a batch's counted positions, the cache's last.
@@ -69,40 +80,44 @@ class Mixture:
         Returns:
             losses_N of the counted positions, and the GPT's.
         """
-        if batch is not self._fitted_on:  # a training evaluates the same batch many times
-            self._fitted_on, self._counts_N = batch, batch.counted(self.ngram.losses(batch))
-        gpt_N = batch.counted(self.gpt.losses(batch))
-        self.weight = fitted(gpt_N, self._counts_N)
-        losses_N = mixed(gpt_N, self._counts_N, self.weight)
+        losses_N, gpt_N = self._fit(batch)
         self.cache, losses_N = TextCache.fit(losses_N, batch)
         return losses_N, gpt_N
 
-    def record(self, gpt: float) -> dict[str, float | bool]:
+    def record(self, gpt: float) -> dict[str, float | bool | str]:
         """Return what stands beside its loss in JSON: the GPT's own, the weight, the cache."""
-        return {"gpt": gpt, "weight": self.weight, **({"cache": True} if self.cache else {})}
+        weight = self.fitted.weight
+        weighed = {"mixture": "log-linear"} if weight is None else {"weight": weight}
+        return {"gpt": gpt, **weighed, **({"cache": True} if self.cache else {})}
+
+    def named(self, unit: str, *, is_fitted: bool = True) -> str:
+        """Name the counts that the GPT is mixed with, and the cache.
+
+        Args:
+            unit: the name of a token.
+            is_fitted: whether to say the weight.
+        """
+        weight, cached = self.fitted.weight, self.cache is not None
+        shown = weight if is_fitted else None
+        return counts_of(self.ngram.n, unit, shown, several=weight is None, cached=cached)
 
 
 class MixedDecoder:
-    """Sequences decoded side by side, by a GPT and by counts."""
+    """Sequences decoded side by side, by a GPT and by counts.
 
-    def __init__(self, gpt: Decoder, counts: NGramDecoder, weight: float) -> None:
-        self._gpt, self._counts, self._weight = gpt, counts, weight
+    Args:
+        gpt, counts: the decoders.
+        mix: as `Mixture.mix`.
+    """
+
+    def __init__(
+        self, gpt: Decoder, counts: NGramDecoder, mix: Callable[[Floats, Ints], Floats]
+    ) -> None:
+        self._gpt, self._counts, self._mix = gpt, counts, mix
 
     def push(self, tokens_B: Tokens) -> Floats:
         """Read one token a row; return the logarithms of p_BV, which are valid logits."""
-        logits_BV, p_BV = self._gpt.push(tokens_B), self._counts.probabilities(tokens_B)
+        logits_BV, last = self._gpt.push(tokens_B), self._counts.read(tokens_B)
         read = np.asarray(tokens_B) >= 0
-        logits_BV[read] = _mixed_logits(logits_BV[read], p_BV, self._weight)
+        logits_BV[read] = self._mix(logits_BV[read], last)
         return logits_BV
-
-
-def _mixed_logits(logits_BV: Floats, p_BV: Floats, weight: float) -> Floats:
-    """Return the logarithms of the mixture of a GPT's logits and the counts' probabilities."""
-    softmax = Softmax(logits_BV)
-    gpt_BV = softmax.p_BV
-    p_BV = (1.0 - weight) * gpt_BV + weight * p_BV
-    if p_BV.all():
-        return np.log(p_BV)
-    # Where the sum underflows to 0 but the GPT's probability is positive, its logarithm is exact.
-    log_BV = np.log(np.maximum(p_BV, np.finfo(np.float64).tiny))
-    return np.where(gpt_BV > 0.0, log_BV, softmax.log_p_BV)

@@ -24,7 +24,12 @@ def mixed(models: int = 1) -> str:
 
 
 def counts_of(
-    n: int, unit: str = "character", weight: float | None = None, *, cached: bool = False
+    n: int,
+    unit: str = "character",
+    weight: float | None = None,
+    *,
+    several: bool = False,
+    cached: bool = False,
 ) -> str:
     """Name what a GPT is mixed with.
 
@@ -32,29 +37,29 @@ def counts_of(
         n: the length of the longest n-grams, in tokens.
         unit: the name of a token.
         weight: of the counts in the mixture; None: not shown.
+        several: whether shorter n-grams have counts of their own, from two tokens on.
         cached: whether there is a cache of long texts, too.
 
     >>> counts_of(5), counts_of(3, "byte", 0.374, cached=True)
     ('counts of 5 characters', 'counts of 3 bytes (37 %) and a cache of the text')
+    >>> counts_of(8, several=True)
+    'counts of 2 to 8 characters'
     """
     share = "" if weight is None else f" ({100 * weight:.0f} %)"
-    return f"counts of {count(n, unit)}{share}{' and a cache of the text' if cached else ''}"
+    shortest = "2 to " if several and n > 2 else ""
+    cache = " and a cache of the text" if cached else ""
+    return f"counts of {shortest}{count(n, unit)}{share}{cache}"
 
 
-def kind_of(
-    models: int, n: int, unit: str, weight: float | None = None, *, cached: bool = False
-) -> str:
+def kind_of(models: int, counts: str = "") -> str:
     """Name a model: how many GPTs it averages, and the counts that it mixes in.
 
     Args:
         models: how many GPTs.
-        n: the length of the longest n-grams, in tokens; 0: none are mixed in.
-        unit: the name of a token.
-        weight: of the counts in the mixture; None: not shown.
-        cached: whether there is a cache of long texts, too.
+        counts: as `counts_of` names them; "": none are mixed in.
 
-    >>> kind_of(1, 0, "character"), kind_of(2, 5, "character", 0.2)
+    >>> kind_of(1), kind_of(2, counts_of(5, weight=0.2))
     ('GPT', '2 GPTs + counts of 5 characters (20 %)')
     """
     gpts = "GPT" if models == 1 else count(models, "GPT")
-    return f"{gpts} + {counts_of(n, unit, weight, cached=cached)}" if n else gpts
+    return f"{gpts} + {counts}" if counts else gpts

@@ -19,7 +19,7 @@ count 1 and 2.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -155,23 +155,18 @@ class NGram:
         Args:
             last: (B, n - 1), the last tokens of each row, the newest last; BOS before a document.
         """
-        B = len(last)
-        p_BV = np.full((B, self.vocab_size), 1.0 / self.vocab_size)
-        contexts_B = np.zeros(B, dtype=np.int64)
-        for k, order in enumerate(self._orders):
-            if k:
-                contexts_B = contexts_B + last[:, -k] * self.vocab_size ** (k - 1)
-            totals_B, back_B = order.backing(contexts_B)
-            p_BV *= back_B[:, None]
-            first = np.searchsorted(order.pairs, contexts_B * self.vocab_size)
-            stop = np.searchsorted(order.pairs, (contexts_B + 1) * self.vocab_size)
-            lengths = stop - first
-            rows = np.repeat(np.arange(B), lengths)
-            offsets: Ints = first - (np.cumsum(lengths) - lengths)
-            at: Ints = np.arange(len(rows), dtype=np.int64) + np.repeat(offsets, lengths)
-            p_BV[rows, order.pairs[at] % self.vocab_size] += order.counts[at] - order.discount
-            p_BV /= totals_B[:, None]
+        p_BV = np.full((len(last), self.vocab_size), 1.0 / self.vocab_size)
+        for order, contexts_B in zip(self._orders, self.numbers(last)):
+            p_BV = order.spread(order.followed(contexts_B), p_BV)
         return p_BV
+
+    def numbers(self, last: Ints) -> Iterator[Ints]:
+        """Yield the numbers of the contexts that end in these tokens, from the empty one on."""
+        contexts_B = np.zeros(len(last), dtype=np.int64)
+        yield contexts_B
+        for k in range(1, self.n):
+            contexts_B = contexts_B + last[:, -k] * self.vocab_size ** (k - 1)
+            yield contexts_B
 
     def logits(self, batch: Batch) -> Floats:
         """Return logits_NV: the logarithms of p_NV, the probabilities of the next token."""
@@ -242,9 +237,13 @@ class NGramDecoder:
 
     def probabilities(self, tokens_B: Sequence[int] | Ints) -> Floats:
         """Read one token a row, negative to skip the row; return p_BV of the rows not skipped."""
+        return self._ngram.probabilities(self.read(tokens_B))
+
+    def read(self, tokens_B: Sequence[int] | Ints) -> Ints:
+        """Read one token a row, negative to skip the row; return the last tokens of the others."""
         tokens_B = np.asarray(tokens_B, dtype=np.int64)
         read = tokens_B >= 0
         if self._contexts.shape[1]:
             self._contexts[read, :-1] = self._contexts[read, 1:]
             self._contexts[read, -1] = tokens_B[read]
-        return self._ngram.probabilities(self._contexts[read])
+        return self._contexts[read]

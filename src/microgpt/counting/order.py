@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,22 @@ Places = NDArray[np.int32]
 
 # Numbers below this are looked up in a table, which takes a third of a binary search's time.
 _TABLE = 1 << 20
+
+
+class Following(NamedTuple):
+    """What followed some contexts of B rows, in an order.
+
+    Attributes:
+        rows: those whose context came.
+        places: the indices of their contexts.
+        entries: of p_BV, flat, of each token that followed.
+        pairs: the index of each context with that token.
+    """
+
+    rows: Ints
+    places: Ints
+    entries: Ints
+    pairs: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +78,22 @@ class Order:
         return _table(self.pairs)
 
     @cached_property
+    def _firsts(self) -> Ints:
+        """The index of the first pair of each context."""
+        return (np.cumsum(self.types) - self.types).astype(np.int64)
+
+    @cached_property
+    def _tokens(self) -> Ints:
+        """The second token of each pair."""
+        return self.pairs % self.vocab_size
+
+    @cached_property
+    def _shares(self) -> tuple[Floats, Floats]:
+        """(n(a, c) - d) / n(a) of each pair; and d types(a) / n(a) of each context."""
+        totals = np.repeat(self.totals, self.types.astype(np.int64))
+        return (self.counts - self.discount) / totals, self.discount * self.types / self.totals
+
+    @cached_property
     def _contexts_at(self) -> Places | None:
         return _table(self.contexts)
 
@@ -70,6 +103,31 @@ class Order:
         at, known_N = _found(self._pairs_at, self.pairs, contexts_N * self.vocab_size + targets_N)
         seen_N = np.where(known_N, self.counts[at] - self.discount, 0.0)
         return (seen_N + back_N * p_N) / totals_N
+
+    def followed(self, contexts_B: Ints) -> Following:
+        """Find what followed these contexts."""
+        at, known_B = _found(self._contexts_at, self.contexts, contexts_B)
+        rows: Ints = np.flatnonzero(known_B).astype(np.int64)
+        places = at[rows]
+        lengths = self.types[places].astype(np.int64)
+        # The pairs of a context stand together: their indices are runs, each from its first one on.
+        firsts: Ints = self._firsts[places] - (np.cumsum(lengths) - lengths)
+        pairs: Ints = np.arange(int(lengths.sum()), dtype=np.int64) + np.repeat(firsts, lengths)
+        entries = np.repeat(rows * self.vocab_size, lengths) + self._tokens[pairs]
+        return Following(rows, places, entries, pairs)
+
+    def spread(self, its: Following, p_BV: Floats) -> Floats:
+        """Return p_BV of all tokens in these contexts, given p_BV in contexts a token shorter."""
+        back_B, (shares, backs) = np.ones(len(p_BV)), self._shares
+        back_B[its.rows] = backs[its.places]
+        p_BV = p_BV * back_B[:, None]
+        p_BV.ravel()[its.entries] += shares[its.pairs]
+        return p_BV
+
+    def times(self, contexts: Ints) -> Floats:
+        """Return n(a) of each context, 0 of an unseen one."""
+        at, known = _found(self._contexts_at, self.contexts, contexts)
+        return np.where(known, self.totals[at], 0.0)
 
     def of_grams(self, its: Grams, p_G: Floats) -> Floats:
         """Return p_G of distinct n-grams, given p_G of those one token shorter."""

@@ -57,8 +57,13 @@ def data(run: Run, weights: Weights, documents: Sequence[tuple[str, float]]) -> 
 
 
 def _mixed(mixture: Mixture) -> dict[str, Any]:
-    cache = [*mixture.cache.weights] if mixture.cache else None
-    return {"orders": counts(mixture.ngram), "weight": mixture.weight, "cache": cache}
+    fitted = mixture.fitted
+    return {
+        "orders": counts(mixture.ngram),
+        "weight": fitted.weight,
+        "log_linear": fitted.log_linear.weights if fitted.log_linear else None,
+        "cache": fitted.cache.weights if fitted.cache else None,
+    }
 
 
 def written(tokenizer: Tokenizer) -> dict[str, Any]:

@@ -16,7 +16,6 @@ import microgpt
 from microgpt import html
 from microgpt import page as source
 from microgpt.counting.ladder import Ladder
-from microgpt.counting.named import counts_of
 from microgpt.data.texts import Texts
 from microgpt.data.tokenizer import BPE
 from microgpt.errors import DataError, RunError, UsageError
@@ -99,7 +98,7 @@ def _page(run: Run, values: dict[str, Any], its: Weights, ladder: Ladder | None,
     style = "".join([html.page_style(), *map(source.text, _STYLES), own])
     modules = {name: source.text(name) for name in source.names() if name.endswith(".js")}
     script = f"\n{linked('alone/main.js', modules)}\n"
-    unit, counts = run.tokenizer.unit, run.settings.training.ngram
+    unit = run.tokenizer.unit
     # All ASCII; and no text in it can end the element that it stands in, or begin another.
     text = json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
     template = html.template("page.html.jinja", _HERE)
@@ -109,9 +108,7 @@ def _page(run: Run, values: dict[str, Any], its: Weights, ladder: Ladder | None,
         settings=run.settings,
         parameters=run.parameters,
         updates=run.log.steps,
-        mixed_with=counts_of(counts, unit, run.weight, cached=run.has_cache)
-        if run.mixture
-        else None,
+        mixed_with=run.mixed_with,
         unit=unit,
         ladder=ladder,
         why=why,

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import islice
 
 from microgpt.counting.ladder import Ladder
-from microgpt.counting.named import counts_of
 from microgpt.data.alike import Known
 from microgpt.data.corpus import MEMORY
 from microgpt.data.texts import Texts
@@ -91,8 +90,7 @@ def gather(found: Measurement, show: Sequence[str] = (), number: int = 6) -> Fac
     # More than `number`, because some may be equal.
     best, worst, _ = result.parts.documents(4 * number)
     log, unit = run.log, run.tokenizer.unit
-    n = run.settings.training.ngram
-    mixed_with = counts_of(n, unit, run.weight, cached=run.has_cache) if ladder.gpt else None
+    mixed_with = run.mixed_with if ladder.gpt else None
 
     def heats(texts: Sequence[str]) -> list[Heat]:
         return [heat(one, result.loss) for one in run.scores(texts)]

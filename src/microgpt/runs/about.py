@@ -49,5 +49,5 @@ def about(name: str, run: Run) -> AboutRun:
         run.parameters,
         uniform(tokenizer.vocab_size),
         last,
-        run.weight is not None,
+        run.mixture is not None,
     )

@@ -34,6 +34,8 @@ from microgpt import model, schema
 from microgpt.config import GPTConfig
 from microgpt.config.bounds import check
 from microgpt.counting.cache import TextCache
+from microgpt.counting.fitted import Fitted
+from microgpt.counting.loglinear import LogLinear
 from microgpt.data import tokenizer
 from microgpt.data.tokenizer import Tokenizer
 from microgpt.engines.contract import SLOTS, Array, State
@@ -59,14 +61,21 @@ class _Notes:
 
     updates: int
     weight: float | None = None
+    log_linear: LogLinear | None = None
     progress: Progress | None = None
     settings: str | None = None
     cache: TextCache | None = None
 
     def __post_init__(self) -> None:
         check("updates", self.updates)
-        if self.weight is not None:
-            check("weight", self.weight)
+        _ = self.fitted
+
+    @property
+    def fitted(self) -> Fitted | None:
+        """What is fitted in the mixture; None: the GPT is not mixed."""
+        if self.weight is None and not self.log_linear:
+            return None
+        return Fitted(self.weight, self.log_linear, self.cache)
 
     @property
     def has_best(self) -> bool:
@@ -162,10 +171,9 @@ def save(folder: Path, config: GPTConfig, made: Checkpoint) -> None:
     progress = made.progress
     notes = {
         "updates": made.state.updates,
-        "weight": made.weight,
+        **dataclasses.asdict(made.fitted or Fitted()),
         "progress": dataclasses.asdict(progress) if progress else None,
         "settings": made.settings,
-        "cache": dataclasses.asdict(made.cache) if made.cache else None,
     }
     files.write_tensors(folder / CHECKPOINT, _tensors(config, made.state, made.best), notes)
 
@@ -207,7 +215,7 @@ def load(folder: Path, config: GPTConfig, models: int = 1) -> Checkpoint:
 
     state = State(flat(""), {slot: flat(f"{slot}.") for slot in SLOTS}, notes.updates)
     best = flat("best.") if notes.has_best else None
-    its = (notes.weight, notes.progress, best, notes.settings, is_earlier, notes.cache)
+    its = (notes.fitted, notes.progress, best, notes.settings, is_earlier)
     return Checkpoint(state, *its)
 
 

@@ -81,7 +81,7 @@ class Compared(Model):
         if not texts:
             raise UsageError("texts must not be empty; got none.")
         model = LossSum.of(np.concatenate(self.losses(texts)))
-        baselines, alone, mixes = self.baselines(texts), self.alone(texts), self.weight is not None
+        baselines, alone, mixes = self.baselines(texts), self.alone(texts), self.mixture is not None
         n, models = self.ngram.n, self.settings.training.models
         words = count(len(texts), what)
         return Ladder(words, baselines, model, n, alone, mixes, models=models)

@@ -1,6 +1,7 @@
 """The file of the n-gram counts that a GPT is mixed with.
 
-In: an `NGram`, a run's folder. Out: `counts.safetensors`; or the `NGram` again, validated.
+In: an `NGram`, a run's folder. Out: `counts.safetensors`; or the `NGram` again, validated, and the
+mixture with it.
 """
 
 from __future__ import annotations
@@ -8,11 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from microgpt.counting import mixing
+from microgpt.counting.mixture import Mixture
 from microgpt.counting.ngram import NGram
 from microgpt.data.tokenizer import Tokenizer
+from microgpt.engines.contract import Predictor
 from microgpt.errors import RunError, UsageError
 from microgpt.runs.checkpoint import CHECKPOINT, COUNTS
 from microgpt.runs.files import Layout, read_tensors, write_tensors
+from microgpt.training.progress import Checkpoint
 
 
 def save_counts(folder: Path, ngram: NGram, settings: str) -> None:
@@ -45,3 +50,20 @@ def load_counts(folder: Path, tokens: Tokenizer, settings: str | None) -> NGram:
         return NGram.from_arrays(arrays, tokens.vocab_size, tokens.bos)
     except UsageError as error:
         raise RunError(f"{path}: foreign: {error}") from None
+
+
+def load_mixture(
+    folder: Path, gpt: Predictor, tokens: Tokenizer, saved: Checkpoint
+) -> Mixture | None:
+    """Return the mixture of a run's GPT; None: it is not mixed.
+
+    Raises:
+        RunError: the counts are missing, damaged, or other ones than the checkpoint has weights of.
+    """
+    if not saved.fitted:
+        return None
+    ngram = load_counts(folder, tokens, saved.settings)
+    try:
+        return mixing.again(gpt, ngram, saved.fitted)
+    except UsageError as error:
+        raise RunError(f"{folder / CHECKPOINT}: foreign: {error}") from None

@@ -59,8 +59,8 @@ class MemoryRun(Trained):
         about = checkpoint.fingerprint(folder, self.settings, self.tokenizer)
         if self.mixture:
             save_counts(folder, self.mixture.ngram, about)
-        cache = self.mixture.cache if self.mixture else None
-        ended = Checkpoint(self.engine.state(), self.weight, settings=about, cache=cache)
+        fitted = self.mixture.fitted if self.mixture else None
+        ended = Checkpoint(self.engine.state(), fitted, settings=about)
         checkpoint.save(folder, self.settings.model, ended)
         checkpoint.write_settings(folder, self.settings, self.tokenizer)
         write_atomically(folder / LOG, "".join(f"{line}\n" for line in self._lines).encode())

@@ -79,13 +79,13 @@ class Model(ABC):
 
     @property
     def weight(self) -> float | None:
-        """The weight of the counts in a mixture; None: the GPT is not mixed."""
-        return self.mixture.weight if self.mixture else None
+        """The weight of the counts in a linear mixture; None: the model is not one."""
+        return self.mixture.fitted.weight if self.mixture else None
 
     @property
-    def has_cache(self) -> bool:
-        """Whether the mixture has a cache of long texts."""
-        return self.mixture is not None and self.mixture.cache is not None
+    def mixed_with(self) -> str:
+        """What the GPT is mixed with, in words; "": it is not mixed."""
+        return self.mixture.named(self.tokenizer.unit) if self.mixture else ""
 
     @cached_property
     def pricer(self) -> Pricer:
@@ -161,7 +161,7 @@ class Model(ABC):
 
     def alone(self, texts: Iterable[str]) -> LossSum | None:
         """Return the loss of texts under the GPT alone; None: the model is not mixed."""
-        if self.weight is None:
+        if not self.mixture:
             return None
         from microgpt.scoring.price import Pricer
 

@@ -182,7 +182,8 @@ def ready(
                 return None
             # Several ranks train one model.
             is_set = "models" in how or ranks.world > 1
-            return recipe.choose(dataset, training, engine, threads, device, is_set=is_set)
+            opening = dataset, training, engine, threads, device
+            return recipe.choose(*opening, is_set=is_set, mixture=how.get("mixture"))
 
         choice, spent = ranks.told(agreed(ranks, choose))
         shape = {**choice.model, **shape}

@@ -22,7 +22,7 @@ from microgpt.engines.contract import Engine, Predictor
 from microgpt.errors import RunError
 from microgpt.runs import checkpoint
 from microgpt.runs.compared import Compared
-from microgpt.runs.counts import load_counts
+from microgpt.runs.counts import load_mixture
 from microgpt.runs.documents import read_again, read_held_out
 from microgpt.runs.folder import find_run
 from microgpt.runs.log import Log, read
@@ -90,11 +90,7 @@ class Run(Compared):
     @cached_property
     def mixture(self) -> Mixture | None:
         """The GPT mixed with counts; None: it is not mixed."""
-        saved = self._saved
-        if saved.weight is None:
-            return None
-        counts = load_counts(self.folder, self.tokenizer, saved.settings)
-        return Mixture(self.gpt, counts, saved.weight, saved.cache)
+        return load_mixture(self.folder, self.gpt, self.tokenizer, self._saved)
 
     @property
     def log(self) -> Log:

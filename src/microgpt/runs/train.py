@@ -14,6 +14,7 @@ from microgpt.config import (
     Activation,
     Init,
     LongDocuments,
+    MixtureName,
     ObjectiveName,
     OptimizerName,
     Order,
@@ -53,6 +54,7 @@ def train(
     dropout: float | None = None,
     models: int | None = None,
     ngram: int | None = None,
+    mixture: MixtureName | None = None,
     loss: ObjectiveName | None = None,
     holdout: float | None = None,
     seed: int | None = None,
@@ -122,6 +124,8 @@ def train(
         models: how many GPTs of this shape are trained side by side, one a core; each probability
             is the mean of theirs (an ensemble).
         ngram: the length of the n-grams whose counts the GPT is mixed with; 0: it is not mixed.
+        mixture: "linear", a weighted mean of probabilities; "log-linear", a product of their
+            powers, with counts of every length up to `ngram`.
         loss: what is minimised: "cross-entropy", -log p; "linear", 1 - p; "quadratic", (1 - p)^2.
         holdout: the share of documents held out of training, to measure on, in [0, 1).
         seed: of the order of the documents and the initial values.

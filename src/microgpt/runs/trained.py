@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
+from microgpt.counting import mixing
 from microgpt.counting.mixture import Mixture
 from microgpt.engines.contract import Engine, Predictor
 from microgpt.runs.model import Model
@@ -45,4 +46,4 @@ class Trained(Model):
         mixed = self._mixture
         if mixed is None:
             return None
-        return Mixture(self.gpt, mixed.ngram, mixed.weight, mixed.cache)
+        return mixing.again(self.gpt, mixed.ngram, mixed.fitted)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from microgpt import schema
+from microgpt.counting.fitted import Fitted
 from microgpt.counting.mixture import Mixture
 from microgpt.data.alike import Alike
 from microgpt.data.decoded import sampled
@@ -134,9 +135,11 @@ def fingerprint(engine: Engine, mixture: Mixture | None) -> str:
     with np.errstate(over="ignore"):  # parameters of a diverged training may overflow
         parameters = engine.state().parameters.astype("<f4")
     digest = hashlib.blake2b(parameters.tobytes(), digest_size=16)
-    digest.update(repr(mixture.weight if mixture else None).encode())
-    if mixture and mixture.cache:
-        digest.update(repr(mixture.cache.weights).encode())
+    fitted = mixture.fitted if mixture else Fitted()
+    digest.update(repr(fitted.weight).encode())
+    for its in (fitted.log_linear, fitted.cache):
+        if its:
+            digest.update(repr(its.weights).encode())
     return digest.hexdigest()
 
 

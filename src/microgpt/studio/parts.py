@@ -12,7 +12,6 @@ from typing import Any
 
 from starlette.routing import Route
 
-from microgpt.counting.named import counts_of
 from microgpt.errors import MicroGPTError
 from microgpt.evaluation.calibration import Calibration
 from microgpt.evaluation.parts import Part
@@ -127,10 +126,9 @@ def routes(measurements: Measurements) -> list[Route]:
 def shown(found: Measurement) -> MeasuredParts:
     """Return what the page shows of a measurement."""
     run, result, ladder = found.run, found.result, found.ladder
-    parts, unit = result.parts, run.tokenizer.unit
+    parts = result.parts
     by_character, confusions = parts.by_character(), parts.confusions()
-    total, n = result.sum.nats, run.settings.training.ngram
-    mixed_with = counts_of(n, unit, run.weight, cached=run.has_cache) if ladder.gpt else ""
+    total, mixed_with = result.sum.nats, run.mixed_with if ladder.gpt else ""
 
     def listed(some: Sequence[Part]) -> list[ShownPart]:
         return [_part(one, total) for one in some[:SHOWN]]

@@ -98,7 +98,7 @@ def look(copies: Copies, asked: StepAsked) -> dict[str, Any]:
         "lr": settings.training.lr,
         "objective": settings.training.loss,
         "others": {"what": copy.what, "count": len(copy.texts)},
-        "mixed": copy.run.weight is not None,
+        "mixed": copy.run.mixture is not None,
         "loss": found.loss,
         "positions": [
             {

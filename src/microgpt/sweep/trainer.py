@@ -101,7 +101,7 @@ class TrialTrainer:
         task = Task(self._dataset, config, training)
         engine = task.open(self.settings.engine, threads=1)
         engine.load(self._first(config, training.seed, len(task.layout.batch), training.models))
-        mixture = Mixture(engine, task.counts) if task.counts else None
+        mixture = task.mixture(engine)
         # Laying out the held-out text and shuffling the documents does not count as training time.
         self._laid_out(early=True, block_size=config.block_size)
         task.prepare()

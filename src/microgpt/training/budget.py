@@ -10,9 +10,10 @@ P = sqrt(W / 100), 17 positions a parameter; `SHAPES` has the widths near it at 
 are fastest. An ensemble's GPTs are deeper for their work. **Models.** Two GPTs, each on half of the
 processors, are better than one on all, unless time is so short that they have read too little.
 **Regularisation.** Training for more epochs overfits more: dropout and weight decay grow with the
-number of epochs. **Batch size.** It grows with the length of the training. **Counts.** Prose
-repeats itself at greater length than names do: seven characters in a row are counted there, and
-five elsewhere.
+number of epochs. **Batch size.** It grows with the length of the training. **Counts.** With few
+kinds of tokens the mixture is log-linear, with counts of two to eight tokens, seven in prose, whose
+counts take more memory. With more it is linear: prose repeats itself at greater length than names
+do, so seven tokens in a row are counted there, and five elsewhere.
 
 Source of the first law's form: Hoffmann et al., "Training compute-optimal large language models"
 (2022), who found some 20 positions a parameter, for models ten million times as large.
@@ -30,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from microgpt import model
-from microgpt.config import GPTConfig
+from microgpt.config import GPTConfig, MixtureName
 from microgpt.data.batch import Batch
 from microgpt.data.plan import Plan
 from microgpt.engines.contract import Engine, State
@@ -68,14 +69,23 @@ With fewer a GPT on half of the processors has read too little."""
 
 
 ALWAYS = Preset(
-    "what every choice has", model={**MODERN, "n_head": 4}, training={**MUON, "ngram": 5}
+    "what every choice has",
+    model={**MODERN, "n_head": 4},
+    training={**MUON, "ngram": 5, "mixture": "linear"},
 )
 """The settings of every chosen recipe; it mixes in counts, because they lower the loss."""
 
 PROSE = {"ngram": 7}
 """The settings of a text that repeats itself at length."""
 
+LOG_LINEAR_NGRAM = 8
+"""The longest n-grams of a log-linear mixture, in tokens, in what is no prose."""
+
 _PROSE_BLOCK, _PROSE_POSITIONS, _PROSE_VOCAB = 64, 1 << 22, 257
+
+# A log-linear mixture takes time with every kind of token, and memory with the text; and some
+# thousand held-out positions, a tenth of the text, to fit its weights on.
+_LOG_LINEAR_POSITIONS, _LOG_LINEAR_VOCAB = (1 << 14, 1 << 22), 128
 
 MEASURED = (
     "n_layer", "n_embd", "block_size", "models", "batch_size", "weight_decay", "dropout",
@@ -103,6 +113,7 @@ def choose(
     lengths: Sequence[int] | NDArray[np.int64],
     vocab_size: int,
     models: int = 1,
+    mixture: MixtureName | None = None,
 ) -> ChosenRecipe:
     """Choose a recipe for an amount of work on documents of these lengths.
 
@@ -111,6 +122,7 @@ def choose(
         lengths: positions of each training document.
         vocab_size: V.
         models: how many GPTs are trained side by side.
+        mixture: of the GPTs and counts; None: it is chosen, too.
 
     >>> for seconds in (1, 5, 20, 60):
     ...     choice = choose(1e11 * seconds, [7] * 30_000, 27)
@@ -140,6 +152,12 @@ def choose(
     # Counts of seven take five times the bytes of those of five, 14 MB for a megabyte.
     if block >= _PROSE_BLOCK and read <= _PROSE_POSITIONS and vocab_size <= _PROSE_VOCAB:
         training |= PROSE
+    if mixture is None:
+        least, most = _LOG_LINEAR_POSITIONS
+        is_small = vocab_size <= _LOG_LINEAR_VOCAB and least <= read <= most
+        mixture = "log-linear" if is_small else "linear"
+    if mixture == "log-linear":
+        training = {"ngram": LOG_LINEAR_NGRAM, **training, "mixture": mixture}
     shape = {"n_layer": layers, "n_embd": width, "block_size": block}
     times = f"{epochs:.1f}" if epochs < 10 else f"{epochs:,.0f}"
     whose = f"for {models} GPTs side by side " if models > 1 else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from microgpt.config.bounds import check
-from microgpt.counting.cache import TextCache
+from microgpt.counting.fitted import Fitted
 from microgpt.engines.contract import Array, State
 from microgpt.loss import LossSum
 
@@ -48,8 +48,7 @@ class Checkpoint:
 
     Attributes:
         state: parameters, moments, updates.
-        weight: of the counts that the model is mixed with; None: there are none.
-        cache: of the text that is read, in the mixture; None: there is none.
+        fitted: in the mixture with counts; None: there is none.
         progress: of the training; None: it has ended, and the parameters are the final ones.
         best: the parameters of `progress.best`, if `state` is a later one.
         settings: the fingerprint of the recipe in `config.json`; None: an early version of microgpt
@@ -58,9 +57,8 @@ class Checkpoint:
     """
 
     state: State
-    weight: float | None = None
+    fitted: Fitted | None = None
     progress: Progress | None = None
     best: Array | None = None
     settings: str | None = None
     is_earlier: bool = False
-    cache: TextCache | None = None

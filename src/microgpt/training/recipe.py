@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from microgpt.config import GPTConfig, TrainConfig
+from microgpt.config import GPTConfig, MixtureName, TrainConfig
 from microgpt.data import batch
 from microgpt.data.batch import Batch
 from microgpt.data.tokenizer import encode_all
@@ -43,6 +43,7 @@ def choose(
     device: str | None,
     *,
     is_set: bool = False,
+    mixture: MixtureName | None = None,
 ) -> tuple[budget.ChosenRecipe, float]:
     """Measure this machine's speed on these documents and choose a recipe.
 
@@ -53,6 +54,7 @@ def choose(
         threads: for the engine.
         device: for the engine.
         is_set: whether the number of models is given, and not to be chosen.
+        mixture: of the GPTs and counts; None: it is chosen, too.
 
     Returns:
         The recipe, and the seconds that measuring took.
@@ -86,7 +88,7 @@ def choose(
     spent = time.perf_counter() - began
     work = each * seconds
     lengths = np.diff(dataset.encoded.offsets)
-    choice = budget.choose(work, lengths, tokens.vocab_size, models)
+    choice = budget.choose(work, lengths, tokens.vocab_size, models, mixture)
     rate = f"{each / 1e9:.3g} GFLOP/s{' for each GPT' if models > 1 else ''}"
     why = f"At {rate}, {seconds:g} s are {choice.why}"
     return replace(choice, why=why), spent

@@ -13,6 +13,8 @@ from functools import cached_property, lru_cache
 
 from microgpt import model
 from microgpt.config import GPTConfig, LongDocuments, TokenizerName, TrainConfig, check_tokenizer
+from microgpt.counting import mixing
+from microgpt.counting.mixture import Mixture
 from microgpt.counting.ngram import NGram
 from microgpt.data.alike import Alike, same, same_ids
 from microgpt.data.batch import Layout, lay_out
@@ -29,7 +31,7 @@ from microgpt.data.tokenizer.bpe import VOCAB_SIZE
 from microgpt.data.tokenizer.masks import Mask
 from microgpt.engines import open_engine
 from microgpt.engines.compute import Compute
-from microgpt.engines.contract import Engine, State
+from microgpt.engines.contract import Engine, Predictor, State
 from microgpt.engines.ranks import ALONE, Ranks
 from microgpt.errors import UsageError
 from microgpt.model.operations import Change, unchanged
@@ -134,6 +136,18 @@ class Task:
         """The n-gram model that the GPT is mixed with; None: it is not mixed."""
         n = self.training.ngram
         return self.dataset.counts(self.model.block_size, self.training.long, n) if n else None
+
+    @property
+    def rung(self) -> NGram | None:
+        """The n-gram model of the ladder, if it is one that is mixed in.
+
+        A log-linear mixture counts longer n-grams than those with the lowest loss alone.
+        """
+        return self.counts if self.training.mixture == "linear" else None
+
+    def mixture(self, gpt: Predictor) -> Mixture | None:
+        """Return a GPT mixed with the counts, nothing fitted yet; None: it is not mixed."""
+        return mixing.new(self.training.mixture, gpt, self.counts) if self.counts else None
 
     @property
     def heldout(self) -> HeldOutDocuments:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from microgpt.counting.ladder import Ladder, ladder, ngram
-from microgpt.counting.mixture import Mixture
 from microgpt.engines import about
 from microgpt.engines.contract import Engine, Predictor, State
 from microgpt.errors import DivergedError
@@ -58,8 +57,7 @@ class Trainer:
         align: int = 1,
     ) -> None:
         self.task, self.engine, self.spent = task, engine, spent
-        counts = task.counts
-        self.mixture = Mixture(engine, counts) if counts else None
+        self.mixture = task.mixture(engine)
         self.timetable = Timetable(task.training, task.layout.batch, len(task.heldout))
         self.pace = Pace(task.training, align, self.timetable.every)
         self.tail, self.best = Tail(TAIL), Best()
@@ -90,8 +88,8 @@ class Trainer:
     def resume(self, saved: Checkpoint) -> None:
         """Restore what a checkpoint holds beside the engine's state, which is loaded already."""
         self.best, self.has_ended = Best.of(saved), saved.progress is None
-        if self.mixture and saved.weight is not None:
-            self.mixture.weight, self.mixture.cache = saved.weight, saved.cache
+        if self.mixture and saved.fitted:
+            self.mixture.take(saved.fitted)
         updates, progress = saved.state.updates, saved.progress
         if progress and updates:
             self.at = Step(updates, progress.pending, progress.lr, progress.seconds)
@@ -214,10 +212,9 @@ class Trainer:
             lr, seconds = (self.at.lr, self.at.seconds) if self.at else (0.0, 0.0)
             logged = (lines, pending or LossSum())
             progress = Progress(*logged, lr, seconds, best.loss, best.step)
-        mixture = self.mixture
-        weight, cache = (mixture.weight, mixture.cache) if mixture else (None, None)
+        fitted = self.mixture.fitted if self.mixture else None
         parameters = best.parameters if progress and best.step < state.updates else None
-        return Checkpoint(state, weight, progress, parameters, cache=cache)
+        return Checkpoint(state, fitted, progress, parameters)
 
     def ladder(self) -> Ladder:
         """Return the losses of the model and of the baselines on the same documents.
@@ -230,7 +227,7 @@ class Trainer:
             measured = task.heldout.head(self.last_heldout.sum.positions)
             what = count(self.last_heldout.documents, "held-out document")
             loss, gpt = self.last_heldout.sum, self.last_heldout.gpt
-            counts = task.counts or ngram(task.layout.texts, task.tokenizer, measured)
+            counts = task.rung or ngram(task.layout.texts, task.tokenizer, measured)
         else:
             n = self.tail.steps or min(TAIL, self.updates)
             measured = task.plan.batches(self.updates - n, n)
@@ -241,7 +238,7 @@ class Trainer:
                 loss = LossSum.of(self.engine.losses(measured))
             what = f"the documents of the last {count(n, 'step')}, not held out"
         rungs = ladder(
-            task.layout.texts, measured, task.tokenizer, counts, whole=task.counts is not None
+            task.layout.texts, measured, task.tokenizer, counts, whole=task.rung is not None
         )
         n, models = counts.n if counts else 0, task.training.models
         return Ladder(what, rungs, loss, n, gpt, self.mixture is not None, models=models)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from microgpt.counting.ladder import uniform
-from microgpt.counting.named import counts_of
 from microgpt.errors import TrainingWarning
 from microgpt.loss import OBJECTIVES
 from microgpt.wording import as_flag, figures, rates
@@ -73,9 +72,9 @@ def is_diverged(blind: float, began: float, ended: float, steps: int, error: flo
 def overweight(trainer: Trainer) -> str | None:
     """Return a warning that the counts weigh more than the GPT in a mixture; None: they do not."""
     mixture = trainer.mixture
-    if not mixture or mixture.weight <= 0.5:
+    if not mixture or (mixture.fitted.weight or 0.0) <= 0.5:
         return None
-    counts = counts_of(mixture.ngram.n, trainer.task.tokenizer.unit, mixture.weight)
+    counts = mixture.named(trainer.task.tokenizer.unit)
     return (
         f"{counts} weigh more than the GPT: most of what this model knows is counted. "
         "Train for longer, or see the GPT alone with --ngram 0."

@@ -71,9 +71,7 @@ def evaluate(
     if is_first:
         say(by_bytes)
     if ladder.gpt:
-        n, weight = opened.settings.training.ngram, opened.weight
-        kind = kind_of(ladder.models, n, unit, weight, cached=opened.has_cache)
-        say(f"{kind}: {units(result.sum, unit)}")
+        say(f"{kind_of(ladder.models, opened.mixed_with)}: {units(result.sum, unit)}")
         say(f"{alone(ladder.models)}: {units(ladder.gpt, unit)}")
     else:
         say(units(result.sum, unit))

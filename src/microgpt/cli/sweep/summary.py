@@ -121,9 +121,8 @@ def closing(
     if picture.exists():
         say(f"Loss against each knob: {word(picture)}")
     unit = run.tokenizer.unit
-    counts, models = run.settings.training.ngram, run.settings.training.models
-    kind = kind_of(models, counts, unit, run.weight, cached=run.has_cache)
-    mixed = f", {kind}" if counts else ""
+    kind = kind_of(run.settings.training.models, run.mixed_with)
+    mixed = f", {kind}" if run.mixed_with else ""
     where = f"nats a {unit} held out{mixed}"
     trained, tried = figures(loss), figures(trial.loss)
     say(f"The best, trained again as a run: {trained} {where}; as a trial {tried}.")

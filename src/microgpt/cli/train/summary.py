@@ -157,13 +157,14 @@ def closing(session: Session, *, json: bool) -> None:
 
 def _the_two(mixture: Mixture, models: int) -> str:
     """Explain the two losses of a mixture."""
-    share, cached = f"{100 * mixture.weight:.0f} %", ""
-    if mixture.cache:
-        cached = " Scores of a long text also use a cache of what came before in it."
+    how = "a product of powers of theirs, over the sum (a log-linear mixture)"
+    if (weight := mixture.fitted.weight) is not None:
+        how = f"a mean of both, the counts' share of it {100 * weight:.0f} %"
+    cached = " Scores of a long text also use a cache of what came before in it."
     return (
         f"{alone(models)} is what was trained, and what loss and val are of; {mixed(models)} is "
-        "what samples and scores come from: each probability is a mean of both, the counts' share "
-        f"of it {share}.{cached}"
+        f"what samples and scores come from: each probability is {how}."
+        f"{cached if mixture.cache else ''}"
     )
 
 
@@ -199,10 +200,9 @@ def _kind(trainer: Trainer) -> str:
     mixture, models = trainer.mixture, trainer.task.training.models
     unit = trainer.task.tokenizer.unit
     if not mixture:
-        return kind_of(models, 0, unit)
+        return kind_of(models)
     known = trainer.last_heldout is not None or not trainer.task.dataset.heldout_documents
-    weight = mixture.weight if known else None
-    return kind_of(models, mixture.ngram.n, unit, weight, cached=mixture.cache is not None)
+    return kind_of(models, mixture.named(unit, is_fitted=known))
 
 
 def _by_bytes(last: HeldOut | None) -> dict[str, float]:

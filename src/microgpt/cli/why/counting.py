@@ -51,7 +51,7 @@ def numbers(on: Subject) -> dict[str, Any]:
     gpt = charge(np.array(on.losses), np.array(on.read.targets), run.tokenizer).tolist()
     for at, *its in zip(record["pairs"], on.read.read, on.read.coming, gpt):
         at["read"], at["coming"], at["gpt"] = its
-    return {**record, "n": on.read.positions, "mixture": run.weight is not None}
+    return {**record, "n": on.read.positions, "mixture": run.mixture is not None}
 
 
 def tell(numbers: dict[str, Any]) -> None:

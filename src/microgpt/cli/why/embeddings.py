@@ -78,7 +78,7 @@ def numbers(on: Subject) -> dict[str, Any]:
     blind = observe(*without_places(config, weights), read.tokens)
     record: dict[str, Any] = {
         "text": on.text, "n": read.positions, "n_embd": config.n_embd, "position": config.position,
-        "mixture": on.run.weight is not None,
+        "mixture": on.run.mixture is not None,
         "positions": [
             {
                 "read": name, "token": token, "wte": wte_VD[token].tolist(),

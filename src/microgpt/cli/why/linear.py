@@ -70,7 +70,7 @@ def numbers(on: Subject) -> dict[str, Any]:
     return {
         "text": on.text, "n": read.positions, "at": len(read.tokens) - 1, "read": read.read[-1],
         "coming": symbols(on.run.tokenizer)[target], "logit": float(logits_V[target]),
-        "mixture": on.run.weight is not None, "terms": terms, "positions": len(read.tokens),
+        "mixture": on.run.mixture is not None, "terms": terms, "positions": len(read.tokens),
         "matrices": [
             {"name": p.name, "out": p.shape[0], "in": p.shape[1], "multiplications": p.size}
             for p in model.parameters(config)

@@ -17,7 +17,6 @@ from microgpt.cli.terminal.console import stdout
 from microgpt.cli.terminal.say import say
 from microgpt.cli.terminal.tables import table
 from microgpt.cli.why.subject import Subject
-from microgpt.counting.named import counts_of
 from microgpt.loss import LN_2, OBJECTIVES, LossSum
 from microgpt.scoring.score import scores
 from microgpt.wording import count, figures, glyph, printable
@@ -60,9 +59,8 @@ def numbers(on: Subject) -> dict[str, Any]:
         "table": chances(), "text": score.text, "positions": positions, "loss": score.loss,
         "nats": score.sum.nats, "n": score.sum.positions, "unit": run.tokenizer.unit,
     }  # fmt: skip
-    if run.weight is not None:
-        counts = counts_of(run.settings.training.ngram, run.tokenizer.unit, run.weight)
-        record["mixture"] = {"counts": counts, "loss": run.score(on.text).loss}
+    if run.mixture:
+        record["mixture"] = {"counts": run.mixed_with, "loss": run.score(on.text).loss}
     return record
 
 

@@ -56,7 +56,7 @@ def numbers(on: Subject) -> dict[str, Any]:
         for at in _matrices(config)
     ]
     return {
-        "text": on.text, "size": size(config), "mixture": on.run.weight is not None,
+        "text": on.text, "size": size(config), "mixture": on.run.mixture is not None,
         "matrices": matrices, "first": _first(config, batch) if size(config) <= _MOST else [],
     }  # fmt: skip
 

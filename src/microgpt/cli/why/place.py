@@ -9,7 +9,6 @@ from typing import Any
 
 from microgpt.cli.terminal.say import say
 from microgpt.cli.why.subject import Subject
-from microgpt.counting.named import counts_of
 from microgpt.data.windows import APART
 from microgpt.wording import count, figures, printable
 
@@ -22,13 +21,10 @@ Record = dict[str, Any]
 def window(on: Subject) -> Record:
     """Return what is read: the text, and what is shown for each token and target."""
     run, read = on.run, on.read
-    counts = None
-    if run.weight is not None:
-        counts = counts_of(run.settings.training.ngram, run.tokenizer.unit, run.weight)
     return {
         "text": on.text, "read": read.read, "coming": read.coming,
         "losses": [None if x != x else x for x in on.losses.tolist()],
-        "positions": read.positions, "counts": counts,
+        "positions": read.positions, "counts": run.mixed_with or None,
     }  # fmt: skip
 
 

@@ -87,7 +87,7 @@ def numbers(on: Subject) -> dict[str, Any]:
         texts, why = None, str(error)
     return {
         "text": on.text, "read": on.read.read, "positions": on.read.positions,
-        "unit": run.tokenizer.unit, "mixture": run.weight is not None,
+        "unit": run.tokenizer.unit, "mixture": run.mixture is not None,
         **_shapes(logits_1V, _CHOICES, names),
         "samples": [_drawn(run, temperature, texts) for temperature in _TEMPERATURES],
         "unknown": why,

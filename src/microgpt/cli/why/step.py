@@ -50,7 +50,7 @@ def numbers(on: Subject, step: int) -> dict[str, Any]:
         "stand_in": names[read.tokens[t]],
         "vocab_size": on.config.vocab_size, "embedding": _embedding(on, t),
         "layers": [_layer(on, seen, i, t) for i in range(on.config.n_layer)],
-        "final_norm": None, "mixed": on.run.weight is not None,
+        "final_norm": None, "mixed": on.run.mixture is not None,
     }  # fmt: skip
     if on.config.final_norm:
         record["final_norm"] = _vector(ArrayOps().rmsnorm(seen.stream_PTD[-1])[t])

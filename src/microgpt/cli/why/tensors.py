@@ -92,7 +92,7 @@ def numbers(on: Subject) -> dict[str, Any]:
     return {
         "text": on.text, "unit": on.run.tokenizer.unit, "coming": read.coming,
         "parameters": size(on.config), "nats": _known(exact_T.tolist(), known_T),
-        "engines": engines, "many": MANY, "mixed": on.run.weight is not None,
+        "engines": engines, "many": MANY, "mixed": on.run.mixture is not None,
     }  # fmt: skip
 
 

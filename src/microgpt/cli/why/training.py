@@ -100,7 +100,7 @@ def numbers(on: Subject) -> dict[str, Any]:
         "batch_size": settings.training.batch_size, "documents": settings.documents,
         "positions": sum(line["positions"] for line in log.lines),
         "vocabulary": on.config.vocab_size, "blind": math.log(on.config.vocab_size),
-        "mixture": run.weight is not None, "lr": [log.lines[0]["lr"], log.lines[-1]["lr"]],
+        "mixture": run.mixture is not None, "lr": [log.lines[0]["lr"], log.lines[-1]["lr"]],
         **asdict(fall), "gap": fall.gap,
     }  # fmt: skip
 

@@ -14,7 +14,6 @@ from string import Template
 
 import microgpt
 from microgpt.counting.ladder import Ladder
-from microgpt.counting.named import counts_of
 from microgpt.data.corpus import MEMORY
 from microgpt.data.texts import Texts
 from microgpt.export.alone import OwnLoss, without_path
@@ -90,8 +89,9 @@ def _metrics(run: Run, loss: OwnLoss, name: str) -> str:
 def _mixture(run: Run) -> str:
     if not run.mixture:
         return ""
-    counts = counts_of(run.settings.training.ngram, run.tokenizer.unit, run.weight)
-    return f" In microgpt it is mixed with {counts}: here is the GPT alone, and its own loss."
+    return (
+        f" In microgpt it is mixed with {run.mixed_with}: here is the GPT alone, and its own loss."
+    )
 
 
 def _losses(run: Run, loss: OwnLoss, ladder: Ladder | None) -> str:

@@ -7,7 +7,14 @@
  * A context (the tokens that precede the last one) is known likewise.
  */
 
-/** @typedef {{total: number, targets: number[], counts: number[]}} Context What followed a context. */
+/**
+ * @typedef {object} Context What followed a context.
+ * @property {number[]} targets the tokens
+ * @property {number[]} counts of each: of the longest n-grams how often, of others how many tokens precede it
+ * @property {number} total of the counts
+ * @property {number[]} times how often each followed
+ * @property {number} came how often the context came
+ */
 /**
  * @typedef {object} Order N-grams of one length, sorted by the shorter one that each ends in.
  * @property {number[]} children for each shorter n-gram, of how many it is the end
@@ -26,6 +33,8 @@ export class NGram {
     this.vocabSize = vocabSize;
     this.bos = bos;
     this.discounts = orders.map((order) => order.discount);
+    const times = occurrences(orders);
+    this.timesDiscounts = times.map(discount);
     /** @type {Context[]} */
     this.contexts = [context()];
     /** @type {Map<number, number>} Of a context's number * V + a token the number of that longer one. */
@@ -44,10 +53,12 @@ export class NGram {
           const first = order.firsts[at];
           const owner = length ? this.extended(owners[parent], first) : 0;
           const last = length ? lasts[parent] : first;
-          const { targets, counts } = this.contexts[owner];
-          targets.push(last);
-          counts.push(order.counts[at]);
-          this.contexts[owner].total += order.counts[at];
+          const its = this.contexts[owner];
+          its.targets.push(last);
+          its.counts.push(order.counts[at]);
+          its.total += order.counts[at];
+          its.times.push(times[length][at]);
+          its.came += times[length][at];
           nextOwners.push(owner);
           nextLasts.push(last);
         }
@@ -82,23 +93,28 @@ export class NGram {
    * @returns {Float64Array}
    */
   probabilities(before) {
-    const p = new Float64Array(this.vocabSize).fill(1 / this.vocabSize);
-    let number = 0;
-    for (let k = 0; k < this.discounts.length; k++) {
-      if (k) {
-        const token = before.length < k ? this.bos : before[before.length - k];
-        const longer = this.longer.get(number * this.vocabSize + token);
-        // What has never been seen leaves all to the shorter one, and so does all that is longer.
-        if (longer === undefined) break;
-        number = longer;
-      }
-      const { total, targets, counts } = this.contexts[number];
-      const back = this.discounts[k] * targets.length;
-      for (let i = 0; i < p.length; i++) p[i] *= back;
-      targets.forEach((target, i) => (p[target] += counts[i] - this.discounts[k]));
-      for (let i = 0; i < p.length; i++) p[i] /= total;
-    }
+    let p = uniform(this.vocabSize);
+    this.found(before).forEach((its, k) => (p = spread(p, its, its.counts, its.total, this.discounts[k])));
     return p;
+  }
+
+  /**
+   * Return the contexts that came, from the empty one on: the last token, the last two, ...
+   * @param {number[]} before
+   * @returns {Context[]}
+   */
+  found(before) {
+    let number = 0;
+    const found = [this.contexts[number]];
+    for (let k = 1; k < this.discounts.length; k++) {
+      const token = before.length < k ? this.bos : before[before.length - k];
+      const longer = this.longer.get(number * this.vocabSize + token);
+      // What has never been seen leaves all to the shorter one, and so does all that is longer.
+      if (longer === undefined) break;
+      number = longer;
+      found.push(this.contexts[number]);
+    }
+    return found;
   }
 }
 
@@ -116,13 +132,70 @@ export class NGramDecoder {
    * @returns {Float64Array}
    */
   probabilities(token) {
+    return this.ngram.probabilities(this.read(token));
+  }
+
+  /**
+   * Read a token; return the last tokens, all that matter.
+   * @param {number} token
+   * @returns {number[]}
+   */
+  read(token) {
     this.before.push(token);
     if (this.before.length >= this.ngram.discounts.length) this.before.shift();
-    return this.ngram.probabilities(this.before);
+    return this.before;
   }
 }
 
 /** @returns {Context} */
 function context() {
-  return { total: 0, targets: [], counts: [] };
+  return { targets: [], counts: [], total: 0, times: [], came: 0 };
+}
+
+/**
+ * @param {number} size
+ * @returns {Float64Array}
+ */
+export function uniform(size) {
+  return new Float64Array(size).fill(1 / size);
+}
+
+/**
+ * Return p_V in a context, given p_V in the one a token shorter.
+ * @param {Float64Array} below
+ * @param {Context} context
+ * @param {number[]} counts of the tokens that followed
+ * @param {number} total of these counts
+ * @param {number} discount
+ * @returns {Float64Array}
+ */
+export function spread(below, { targets }, counts, total, discount) {
+  const p = below.map((one) => one * discount * targets.length);
+  targets.forEach((target, i) => (p[target] += counts[i] - discount));
+  return p.map((one) => one / total);
+}
+
+/**
+ * Return how often the n-grams of each length came: sums of the longest that end in them.
+ * @param {Order[]} orders
+ * @returns {number[][]}
+ */
+function occurrences(orders) {
+  const times = [orders[orders.length - 1].counts];
+  for (let length = orders.length - 1; length > 0; length--) {
+    const [longer] = times;
+    let at = 0;
+    times.unshift(orders[length].children.map((children) => longer.slice(at, (at += children)).reduce((sum, one) => sum + one, 0)));
+  }
+  return times;
+}
+
+/**
+ * Return the discount of these counts, as `microgpt.counting.order` estimates it.
+ * @param {number[]} counts
+ * @returns {number}
+ */
+function discount(counts) {
+  const [once, twice] = [1, 2].map((wanted) => counts.filter((one) => one === wanted).length);
+  return once && twice ? once / (once + 2 * twice) : 0.5;
 }

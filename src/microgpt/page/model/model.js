@@ -8,6 +8,7 @@ import { TextCache } from "./cache.js";
 import { NGram } from "./counts.js";
 import { Ensemble } from "./ensemble.js";
 import { GPT, matrices } from "./gpt.js";
+import { LogLinear } from "./loglinear.js";
 import { Mixture } from "./mixture.js";
 import { bytes, floats, wholes } from "./numbers.js";
 import { probabilities, sample } from "./sampling.js";
@@ -22,7 +23,7 @@ import { Tokenizer } from "./tokenizer.js";
  * @property {[string, number, number][]} table of one model's matrices
  * @property {number} models how many models' weights lie end to end
  * @property {{bits: number, data: string}} weights
- * @property {{orders: WrittenOrder[], weight: number, cache: number[] | null} | null} counts
+ * @property {{orders: WrittenOrder[], weight: number | null, log_linear: number[][] | null, cache: number[] | null} | null} counts
  * @property {import("./tokenizer.js").Written} tokenizer
  * @property {Reference | null} reference
  */
@@ -48,7 +49,9 @@ export class Model {
         discount: one.discount,
       }));
       const ngram = new NGram(orders, this.tokenizer.vocabSize, this.tokenizer.bos);
-      this.predictor = new Mixture(this.predictor, ngram, counts.weight, counts.cache && new TextCache(counts.cache));
+      const cache = counts.cache && new TextCache(counts.cache);
+      const { log_linear: weights, weight } = counts;
+      this.predictor = weights ? new LogLinear(this.predictor, ngram, weights, cache) : new Mixture(this.predictor, ngram, weight ?? 0, cache);
     }
   }
 
