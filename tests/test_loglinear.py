@@ -27,6 +27,7 @@ from microgpt.runs import checkpoint, prepare
 from microgpt.runs.usual import fingerprint
 
 from .conftest import TINY, opened, out
+from .test_cache_runs import TEXT, TRAIN
 from .test_ngram import BOS, DOCUMENTS, OTHERS, V, batch
 
 native = pytest.mark.skipif(why_not_native() is not None, reason=why_not_native() or "")
@@ -87,6 +88,7 @@ def test_losses_logits_and_decoder_agree(engine_name: str) -> None:
             assert not rest.any()
             losses.append(-row[target])
     assert model.losses(measured) == pytest.approx(losses, rel=1e-5)
+    assert len(model.losses(measured.take(np.arange(0)))) == 0
     at = np.arange(measured.positions)
     assert model.losses(measured) == pytest.approx(-logits_NV[at, measured.targets_N], rel=1e-9)
 
@@ -238,6 +240,21 @@ def test_a_run_of_one_is_saved_loaded_resumed_and_measured_alike(
 
 
 @native
+def test_a_long_text_is_measured_alike_by_the_training_and_everywhere() -> None:
+    Path("t.txt").write_text(TEXT)
+    run = microgpt.train("t.txt", **{**TRAIN, "ngram": 3, "mixture": "log-linear"})  # type: ignore[arg-type]
+    assert run.mixture is not None
+    assert run.mixture.cache is not None  # fitted after the weights of the counts
+    logged, result = run.log.heldout[-1]["heldout"], run.evaluate()
+    assert (logged["loss"], logged["gpt"]) == pytest.approx(
+        (result.loss, run.alone(run.held_out).mean), abs=1e-6
+    )
+    priced = np.concatenate(run.losses(run.held_out))
+    assert priced.mean() == pytest.approx(result.loss, abs=1e-6)
+    assert run.decompress(run.compress(TEXT.encode())).decode() == TEXT
+
+
+@native
 def test_a_checkpoint_with_weights_of_other_counts_is_refused() -> None:
     Path("t.txt").write_text("\n".join(TINY * 9))
     run = microgpt.train("t.txt", preset="micro", steps=5, ngram=3, mixture="log-linear", out="r")
@@ -251,6 +268,11 @@ def test_a_checkpoint_with_weights_of_other_counts_is_refused() -> None:
     checkpoint.save(run.folder, run.settings.model, other)
     with pytest.raises(RunError, match="foreign: log_linear must have weights of 3 predictors"):
         microgpt.load("r").score("ada")
+
+
+def test_a_mixture_of_nothing_is_refused() -> None:
+    with pytest.raises(UsageError, match="mixture must stand with counts to mix in; got ngram=0"):
+        microgpt.train(TINY, preset="microgpt", steps=1, mixture="log-linear")
 
 
 @native

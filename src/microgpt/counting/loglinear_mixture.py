@@ -7,6 +7,8 @@ probabilities of all tokens here, so it is for small vocabularies.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from microgpt.counting.cache import TextCache
@@ -22,7 +24,7 @@ from microgpt.errors import UsageError
 from microgpt.loss.many import Softmax
 
 # Numbers in memory at once: logarithms of probabilities to fit the weights on; those of one
-# predictor while losses are computed. And the fewest positions for either.
+# predictor while losses are computed. And the fewest positions to fit on.
 _FITTED, _AT_ONCE, _FEW = 1 << 21, 1 << 17, 256
 
 
@@ -94,17 +96,19 @@ class LogLinearMixture(Mixture):
         return Softmax(log_BV)
 
     def _losses(self, batch: Batch) -> Floats:
-        return self._both(batch)[0]
+        # Of all positions, context too: the caller takes those that it counts.
+        return self._both(replace(batch, context=None))[0]
 
     def _both(self, batch: Batch) -> tuple[Floats, Floats]:
-        """Return losses_N, and the GPT's."""
-        losses_N, gpt_N = np.empty(batch.positions), np.empty(batch.positions)
-        for its, piece in batch.pieces(max(_FEW, _AT_ONCE // self.ngram.vocab_size)):
-            softmax = Softmax(self.gpt.logits(piece))
-            gpt_N[its] = softmax.losses(piece.targets_N)
-            mixed = self._softmax(softmax, self.ngram.contexts(piece))
-            losses_N[its] = mixed.losses(piece.targets_N)
-        return losses_N, gpt_N
+        """Return losses of the counted positions, and the GPT's."""
+        losses_N, gpt_N = [np.zeros(0)], [np.zeros(0)]  # of no documents, no losses
+        for _, piece in batch.pieces(max(1, _AT_ONCE // self.ngram.vocab_size)):
+            softmax = Softmax(piece.counted(self.gpt.logits(piece)))
+            targets_N = piece.counted(piece.targets_N)
+            mixed = self._softmax(softmax, piece.counted(self.ngram.contexts(piece)))
+            gpt_N.append(softmax.losses(targets_N))
+            losses_N.append(mixed.losses(targets_N))
+        return np.concatenate(losses_N), np.concatenate(gpt_N)
 
     def _fit(self, batch: Batch) -> tuple[Floats, Floats]:
         """Set the weights on some documents, evenly spread; measure all.
@@ -126,5 +130,4 @@ class LogLinearMixture(Mixture):
         self.weights = self.weights.fit(*known)
         if some is batch:
             return self.weights.losses(*known), gpt.losses(known[2])
-        losses_N, gpt_N = self._both(batch)
-        return batch.counted(losses_N), batch.counted(gpt_N)
+        return self._both(batch)

@@ -158,6 +158,8 @@ def ready(
     if share is not None:
         how.setdefault("holdout", share)
     training = TrainConfig(**{**begin.training, **how})
+    if how.get("mixture") == "log-linear" and not training.ngram:
+        raise UsageError("mixture must stand with counts to mix in; got ngram=0. Try --ngram 5.")
     # Only to validate the settings before a long file is read.
     GPTConfig(vocab_size=1, **{**begin.model, **shape})
     began = time.perf_counter()

@@ -122,9 +122,9 @@ class HeldOutDocuments:
         positions: int,
         kept: int | None = None,
     ) -> HeldOut:
-        """Measure the loss on the first documents; the weight of a mixture is fitted on them."""
+        """Measure the loss on the first documents; the weights of a mixture are fitted on them."""
         batch = self.head(positions)
-        # Fitting on the measured documents is safe: one number cannot overfit so many positions.
+        # A few numbers hardly overfit so many positions: docs/race.md says how little it flatters.
         own = None
         if mixture:
             losses_N, gpt_N = mixture.fit(batch)

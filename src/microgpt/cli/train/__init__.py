@@ -26,8 +26,8 @@ from microgpt.training.presets import PRESETS
 
 _PRESETS = (
     "Recipe: the settings that no flag sets. Default: micro (microgpt on the scalar engine); with "
-    "--seconds alone, a recipe chosen for the lowest loss in that time on this machine and text, a "
-    "GPT mixed with counts of 5 characters."
+    "--seconds alone, a recipe chosen for the lowest loss in that time on this machine and text, "
+    "GPTs mixed with counts."
     "\n" + "\n".join(f"{name}: {preset.summary}." for name, preset in PRESETS.items())
 )
 
