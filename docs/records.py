@@ -196,16 +196,17 @@ def _loglinear() -> str:
     """Return the table of log-linear mixtures."""
     record = json.loads((FOLDER / "loglinear.json").read_text("utf-8"))
     names = [*record["rows"][0]["losses"]]
+    seeds = [str(len(row["losses"][names[0]])) for row in record["rows"]]
     lines = [
         f"Means, with the least and the most; {record['date']}, {record['build']}.",
         "",
         "| mixture | " + " | ".join(
             f"{row['seconds']} s, {count(row['models'], 'GPT')}" for row in record["rows"]) + " |",
         "|---|" + "---|" * len(record["rows"]),
-        "| seeds | " + " | ".join(str(len(row["losses"]["gpt"])) for row in record["rows"]) + " |",
+        "| seeds | " + " | ".join(seeds) + " |",
     ]  # fmt: skip
     for name in names:
-        cells = ["GPTs alone" if name == "gpt" else name]
+        cells = [name]
         cells += [_spread(row["losses"][name]) for row in record["rows"]]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -20,7 +20,6 @@ from microgpt.counting.ngram import NGram
 from microgpt.counting.ngrams import NGrams
 from microgpt.data.batch import Batch
 from microgpt.data.datasets import names_path
-from microgpt.data.tokenizer import Characters
 from microgpt.engines import why_not_native
 from microgpt.errors import RunError, UsageError
 from microgpt.runs import checkpoint, prepare
@@ -281,10 +280,11 @@ def test_a_mixture_of_nothing_is_refused() -> None:
 def test_on_names_it_is_worth_more_than_the_linear_mixture(tmp_path: Path) -> None:
     names = names_path().read_text("utf-8").split()
     losses = {}
-    for kind, n in (("linear", 5), ("log-linear", 8)):
+    for kind, n in (("linear", 5), ("log-linear", 9)):
         run = microgpt.train(
             names, preset="micro", steps=400, seed=1, ngram=n, mixture=kind, out=tmp_path / kind
         )
         losses[kind] = run.evaluate().loss
     assert losses["log-linear"] < losses["linear"] - 0.01
-    assert Characters.of(names).vocab_size == 27
+    # Negative weights of the longest counts do not make what was trained on look strange.
+    assert run.evaluate(run.documents[0][:1000]).loss < losses["log-linear"] - 0.1
