@@ -278,11 +278,16 @@ def test_a_mixture_of_nothing_is_refused() -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:counts of 5 characters:microgpt.errors.TrainingWarning")
 def test_on_names_it_is_worth_more_than_the_linear_mixture(tmp_path: Path) -> None:
-    names = names_path().read_text("utf-8").split()
     losses = {}
     for kind, n in (("linear", 5), ("log-linear", 9)):
         run = microgpt.train(
-            names, preset="micro", steps=400, seed=1, ngram=n, mixture=kind, out=tmp_path / kind
+            names_path(),
+            preset="micro",
+            steps=400,
+            seed=1,
+            ngram=n,
+            mixture=kind,
+            out=tmp_path / kind,
         )
         losses[kind] = run.evaluate().loss
     assert losses["log-linear"] < losses["linear"] - 0.01

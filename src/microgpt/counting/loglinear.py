@@ -86,7 +86,10 @@ class LogLinear:
                [0.6, 0.5],
                [0.6, 0.5]])
         """
-        return np.matmul(_features(came_N), np.transpose(self.weights))
+        # Not as a product of matrices, in which a row's numbers could depend on the others.
+        a_K, b_K, c_K = np.transpose(self.weights)
+        x_N1 = _scaled(came_N)[:, None]
+        return a_K + x_N1 * (b_K + x_N1 * c_K)
 
     def losses(self, log_p_NKV: Floats, came_N: Floats, targets_N: Ints) -> Floats:
         """Return losses_N of the mixture; the arguments are those of `fit`."""
@@ -103,9 +106,10 @@ class LogLinear:
         N, K, _ = log_p_NKV.shape
         if not N or not np.isfinite(log_p_NKV).all():  # a diverged GPT
             return self
-        usual_KJ, x_NJ = np.array(self.usual(K - 1).weights), _features(came_N)
-        # Of the products of two features, x^0 to x^4, all that the curvature needs.
-        x_NS = np.power(x_NJ[:, 1:2], np.arange(2 * COEFFICIENTS - 1))
+        usual_KJ = np.array(self.usual(K - 1).weights)
+        # 1, x and x^2; and the products of two of them, all that the curvature needs.
+        x_NS = np.power(_scaled(came_N)[:, None], np.arange(2 * COEFFICIENTS - 1))
+        x_NJ = x_NS[:, :COEFFICIENTS]
         of_target_NK = log_p_NKV[np.arange(N), :, targets_N]
 
         def looked(w_KJ: Floats) -> tuple[float, Softmax]:
@@ -137,10 +141,9 @@ def _mixed(weights_NK: Floats, log_p_NKV: Floats) -> Softmax:
     return Softmax(np.matmul(weights_NK[:, None, :], log_p_NKV)[:, 0])
 
 
-def _features(came_N: Floats) -> Floats:
-    """Return 1, x and x^2 of each position."""
-    x_N = np.log1p(np.minimum(came_N, MOST)) / math.log1p(MOST)
-    return np.power(x_N[:, None], np.arange(COEFFICIENTS))
+def _scaled(came_N: Floats) -> Floats:
+    """Return x of each position, in [0, 1]."""
+    return np.log1p(np.minimum(came_N, MOST)) / math.log1p(MOST)
 
 
 def _step(
