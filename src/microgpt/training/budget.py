@@ -11,7 +11,7 @@ are fastest. An ensemble's GPTs are deeper for their work. **Models.** Two GPTs,
 processors, are better than one on all, unless time is so short that they have read too little.
 **Regularisation.** Training for more epochs overfits more: dropout and weight decay grow with the
 number of epochs. **Batch size.** It grows with the length of the training. **Counts.** With few
-kinds of tokens the mixture is log-linear, with counts of two to nine tokens, seven in prose, whose
+kinds of tokens the mixture is log-linear, with counts of two to eight tokens, seven in prose, whose
 counts take more memory. With more it is linear: prose repeats itself at greater length than names
 do, so seven tokens in a row are counted there, and five elsewhere.
 
@@ -78,7 +78,7 @@ ALWAYS = Preset(
 PROSE = {"ngram": 7}
 """The settings of a text that repeats itself at length."""
 
-LOG_LINEAR_NGRAM = 9
+LOG_LINEAR_NGRAM = 8
 """The longest n-grams of a log-linear mixture, in tokens, in what is no prose."""
 
 _PROSE_BLOCK, _PROSE_POSITIONS, _PROSE_VOCAB = 64, 1 << 22, 257

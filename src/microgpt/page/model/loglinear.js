@@ -36,7 +36,7 @@ export class LogLinear {
         const logits = gpt.push(token);
         const { logs, came } = each(this.ngram, counts.read(token));
         const x = Math.log1p(Math.min(came, MOST)) / Math.log1p(MOST);
-        const [own, ...others] = this.weights.map(([a, b, c]) => a + b * x + c * x * x);
+        const [own, ...others] = this.weights.map(([a, b, c]) => a * (1 - x) ** 2 + 2 * b * x * (1 - x) + c * x * x);
         return logits.map((logit, i) => others.reduce((sum, weight, k) => sum + weight * logs[k][i], own * logit));
       },
     };
