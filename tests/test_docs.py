@@ -75,7 +75,7 @@ def test_the_table_of_preparing_is_the_record_s_and_microgpt_s_memory_is_the_sma
 def test_the_table_of_the_race_is_the_record_s(make: ModuleType) -> None:
     text = (ROOT / "docs" / "race.md").read_text("utf-8")
     assert make.records.race(text) == text
-    assert "\n| names | 1 | 5 |" in text
+    assert "\n| names | 1 | " in text
 
 
 def test_the_table_of_the_losses_is_the_record_s(make: ModuleType) -> None:
