@@ -104,9 +104,7 @@ def _run(engine: Engine, mixture: Mixture | None, tokenizer: Tokenizer, config: 
     if mixture:
         fitted = mixture.fitted
         digest.update((fitted.weight or 0.0).hex().encode())
-        for its in (fitted.log_linear, fitted.cache):
-            if its:
-                digest.update(repr(its.weights).encode())
+        digest.update(fitted.tables)
         for name, values in mixture.ngram.arrays().items():
             digest.update(name.encode())
             digest.update(values.astype("<i8").tobytes())

@@ -29,3 +29,9 @@ class Fitted:
     def __post_init__(self) -> None:
         if self.weight is not None:
             check("weight", self.weight)
+
+    @property
+    def tables(self) -> bytes:
+        """The weights of a log-linear mixture and of the cache, for a hash; b"": there are none."""
+        its = (self.log_linear, self.cache)
+        return "".join(repr(one.weights) for one in its if one).encode()

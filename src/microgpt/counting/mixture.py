@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from copy import copy
 
 import numpy as np
 
@@ -59,6 +60,12 @@ class Mixture(ABC):
     @abstractmethod
     def _fit(self, batch: Batch) -> tuple[Floats, Floats]:
         """Set the weights of the counts; return losses of the counted positions, and the GPT's."""
+
+    def with_gpt(self, gpt: Predictor) -> Mixture:
+        """Return the same mixture, of another predictor; both share the counts."""
+        other = copy(self)
+        other.gpt = gpt
+        return other
 
     def losses(self, batch: Batch) -> Floats:
         """Return losses_N, nats."""

@@ -68,7 +68,7 @@ class _Notes:
 
     def __post_init__(self) -> None:
         check("updates", self.updates)
-        _ = self.fitted
+        _ = self.fitted  # whose making checks the weight
 
     @property
     def fitted(self) -> Fitted | None:

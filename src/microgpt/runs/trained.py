@@ -8,7 +8,6 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from microgpt.counting import mixing
 from microgpt.counting.mixture import Mixture
 from microgpt.engines.contract import Engine, Predictor
 from microgpt.runs.model import Model
@@ -43,7 +42,4 @@ class Trained(Model):
     @cached_property
     def mixture(self) -> Mixture | None:
         """The GPT mixed with counts; None: it is not mixed."""
-        mixed = self._mixture
-        if mixed is None:
-            return None
-        return mixing.again(self.gpt, mixed.ngram, mixed.fitted)
+        return self._mixture.with_gpt(self.gpt) if self._mixture else None

@@ -137,9 +137,7 @@ def fingerprint(engine: Engine, mixture: Mixture | None) -> str:
     digest = hashlib.blake2b(parameters.tobytes(), digest_size=16)
     fitted = mixture.fitted if mixture else Fitted()
     digest.update(repr(fitted.weight).encode())
-    for its in (fitted.log_linear, fitted.cache):
-        if its:
-            digest.update(repr(its.weights).encode())
+    digest.update(fitted.tables)
     return digest.hexdigest()
 
 
